@@ -1,0 +1,34 @@
+//! Plain data that Weir's window, command line and backend share. No I/O, no clients, no pixels.
+//!
+//! [`Request`] goes to the backend, [`Update`] comes back, and [`Store::apply`] is the only place that turns
+//! updates into what panels read. A recorded list of updates therefore replays any screen.
+
+mod cluster;
+mod connection;
+mod dashboard;
+mod groups;
+mod ids;
+mod loadable;
+mod message;
+mod pipeline;
+mod problem;
+mod request;
+mod series;
+mod store;
+mod update;
+
+pub use cluster::{Broker, ClusterSnapshot, ConfigEntry, ConfigSource, Partition, Rates, Topic};
+pub use connection::{Cluster, ClusterProperty, ConnectionState, Secret};
+pub use dashboard::{Cell, Column, Dashboard, FunnelStage, Line, Source, Span, TopRow, Variant, Widget, WidgetBody};
+pub use groups::{Group, GroupKind, GroupPartition, GroupState, GroupsSnapshot, LagVerdict, Member, Verdict};
+pub use ids::{BrokerId, FaultId, GroupId, MemberId, Offset, PartitionId, PipelineId, QueryId, TimestampMs, TopicName, TopicPartition};
+pub use loadable::{Loadable, Stamped};
+pub use message::{DecoderName, MessageQuery, MessageRow, PartitionRange, Receipt, Record, RecordHeader, Start, StopReason, TimestampType};
+pub use pipeline::{
+    Availability, Check, CheckVerdict, FaultMeta, Latency, ParamMeta, Phase, PipelineMeta, PipelineParams, PipelineStatus, RunReport,
+};
+pub use problem::{Notice, NoticeLevel, Problem};
+pub use request::{NewTopic, ProduceRecord, Request};
+pub use series::Series;
+pub use store::{LAG_HISTORY_GROUPS_MAX, MESSAGES_MAX, MessagesView, NOTICES_MAX, PipelineView, Store};
+pub use update::Update;

@@ -1,0 +1,193 @@
+//! Pipelines: what there is to start, how it runs, how it is judged.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+
+use crate::{FaultId, GroupId, PipelineId, Problem, TimestampMs, TopicName};
+
+/// What a card shows before anything runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PipelineMeta {
+    /// Its short name.
+    pub id: PipelineId,
+    /// Its title.
+    pub title: Arc<str>,
+    /// One line: what it shows about Kafka.
+    pub story: Arc<str>,
+    /// Whether it can be started.
+    pub availability: Availability,
+    /// The topics it writes, inputs first.
+    pub topics: Vec<TopicName>,
+    /// The consumer groups it runs.
+    pub groups: Vec<GroupId>,
+    /// What can be set; empty for planned pipelines.
+    pub params: Vec<ParamMeta>,
+    /// What can be broken on purpose.
+    pub faults: Vec<FaultMeta>,
+}
+
+/// Whether a pipeline can be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// It can.
+    Ready,
+    /// Not built yet; the card says so.
+    Planned,
+}
+
+/// A figure that can be set before or during a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParamMeta {
+    /// Such as `rate_per_s`.
+    pub name: Arc<str>,
+    /// For people.
+    pub label: Arc<str>,
+    /// Such as `events/s`.
+    pub unit: Arc<str>,
+    /// The smallest value.
+    pub min: f64,
+    /// The largest value.
+    pub max: f64,
+    /// The value it starts with.
+    pub default: f64,
+    /// Whether it can change during a run.
+    pub is_live: bool,
+}
+
+/// Something that can be broken on purpose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultMeta {
+    /// Its short name.
+    pub id: FaultId,
+    /// For people.
+    pub label: Arc<str>,
+    /// What will be seen, and how it heals.
+    pub effect: Arc<str>,
+    /// It heals by itself after this time.
+    pub heals_after_ms: u64,
+}
+
+/// How to run a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PipelineParams {
+    /// Events per second of wall-clock time.
+    pub rate_per_s: u32,
+    /// The generator's seed: equal seeds give equal events.
+    pub seed: u64,
+    /// How many times faster than the clock event time runs.
+    pub speed: u32,
+    /// Event time of the first event; `None` for the wall clock at the start.
+    pub start_at: Option<TimestampMs>,
+    /// Stop after so many events; `None` to go on.
+    pub events_max: Option<u64>,
+}
+
+/// Where a run is.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub enum Phase {
+    /// Not started, or stopped.
+    #[default]
+    Stopped,
+    /// Creating topics, joining groups.
+    Starting,
+    /// Generating and processing.
+    Running,
+    /// The generator waits; processors go on.
+    Paused,
+    /// Draining, writing last results.
+    Stopping,
+    /// Ended by an error.
+    Failed(Problem),
+}
+
+impl Phase {
+    /// A short label.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Stopped => "Stopped",
+            Self::Starting => "Starting",
+            Self::Running => "Running",
+            Self::Paused => "Paused",
+            Self::Stopping => "Stopping",
+            Self::Failed(_) => "Failed",
+        }
+    }
+
+    /// Whether it uses the cluster now.
+    pub fn is_active(&self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Paused | Self::Stopping)
+    }
+}
+
+/// How a run goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PipelineStatus {
+    /// Which pipeline.
+    pub id: PipelineId,
+    /// Where the run is.
+    pub phase: Phase,
+    /// With what it runs.
+    pub params: PipelineParams,
+    /// Events generated per second over the last second.
+    pub produced_per_s: f64,
+    /// Events processed per second over the last second.
+    pub processed_per_s: f64,
+    /// Counters by snake_case name.
+    pub counts: BTreeMap<String, u64>,
+    /// Produce-to-process time.
+    pub latency: Latency,
+    /// Verdicts so far.
+    pub checks: Vec<Check>,
+    /// Faults at work, with the time each heals.
+    pub active_faults: Vec<(FaultId, TimestampMs)>,
+}
+
+/// Produce-to-process time, from record timestamp to the processor having seen it.
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize)]
+pub struct Latency {
+    /// The median, in milliseconds.
+    pub p50: f64,
+    /// The 99th percentile, in milliseconds.
+    pub p99: f64,
+}
+
+/// One verdict against ground truth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its short name.
+    pub id: Arc<str>,
+    /// The verdict.
+    pub verdict: CheckVerdict,
+    /// The figures it rests on, in one sentence.
+    pub evidence: Arc<str>,
+}
+
+/// Pass, fail, or not yet known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckVerdict {
+    /// It holds.
+    Pass,
+    /// It does not hold.
+    Fail,
+    /// Too early to tell.
+    Pending,
+}
+
+/// The line a run ends with (`weir run … --json`). Field names are a public format.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunReport {
+    /// Which pipeline.
+    pub pipeline: PipelineId,
+    /// With which seed.
+    pub seed: u64,
+    /// Counters by name.
+    pub counts: BTreeMap<String, u64>,
+    /// Produce-to-process time.
+    pub latency_ms: Latency,
+    /// The verdicts.
+    pub checks: Vec<Check>,
+    /// Figures against truth, by name.
+    pub scores: BTreeMap<String, f64>,
+}

@@ -1,0 +1,1 @@
+//! Everything of Weir that talks to Kafka. Knows no egui.

@@ -1,0 +1,1 @@
+//! Real clients against the real thing, architecture rules, docs checks, benches.
