@@ -1,1 +1,0 @@
-//! Real clients against the real thing, architecture rules, docs checks, benches.

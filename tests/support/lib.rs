@@ -1,0 +1,3 @@
+//! What the tests of the whole share: the source tree, brokers to test against, clients that are not ours.
+
+pub mod sources;
