@@ -1,0 +1,87 @@
+//! Brokers to test against: in this process, or in a child that can be killed.
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader, Read as _},
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use weir_broker::{Broker, BrokerConfig};
+
+/// Set in the environment of a child to make it a broker with its data there.
+const CHILD_DATA_DIR: &str = "WEIR_TEST_CHILD_DATA_DIR";
+/// What a child prints once it listens.
+const READY: &str = "listening on ";
+
+/// A broker in this process, on a free port, with its data in a folder of the caller's.
+///
+/// # Panics
+/// When it can't start.
+pub fn start(data_dir: &Path) -> Broker {
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    #[expect(clippy::expect_used, reason = "a test without its broker has failed")]
+    Broker::start(BrokerConfig::new(listen, PathBuf::from(data_dir))).expect("the broker starts")
+}
+
+/// A broker in a child process, so that it can be killed like a program that crashes.
+///
+/// The child is the test binary itself, which must have a test that calls [`run_as_child_if_asked`].
+#[derive(Debug)]
+pub struct ChildBroker {
+    child: Child,
+    bootstrap: String,
+}
+
+impl ChildBroker {
+    /// Starts the child through the test of that name and waits until it listens.
+    ///
+    /// # Panics
+    /// When the child does not come up.
+    #[expect(clippy::expect_used, clippy::panic, reason = "a test without its broker has failed")]
+    pub fn start(test_name: &str, data_dir: &Path) -> Self {
+        let mut child = Command::new(env::current_exe().expect("this program has a path"))
+            .args([test_name, "--exact", "--nocapture"])
+            .env(CHILD_DATA_DIR, data_dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the child starts");
+        let lines = BufReader::new(child.stdout.take().expect("the child's output is piped")).lines();
+        for line in lines.map_while(Result::ok) {
+            if let Some((_, bootstrap)) = line.split_once(READY) {
+                return Self { child, bootstrap: bootstrap.to_owned() };
+            }
+        }
+        panic!("the child ended before it listened: {:?}", child.wait());
+    }
+
+    /// Its `HOST:PORT`.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// SIGKILL: no destructor runs, no buffer is flushed.
+    pub fn kill(&mut self) {
+        // A child that is gone already is what was wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for ChildBroker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Makes this process a broker until its parent is gone, if a parent asked for that; else does nothing.
+#[expect(clippy::print_stdout, reason = "the parent reads the ready line")]
+pub fn run_as_child_if_asked() {
+    let Some(data_dir) = env::var_os(CHILD_DATA_DIR) else { return };
+    let broker = start(Path::new(&data_dir));
+    println!("{READY}{}", broker.address());
+    // The parent holds the other end of stdin: it ends with the parent, whatever ends the parent.
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
