@@ -1,0 +1,137 @@
+//! All groups: what is durable of them and what lives in memory only.
+//!
+//! Invariant: [`State::apply`] is the only thing that changes the durable part, live and on recovery, so that replaying the log always
+//! gives the state that wrote it.
+
+use std::collections::BTreeMap;
+
+use super::command::{Decision, LiveChange};
+use super::group::Group;
+use super::ids::{GroupId, TopicName};
+use super::records::{CommittedOffset, GroupMetadata, Record};
+
+/// Offsets by topic and partition.
+pub(crate) type Offsets = BTreeMap<TopicName, BTreeMap<i32, CommittedOffset>>;
+
+/// What the log says of one group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Durable {
+    pub(crate) metadata: Option<GroupMetadata>,
+    pub(crate) offsets: Offsets,
+}
+
+impl Durable {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.metadata.is_none() && self.offsets.is_empty()
+    }
+
+    /// Every stored offset.
+    pub(crate) fn each_offset(&self) -> impl Iterator<Item = (&TopicName, i32, &CommittedOffset)> {
+        self.offsets.iter().flat_map(|(topic, partitions)| partitions.iter().map(move |(partition, value)| (topic, *partition, value)))
+    }
+}
+
+/// One group.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entry {
+    pub(crate) durable: Durable,
+    pub(crate) live: Group,
+}
+
+/// All groups of this coordinator.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    groups: BTreeMap<GroupId, Entry>,
+}
+
+impl State {
+    pub(crate) fn get(&self, group_id: &str) -> Option<&Entry> {
+        self.groups.get(group_id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&GroupId, &Entry)> {
+        self.groups.iter()
+    }
+
+    /// The durable part alone, as a replay of the log must rebuild it.
+    #[cfg(test)]
+    pub(crate) fn durable(&self) -> BTreeMap<GroupId, Durable> {
+        let kept = self.groups.iter().filter(|(_, entry)| !entry.durable.is_empty());
+        kept.map(|(group_id, entry)| (group_id.clone(), entry.durable.clone())).collect()
+    }
+
+    /// A record has become durable.
+    pub(crate) fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Offset { group_id, topic, partition, value: Some(value) } => {
+                let entry = self.groups.entry(group_id.clone()).or_default();
+                entry.durable.offsets.entry(topic.clone()).or_default().insert(*partition, value.clone());
+            }
+            Record::Offset { group_id, topic, partition, value: None } => {
+                let Some(entry) = self.groups.get_mut(group_id) else { return };
+                if let Some(partitions) = entry.durable.offsets.get_mut(topic) {
+                    partitions.remove(partition);
+                    if partitions.is_empty() {
+                        entry.durable.offsets.remove(topic);
+                    }
+                }
+                self.forget_if_nothing_is_left(group_id);
+            }
+            Record::Group { group_id, value: Some(value) } => {
+                self.groups.entry(group_id.clone()).or_default().durable.metadata = Some(value.clone());
+            }
+            Record::Group { group_id, value: None } => {
+                let Some(entry) = self.groups.get_mut(group_id) else { return };
+                entry.durable.metadata = None;
+                self.forget_if_nothing_is_left(group_id);
+            }
+        }
+    }
+
+    /// The rest of a decision, once its records are durable and applied.
+    pub(crate) fn install(&mut self, group_id: &GroupId, change: LiveChange) {
+        match change {
+            LiveChange::None => {}
+            LiveChange::Heard { member_id, session_deadline_ms } => {
+                if let Some(member) = self.groups.get_mut(group_id).and_then(|entry| entry.live.members.get_mut(&member_id)) {
+                    member.session_deadline_ms = session_deadline_ms;
+                }
+            }
+            LiveChange::Replace(group) => {
+                if group.is_vacant() && !self.groups.contains_key(group_id) {
+                    return;
+                }
+                self.groups.entry(group_id.clone()).or_default().live = *group;
+                self.forget_if_nothing_is_left(group_id);
+            }
+        }
+    }
+
+    /// Both halves of carrying a decision out.
+    pub(crate) fn carry_out(&mut self, decision: &mut Decision) {
+        for record in &decision.records {
+            self.apply(record);
+        }
+        let live = std::mem::replace(&mut decision.live, LiveChange::None);
+        self.install(&decision.group_id, live);
+    }
+
+    /// The log has been replayed: the groups it tells of come to life.
+    pub(crate) fn activate(&mut self, now_ms: i64) {
+        for entry in self.groups.values_mut() {
+            if let Some(metadata) = &entry.durable.metadata {
+                entry.live = Group::from_metadata(metadata, now_ms);
+            }
+        }
+    }
+
+    fn forget_if_nothing_is_left(&mut self, group_id: &GroupId) {
+        if self.groups.get(group_id).is_some_and(|entry| entry.durable.is_empty() && entry.live.is_vacant()) {
+            self.groups.remove(group_id);
+        }
+    }
+}
