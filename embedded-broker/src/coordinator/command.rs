@@ -1,7 +1,7 @@
 //! What can be asked of a group, what is answered, and what a decision is made of.
 
 use bytes::Bytes;
-use kafka_protocol::ResponseError;
+use crate::codec::ResponseError;
 
 use super::group::Group;
 use super::ids::{GroupId, InstanceId, MemberId, TopicName, WaiterId};
@@ -15,7 +15,7 @@ pub(crate) enum Command {
     /// A member wants its part of this generation; the leader brings everyone's.
     Sync(Sync),
     /// A member is alive.
-    Heartbeat(Heartbeat),
+    Heartbeat(Caller),
     /// Members go.
     Leave(Vec<Leaving>),
     /// Someone stores how far it has read.
@@ -68,12 +68,6 @@ pub(crate) struct Sync {
     pub(crate) protocol_type: Option<String>,
     pub(crate) protocol_name: Option<String>,
     pub(crate) assignments: Vec<(MemberId, Bytes)>,
-}
-
-/// A Heartbeat request.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Heartbeat {
-    pub(crate) member: Caller,
 }
 
 /// Who a request says it comes from, and from which generation.

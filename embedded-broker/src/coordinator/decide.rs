@@ -1,6 +1,6 @@
 //! From a command to a decision: the coordinator's whole logic begins here, and none of it changes anything.
 
-use kafka_protocol::ResponseError;
+use crate::codec::ResponseError;
 
 use super::command::{Answer, Command, Decision, LiveChange};
 use super::config::GroupConfig;
@@ -29,9 +29,9 @@ pub(crate) fn decide(
         Command::Leave(leaving) => with(turn(), |turn| turn.leave(leaving, waiter)),
         Command::Abandon => with(turn(), |turn| turn.abandon(waiter)),
         Command::Tick => with(turn(), Turn::tick),
-        Command::Heartbeat(heartbeat) => match entry {
+        Command::Heartbeat(caller) => match entry {
             None => only_answer(group_id, waiter, Err(ResponseError::UnknownMemberId)),
-            Some(entry) => Turn::heartbeat(group_id, &entry.live, &heartbeat.member, waiter, now_ms),
+            Some(entry) => Turn::heartbeat(group_id, &entry.live, &caller, waiter, now_ms),
         },
         Command::CommitOffsets(commit) => offsets::commit(config, group_id, entry, commit, waiter, now_ms),
         Command::DeleteOffsets(partitions) => offsets::delete(group_id, entry, partitions, waiter),

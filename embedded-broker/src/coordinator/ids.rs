@@ -63,5 +63,5 @@ id! {
 }
 
 /// Who waits for an answer. The runtime gives each request one; a parked join or sync keeps it until the rebalance moves on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct WaiterId(pub(crate) u64);

@@ -6,13 +6,19 @@
 //!
 //! KIP-848 groups will be a second kind of group beside [`group::Group`], with records and commands of their own in the same log.
 
-mod ids;
+pub(crate) mod ids;
 mod config;
-mod command;
-mod records;
-mod state;
+pub(crate) mod command;
+pub(crate) mod records;
+pub(crate) mod state;
 mod decide;
-mod group;
+pub(crate) mod group;
 mod offsets;
+mod batch;
+mod runtime;
+pub(crate) mod wire;
 #[cfg(test)]
 mod tests;
+
+pub use config::GroupConfig;
+pub(crate) use runtime::{Coordinator, OffsetsLog};

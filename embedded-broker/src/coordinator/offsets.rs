@@ -1,6 +1,6 @@
 //! Stored offsets: commit, fetch, delete, expire.
 
-use kafka_protocol::ResponseError;
+use crate::codec::ResponseError;
 
 use super::command::{CommitOffsets, Decision, LiveChange, OffsetToCommit, Reply};
 use super::config::GroupConfig;

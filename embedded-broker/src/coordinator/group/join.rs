@@ -1,6 +1,6 @@
 //! JoinGroup: who may be in the next generation, and whether one is needed at all.
 
-use kafka_protocol::ResponseError;
+use crate::codec::ResponseError;
 
 use super::super::command::{Answer, Join, Joined, Reply};
 use super::super::config::NEW_MEMBER_JOIN_TIMEOUT_MS;

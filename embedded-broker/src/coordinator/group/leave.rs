@@ -1,6 +1,6 @@
 //! How members go: by saying so, by hanging up, or by silence.
 
-use kafka_protocol::ResponseError;
+use crate::codec::ResponseError;
 
 use super::super::command::{Leaving, Reply};
 use super::super::ids::{MemberId, WaiterId};

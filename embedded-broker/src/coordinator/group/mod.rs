@@ -21,14 +21,14 @@ mod view;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use kafka_protocol::ResponseError;
+use crate::codec::ResponseError;
 
 use super::command::{Caller, JoinedMember, Protocol};
 use super::ids::{InstanceId, MemberId, WaiterId};
 use super::records::{GroupMetadata, MemberMetadata};
 
 pub(super) use turn::{Turn, heard};
-pub(crate) use view::{GROUP_TYPE, GroupView};
+pub(crate) use view::{GROUP_TYPE, GroupView, MemberView};
 
 /// Where a group stands between two generations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! From one generation to the next: when a rebalance starts, how long it waits, and what its end brings.
 
-use kafka_protocol::ResponseError;
+use crate::codec::ResponseError;
 
 use super::super::command::Reply;
 use super::super::ids::MemberId;

@@ -1,6 +1,6 @@
 //! SyncGroup: the leader brings the assignments, everyone takes its own.
 
-use kafka_protocol::ResponseError;
+use crate::codec::ResponseError;
 
 use super::super::command::{Answer, Reply, Sync, Synced};
 use super::super::ids::{MemberId, WaiterId};

@@ -1,6 +1,6 @@
 //! One command's work on a copy of one group: what it changes, what it writes, whom it answers.
 
-use kafka_protocol::ResponseError;
+use crate::codec::ResponseError;
 
 use super::super::command::{Answer, Caller, Decision, LiveChange, Reply};
 use super::super::config::GroupConfig;

@@ -8,9 +8,9 @@ mod statics;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use kafka_protocol::ResponseError;
+use crate::codec::ResponseError;
 
-use super::command::{Answer, Caller, Command, Heartbeat, Join, Joined, Leaving, Protocol, Reply, Sync};
+use super::command::{Answer, Caller, Command, Join, Joined, Leaving, Protocol, Reply, Sync};
 use super::config::GroupConfig;
 use super::decide::decide;
 use super::group::Group;
@@ -175,7 +175,7 @@ fn sync(joined: &Joined) -> Command {
 }
 
 fn heartbeat(joined: &Joined) -> Command {
-    Command::Heartbeat(Heartbeat { member: caller(joined) })
+    Command::Heartbeat(caller(joined))
 }
 
 fn leave(member_id: &MemberId) -> Command {

@@ -30,7 +30,7 @@ fn a_follower_that_restarts_gets_its_assignment_back_without_a_rebalance() {
     assert_eq!(&synced.assignment[..], b"b-1");
     // The old incarnation is fenced wherever it shows up.
     let old = static_caller(&b, "b");
-    assert_eq!(sim.ask("g", Command::Heartbeat(Heartbeat { member: old.clone() })), Err(ResponseError::FencedInstanceId));
+    assert_eq!(sim.ask("g", Command::Heartbeat(old.clone())), Err(ResponseError::FencedInstanceId));
     assert_eq!(sim.ask("g", Command::Join(static_join("b-1", "", "b"))), Err(ResponseError::FencedInstanceId));
     let entry = Leaving { member_id: "b-1".into(), instance_id: Some("b".into()) };
     let fenced = Ok(Reply::Left(vec![(entry.clone(), Some(ResponseError::FencedInstanceId))]));

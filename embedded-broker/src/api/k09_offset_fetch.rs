@@ -1,0 +1,113 @@
+//! OffsetFetch: how far groups have read. Versions 1-9.
+//!
+//! - An unknown group, topic or partition is answered -1 without an error, so a consumer falls back to its `auto.offset.reset`.
+//! - No topics means all that are stored (2+). Several groups at once from version 8.
+//! - `require_stable` (7+) is always met while there are no transactions. Left out: version 10's topic ids, which the codec does not have.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::{Api, Refusal, RequestContext};
+use crate::codec::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use crate::codec::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
+};
+use crate::codec::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
+use crate::codec::{self};
+use crate::coordinator::records::CommittedOffset;
+use crate::coordinator::state::Offsets;
+use crate::coordinator::{Coordinator, wire};
+use crate::node::Node;
+
+pub(crate) struct OffsetFetch;
+
+impl Api for OffsetFetch {
+    const KEY: i16 = 9;
+    const NAME: &'static str = "OffsetFetch";
+    const VERSIONS: RangeInclusive<i16> = 1..=9;
+    type Request = OffsetFetchRequest;
+    type Response = OffsetFetchResponse;
+
+    async fn handle(node: Arc<Node>, context: Arc<RequestContext>, request: OffsetFetchRequest) -> Result<OffsetFetchResponse, Refusal> {
+        Ok(offset_fetch(&node.coordinator, context.version, &request))
+    }
+}
+
+/// The first version that asks for several groups.
+const FIRST_BATCHED: i16 = 8;
+
+fn offset_fetch(coordinator: &Coordinator, version: i16, request: &OffsetFetchRequest) -> OffsetFetchResponse {
+    let nothing = Offsets::new();
+    coordinator.read(|state| {
+        let stored = |group_id: &str| state.get(group_id).map_or(&nothing, |entry| &entry.durable.offsets);
+        if version < FIRST_BATCHED {
+            return OffsetFetchResponse::default().with_topics(single_group(stored(request.group_id.as_str()), request));
+        }
+        let groups = request.groups.iter().map(|asked| {
+            let topics = one_of_many(stored(asked.group_id.as_str()), asked);
+            OffsetFetchResponseGroup::default().with_group_id(asked.group_id.clone()).with_topics(topics)
+        });
+        OffsetFetchResponse::default().with_groups(groups.collect())
+    })
+}
+
+fn single_group(stored: &Offsets, request: &OffsetFetchRequest) -> Vec<OffsetFetchResponseTopic> {
+    let asked = request.topics.as_ref().map(|topics| topics.iter().map(|topic| (&topic.name, &topic.partition_indexes[..])));
+    let answers = answers(stored, asked);
+    let partition = |(index, offset): (i32, Option<&CommittedOffset>)| {
+        let partition = OffsetFetchResponsePartition::default().with_partition_index(index).with_committed_leader_epoch(-1);
+        match offset {
+            None => partition.with_committed_offset(-1).with_metadata(Some(codec::text(""))),
+            Some(offset) => partition
+                .with_committed_offset(offset.offset)
+                .with_committed_leader_epoch(offset.leader_epoch)
+                .with_metadata(Some(codec::text(&offset.metadata))),
+        }
+    };
+    let topic = |(name, partitions): (TopicName, Vec<_>)| {
+        OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions.into_iter().map(partition).collect())
+    };
+    answers.into_iter().map(topic).collect()
+}
+
+fn one_of_many(stored: &Offsets, group: &OffsetFetchRequestGroup) -> Vec<OffsetFetchResponseTopics> {
+    let asked = group.topics.as_ref().map(|topics| topics.iter().map(|topic| (&topic.name, &topic.partition_indexes[..])));
+    let answers = answers(stored, asked);
+    let partition = |(index, offset): (i32, Option<&CommittedOffset>)| {
+        let partition = OffsetFetchResponsePartitions::default().with_partition_index(index).with_committed_leader_epoch(-1);
+        match offset {
+            None => partition.with_committed_offset(-1).with_metadata(Some(codec::text(""))),
+            Some(offset) => partition
+                .with_committed_offset(offset.offset)
+                .with_committed_leader_epoch(offset.leader_epoch)
+                .with_metadata(Some(codec::text(&offset.metadata))),
+        }
+    };
+    let topic = |(name, partitions): (TopicName, Vec<_>)| {
+        OffsetFetchResponseTopics::default().with_name(name).with_partitions(partitions.into_iter().map(partition).collect())
+    };
+    answers.into_iter().map(topic).collect()
+}
+
+/// One topic's partitions, each with what is stored for it.
+type TopicAnswer<'a> = (TopicName, Vec<(i32, Option<&'a CommittedOffset>)>);
+
+/// The partitions asked for, or all that are stored.
+fn answers<'a, 'b>(stored: &'a Offsets, asked: Option<impl Iterator<Item = (&'b TopicName, &'b [i32])>>) -> Vec<TopicAnswer<'a>> {
+    match asked {
+        Some(asked) => asked
+            .map(|(name, indexes)| {
+                let partitions = stored.get(name.as_str());
+                (name.clone(), indexes.iter().map(|index| (*index, partitions.and_then(|stored| stored.get(index)))).collect())
+            })
+            .collect(),
+        None => stored
+            .iter()
+            .map(|(name, partitions)| {
+                let partitions = partitions.iter().map(|(index, offset)| (*index, Some(offset)));
+                (TopicName(codec::text(name.as_str())), partitions.collect())
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,67 @@
+//! DescribeGroups: state, members and assignments of groups. Versions 0-6.
+//!
+//! An unknown group is "Dead" without an error before 6, and GROUP_ID_NOT_FOUND from 6 on (KIP-1043). 4: instance ids.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::{Api, Refusal, RequestContext};
+use crate::codec::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
+use crate::codec::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
+use crate::codec::{self, ResponseError};
+use crate::coordinator::group::{GroupView, MemberView};
+use crate::coordinator::{Coordinator, wire};
+use crate::node::Node;
+
+pub(crate) struct DescribeGroups;
+
+impl Api for DescribeGroups {
+    const KEY: i16 = 15;
+    const NAME: &'static str = "DescribeGroups";
+    const VERSIONS: RangeInclusive<i16> = 0..=6;
+    type Request = DescribeGroupsRequest;
+    type Response = DescribeGroupsResponse;
+
+    async fn handle(node: Arc<Node>, context: Arc<RequestContext>, request: DescribeGroupsRequest) -> Result<DescribeGroupsResponse, Refusal> {
+        Ok(describe_groups(&node.coordinator, context.version, &request))
+    }
+}
+
+fn describe_groups(coordinator: &Coordinator, version: i16, request: &DescribeGroupsRequest) -> DescribeGroupsResponse {
+    let views = coordinator.read(|state| {
+        let view = |id: &GroupId| (id.clone(), state.get(id.as_str()).map(|entry| entry.live.view()));
+        request.groups.iter().map(view).collect::<Vec<_>>()
+    });
+    let groups = views.into_iter().map(|(group_id, view)| match view {
+        Some(view) => described(version, group_id, view),
+        None => unknown(version, group_id),
+    });
+    DescribeGroupsResponse::default().with_groups(groups.collect())
+}
+
+fn described(version: i16, group_id: GroupId, view: GroupView) -> DescribedGroup {
+    let member = |member: MemberView| {
+        DescribedGroupMember::default()
+            .with_member_id(codec::text(member.member_id.as_str()))
+            .with_group_instance_id(member.instance_id.filter(|_| version >= 4).map(|id| codec::text(id.as_str())))
+            .with_client_id(codec::text(&member.client_id))
+            .with_client_host(codec::text(&member.client_host))
+            .with_member_metadata(member.metadata)
+            .with_member_assignment(member.assignment)
+    };
+    DescribedGroup::default()
+        .with_group_id(group_id)
+        .with_group_state(codec::text(view.state))
+        .with_protocol_type(codec::text(&view.protocol_type))
+        .with_protocol_data(codec::text(&view.protocol))
+        .with_members(view.members.into_iter().map(member).collect())
+}
+
+fn unknown(version: i16, group_id: GroupId) -> DescribedGroup {
+    let message = format!("Group {} not found.", group_id.as_str());
+    let dead = DescribedGroup::default().with_group_id(group_id).with_group_state(codec::text("Dead"));
+    if version < 6 {
+        return dead;
+    }
+    dead.with_error_code(ResponseError::GroupIdNotFound.code()).with_error_message(Some(codec::text(&message)))
+}
