@@ -76,12 +76,46 @@ impl Drop for ChildBroker {
     }
 }
 
-/// Makes this process a broker until its parent is gone, if a parent asked for that; else does nothing.
+/// Makes this process a broker until its parent is gone, if a parent asked for that; else does nothing. Tells whether it was one.
 #[expect(clippy::print_stdout, reason = "the parent reads the ready line")]
-pub fn run_as_child_if_asked() {
-    let Some(data_dir) = env::var_os(CHILD_DATA_DIR) else { return };
+pub fn run_as_child_if_asked() -> bool {
+    let Some(data_dir) = env::var_os(CHILD_DATA_DIR) else { return false };
     let broker = start(Path::new(&data_dir));
     println!("{READY}{}", broker.address());
     // The parent holds the other end of stdin: it ends with the parent, whatever ends the parent.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    true
+}
+
+/// The cluster a test works on: the real Kafka named by `WEIR_TEST_BOOTSTRAP`, else an embedded broker of its own.
+#[derive(Debug)]
+pub struct TestCluster {
+    bootstrap: String,
+    _embedded: Option<(Broker, tempfile::TempDir)>,
+}
+
+impl TestCluster {
+    /// Starts it, or takes the one that is named.
+    ///
+    /// # Panics
+    /// When it can't start.
+    #[expect(clippy::expect_used, reason = "a test without its cluster has failed")]
+    pub fn start() -> Self {
+        if let Ok(bootstrap) = env::var("WEIR_TEST_BOOTSTRAP") {
+            return Self { bootstrap, _embedded: None };
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let broker = start(folder.path());
+        Self { bootstrap: broker.address().to_string(), _embedded: Some((broker, folder)) }
+    }
+
+    /// Its `HOST:PORT`.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// A topic name that no other test uses, also on a shared cluster.
+    pub fn topic(&self, name: &str) -> String {
+        format!("{name}-{}", std::process::id())
+    }
 }
