@@ -14,7 +14,6 @@ pub(crate) mod state;
 mod decide;
 pub(crate) mod group;
 mod offsets;
-mod batch;
 mod runtime;
 pub(crate) mod wire;
 #[cfg(test)]

@@ -5,13 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
-use super::batch;
 use super::command::{Answer, Command, Decision, LiveChange};
 use super::config::GroupConfig;
 use super::decide::decide;
@@ -20,6 +19,9 @@ use super::records::Record;
 use super::state::State;
 use crate::clock::Clock;
 use crate::codec::ResponseError;
+use crate::log::batch::BatchHeader;
+use crate::log::records::{build_batch, records};
+use crate::sync::lock;
 
 /// How long a timer waits before it tries again what could not be appended.
 const APPEND_RETRY_MS: i64 = 1_000;
@@ -182,17 +184,17 @@ impl Coordinator {
         if decision.records.is_empty() {
             return Ok(());
         }
-        let records: Vec<batch::KeyValue> = decision.records.iter().map(Record::encode).collect();
+        let records: Vec<(Bytes, Option<Bytes>)> = decision.records.iter().map(Record::encode).collect();
+        let batch = build_batch(now_ms, records.iter().map(|(key, value)| (Some(&key[..]), value.as_deref())));
         let partition = partition_for(decision.group_id.as_str(), self.log.partitions());
-        self.log.append(partition, batch::encode(&records, now_ms)).map_err(|error| {
+        self.log.append(partition, batch).map_err(|error| {
             tracing::error!(group = %decision.group_id, partition, error, "could not append to __consumer_offsets; the request is refused");
             ResponseError::CoordinatorNotAvailable
         })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic under the lock can only come before the state moves on, so the state is still whole.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 }
 
@@ -260,13 +262,17 @@ fn partition_for(group_id: &str, partitions: i32) -> i32 {
     (hash & i32::MAX) % partitions.max(1)
 }
 
-fn replay_batch(state: &mut State, partition: i32, bytes: &[u8]) {
-    let records = match batch::decode(bytes) {
-        Ok(records) => records.unwrap_or_default(),
-        Err(error) => return tracing::warn!(partition, %error, "unreadable batch in __consumer_offsets"),
-    };
-    for (key, value) in records {
-        match Record::decode(&key, value.as_deref()) {
+fn replay_batch(state: &mut State, partition: i32, batch: &[u8]) {
+    // Ours are plain. Markers of transactions will be read here when there are transactions.
+    if !BatchHeader::read(batch).is_ok_and(|header| !header.is_compressed() && !header.is_control()) {
+        return;
+    }
+    for record in records(batch) {
+        let decoded = match record {
+            Ok(record) => Record::decode(record.key.unwrap_or_default(), record.value),
+            Err(error) => return tracing::warn!(partition, %error, "unreadable batch in __consumer_offsets"),
+        };
+        match decoded {
             Ok(Some(record)) => state.apply(&record),
             // A later version's kind of record: kept in the log, not understood here.
             Ok(None) => {}
