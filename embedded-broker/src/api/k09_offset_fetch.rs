@@ -4,6 +4,7 @@
 //! - No topics means all that are stored (2+). Several groups at once from version 8.
 //! - `require_stable` (7+) is always met while there are no transactions. Left out: version 10's topic ids, which the codec does not have.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::codec::messages::offset_fetch_response::{
     OffsetFetchResponseTopics,
 };
 use crate::codec::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
-use crate::codec::{self};
+use crate::codec::{self, StrBytes};
 use crate::coordinator::records::CommittedOffset;
 use crate::coordinator::state::Offsets;
 use crate::coordinator::{Coordinator, wire};
@@ -44,7 +45,8 @@ fn offset_fetch(coordinator: &Coordinator, version: i16, request: &OffsetFetchRe
         if version < FIRST_BATCHED {
             return OffsetFetchResponse::default().with_topics(single_group(stored(request.group_id.as_str()), request));
         }
-        let groups = request.groups.iter().map(|asked| {
+        let mut named = BTreeSet::new();
+        let groups = request.groups.iter().filter(|asked| named.insert(&asked.group_id)).map(|asked| {
             let topics = one_of_many(stored(asked.group_id.as_str()), asked);
             OffsetFetchResponseGroup::default().with_group_id(asked.group_id.clone()).with_topics(topics)
         });
@@ -54,52 +56,56 @@ fn offset_fetch(coordinator: &Coordinator, version: i16, request: &OffsetFetchRe
 
 fn single_group(stored: &Offsets, request: &OffsetFetchRequest) -> Vec<OffsetFetchResponseTopic> {
     let asked = request.topics.as_ref().map(|topics| topics.iter().map(|topic| (&topic.name, &topic.partition_indexes[..])));
-    let answers = answers(stored, asked);
-    let partition = |(index, offset): (i32, Option<&CommittedOffset>)| {
-        let partition = OffsetFetchResponsePartition::default().with_partition_index(index).with_committed_leader_epoch(-1);
-        match offset {
-            None => partition.with_committed_offset(-1).with_metadata(Some(codec::text(""))),
-            Some(offset) => partition
-                .with_committed_offset(offset.offset)
-                .with_committed_leader_epoch(offset.leader_epoch)
-                .with_metadata(Some(codec::text(&offset.metadata))),
-        }
+    let partition = |(index, stored): (i32, Option<&CommittedOffset>)| {
+        let (offset, leader_epoch, metadata) = what_is_stored(stored);
+        OffsetFetchResponsePartition::default()
+            .with_partition_index(index)
+            .with_committed_offset(offset)
+            .with_committed_leader_epoch(leader_epoch)
+            .with_metadata(metadata)
     };
-    let topic = |(name, partitions): (TopicName, Vec<_>)| {
+    let topic = |(name, partitions): TopicAnswer<'_>| {
         OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions.into_iter().map(partition).collect())
     };
-    answers.into_iter().map(topic).collect()
+    answers(stored, asked).into_iter().map(topic).collect()
 }
 
 fn one_of_many(stored: &Offsets, group: &OffsetFetchRequestGroup) -> Vec<OffsetFetchResponseTopics> {
     let asked = group.topics.as_ref().map(|topics| topics.iter().map(|topic| (&topic.name, &topic.partition_indexes[..])));
-    let answers = answers(stored, asked);
-    let partition = |(index, offset): (i32, Option<&CommittedOffset>)| {
-        let partition = OffsetFetchResponsePartitions::default().with_partition_index(index).with_committed_leader_epoch(-1);
-        match offset {
-            None => partition.with_committed_offset(-1).with_metadata(Some(codec::text(""))),
-            Some(offset) => partition
-                .with_committed_offset(offset.offset)
-                .with_committed_leader_epoch(offset.leader_epoch)
-                .with_metadata(Some(codec::text(&offset.metadata))),
-        }
+    let partition = |(index, stored): (i32, Option<&CommittedOffset>)| {
+        let (offset, leader_epoch, metadata) = what_is_stored(stored);
+        OffsetFetchResponsePartitions::default()
+            .with_partition_index(index)
+            .with_committed_offset(offset)
+            .with_committed_leader_epoch(leader_epoch)
+            .with_metadata(metadata)
     };
-    let topic = |(name, partitions): (TopicName, Vec<_>)| {
+    let topic = |(name, partitions): TopicAnswer<'_>| {
         OffsetFetchResponseTopics::default().with_name(name).with_partitions(partitions.into_iter().map(partition).collect())
     };
-    answers.into_iter().map(topic).collect()
+    answers(stored, asked).into_iter().map(topic).collect()
+}
+
+/// Offset, leader epoch and text; -1 where there is nothing.
+fn what_is_stored(stored: Option<&CommittedOffset>) -> (i64, i32, Option<StrBytes>) {
+    match stored {
+        Some(stored) => (stored.offset, stored.leader_epoch, Some(codec::text(&stored.metadata))),
+        None => (-1, -1, Some(StrBytes::default())),
+    }
 }
 
 /// One topic's partitions, each with what is stored for it.
 type TopicAnswer<'a> = (TopicName, Vec<(i32, Option<&'a CommittedOffset>)>);
 
-/// The partitions asked for, or all that are stored.
+/// The partitions asked for, or all that are stored. Each once: the answer must not outgrow what is stored by naming it again and again.
 fn answers<'a, 'b>(stored: &'a Offsets, asked: Option<impl Iterator<Item = (&'b TopicName, &'b [i32])>>) -> Vec<TopicAnswer<'a>> {
+    let mut named = BTreeSet::new();
     match asked {
         Some(asked) => asked
             .map(|(name, indexes)| {
                 let partitions = stored.get(name.as_str());
-                (name.clone(), indexes.iter().map(|index| (*index, partitions.and_then(|stored| stored.get(index)))).collect())
+                let indexes = indexes.iter().filter(|index| named.insert((name, **index)));
+                (name.clone(), indexes.map(|index| (*index, partitions.and_then(|stored| stored.get(index)))).collect())
             })
             .collect(),
         None => stored

@@ -21,7 +21,11 @@ impl Api for FindCoordinator {
     type Request = FindCoordinatorRequest;
     type Response = FindCoordinatorResponse;
 
-    async fn handle(node: Arc<Node>, context: Arc<RequestContext>, request: FindCoordinatorRequest) -> Result<FindCoordinatorResponse, Refusal> {
+    async fn handle(
+        node: Arc<Node>,
+        context: Arc<RequestContext>,
+        request: FindCoordinatorRequest,
+    ) -> Result<FindCoordinatorResponse, Refusal> {
         let (host, port) = ("localhost", 9092); // FIXME
         Ok(find_coordinator(context.version, &request, 0, host, port))
     }

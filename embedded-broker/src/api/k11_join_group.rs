@@ -33,10 +33,8 @@ impl Api for JoinGroup {
 
 async fn join_group(coordinator: &Coordinator, context: &RequestContext, request: &JoinGroupRequest) -> JoinGroupResponse {
     let version = context.version;
-    let protocol = |offered: &JoinGroupRequestProtocol| Protocol {
-        name: offered.name.as_str().to_owned(),
-        metadata: wire::owned(&offered.metadata),
-    };
+    let protocol =
+        |offered: &JoinGroupRequestProtocol| Protocol { name: offered.name.as_str().to_owned(), metadata: wire::owned(&offered.metadata) };
     let instance_id = wire::instance_id(request.group_instance_id.as_ref());
     // Kafka's form: readable at the front, unique at the end.
     let prefix = instance_id.as_ref().map_or(&*context.client_id, |instance_id| instance_id.as_str());

@@ -28,10 +28,8 @@ impl Api for SyncGroup {
 }
 
 async fn sync_group(coordinator: &Coordinator, version: i16, request: &SyncGroupRequest) -> SyncGroupResponse {
-    let assignments = request
-        .assignments
-        .iter()
-        .map(|assignment| (MemberId::from(assignment.member_id.as_str()), wire::owned(&assignment.assignment)));
+    let assignments =
+        request.assignments.iter().map(|assignment| (MemberId::from(assignment.member_id.as_str()), wire::owned(&assignment.assignment)));
     let sync = Sync {
         member: wire::caller(&request.member_id, request.group_instance_id.as_ref(), request.generation_id),
         protocol_type: request.protocol_type.as_ref().map(|text| text.as_str().to_owned()),

@@ -2,6 +2,7 @@
 //!
 //! An unknown group is "Dead" without an error before 6, and GROUP_ID_NOT_FOUND from 6 on (KIP-1043). 4: instance ids.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -22,15 +23,22 @@ impl Api for DescribeGroups {
     type Request = DescribeGroupsRequest;
     type Response = DescribeGroupsResponse;
 
-    async fn handle(node: Arc<Node>, context: Arc<RequestContext>, request: DescribeGroupsRequest) -> Result<DescribeGroupsResponse, Refusal> {
+    async fn handle(
+        node: Arc<Node>,
+        context: Arc<RequestContext>,
+        request: DescribeGroupsRequest,
+    ) -> Result<DescribeGroupsResponse, Refusal> {
         Ok(describe_groups(&node.coordinator, context.version, &request))
     }
 }
 
 fn describe_groups(coordinator: &Coordinator, version: i16, request: &DescribeGroupsRequest) -> DescribeGroupsResponse {
+    // Each group once: a request that names a large group again and again would ask for more memory than there is.
+    let mut named = BTreeSet::new();
+    let group_ids = request.groups.iter().filter(|group_id| named.insert(*group_id));
     let views = coordinator.read(|state| {
         let view = |id: &GroupId| (id.clone(), state.get(id.as_str()).map(|entry| entry.live.view()));
-        request.groups.iter().map(view).collect::<Vec<_>>()
+        group_ids.map(view).collect::<Vec<_>>()
     });
     let groups = views.into_iter().map(|(group_id, view)| match view {
         Some(view) => described(version, group_id, view),

@@ -1,7 +1,7 @@
 //! What can be asked of a group, what is answered, and what a decision is made of.
 
-use bytes::Bytes;
 use crate::codec::ResponseError;
+use bytes::Bytes;
 
 use super::group::Group;
 use super::ids::{GroupId, InstanceId, MemberId, TopicName, WaiterId};
@@ -167,7 +167,10 @@ pub(crate) struct Decision {
 pub(crate) enum LiveChange {
     None,
     /// A member showed signs of life. Its own variant so that a heartbeat in a group of a thousand copies nothing.
-    Heard { member_id: MemberId, session_deadline_ms: i64 },
+    Heard {
+        member_id: MemberId,
+        session_deadline_ms: i64,
+    },
     /// The group as it is from now on.
     Replace(Box<Group>),
 }

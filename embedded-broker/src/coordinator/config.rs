@@ -19,6 +19,8 @@ pub struct GroupConfig {
     /// Bytes of protocol metadata and assignments one group may hold. One group is one record in `__consumer_offsets`, so this is also
     /// the largest such record.
     pub max_group_bytes: usize,
+    /// Bytes that all groups and stored offsets together may hold in memory.
+    pub max_total_bytes: usize,
     /// `offset.metadata.max.bytes`: the text a client may store beside an offset.
     pub max_offset_metadata_bytes: usize,
     /// `offsets.retention.minutes`, in ms: how long an empty group's offsets are kept.
@@ -37,6 +39,7 @@ impl Default for GroupConfig {
             max_groups: 10_000,
             max_member_metadata_bytes: 256 * 1024,
             max_group_bytes: 8 * 1024 * 1024,
+            max_total_bytes: 256 * 1024 * 1024,
             max_offset_metadata_bytes: 4_096,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
             offsets_retention_check_interval_ms: 10 * 60 * 1_000,

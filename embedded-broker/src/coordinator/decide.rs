@@ -4,20 +4,13 @@ use crate::codec::ResponseError;
 
 use super::command::{Answer, Command, Decision, LiveChange};
 use super::config::GroupConfig;
-use super::group::Turn;
+use super::group::{Turn, protocol_bytes};
 use super::ids::{GroupId, WaiterId};
 use super::offsets;
 use super::state::State;
 
 /// What follows from `command`, asked of `group_id` at `now_ms` by `waiter`.
-pub(crate) fn decide(
-    state: &State,
-    config: &GroupConfig,
-    group_id: &GroupId,
-    command: Command,
-    waiter: WaiterId,
-    now_ms: i64,
-) -> Decision {
+pub(crate) fn decide(state: &State, config: &GroupConfig, group_id: &GroupId, command: Command, waiter: WaiterId, now_ms: i64) -> Decision {
     let entry = state.get(group_id.as_str());
     if let Err(error) = admit(state, config, group_id, &command) {
         return only_answer(group_id, waiter, Err(error));
@@ -65,7 +58,14 @@ fn admit(state: &State, config: &GroupConfig, group_id: &GroupId, command: &Comm
             return Err(ResponseError::GroupMaxSizeReached);
         }
     }
-    Ok(())
+    // What changes nothing in size must go on when the limit is reached, so only growth is refused.
+    let (growth, error) = match command {
+        Command::Join(join) => (protocol_bytes(&join.protocols), ResponseError::GroupMaxSizeReached),
+        Command::Sync(sync) => (sync.assignments.iter().map(|(_, bytes)| bytes.len()).sum(), ResponseError::GroupMaxSizeReached),
+        Command::CommitOffsets(commit) => (state.growth(group_id, &commit.offsets), ResponseError::InvalidCommitOffsetSize),
+        _ => return Ok(()),
+    };
+    if growth > 0 && state.bytes() + growth > config.max_total_bytes { Err(error) } else { Ok(()) }
 }
 
 /// A group's name is part of every key in `__consumer_offsets`, so it must fit one.

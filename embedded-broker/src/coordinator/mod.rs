@@ -6,18 +6,18 @@
 //!
 //! KIP-848 groups will be a second kind of group beside [`group::Group`], with records and commands of their own in the same log.
 
-pub(crate) mod ids;
-mod config;
 pub(crate) mod command;
-pub(crate) mod records;
-pub(crate) mod state;
+mod config;
 mod decide;
 pub(crate) mod group;
+pub(crate) mod ids;
 mod offsets;
+pub(crate) mod records;
 mod runtime;
-pub(crate) mod wire;
+pub(crate) mod state;
 #[cfg(test)]
 mod tests;
+pub(crate) mod wire;
 
 pub use config::GroupConfig;
 pub(crate) use runtime::{Coordinator, OffsetsLog};

@@ -110,15 +110,9 @@ pub(super) fn delete_group(group_id: &GroupId, entry: Option<&Entry>, waiter: Wa
     if entry.live.phase != Phase::Empty {
         return only_answer(group_id, waiter, Err(ResponseError::NonEmptyGroup));
     }
-    let mut records: Vec<Record> =
-        entry.durable.each_offset().map(|(topic, partition, _)| tombstone(group_id, topic, partition)).collect();
+    let mut records: Vec<Record> = entry.durable.each_offset().map(|(topic, partition, _)| tombstone(group_id, topic, partition)).collect();
     records.extend(group_tombstone(group_id, &entry.durable));
-    Decision {
-        group_id: group_id.clone(),
-        records,
-        live: LiveChange::Replace(Box::default()),
-        answers: vec![(waiter, Ok(Reply::Done))],
-    }
+    Decision { group_id: group_id.clone(), records, live: LiveChange::Replace(Box::default()), answers: vec![(waiter, Ok(Reply::Done))] }
 }
 
 fn group_tombstone(group_id: &GroupId, durable: &Durable) -> Option<Record> {

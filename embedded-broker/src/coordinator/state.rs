@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::command::{Decision, LiveChange};
+use super::command::{Decision, LiveChange, OffsetToCommit};
 use super::group::Group;
 use super::ids::{GroupId, TopicName};
 use super::records::{CommittedOffset, GroupMetadata, Record};
@@ -42,6 +42,8 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     groups: BTreeMap<GroupId, Entry>,
+    /// What all of it weighs, by the limits.
+    bytes: usize,
 }
 
 impl State {
@@ -51,6 +53,21 @@ impl State {
 
     pub(crate) fn len(&self) -> usize {
         self.groups.len()
+    }
+
+    /// What all groups and offsets weigh, by the limits.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How much more there would be to hold after these offsets are stored.
+    pub(crate) fn growth(&self, group_id: &GroupId, offsets: &[OffsetToCommit]) -> usize {
+        let stored = self.groups.get(group_id).map(|entry| &entry.durable.offsets);
+        let growth = |offset: &OffsetToCommit| {
+            let old = stored.and_then(|stored| stored.get(&offset.topic)).and_then(|partitions| partitions.get(&offset.partition));
+            offset_bytes(&offset.topic, &offset.metadata).saturating_sub(old.map_or(0, |old| offset_bytes(&offset.topic, &old.metadata)))
+        };
+        offsets.iter().map(growth).sum()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&GroupId, &Entry)> {
@@ -69,12 +86,14 @@ impl State {
         match record {
             Record::Offset { group_id, topic, partition, value: Some(value) } => {
                 let entry = self.groups.entry(group_id.clone()).or_default();
-                entry.durable.offsets.entry(topic.clone()).or_default().insert(*partition, value.clone());
+                let old = entry.durable.offsets.entry(topic.clone()).or_default().insert(*partition, value.clone());
+                self.bytes += offset_bytes(topic, &value.metadata);
+                self.bytes -= old.map_or(0, |old| offset_bytes(topic, &old.metadata));
             }
             Record::Offset { group_id, topic, partition, value: None } => {
                 let Some(entry) = self.groups.get_mut(group_id) else { return };
                 if let Some(partitions) = entry.durable.offsets.get_mut(topic) {
-                    partitions.remove(partition);
+                    self.bytes -= partitions.remove(partition).map_or(0, |old| offset_bytes(topic, &old.metadata));
                     if partitions.is_empty() {
                         entry.durable.offsets.remove(topic);
                     }
@@ -105,7 +124,9 @@ impl State {
                 if group.is_vacant() && !self.groups.contains_key(group_id) {
                     return;
                 }
-                self.groups.entry(group_id.clone()).or_default().live = *group;
+                self.bytes += group.bytes();
+                let old = std::mem::replace(&mut self.groups.entry(group_id.clone()).or_default().live, *group);
+                self.bytes -= old.bytes();
                 self.forget_if_nothing_is_left(group_id);
             }
         }
@@ -125,8 +146,16 @@ impl State {
         for entry in self.groups.values_mut() {
             if let Some(metadata) = &entry.durable.metadata {
                 entry.live = Group::from_metadata(metadata, now_ms);
+                self.bytes += entry.live.bytes();
             }
         }
+    }
+
+    /// The running sum, reckoned anew.
+    #[cfg(test)]
+    pub(crate) fn counted_bytes(&self) -> usize {
+        let offsets = |entry: &Entry| entry.durable.each_offset().map(|(topic, _, value)| offset_bytes(topic, &value.metadata)).sum::<usize>();
+        self.groups.values().map(|entry| entry.live.bytes() + offsets(entry)).sum()
     }
 
     fn forget_if_nothing_is_left(&mut self, group_id: &GroupId) {
@@ -134,4 +163,9 @@ impl State {
             self.groups.remove(group_id);
         }
     }
+}
+
+/// What a stored offset weighs: its place in two maps, and its texts.
+fn offset_bytes(topic: &TopicName, metadata: &str) -> usize {
+    size_of::<CommittedOffset>() + size_of::<i32>() + topic.as_str().len() + metadata.len()
 }

@@ -1,7 +1,7 @@
 //! Between the codec's types and the coordinator's own. Used by the group APIs.
 
-use bytes::Bytes;
 use crate::codec::StrBytes;
+use bytes::Bytes;
 
 use super::command::Caller;
 use super::ids::{GroupId, InstanceId, MemberId};

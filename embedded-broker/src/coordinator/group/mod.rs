@@ -20,8 +20,8 @@ mod view;
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use crate::codec::ResponseError;
+use bytes::Bytes;
 
 use super::command::{Caller, JoinedMember, Protocol};
 use super::ids::{InstanceId, MemberId, WaiterId};
@@ -123,7 +123,7 @@ impl Member {
     }
 
     fn bytes(&self) -> usize {
-        protocol_bytes(&self.protocols) + self.assignment.len()
+        size_of::<Self>() + self.client_id.len() + self.client_host.len() + protocol_bytes(&self.protocols) + self.assignment.len()
     }
 }
 
@@ -192,8 +192,11 @@ impl Group {
         self.phase == Phase::Empty && self.members.is_empty() && self.pending.is_empty()
     }
 
+    /// What the group weighs, by the limits.
     pub(crate) fn bytes(&self) -> usize {
-        self.members.values().map(Member::bytes).sum()
+        let members: usize = self.members.iter().map(|(member_id, member)| member_id.as_str().len() + member.bytes()).sum();
+        let pending: usize = self.pending.keys().map(|member_id| size_of::<MemberId>() + member_id.as_str().len()).sum();
+        members + pending
     }
 
     /// The caller is a member, and the one it says it is (KIP-345).

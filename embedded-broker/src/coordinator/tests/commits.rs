@@ -71,6 +71,17 @@ fn too_much_text_beside_an_offset_is_refused_alone() {
 }
 
 #[test]
+fn when_memory_is_used_up_offsets_still_move_but_none_are_added() {
+    let mut sim = Sim::new();
+    sim.ask("g", commit_as(stranger(), vec![offset("t", 1)])).unwrap();
+    sim.config.max_total_bytes = sim.state.bytes();
+    assert_eq!(sim.ask("g", commit_as(stranger(), vec![offset("t", 2)])), stored(vec![None]));
+    assert_eq!(sim.ask("g", commit_as(stranger(), vec![offset("u", 3)])), Err(ResponseError::InvalidCommitOffsetSize));
+    assert_eq!(sim.ask("g", Command::Join(join("", "a"))), Err(ResponseError::GroupMaxSizeReached));
+    assert_eq!(committed(&sim, "g", "t"), Some(2));
+}
+
+#[test]
 fn a_group_is_deleted_when_it_is_empty() {
     let mut sim = Sim::new();
     assert_eq!(sim.ask("g", Command::DeleteGroup), Err(ResponseError::GroupIdNotFound));

@@ -13,7 +13,7 @@ fn a_member_alone_joins_after_the_initial_delay_and_leads() {
     assert_eq!((joined.generation, joined.leader.as_str(), joined.members.len()), (1, "a", 1));
     assert_eq!((joined.protocol_type.as_str(), joined.protocol_name.as_str()), ("consumer", "range"));
     assert_eq!(sim.phase("g"), "CompletingRebalance");
-    sim.sync_all("g", &[joined.clone()]);
+    sim.sync_all("g", std::slice::from_ref(&joined));
     assert_eq!(sim.ask("g", heartbeat(&joined)), Ok(Reply::Done));
 }
 
@@ -163,9 +163,8 @@ fn a_changed_subscription_rebalances() {
 fn the_protocol_all_know_and_most_prefer_wins() {
     let mut sim = Sim::new();
     let offers = |names: &[&str]| names.iter().map(|name| protocol(name, b"m")).collect::<Vec<_>>();
-    let member = |sim: &mut Sim, name: &str, names: &[&str]| {
-        sim.send("g", Command::Join(Join { protocols: offers(names), ..join("", name) }))
-    };
+    let member =
+        |sim: &mut Sim, name: &str, names: &[&str]| sim.send("g", Command::Join(Join { protocols: offers(names), ..join("", name) }));
     let waiters = [member(&mut sim, "a", &["x", "y", "z"]), member(&mut sim, "b", &["y", "z"]), member(&mut sim, "c", &["z", "y"])];
     let refused = Command::Join(Join { protocols: offers(&["x"]), ..join("", "d") });
     assert_eq!(sim.ask("g", refused), Err(ResponseError::InconsistentGroupProtocol));

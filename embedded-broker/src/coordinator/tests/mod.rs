@@ -7,8 +7,8 @@ mod statics;
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use crate::codec::ResponseError;
+use bytes::Bytes;
 
 use super::command::{Answer, Caller, Command, Join, Joined, Leaving, Protocol, Reply, Sync};
 use super::config::GroupConfig;

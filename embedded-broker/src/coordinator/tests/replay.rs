@@ -142,6 +142,7 @@ fn take_step(sim: &mut Sim, clients: &mut Clients, step: &Step) {
 
 fn check_invariants(sim: &Sim) {
     assert_eq!(sim.replayed().durable(), sim.state.durable());
+    assert_eq!(sim.state.bytes(), sim.state.counted_bytes());
     let Some(entry) = sim.state.get("g") else { return };
     let group = &entry.live;
     assert!(!(entry.durable.is_empty() && group.is_vacant()), "a group with nothing in it is forgotten");
@@ -157,7 +158,10 @@ fn check_invariants(sim: &Sim) {
     }
     for member in group.members.values() {
         let phase = group.phase.name();
-        assert!(member.joining.is_none() || phase == "PreparingRebalance", "a join is parked only while the group prepares, not in {phase}");
+        assert!(
+            member.joining.is_none() || phase == "PreparingRebalance",
+            "a join is parked only while the group prepares, not in {phase}"
+        );
         assert!(member.syncing.is_none() || phase == "CompletingRebalance", "a sync is parked only for the leader, not in {phase}");
     }
 }
