@@ -1,0 +1,248 @@
+//! What stands in the topics: the event as processors read it, and the results. Field names are a public format.
+//!
+//! Every result names its run, so that a reader can tell runs apart, and its source partition. Counts with a `total` are cumulative since the run's
+//! start: the last record of a key holds, whatever was published before, so a result published twice changes nothing.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::sim::clickstream::Action;
+
+/// An event of `user_activity` as processors need it; any producer's JSON with these fields will do.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Activity<'a> {
+    /// Unique within a run.
+    #[serde(borrow, default)]
+    pub event_id: Cow<'a, str>,
+    /// Who.
+    #[serde(borrow)]
+    pub user_id: Cow<'a, str>,
+    /// The visit as the shop counts it.
+    #[serde(borrow, default)]
+    pub session_id: Cow<'a, str>,
+    /// Event time, epoch ms.
+    pub timestamp: i64,
+    /// What happened.
+    pub action_type: Action,
+    /// Where.
+    #[serde(borrow, default)]
+    pub page: Cow<'a, str>,
+    /// With what.
+    #[serde(borrow, default)]
+    pub device: Cow<'a, str>,
+    /// The side of the A/B test.
+    #[serde(borrow, default)]
+    pub variant: Cow<'a, str>,
+    /// For carts and purchases.
+    #[serde(default)]
+    pub price_minor: Option<i64>,
+}
+
+impl<'a> Activity<'a> {
+    /// Reads an event; `None` for anything that is none, and for times outside of the years 1970 to 2200, which would drag
+    /// stream time away from every honest event.
+    pub fn parse(value: Option<&'a [u8]>) -> Option<Self> {
+        const TIMES: std::ops::Range<i64> = 0..7_258_118_400_000;
+        serde_json::from_slice(value?).ok().filter(|activity: &Self| TIMES.contains(&activity.timestamp))
+    }
+}
+
+/// Why a session's result is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedBy {
+    /// No event for 30 minutes.
+    Gap,
+    /// The run ended.
+    RunEnd,
+    /// Too many sessions were open: the oldest had to make room.
+    Limit,
+}
+
+/// A record of `clickstream.sessions`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Session {
+    /// Which run.
+    pub run: String,
+    /// The partition of `user_activity` it comes from.
+    pub partition: i32,
+    /// The shop's own id of the visit the session began with.
+    pub session_id: String,
+    /// Who.
+    pub user_id: String,
+    /// Event time of the first event.
+    pub start: i64,
+    /// Event time of the last event.
+    pub end: i64,
+    /// Events in it.
+    pub events: u64,
+    /// Views in it.
+    pub pages: u64,
+    /// The page of the first event.
+    pub entry_page: String,
+    /// The page of the last event.
+    pub exit_page: String,
+    /// At most one view, and nothing else but scrolling.
+    pub bounced: bool,
+    /// It holds a purchase.
+    pub converted: bool,
+    /// How far it came, in order: 0 nothing, 1 view, 2 then cart, 3 then purchase.
+    pub funnel: u8,
+    /// The sum of its purchases.
+    pub revenue_minor: i64,
+    /// The device of the first event.
+    pub device: String,
+    /// The side of the A/B test at the first event.
+    pub variant: String,
+    /// Why it is final.
+    pub closed_by: ClosedBy,
+}
+
+/// A record of `clickstream.stats`, keyed by window start and partition.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stats {
+    /// Which run.
+    pub run: String,
+    /// The partition of `user_activity`.
+    pub partition: i32,
+    /// Event time, included.
+    pub window_start: i64,
+    /// Event time, excluded.
+    pub window_end: i64,
+    /// How many times faster than the clock event time runs.
+    pub speed: u32,
+    /// Events in the window.
+    pub events: u64,
+    /// The same by action.
+    pub actions: BTreeMap<String, u64>,
+    /// Users seen in the five minutes before the window's end.
+    pub active_users: u64,
+    /// Sessions still open.
+    pub sessions_open: u64,
+    /// Cumulative figures of the partition.
+    pub totals: Totals,
+}
+
+/// Figures since the run's start, of one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Records taken in, whatever became of them.
+    pub processed: u64,
+    /// Records that are no event.
+    pub malformed: u64,
+    /// Events too late for their window of counts.
+    pub window_late_dropped: u64,
+    /// Events too late for their session.
+    pub session_late_dropped: u64,
+    /// Open sessions that late events made one.
+    pub sessions_merged: u64,
+    /// Final sessions.
+    pub sessions_closed: u64,
+    /// Those closed before their time, to make room.
+    pub sessions_evicted: u64,
+    /// Those that bounced.
+    pub bounced: u64,
+    /// Those with a purchase.
+    pub converted: u64,
+    /// The sum of their purchases.
+    pub revenue_minor: i64,
+}
+
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.processed += other.processed;
+        self.malformed += other.malformed;
+        self.window_late_dropped += other.window_late_dropped;
+        self.session_late_dropped += other.session_late_dropped;
+        self.sessions_merged += other.sessions_merged;
+        self.sessions_closed += other.sessions_closed;
+        self.sessions_evicted += other.sessions_evicted;
+        self.bounced += other.bounced;
+        self.converted += other.converted;
+        self.revenue_minor += other.revenue_minor;
+    }
+}
+
+/// A record of `clickstream.pages`, keyed like [`Stats`].
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pages {
+    /// Which run.
+    pub run: String,
+    /// The partition of `user_activity`.
+    pub partition: i32,
+    /// Event time, included.
+    pub window_start: i64,
+    /// Event time, excluded.
+    pub window_end: i64,
+    /// Views by page.
+    pub views: BTreeMap<String, u64>,
+}
+
+/// A record of `clickstream.funnel`, keyed by partition: sessions, open and closed, that came so far, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Funnel {
+    /// Which run.
+    pub run: String,
+    /// The partition of `user_activity`.
+    pub partition: i32,
+    /// Sessions with a view.
+    pub view: u64,
+    /// Then something in the cart.
+    pub add_to_cart: u64,
+    /// Then a purchase.
+    pub purchase: u64,
+}
+
+impl Funnel {
+    /// Counts a session that came so far.
+    pub fn count(&mut self, depth: u8) {
+        self.view += u64::from(depth >= 1);
+        self.add_to_cart += u64::from(depth >= 2);
+        self.purchase += u64::from(depth >= 3);
+    }
+}
+
+/// A record of `clickstream.ab`, keyed by partition: closed sessions per variant.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ab {
+    /// Which run.
+    pub run: String,
+    /// The partition of `user_activity`.
+    pub partition: i32,
+    /// By variant.
+    pub variants: BTreeMap<String, AbCount>,
+}
+
+/// One side of an A/B test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AbCount {
+    /// Closed sessions.
+    pub sessions: u64,
+    /// Those with a purchase.
+    pub conversions: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_events_are_events() {
+        let good = br#"{"user_id":"u1","timestamp":1,"action_type":"add_to_cart","page":"/\u00e9","new_field":[1]}"#;
+        let activity = Activity::parse(Some(good)).expect("an event");
+        assert_eq!((&*activity.user_id, &*activity.page, activity.action_type), ("u1", "/é", Action::AddToCart));
+        for bad in [
+            None,
+            Some(&b""[..]),
+            Some(b"{}"),
+            Some(b"\xff\xfe"),
+            Some(br#"{"user_id":"u1","timestamp":"1","action_type":"view"}"#),
+            Some(br#"{"user_id":"u1","timestamp":1,"action_type":"teleport"}"#),
+            Some(br#"{"user_id":"u1","timestamp":-1,"action_type":"view"}"#),
+            Some(br#"{"user_id":"u1","timestamp":9223372036854775807,"action_type":"view"}"#),
+        ] {
+            assert_eq!(Activity::parse(bad), None, "{:?}", bad.map(String::from_utf8_lossy));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! One event of `user_activity`, as JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// What a visitor did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Opened a page.
+    View,
+    /// Clicked on something in a page.
+    Click,
+    /// Scrolled a page.
+    Scroll,
+    /// Searched the shop.
+    Search,
+    /// Put an item into the cart.
+    AddToCart,
+    /// Paid.
+    Purchase,
+}
+
+impl Action {
+    /// All of them, in the order of the enum.
+    pub const ALL: [Self; 6] = [Self::View, Self::Click, Self::Scroll, Self::Search, Self::AddToCart, Self::Purchase];
+
+    /// Its place in [`Action::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// As the event spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Click => "click",
+            Self::Scroll => "scroll",
+            Self::Search => "search",
+            Self::AddToCart => "add_to_cart",
+            Self::Purchase => "purchase",
+        }
+    }
+}
+
+/// An event as it is written. Field names are a public format.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event<'a> {
+    /// Unique within a run: the seed and the number of the event.
+    pub event_id: &'a str,
+    /// Also the record's key.
+    pub user_id: &'a str,
+    /// The visit as the shop's own cookie counts it.
+    pub session_id: &'a str,
+    /// Event time, epoch ms.
+    pub timestamp: i64,
+    /// What happened.
+    pub action_type: Action,
+    /// The item it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_id: Option<&'a str>,
+    /// Where it happened.
+    pub page: &'a str,
+    /// `mobile`, `desktop` or `tablet`.
+    pub device: &'a str,
+    /// ISO 3166 code.
+    pub country: &'a str,
+    /// Where the visitor came from.
+    pub referrer: &'a str,
+    /// The side of the A/B test.
+    pub variant: &'a str,
+    /// In minor units of the shop's currency, for carts and purchases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_minor: Option<i64>,
+    /// What was searched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<&'a str>,
+}

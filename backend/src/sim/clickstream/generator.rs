@@ -1,0 +1,311 @@
+//! Turns visitors into records, one per slot of the schedule.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    fmt::Write as _,
+};
+
+use crate::sim::{
+    Random, Schedule,
+    clickstream::{
+        Action, Event,
+        shop::{COUNTRIES, DEVICES, QUERIES, REFERRERS, Shop, VARIANTS},
+        visitor::{Page, Profile, Step, Visitor},
+    },
+    hash64,
+};
+
+/// How many times the rate a traffic spike brings.
+pub const SPIKE_FACTOR: u32 = 10;
+/// How long a traffic spike lasts, in milliseconds of virtual time.
+pub const SPIKE_MS: u64 = 10_000;
+/// The most events per second a spike may ask for; above it one core can't generate and process.
+const SPIKE_RATE_MAX: u32 = 100_000;
+/// How long offline phones hold their events back, in event time.
+pub const OFFLINE_EVENT_MS: i64 = 120_000;
+/// The share of phones that go offline.
+const OFFLINE_SHARE: f64 = 0.3;
+/// Events held back at most; more go out at once, as if those phones had stayed online.
+const HELD_MAX: usize = 100_000;
+/// Users who left and may come back; the oldest are forgotten, that is, they never return.
+const AWAY_MAX: usize = 100_000;
+/// A visitor who waits this long for a slot (after a drop of the rate) gives up.
+const OVERDUE_MAX_MS: i64 = 120_000;
+/// Events reach the log this late on average, and this late at most: each is stamped before it is sent.
+const JITTER_MEAN_MS: f64 = 700.0;
+const JITTER_MAX_MS: f64 = 8_000.0;
+/// A user comes back no sooner than this, so that a visit and a session with a gap of 30 minutes are the same thing.
+const RETURN_MIN_MS: i64 = 35 * 60_000;
+const RETURN_MEAN_MS: f64 = 60.0 * 60_000.0;
+
+/// With what a generator starts. Equal parameters give equal bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GeneratorParams {
+    /// The seed.
+    pub seed: u64,
+    /// Events per second of virtual time.
+    pub rate_per_s: u32,
+    /// How many times faster event time runs.
+    pub speed: u32,
+    /// Event time at virtual time zero, epoch ms.
+    pub start_at_ms: i64,
+}
+
+/// What the generator knows and no consumer is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Truth {
+    /// Visits begun.
+    pub visits: u64,
+    /// Visits that ended early because the rate fell: their outcome is not what was drawn.
+    pub visits_cut_short: u64,
+}
+
+/// A record to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The user id.
+    pub key: &'a str,
+    /// The event as JSON.
+    pub value: &'a [u8],
+}
+
+/// The shop's visitors as a sequence of records.
+#[derive(Debug)]
+pub struct Generator {
+    params: GeneratorParams,
+    shop: Shop,
+    random: Random,
+    schedule: Schedule,
+    active: BinaryHeap<Visitor>,
+    away: BinaryHeap<Reverse<(i64, u64, u32, [u8; 3])>>,
+    users: u64,
+    events: u64,
+    truth: Truth,
+    spike_until_ns: Option<u128>,
+    base_rate_per_s: u32,
+    offline_until_ms: Option<i64>,
+    held: VecDeque<(String, Vec<u8>)>,
+    texts: Texts,
+    value: Vec<u8>,
+}
+
+/// Buffers that are filled anew for each event.
+#[derive(Debug, Default)]
+struct Texts {
+    event_id: String,
+    user_id: String,
+    session_id: String,
+}
+
+impl Generator {
+    /// A generator before its first event.
+    pub fn new(params: GeneratorParams) -> Self {
+        Self {
+            params,
+            shop: Shop::new(params.seed),
+            random: Random::new(params.seed),
+            schedule: Schedule::new(params.rate_per_s),
+            active: BinaryHeap::new(),
+            away: BinaryHeap::new(),
+            users: 0,
+            events: 0,
+            truth: Truth::default(),
+            spike_until_ns: None,
+            base_rate_per_s: params.rate_per_s,
+            offline_until_ms: None,
+            held: VecDeque::new(),
+            texts: Texts::default(),
+            value: Vec::with_capacity(512),
+        }
+    }
+
+    /// When the next event is due, in nanoseconds of virtual time.
+    pub fn due_ns(&self) -> u128 {
+        self.schedule.due_ns()
+    }
+
+    /// Events made so far, held ones included.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Events waiting in offline phones.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// What no consumer is told.
+    pub fn truth(&self) -> Truth {
+        self.truth
+    }
+
+    /// Changes the rate from the next event on; a spike at work keeps its factor.
+    pub fn set_rate(&mut self, rate_per_s: u32) {
+        self.base_rate_per_s = rate_per_s.max(1);
+        self.apply_rate();
+    }
+
+    /// Many more visitors for [`SPIKE_MS`].
+    pub fn start_spike(&mut self) {
+        self.spike_until_ns = Some(self.due_ns() + u128::from(SPIKE_MS) * 1_000_000);
+        self.apply_rate();
+    }
+
+    /// A share of the phones hold their events back for [`OFFLINE_EVENT_MS`] of event time.
+    pub fn start_offline(&mut self) {
+        self.offline_until_ms = Some(self.event_time_ms() + OFFLINE_EVENT_MS);
+    }
+
+    /// Ends the faults at work: from now on [`Generator::release`] gives what phones held back.
+    pub fn heal(&mut self) {
+        self.spike_until_ns = None;
+        self.offline_until_ms = None;
+        self.apply_rate();
+    }
+
+    /// The next event that an offline phone held back, once it is online again.
+    pub fn release(&mut self) -> Option<(String, Vec<u8>)> {
+        if self.offline_until_ms.is_some() {
+            return None;
+        }
+        self.held.pop_front()
+    }
+
+    /// Makes the event of the next slot; `None` when an offline phone holds it back.
+    pub fn generate(&mut self) -> Option<Record<'_>> {
+        self.end_faults();
+        let now_ms = self.event_time_ms();
+        let mut visitor = self.next_visitor(now_ms);
+        let step = visitor.step(&self.shop, &mut self.random);
+        self.write(&visitor, step, now_ms);
+        self.schedule.advance();
+        self.events += 1;
+        let is_held = self.offline_until_ms.is_some() && self.held.len() < HELD_MAX && self.is_offline(&visitor.profile);
+        match step.think_ms {
+            Some(think_ms) => {
+                visitor.due_ms = now_ms + think_ms;
+                self.active.push(visitor);
+            }
+            None => self.leave(&visitor, now_ms),
+        }
+        if is_held {
+            self.held.push_back((self.texts.user_id.clone(), self.value.clone()));
+            return None;
+        }
+        Some(Record { key: &self.texts.user_id, value: &self.value })
+    }
+
+    fn event_time_ms(&self) -> i64 {
+        let elapsed_ms = self.due_ns() * u128::from(self.params.speed) / 1_000_000;
+        self.params.start_at_ms.saturating_add(i64::try_from(elapsed_ms).unwrap_or(i64::MAX))
+    }
+
+    fn apply_rate(&mut self) {
+        let rate = if self.spike_until_ns.is_some() {
+            self.base_rate_per_s.saturating_mul(SPIKE_FACTOR).min(SPIKE_RATE_MAX).max(self.base_rate_per_s)
+        } else {
+            self.base_rate_per_s
+        };
+        self.schedule.set_rate(rate);
+    }
+
+    fn end_faults(&mut self) {
+        if self.spike_until_ns.is_some_and(|until| self.due_ns() >= until) {
+            self.spike_until_ns = None;
+            self.apply_rate();
+        }
+        if self.offline_until_ms.is_some_and(|until| self.event_time_ms() >= until) {
+            self.offline_until_ms = None;
+        }
+    }
+
+    fn is_offline(&self, profile: &Profile) -> bool {
+        let share = (OFFLINE_SHARE * 1_000.0) as u64;
+        profile.is_mobile() && hash64(self.params.seed ^ 0x0ff1, profile.number) % 1_000 < share
+    }
+
+    /// The visitor who is due, or a new arrival.
+    fn next_visitor(&mut self, now_ms: i64) -> Visitor {
+        // At very low rates and high speeds slots lie minutes apart: waiting for one is then no reason to give up.
+        let slot_ms = i64::from(self.params.speed) * 1_000 / i64::from(self.schedule.rate_per_s());
+        let overdue_max_ms = OVERDUE_MAX_MS.max(slot_ms * 4);
+        while let Some(first) = self.active.peek() {
+            if first.due_ms > now_ms {
+                break;
+            }
+            let is_overdue = now_ms - first.due_ms > overdue_max_ms;
+            let Some(visitor) = self.active.pop() else { break };
+            if !is_overdue {
+                return visitor;
+            }
+            self.truth.visits_cut_short += 1;
+            self.leave(&visitor, now_ms);
+        }
+        self.arrive(now_ms)
+    }
+
+    fn arrive(&mut self, now_ms: i64) -> Visitor {
+        self.truth.visits += 1;
+        let is_back = self.away.peek().is_some_and(|Reverse((back_ms, ..))| *back_ms <= now_ms);
+        if is_back && let Some(Reverse((_, number, visit, [country, device, variant]))) = self.away.pop() {
+            return Visitor::arrive(Profile { number, country, device, variant }, visit, now_ms, &mut self.random);
+        }
+        self.users += 1;
+        let side = hash64(self.params.seed ^ 0xab, self.users);
+        let profile = Profile::new(self.users, side, now_ms, &mut self.random);
+        Visitor::arrive(profile, 1, now_ms, &mut self.random)
+    }
+
+    fn leave(&mut self, visitor: &Visitor, now_ms: i64) {
+        if self.away.len() < AWAY_MAX && self.random.chance(0.5) {
+            let back_ms = now_ms + RETURN_MIN_MS + self.random.exponential(RETURN_MEAN_MS) as i64;
+            let Profile { number, country, device, variant } = visitor.profile;
+            self.away.push(Reverse((back_ms, number, visitor.visit + 1, [country, device, variant])));
+        }
+    }
+
+    fn write(&mut self, visitor: &Visitor, step: Step, now_ms: i64) {
+        let texts = &mut self.texts;
+        let number = visitor.profile.number;
+        texts.event_id.clear();
+        texts.user_id.clear();
+        texts.session_id.clear();
+        // Writing to a String can't fail.
+        let _ = write!(texts.event_id, "{:x}-{:010}", self.params.seed, self.events);
+        let _ = write!(texts.user_id, "u{number:07}");
+        let _ = write!(texts.session_id, "u{number:07}-{}", visitor.visit);
+        let jitter_ms = self.random.exponential(JITTER_MEAN_MS).min(JITTER_MAX_MS) as i64;
+        let item = step.item.map(|item| &self.shop.items[usize::from(item)]);
+        let has_price = matches!(step.action, Action::AddToCart | Action::Purchase);
+        let (page, query) = match step.page {
+            Page::Home => ("/", None),
+            Page::Category(category) => (&*self.shop.category_pages[usize::from(category)], None),
+            Page::Item(item) => (&*self.shop.items[usize::from(item)].page, None),
+            Page::Search(query) => ("/search", (step.action == Action::Search).then_some(QUERIES[usize::from(query)])),
+            Page::Cart => ("/cart", None),
+            Page::Checkout => ("/checkout", None),
+        };
+        let event = Event {
+            event_id: &texts.event_id,
+            user_id: &texts.user_id,
+            session_id: &texts.session_id,
+            timestamp: now_ms - jitter_ms,
+            action_type: step.action,
+            item_id: item.map(|item| &*item.id),
+            page,
+            device: DEVICES[usize::from(visitor.profile.device)],
+            country: COUNTRIES[usize::from(visitor.profile.country)].0,
+            referrer: REFERRERS[usize::from(visitor.referrer)].0,
+            variant: VARIANTS[usize::from(visitor.profile.variant)],
+            price_minor: item.filter(|_| has_price).map(|item| item.price_minor),
+            query,
+        };
+        self.value.clear();
+        // A struct of texts and numbers always has a JSON form, and a Vec takes every byte.
+        let _ = serde_json::to_writer(&mut self.value, &event);
+    }
+}
+
+#[cfg(test)]
+mod tests;

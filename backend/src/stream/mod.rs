@@ -1,0 +1,27 @@
+//! The stream-processing core: event time, windows and keyed state, with Kafka Streams' documented semantics.
+//!
+//! Pure: no clock, no thread, no client. A [`Task`] is fed one partition's records in offset order and says what to publish;
+//! the [`runner`] beside it does the I/O.
+//!
+//! What is fixed, so that a peer can check it (`kafka.apache.org/documentation/streams`, "Time", "Windowing"):
+//! - A task owns one partition. **Stream time** is the largest timestamp the task has seen; it never regresses, and only
+//!   records move it: an idle partition stands still.
+//! - A **tumbling window** `[start, end)` takes a record until stream time reaches `end + grace`; then it is closed, and its
+//!   final result is published once (`TimeWindows.ofSizeAndGrace`, `EmitStrategy.onWindowClose`).
+//! - A **session** `[start, end]` grows by records at most `gap` away from it and merges with every other open session they
+//!   bridge. It closes when stream time exceeds `end + gap + grace` (`SessionWindows.ofInactivityGapAndGrace`; KIP-633).
+//! - A record for a closed window is **late**: it is counted and dropped, never lost in silence.
+//! - One difference to Kafka Streams: there a late record next to a session whose final result is out may still open a
+//!   session of its own. Here that session is final and the record is late. So the published sessions are always the
+//!   accepted records, split where the distance exceeds the gap, and a batch job can recompute them.
+
+pub mod runner;
+mod session;
+mod task;
+mod time;
+mod tumbling;
+
+pub use session::{Added, ClosedSession, Session, SessionAggregate, SessionStore, SessionWindows};
+pub use task::{Input, Output, Task};
+pub use time::StreamTime;
+pub use tumbling::{TumblingStore, TumblingWindows};

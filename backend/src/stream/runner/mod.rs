@@ -1,0 +1,1 @@
+//! Started but not finished.

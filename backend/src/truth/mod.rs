@@ -1,0 +1,23 @@
+//! Ground truth: plain recomputations and the checkers that hold results against them. Pure.
+//!
+//! Nothing here shares code with the stream core it judges; each checker has a test that shows it failing.
+
+pub mod clickstream;
+mod interval;
+mod sequence;
+
+pub use interval::{Interval, Z_95, Z_999, difference, wilson};
+pub use sequence::Sequence;
+
+use weir_model::{Check, CheckVerdict};
+
+/// A verdict with the figures it rests on.
+pub fn check(id: &str, holds: bool, evidence: impl Into<std::sync::Arc<str>>) -> Check {
+    let verdict = if holds { CheckVerdict::Pass } else { CheckVerdict::Fail };
+    Check { id: id.into(), verdict, evidence: evidence.into() }
+}
+
+/// A check that can't tell, with the reason.
+pub fn pending(id: &str, reason: impl Into<std::sync::Arc<str>>) -> Check {
+    Check { id: id.into(), verdict: CheckVerdict::Pending, evidence: reason.into() }
+}
