@@ -3,7 +3,10 @@
 //! Invariants: no await and no other lock is taken under the lock except the append itself, which must come before the state moves on
 //! and must be in the state's order. An answer is sent only after its records are durable as the log's durability mode says.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod compaction;
+mod timers;
+
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -23,6 +26,10 @@ use crate::log::batch::BatchHeader;
 use crate::log::records::{build_batch, records};
 use crate::sync::lock;
 
+#[cfg(test)]
+pub(super) use compaction::COMPACT_FROM_BYTES;
+use timers::Timers;
+
 /// How long a timer waits before it tries again what could not be appended.
 const APPEND_RETRY_MS: i64 = 1_000;
 
@@ -34,6 +41,10 @@ pub(crate) trait OffsetsLog: Send + Sync {
     fn append(&self, partition: i32, batch: Bytes) -> Result<(), String>;
     /// Hands every batch of a partition, in order, to `each`.
     fn replay(&self, partition: i32, each: &mut dyn FnMut(&[u8])) -> Result<(), String>;
+    /// The offset that the next record gets.
+    fn end_offset(&self, partition: i32) -> i64;
+    /// Gives up everything before this offset.
+    fn trim(&self, partition: i32, before: i64) -> Result<(), String>;
 }
 
 /// The group coordinator of this node.
@@ -53,14 +64,22 @@ struct Inner {
     last_waiter: u64,
     timers: Timers,
     next_expiry_check_ms: i64,
+    /// Bytes of log that a restart would have to read, by partition.
+    log_bytes: Vec<u64>,
 }
 
 impl Coordinator {
     /// Replays the log; groups come to life with their last complete generation.
     pub(crate) fn open(config: GroupConfig, log: Arc<dyn OffsetsLog>, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let mut state = State::default();
+        let mut log_bytes = Vec::new();
         for partition in 0..log.partitions() {
-            log.replay(partition, &mut |bytes| replay_batch(&mut state, partition, bytes))?;
+            let mut bytes = 0;
+            log.replay(partition, &mut |batch| {
+                bytes += batch.len() as u64;
+                replay_batch(&mut state, partition, batch);
+            })?;
+            log_bytes.push(bytes);
         }
         let now_ms = clock.now_ms();
         state.activate(now_ms);
@@ -69,8 +88,10 @@ impl Coordinator {
             timers.set(group_id, entry.live.next_deadline_ms());
         }
         let next_expiry_check_ms = now_ms.saturating_add(config.offsets_retention_check_interval_ms);
-        let inner = Inner { state, timers, next_expiry_check_ms, ..Inner::default() };
-        Ok(Self { config, log, clock, inner: Mutex::new(inner), timers_changed: Notify::new() })
+        let inner = Inner { state, timers, next_expiry_check_ms, log_bytes, ..Inner::default() };
+        let coordinator = Self { config, log, clock, inner: Mutex::new(inner), timers_changed: Notify::new() };
+        coordinator.compact(&mut coordinator.lock());
+        Ok(coordinator)
     }
 
     /// Asks a group for something and waits for its answer. Dropping the future, as when the client hangs up, takes the request back.
@@ -126,6 +147,7 @@ impl Coordinator {
             for group_id in groups {
                 self.errand(&mut inner, &group_id, Command::ExpireOffsets);
             }
+            self.compact(&mut inner);
         }
         let next_ms = inner.timers.next_ms().map_or(inner.next_expiry_check_ms, |at_ms| at_ms.min(inner.next_expiry_check_ms));
         Duration::from_millis(u64::try_from(next_ms.saturating_sub(now_ms)).unwrap_or(0).max(1))
@@ -163,7 +185,7 @@ impl Coordinator {
     fn run(&self, inner: &mut Inner, group_id: &GroupId, command: Command, waiter: WaiterId) -> Result<(), ResponseError> {
         let now_ms = self.clock.now_ms();
         let mut decision = decide(&inner.state, &self.config, group_id, command, waiter, now_ms);
-        self.append(&decision, now_ms)?;
+        self.append(inner, &decision.group_id, &decision.records, now_ms)?;
         // A sign of life only moves a deadline away: the timer may come early, it finds nothing to do and is set again.
         let may_be_earlier = matches!(decision.live, LiveChange::Replace(_));
         inner.state.carry_out(&mut decision);
@@ -180,17 +202,22 @@ impl Coordinator {
         Ok(())
     }
 
-    fn append(&self, decision: &Decision, now_ms: i64) -> Result<(), ResponseError> {
-        if decision.records.is_empty() {
+    fn append(&self, inner: &mut Inner, group_id: &GroupId, records: &[Record], now_ms: i64) -> Result<(), ResponseError> {
+        if records.is_empty() {
             return Ok(());
         }
-        let records: Vec<(Bytes, Option<Bytes>)> = decision.records.iter().map(Record::encode).collect();
+        let records: Vec<(Bytes, Option<Bytes>)> = records.iter().map(Record::encode).collect();
         let batch = build_batch(now_ms, records.iter().map(|(key, value)| (Some(&key[..]), value.as_deref())));
-        let partition = partition_for(decision.group_id.as_str(), self.log.partitions());
+        let batch_bytes = batch.len() as u64;
+        let partition = partition_for(group_id.as_str(), self.log.partitions());
         self.log.append(partition, batch).map_err(|error| {
-            tracing::error!(group = %decision.group_id, partition, error, "could not append to __consumer_offsets; the request is refused");
+            tracing::error!(group = %group_id, partition, error, "could not append to __consumer_offsets; the request is refused");
             ResponseError::CoordinatorNotAvailable
-        })
+        })?;
+        if let Some(bytes) = inner.log_bytes.get_mut(partition as usize) {
+            *bytes += batch_bytes;
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -224,38 +251,6 @@ impl Drop for Parked<'_> {
     }
 }
 
-/// Each group's next deadline, in order.
-#[derive(Default)]
-struct Timers {
-    by_time: BTreeSet<(i64, GroupId)>,
-    by_group: BTreeMap<GroupId, i64>,
-}
-
-impl Timers {
-    /// Whether this is now the earliest of all, and earlier than before.
-    fn set(&mut self, group_id: &GroupId, at_ms: Option<i64>) -> bool {
-        let before_ms = self.next_ms();
-        if let Some(old_ms) = self.by_group.remove(group_id) {
-            self.by_time.remove(&(old_ms, group_id.clone()));
-        }
-        let Some(at_ms) = at_ms else { return false };
-        self.by_group.insert(group_id.clone(), at_ms);
-        self.by_time.insert((at_ms, group_id.clone()));
-        before_ms.is_none_or(|before_ms| at_ms < before_ms)
-    }
-
-    fn next_ms(&self) -> Option<i64> {
-        self.by_time.first().map(|(at_ms, _)| *at_ms)
-    }
-
-    fn pop_due(&mut self, now_ms: i64) -> Option<GroupId> {
-        let due = self.by_time.first().is_some_and(|(at_ms, _)| *at_ms <= now_ms);
-        let (_, group_id) = due.then(|| self.by_time.pop_first()).flatten()?;
-        self.by_group.remove(&group_id);
-        Some(group_id)
-    }
-}
-
 /// Kafka's own placement, so that a tool that computes it finds the group where it looks: `Utils.abs(groupId.hashCode()) % partitions`.
 fn partition_for(group_id: &str, partitions: i32) -> i32 {
     let hash = group_id.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
@@ -283,125 +278,7 @@ fn replay_batch(state: &mut State, partition: i32, batch: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use super::super::command::{Caller, CommitOffsets, Join, OffsetToCommit, Protocol, Reply};
-    use super::*;
-    use crate::clock::ManualClock;
-
-    #[derive(Default)]
-    struct MemoryLog {
-        batches: Mutex<Vec<Bytes>>,
-        is_full: AtomicBool,
-    }
-
-    impl OffsetsLog for MemoryLog {
-        fn partitions(&self) -> i32 {
-            1
-        }
-
-        fn append(&self, _partition: i32, batch: Bytes) -> Result<(), String> {
-            if self.is_full.load(Ordering::Relaxed) {
-                return Err("no space left".into());
-            }
-            self.batches.lock().unwrap().push(batch);
-            Ok(())
-        }
-
-        fn replay(&self, _partition: i32, each: &mut dyn FnMut(&[u8])) -> Result<(), String> {
-            self.batches.lock().unwrap().iter().for_each(|batch| each(batch));
-            Ok(())
-        }
-    }
-
-    struct World {
-        log: Arc<MemoryLog>,
-        clock: Arc<ManualClock>,
-        coordinator: Coordinator,
-    }
-
-    fn open(log: Arc<MemoryLog>) -> World {
-        let clock = Arc::new(ManualClock::new(1_000_000));
-        let coordinator = Coordinator::open(GroupConfig::default(), log.clone(), clock.clone()).unwrap();
-        World { log, clock, coordinator }
-    }
-
-    fn commit(offset: i64) -> Command {
-        let member = Caller { generation: -1, ..Caller::default() };
-        let offset =
-            OffsetToCommit { topic: "t".into(), partition: 0, offset, leader_epoch: -1, metadata: String::new(), retention_ms: None };
-        Command::CommitOffsets(CommitOffsets { member, offsets: vec![offset] })
-    }
-
-    fn committed(world: &World) -> Option<i64> {
-        world.coordinator.read(|state| Some(state.get("g")?.durable.offsets.get("t")?.get(&0)?.offset))
-    }
-
-    fn join() -> Command {
-        Command::Join(Join {
-            session_timeout_ms: 10_000,
-            rebalance_timeout_ms: 10_000,
-            protocol_type: "consumer".into(),
-            protocols: vec![Protocol { name: "range".into(), metadata: Bytes::new() }],
-            fresh_member_id: "m".into(),
-            ..Join::default()
-        })
-    }
-
-    #[tokio::test]
-    async fn what_was_committed_is_there_after_a_restart() {
-        let world = open(Arc::default());
-        let group_id = GroupId::from("g");
-        assert_eq!(world.coordinator.ask(&group_id, commit(5)).await, Ok(Reply::Offsets(vec![None])));
-        let world = open(world.log);
-        assert_eq!(committed(&world), Some(5));
-        world.coordinator.forget_topics(&["t".into()]);
-        assert_eq!(committed(&world), None);
-        assert_eq!(committed(&open(world.log)), None);
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_is_an_error_and_then_not() {
-        let world = open(Arc::default());
-        let group_id = GroupId::from("g");
-        world.log.is_full.store(true, Ordering::Relaxed);
-        assert_eq!(world.coordinator.ask(&group_id, commit(5)).await, Err(ResponseError::CoordinatorNotAvailable));
-        assert_eq!(committed(&world), None);
-        world.log.is_full.store(false, Ordering::Relaxed);
-        assert!(world.coordinator.ask(&group_id, commit(6)).await.is_ok());
-        assert_eq!(committed(&world), Some(6));
-    }
-
-    #[tokio::test]
-    async fn a_parked_join_is_answered_by_the_timer_or_taken_back() {
-        let world = open(Arc::default());
-        let group_id = GroupId::from("g");
-        let is_there = || world.coordinator.read(|state| state.get("g").is_some());
-        {
-            let mut parked = std::pin::pin!(world.coordinator.ask(&group_id, join()));
-            assert!(futures_poll_once(parked.as_mut()).await.is_none());
-            assert!(is_there());
-        }
-        // The client hung up: nobody else knows of its member.
-        assert!(!world.coordinator.read(|state| state.get("g").is_some_and(|entry| !entry.live.members.is_empty())));
-        let mut parked = std::pin::pin!(world.coordinator.ask(&group_id, join()));
-        assert!(futures_poll_once(parked.as_mut()).await.is_none());
-        world.clock.advance(Duration::from_secs(1));
-        world.coordinator.run_due();
-        assert!(matches!(futures_poll_once(parked).await, Some(Ok(Reply::Joined(_)))));
-    }
-
-    async fn futures_poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
-        let mut future = Some(future);
-        std::future::poll_fn(move |context| {
-            let polled = future.take().map(|future| future.poll(context));
-            std::task::Poll::Ready(match polled {
-                Some(std::task::Poll::Ready(output)) => Some(output),
-                _ => None,
-            })
-        })
-        .await
-    }
+    use super::partition_for;
 
     #[test]
     fn groups_lie_where_kafka_puts_them() {

@@ -25,6 +25,18 @@ impl Durable {
         self.metadata.is_none() && self.offsets.is_empty()
     }
 
+    /// The records that say all of this, and nothing else.
+    pub(crate) fn records(&self, group_id: &GroupId) -> Vec<Record> {
+        let group = self.metadata.clone().map(|value| Record::Group { group_id: group_id.clone(), value: Some(value) });
+        let offset = |(topic, partition, value): (&TopicName, i32, &CommittedOffset)| Record::Offset {
+            group_id: group_id.clone(),
+            topic: topic.clone(),
+            partition,
+            value: Some(value.clone()),
+        };
+        group.into_iter().chain(self.each_offset().map(offset)).collect()
+    }
+
     /// Every stored offset.
     pub(crate) fn each_offset(&self) -> impl Iterator<Item = (&TopicName, i32, &CommittedOffset)> {
         self.offsets.iter().flat_map(|(topic, partitions)| partitions.iter().map(move |(partition, value)| (topic, *partition, value)))

@@ -3,6 +3,7 @@
 mod commits;
 mod members;
 mod replay;
+mod runtime;
 mod statics;
 
 use std::collections::BTreeMap;
