@@ -22,4 +22,4 @@ pub(crate) mod wire;
 
 pub use config::GroupConfig;
 pub(crate) use offsets_topic::{OFFSETS_PARTITIONS, OFFSETS_TOPIC, OffsetsTopic};
-pub(crate) use runtime::{Coordinator, OffsetsLog};
+pub(crate) use runtime::Coordinator;

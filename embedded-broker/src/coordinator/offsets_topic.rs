@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::runtime::OffsetsLog;
 use crate::log::{Origin, Partition, batch};
 
 /// The topic's name, known to every Kafka tool.
@@ -25,22 +24,18 @@ impl OffsetsTopic {
         Self { partitions }
     }
 
-    fn partition(&self, index: i32) -> Result<&Partition, String> {
-        let partition = usize::try_from(index).ok().and_then(|index| self.partitions.get(index));
-        partition.map(AsRef::as_ref).ok_or_else(|| format!("{OFFSETS_TOPIC} has no partition {index}"))
-    }
-}
-
-impl OffsetsLog for OffsetsTopic {
-    fn partitions(&self) -> i32 {
+    /// How many partitions there are; it must never change while records are kept.
+    pub(super) fn partitions(&self) -> i32 {
         self.partitions.len() as i32
     }
 
-    fn append(&self, partition: i32, batch: Bytes) -> Result<(), String> {
+    /// Appends one batch as a whole, or not at all.
+    pub(super) fn append(&self, partition: i32, batch: Bytes) -> Result<(), String> {
         self.partition(partition)?.append(&batch, Origin::Internal).map(drop).map_err(|error| error.to_string())
     }
 
-    fn replay(&self, partition: i32, each: &mut dyn FnMut(&[u8])) -> Result<(), String> {
+    /// Hands every batch of a partition, in order, to `each`.
+    pub(super) fn replay(&self, partition: i32, mut each: impl FnMut(&[u8])) -> Result<(), String> {
         let log = self.partition(partition)?;
         let unreadable = |error| {
             format!("{OFFSETS_TOPIC}-{partition} can't be read ({error}); move its folder away to start without the offsets stored in it")
@@ -56,11 +51,18 @@ impl OffsetsLog for OffsetsTopic {
         }
     }
 
-    fn end_offset(&self, partition: i32) -> i64 {
+    /// The offset that the next record gets.
+    pub(super) fn end_offset(&self, partition: i32) -> i64 {
         self.partition(partition).map_or(0, |log| log.offsets().high_watermark)
     }
 
-    fn trim(&self, partition: i32, before: i64) -> Result<(), String> {
+    /// Gives up everything before this offset.
+    pub(super) fn trim(&self, partition: i32, before: i64) -> Result<(), String> {
         self.partition(partition)?.delete_records(before).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn partition(&self, index: i32) -> Result<&Partition, String> {
+        let partition = usize::try_from(index).ok().and_then(|index| self.partitions.get(index));
+        partition.map(AsRef::as_ref).ok_or_else(|| format!("{OFFSETS_TOPIC} has no partition {index}"))
     }
 }

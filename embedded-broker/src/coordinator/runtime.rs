@@ -18,6 +18,7 @@ use super::command::{Answer, Command, Decision, LiveChange};
 use super::config::GroupConfig;
 use super::decide::decide;
 use super::ids::{GroupId, TopicName, WaiterId};
+use super::offsets_topic::OffsetsTopic;
 use super::records::Record;
 use super::state::State;
 use crate::clock::Clock;
@@ -33,24 +34,10 @@ use timers::Timers;
 /// How long a timer waits before it tries again what could not be appended.
 const APPEND_RETRY_MS: i64 = 1_000;
 
-/// Where the coordinator's records go: the partitions of `__consumer_offsets`.
-pub(crate) trait OffsetsLog: Send + Sync {
-    /// How many partitions there are; it must never change while records are kept.
-    fn partitions(&self) -> i32;
-    /// Appends one batch as a whole, or not at all.
-    fn append(&self, partition: i32, batch: Bytes) -> Result<(), String>;
-    /// Hands every batch of a partition, in order, to `each`.
-    fn replay(&self, partition: i32, each: &mut dyn FnMut(&[u8])) -> Result<(), String>;
-    /// The offset that the next record gets.
-    fn end_offset(&self, partition: i32) -> i64;
-    /// Gives up everything before this offset.
-    fn trim(&self, partition: i32, before: i64) -> Result<(), String>;
-}
-
 /// The group coordinator of this node.
 pub(crate) struct Coordinator {
     config: GroupConfig,
-    log: Arc<dyn OffsetsLog>,
+    log: OffsetsTopic,
     clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
     /// A timer was set earlier than the timer task knows of.
@@ -70,12 +57,12 @@ struct Inner {
 
 impl Coordinator {
     /// Replays the log; groups come to life with their last complete generation.
-    pub(crate) fn open(config: GroupConfig, log: Arc<dyn OffsetsLog>, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    pub(crate) fn open(config: GroupConfig, log: OffsetsTopic, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let mut state = State::default();
         let mut log_bytes = Vec::new();
         for partition in 0..log.partitions() {
             let mut bytes = 0;
-            log.replay(partition, &mut |batch| {
+            log.replay(partition, |batch| {
                 bytes += batch.len() as u64;
                 replay_batch(&mut state, partition, batch);
             })?;

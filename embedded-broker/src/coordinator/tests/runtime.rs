@@ -1,63 +1,51 @@
 //! The coordinator at work over a log in memory: restarts, full disks, parked requests.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::super::command::{Caller, Command, CommitOffsets, Join, OffsetToCommit, Protocol, Reply};
 use super::super::config::GroupConfig;
 use super::super::ids::GroupId;
-use super::super::runtime::{COMPACT_FROM_BYTES, Coordinator, OffsetsLog};
+use super::super::runtime::{COMPACT_FROM_BYTES, Coordinator};
+use super::super::OffsetsTopic;
 use crate::clock::ManualClock;
 use crate::codec::ResponseError;
-
-#[derive(Default)]
-struct MemoryLog {
-    batches: Mutex<Vec<Option<Bytes>>>,
-    is_full: AtomicBool,
-}
-
-impl OffsetsLog for MemoryLog {
-    fn partitions(&self) -> i32 {
-        1
-    }
-
-    fn append(&self, _partition: i32, batch: Bytes) -> Result<(), String> {
-        if self.is_full.load(Ordering::Relaxed) {
-            return Err("no space left".into());
-        }
-        self.batches.lock().unwrap().push(Some(batch));
-        Ok(())
-    }
-
-    fn replay(&self, _partition: i32, each: &mut dyn FnMut(&[u8])) -> Result<(), String> {
-        self.batches.lock().unwrap().iter().flatten().for_each(|batch| each(batch));
-        Ok(())
-    }
-
-    /// Counts batches, not records: all that matters here is that it grows.
-    fn end_offset(&self, _partition: i32) -> i64 {
-        self.batches.lock().unwrap().len() as i64
-    }
-
-    fn trim(&self, _partition: i32, before: i64) -> Result<(), String> {
-        self.batches.lock().unwrap()[..before as usize].fill(None);
-        Ok(())
-    }
-}
+use crate::disk::MemoryDisk;
+use crate::log::{Environment, LogConfig, Partition};
 
 struct World {
-    log: Arc<MemoryLog>,
+    disk: MemoryDisk,
     clock: Arc<ManualClock>,
+    partition: Arc<Partition>,
     coordinator: Coordinator,
 }
 
-fn open(log: Arc<MemoryLog>) -> World {
+/// A coordinator on what this disk holds: as after a kill, if there was one before.
+fn open(disk: MemoryDisk) -> World {
     let clock = Arc::new(ManualClock::new(1_000_000));
-    let coordinator = Coordinator::open(GroupConfig::default(), log.clone(), clock.clone()).unwrap();
-    World { log, clock, coordinator }
+    let environment = Environment { clock: clock.clone(), disk: Arc::new(disk.clone()), housekeeping: Notify::new() };
+    let config = LogConfig {
+        deletes_old: false,
+        retention_ms: -1,
+        retention_bytes: -1,
+        segment_bytes: 1024 * 1024,
+        segment_ms: i64::MAX,
+        max_message_bytes: 1024 * 1024,
+        log_append_time: false,
+        timestamp_before_max_ms: i64::MAX,
+        timestamp_after_max_ms: i64::MAX,
+        index_interval_bytes: 4096,
+        max_producers: 10,
+        producer_id_expiration_ms: 1,
+    };
+    let partition = Partition::open("offsets-0".into(), "/offsets-0".into(), Arc::new(environment), Arc::new(config)).unwrap();
+    let partition = Arc::new(partition);
+    let log = OffsetsTopic::new(vec![Arc::clone(&partition)]);
+    let coordinator = Coordinator::open(GroupConfig::default(), log, clock.clone()).unwrap();
+    World { disk, clock, partition, coordinator }
 }
 
 fn commit(offset: i64) -> Command {
@@ -84,47 +72,49 @@ fn join() -> Command {
 
 #[tokio::test]
 async fn what_was_committed_is_there_after_a_restart() {
-    let world = open(Arc::default());
+    let world = open(MemoryDisk::default());
     let group_id = GroupId::from("g");
     assert_eq!(world.coordinator.ask(&group_id, commit(5)).await, Ok(Reply::Offsets(vec![None])));
-    let world = open(world.log);
+    let world = open(world.disk);
     assert_eq!(committed(&world), Some(5));
     world.coordinator.forget_topics(&["t".into()]);
     assert_eq!(committed(&world), None);
-    assert_eq!(committed(&open(world.log)), None);
+    assert_eq!(committed(&open(world.disk)), None);
 }
 
 #[tokio::test]
 async fn a_log_that_says_little_with_many_words_is_written_anew() {
-    let world = open(Arc::default());
+    let world = open(MemoryDisk::default());
     let group_id = GroupId::from("g");
     let last = (COMPACT_FROM_BYTES / 90) as i64;
     for offset in 0..=last {
         world.coordinator.ask(&group_id, commit(offset)).await.unwrap();
     }
-    let kept = |log: &MemoryLog| log.batches.lock().unwrap().iter().flatten().count();
-    assert_eq!(kept(&world.log), last as usize + 1);
+    let before = world.partition.offsets();
+    assert_eq!((before.log_start_offset, before.high_watermark), (0, last + 1));
     world.clock.advance(Duration::from_secs(3_600));
     world.coordinator.run_due();
-    assert_eq!(kept(&world.log), 1);
-    assert_eq!(committed(&open(world.log)), Some(last));
+    let after = world.partition.offsets();
+    assert_eq!((after.log_start_offset, after.high_watermark), (last + 1, last + 2));
+    assert!(world.partition.size_bytes() < 1024 * 1024, "only the active segment is left");
+    assert_eq!(committed(&open(world.disk)), Some(last));
 }
 
 #[tokio::test]
 async fn a_full_disk_is_an_error_and_then_not() {
-    let world = open(Arc::default());
+    let world = open(MemoryDisk::default());
     let group_id = GroupId::from("g");
-    world.log.is_full.store(true, Ordering::Relaxed);
+    world.disk.set_space_left(Some(10));
     assert_eq!(world.coordinator.ask(&group_id, commit(5)).await, Err(ResponseError::CoordinatorNotAvailable));
     assert_eq!(committed(&world), None);
-    world.log.is_full.store(false, Ordering::Relaxed);
+    world.disk.set_space_left(None);
     assert!(world.coordinator.ask(&group_id, commit(6)).await.is_ok());
     assert_eq!(committed(&world), Some(6));
 }
 
 #[tokio::test]
 async fn a_parked_join_is_answered_by_the_timer_or_taken_back() {
-    let world = open(Arc::default());
+    let world = open(MemoryDisk::default());
     let group_id = GroupId::from("g");
     let is_there = || world.coordinator.read(|state| state.get("g").is_some());
     {
