@@ -1,0 +1,134 @@
+//! From a frame to the API that answers it: header, version window, guard, decode, handle, encode.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use super::{APIS, Api, Refusal, RequestContext, k18_api_versions};
+use crate::codec::guard::Guard;
+use crate::codec::{self, CodecError, FrameError, HeaderVersion as _, RequestHead};
+use crate::node::Node;
+
+/// An API with its types erased.
+pub(crate) struct Entry {
+    pub(crate) key: i16,
+    pub(crate) name: &'static str,
+    pub(crate) versions: RangeInclusive<i16>,
+    header_version: fn(i16) -> i16,
+    handle: fn(Arc<Node>, Arc<RequestContext>, i32, Bytes) -> Answering,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Option<BytesMut>, Dropped>> + Send>>;
+
+impl Entry {
+    pub(crate) const fn of<A: Api>() -> Self {
+        Self {
+            key: A::KEY,
+            name: A::NAME,
+            versions: A::VERSIONS,
+            header_version: A::Request::header_version,
+            handle: |node, context, correlation_id, body| Box::pin(handle::<A>(node, context, correlation_id, body)),
+        }
+    }
+}
+
+async fn handle<A: Api>(
+    node: Arc<Node>,
+    context: Arc<RequestContext>,
+    correlation_id: i32,
+    body: Bytes,
+) -> Result<Option<BytesMut>, Dropped> {
+    let version = context.version;
+    let request = {
+        let mut body = body;
+        codec::decode::<A::Request>(&mut body, version)?
+    };
+    match A::handle(node, context, request).await {
+        Ok(response) => Ok(Some(codec::encode_response(correlation_id, &response, version)?)),
+        Err(Refusal::NoResponse) => Ok(None),
+        Err(Refusal::Close(reason)) => Err(Dropped::Refused(reason)),
+    }
+}
+
+/// What goes back to the client: a frame, or nothing when it asked for nothing.
+pub(crate) type Answer = Result<Option<BytesMut>, Dropped>;
+
+/// Answers one frame. A panic on the way ends the connection, not the broker.
+pub(crate) async fn dispatch(node: &Arc<Node>, client_host: IpAddr, connection_id: u64, mut frame: Bytes) -> Answer {
+    let head = RequestHead::read(&mut frame)?;
+    let Some((index, entry)) = APIS.iter().enumerate().find(|(_, entry)| entry.key == head.key) else {
+        return Err(Dropped::UnknownApi { key: head.key, version: head.version });
+    };
+    node.stats.count_request(index);
+    if !entry.versions.contains(&head.version) {
+        // KIP-511: a client that asks for too much learns what there is, in the format every client reads.
+        if entry.key == k18_api_versions::ApiVersions::KEY {
+            return Ok(Some(k18_api_versions::unsupported_version(head.correlation_id)?));
+        }
+        return Err(Dropped::UnknownVersion { name: entry.name, version: head.version });
+    }
+    let mut guard = Guard::new(&frame, node.config.limits.max_request_elements);
+    let client_id = guard.header((entry.header_version)(head.version)).map_err(CodecError::from)?;
+    let header_bytes = guard.position();
+    guard.body(entry.key, head.version).map_err(CodecError::from)?;
+    frame.advance(header_bytes);
+    let context = Arc::new(RequestContext { connection_id, client_id, client_host, version: head.version });
+    without_panic(entry.name, (entry.handle)(Arc::clone(node), context, head.correlation_id, frame)).await
+}
+
+async fn without_panic(name: &'static str, mut answering: Answering) -> Answer {
+    poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(task))) {
+        Ok(poll) => poll,
+        Err(panic) => std::task::Poll::Ready(Err(Dropped::Panicked { name, reason: panic_text(panic.as_ref()) })),
+    })
+    .await
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".to_owned())
+}
+
+/// Why a connection ends over a request.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Dropped {
+    /// The bytes are not a request.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// No such API here.
+    #[error("the client asked for API key {key} (version {version}), which this broker does not serve")]
+    UnknownApi {
+        /// The key asked for.
+        key: i16,
+        /// The version asked for.
+        version: i16,
+    },
+    /// Not in this version.
+    #[error("the client asked for {name} in version {version}, which this broker does not serve")]
+    UnknownVersion {
+        /// The API.
+        name: &'static str,
+        /// The version asked for.
+        version: i16,
+    },
+    /// The body is not what its API says.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The API itself wants it so.
+    #[error("{0}")]
+    Refused(String),
+    /// A fault of ours.
+    #[error("{name} failed inside the broker: {reason}; please report this")]
+    Panicked {
+        /// The API.
+        name: &'static str,
+        /// The panic's message.
+        reason: String,
+    },
+}

@@ -1,0 +1,46 @@
+//! ApiVersions: 0-4. Which APIs are served, in which versions; the first thing every client asks.
+//!
+//! - A version that is not served is answered in the v0 format with UNSUPPORTED_VERSION and the full list (KIP-511): kafka-python asks
+//!   for the newest first and waits forever otherwise.
+//! - Produce is advertised from version 0 though nothing below 3 is served: librdkafka tells by it what the broker can do (KIP-896).
+//! - Left out: features (there is no quorum to upgrade), so `supported_features` stays empty.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::{APIS, Api, Refusal, RequestContext};
+use crate::codec::messages::api_versions_response::ApiVersion;
+use crate::codec::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::codec::{self, CodecError, ResponseError};
+use crate::node::Node;
+
+pub(crate) struct ApiVersions;
+
+impl Api for ApiVersions {
+    const KEY: i16 = 18;
+    const NAME: &'static str = "ApiVersions";
+    const VERSIONS: RangeInclusive<i16> = 0..=4;
+    type Request = ApiVersionsRequest;
+    type Response = ApiVersionsResponse;
+
+    async fn handle(_node: Arc<Node>, _context: Arc<RequestContext>, _request: ApiVersionsRequest) -> Result<ApiVersionsResponse, Refusal> {
+        Ok(response(None))
+    }
+}
+
+/// The answer to a version we do not know.
+pub(super) fn unsupported_version(correlation_id: i32) -> Result<BytesMut, CodecError> {
+    codec::encode_response(correlation_id, &response(Some(ResponseError::UnsupportedVersion)), 0)
+}
+
+fn response(error: Option<ResponseError>) -> ApiVersionsResponse {
+    let keys = APIS.iter().map(|entry| {
+        let min_version = if entry.key == PRODUCE_KEY { 0 } else { *entry.versions.start() };
+        ApiVersion::default().with_api_key(entry.key).with_min_version(min_version).with_max_version(*entry.versions.end())
+    });
+    ApiVersionsResponse::default().with_error_code(codec::error_code(error)).with_api_keys(keys.collect())
+}
+
+const PRODUCE_KEY: i16 = 0;

@@ -1,0 +1,73 @@
+//! The requests this broker answers: one file per API key, one list.
+//!
+//! [`APIS`] is the list. Dispatch, the ApiVersions answer, request counters and the every-API tests are derived from it. To add an API:
+//! write `kNN_name.rs` with a type that implements [`Api`], declare the module, add it to the list.
+
+mod dispatch;
+mod k18_api_versions;
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use crate::codec::{Decodable, Encodable, HeaderVersion};
+use crate::node::Node;
+
+pub(crate) use dispatch::{Answer, Dropped, Entry, dispatch};
+
+/// Every API served, by key.
+pub(crate) const APIS: &[Entry] = &[Entry::of::<k18_api_versions::ApiVersions>()];
+
+/// One API: its contract stands in the header of its file.
+pub(crate) trait Api: 'static {
+    /// Kafka's number for it.
+    const KEY: i16;
+    /// Kafka's name for it.
+    const NAME: &'static str;
+    /// The versions it answers, and ApiVersions advertises.
+    const VERSIONS: RangeInclusive<i16>;
+    /// What is asked.
+    type Request: Decodable + HeaderVersion + Send;
+    /// What is answered.
+    type Response: Encodable + HeaderVersion + Send;
+
+    /// Does the work. Requests of one connection are handled one after the other; those of different connections at once.
+    ///
+    /// The future is dropped when the client goes or the broker stops: whoever parks (a long poll, a join) cleans up in `Drop`.
+    /// Errors of the protocol belong into the response; [`Refusal`] is for what has no place there.
+    fn handle(
+        node: Arc<Node>,
+        context: Arc<RequestContext>,
+        request: Self::Request,
+    ) -> impl Future<Output = Result<Self::Response, Refusal>> + Send;
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestContext {
+    /// Unique for the life of the broker.
+    pub(crate) connection_id: u64,
+    /// The name the client gave itself; empty when it gave none.
+    pub(crate) client_id: Arc<str>,
+    /// Where the client is.
+    pub(crate) client_host: IpAddr,
+    /// The request's version.
+    pub(crate) version: i16,
+}
+
+impl RequestContext {
+    /// The client's address as Kafka spells it in group descriptions: "/127.0.0.1".
+    pub(crate) fn client_host_text(&self) -> String {
+        format!("/{}", self.client_host)
+    }
+}
+
+/// A request that gets no response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The client asked for none (Produce with acks 0).
+    NoResponse,
+    /// The connection must end, for this reason.
+    Close(String),
+}

@@ -1,0 +1,116 @@
+//! What an embedding program may choose about the broker.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Clock, SystemClock};
+use crate::disk::{Disk, RealDisk};
+
+/// Kafka's port, where clients look first.
+pub const DEFAULT_PORT: u16 = 9092;
+
+/// How to start a broker. [`BrokerConfig::new`] gives Kafka's defaults on loopback.
+#[derive(Clone, Debug)]
+pub struct BrokerConfig {
+    /// Where to listen. Port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Take any free port when the wanted one is in use.
+    pub fallback_to_any_port: bool,
+    /// Where topics and offsets are kept. Created if missing.
+    pub data_dir: PathBuf,
+    /// The host clients are told to connect to. `None`: the address listened on.
+    pub advertised_host: Option<String>,
+    /// Listen on more than loopback. There is no authentication yet: everyone who reaches the port may read and delete everything.
+    pub allow_non_loopback: bool,
+    /// Kafka's `broker.id`.
+    pub broker_id: i32,
+    /// `num.partitions`: partitions of a topic that was created without saying how many.
+    pub num_partitions: i32,
+    /// `auto.create.topics.enable`: a topic comes into being when a client first asks for it.
+    pub auto_create_topics: bool,
+    /// Threads that serve requests.
+    pub worker_threads: usize,
+    /// What bounds memory and time.
+    pub limits: Limits,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where the files are.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl BrokerConfig {
+    /// A broker on 127.0.0.1:9092 that keeps its data under `data_dir`.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT),
+            fallback_to_any_port: false,
+            data_dir: data_dir.into(),
+            advertised_host: None,
+            allow_non_loopback: false,
+            broker_id: 0,
+            num_partitions: 1,
+            auto_create_topics: true,
+            worker_threads: 2,
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            disk: Arc::new(RealDisk),
+        }
+    }
+}
+
+/// What bounds the broker's memory, files and waiting, whatever clients send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at once; more are closed at once.
+    pub max_connections: usize,
+    /// `socket.request.max.bytes`: the largest Produce frame.
+    pub max_produce_frame_bytes: usize,
+    /// The largest frame of any other request. Decoded requests take many times their bytes, so this is far below the one for Produce,
+    /// whose bulk is never decoded.
+    pub max_control_frame_bytes: usize,
+    /// Array elements in one request, all arrays together.
+    pub max_request_elements: usize,
+    /// Bytes in the frames that are read or served at this moment, over all connections.
+    pub max_in_flight_bytes: usize,
+    /// Topics on this broker.
+    pub max_topics: usize,
+    /// Partitions on this broker, all topics together.
+    pub max_partitions: usize,
+    /// Bytes one Fetch may return.
+    pub max_fetch_bytes: usize,
+    /// The longest a Fetch may wait.
+    pub max_fetch_wait: Duration,
+    /// `connections.max.idle.ms`: a connection without a request for this long is closed.
+    pub max_connection_idle: Duration,
+    /// How long a client may take to read its answer.
+    pub max_response_write: Duration,
+    /// Idempotent producers remembered per partition; the one idle for longest goes first.
+    pub max_producers_per_partition: usize,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration_ms: i64,
+    /// `log.retention.check.interval.ms`. Kafka's is five minutes; on a desk one watches it happen.
+    pub retention_check_interval: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 1_024,
+            max_produce_frame_bytes: 100 * 1024 * 1024,
+            max_control_frame_bytes: 8 * 1024 * 1024,
+            max_request_elements: 250_000,
+            max_in_flight_bytes: 256 * 1024 * 1024,
+            max_topics: 5_000,
+            max_partitions: 20_000,
+            max_fetch_bytes: 55 * 1024 * 1024,
+            max_fetch_wait: Duration::from_secs(300),
+            max_connection_idle: Duration::from_secs(600),
+            max_response_write: Duration::from_secs(60),
+            max_producers_per_partition: 10_000,
+            producer_id_expiration_ms: 24 * 60 * 60 * 1_000,
+            retention_check_interval: Duration::from_secs(30),
+        }
+    }
+}

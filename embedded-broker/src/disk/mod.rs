@@ -1,0 +1,51 @@
+//! The file system as a parameter, so that tests can fail any write and lose what was not synced.
+
+mod memory;
+mod real;
+
+use std::any::Any;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
+
+pub use memory::MemoryDisk;
+pub use real::RealDisk;
+
+/// What the broker needs of a file system.
+pub trait Disk: Send + Sync + fmt::Debug {
+    /// Opens a file to read and append; creates it if missing.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// A small file's whole content.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Replaces a small file so that after a crash either the old or the new content is there, whole.
+    fn write_atomic(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+    /// The names in a folder, in no order. A folder that is not there is empty.
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// A file's size.
+    fn size(&self, path: &Path) -> io::Result<u64>;
+    /// Creates a folder and those above it.
+    fn create_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Renames a file or folder.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file; one that is not there is no error.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder with all in it; one that is not there is no error.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Makes this folder ours until the returned value is dropped. `WouldBlock`: another process has it.
+    fn lock(&self, folder: &Path) -> io::Result<Box<dyn Any + Send + Sync>>;
+}
+
+/// An open file. Appends come from one thread at a time; reads from any.
+pub trait DiskFile: Send + Sync + fmt::Debug {
+    /// Writes all parts at the end, one after the other. After an error any prefix may have been written.
+    fn append(&self, parts: &mut [IoSlice<'_>]) -> io::Result<()>;
+    /// Fills `buffer` from `position` on; fewer bytes only at the file's end.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Cuts the file.
+    fn truncate(&self, size: u64) -> io::Result<()>;
+    /// The file's size.
+    fn size(&self) -> io::Result<u64>;
+    /// Returns once the content is on stable storage.
+    fn sync(&self) -> io::Result<()>;
+}

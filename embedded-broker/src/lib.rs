@@ -1,0 +1,37 @@
+//! An embeddable one-node Kafka broker that unmodified clients can use.
+//!
+//! ```no_run
+//! use weir_broker::{Broker, BrokerConfig};
+//!
+//! let broker = Broker::start(BrokerConfig::new("/tmp/weir"))?;
+//! println!("bootstrap.servers={}", broker.address());
+//! broker.shutdown();
+//! # Ok::<(), weir_broker::StartError>(())
+//! ```
+//!
+//! In reading order: `broker` (start and stop), `server` (sockets), `codec` (bytes to messages, guarded), `api` (one file per request),
+//! `node` (what they share), `topics`, `log` (the records), `coordinator` (groups).
+//!
+//! Invariants: nothing reaches the codec crate before `codec::guard` has walked it; a client's record batches are never decoded and encoded
+//! again; every queue, buffer and list has a limit in [`Limits`]; time and files come from [`Clock`] and [`Disk`].
+
+mod api;
+mod broker;
+mod clock;
+mod codec;
+mod config;
+mod disk;
+mod housekeeping;
+mod log;
+mod node;
+mod producer_ids;
+mod server;
+mod stats;
+mod sync;
+mod topics;
+
+pub use broker::{Broker, StartError};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::{BrokerConfig, DEFAULT_PORT, Limits};
+pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk};
+pub use stats::Stats;

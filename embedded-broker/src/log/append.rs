@@ -1,0 +1,199 @@
+//! Appending: everything is checked before the lock, everything that can fail is done before anything changes.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+
+use super::batch::{self, BatchError, BatchHeader, NO_PRODUCER_ID, NO_TIMESTAMP, PATCHED_BYTES};
+use super::config::LogConfig;
+use super::partition::{Active, Partition, State};
+use super::producers::Verdict;
+use super::records::check_records;
+use super::segment::{ClosedSegment, Paths};
+use crate::sync::lock;
+
+/// There is one replica and it never changes hands.
+pub(crate) const LEADER_EPOCH: i32 = 0;
+
+/// Who appends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A client: exactly one batch, held to the topic's rules.
+    Client,
+    /// The broker itself.
+    Internal,
+}
+
+/// Where a batch went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Appended {
+    pub(crate) base_offset: i64,
+    pub(crate) log_start_offset: i64,
+    /// The broker's time, if it stands in the batch; else -1.
+    pub(crate) log_append_time_ms: i64,
+}
+
+impl Partition {
+    /// Appends one batch. A retry of a batch that is already there answers as it did then.
+    pub(crate) fn append(&self, batch: &Bytes, origin: Origin) -> Result<Appended, AppendError> {
+        let config = self.config();
+        let now_ms = self.environment.clock.now_ms();
+        let mut header = batch::check(batch)?;
+        if header.size != batch.len() {
+            return Err(AppendError::ManyBatches);
+        }
+        if origin == Origin::Client {
+            check_client_batch(batch, &header, &config, now_ms)?;
+        }
+        let mut restamped = None;
+        if config.log_append_time {
+            let stamped = batch::with_log_append_time(batch, now_ms);
+            header = batch::check(&stamped)?;
+            restamped = Some(stamped);
+        }
+        let appended = self.append_checked(restamped.as_ref().unwrap_or(batch), header, &config, now_ms)?;
+        self.wake();
+        Ok(appended)
+    }
+
+    fn append_checked(&self, batch: &[u8], mut header: BatchHeader, config: &LogConfig, now_ms: i64) -> Result<Appended, AppendError> {
+        let mut state = lock(&self.state);
+        if state.deleted {
+            return Err(AppendError::Deleted);
+        }
+        let log_start_offset = state.log_start_offset;
+        let log_append_time_ms = if config.log_append_time { now_ms } else { NO_TIMESTAMP };
+        match state.producers.judge(&header) {
+            Verdict::New => {}
+            Verdict::Duplicate { base_offset } => return Ok(Appended { base_offset, log_start_offset, log_append_time_ms }),
+            Verdict::OutOfOrder { expected } => return Err(AppendError::OutOfOrder { expected, found: header.base_sequence }),
+            Verdict::Fenced => return Err(AppendError::Fenced),
+        }
+        self.roll_if_due(&mut state, header.size as u64, config, now_ms);
+        header.base_offset = state.next_offset;
+        self.write(&mut state.active, batch, header.base_offset)?;
+        let position = state.active.size;
+        state.active.index.add(&header, position, config.index_interval_bytes);
+        state.active.size += header.size as u64;
+        state.active.first_append_ms.get_or_insert(now_ms);
+        state.producers.appended(&header, now_ms, config.max_producers);
+        state.next_offset = header.last_offset() + 1;
+        Ok(Appended { base_offset: header.base_offset, log_start_offset, log_append_time_ms })
+    }
+
+    /// One write: the first bytes patched, the rest as they came.
+    fn write(&self, active: &mut Active, batch: &[u8], base_offset: i64) -> io::Result<()> {
+        let file = active.file(self.disk())?;
+        if active.torn {
+            file.truncate(active.size)?;
+            active.torn = false;
+        }
+        if active.sealed {
+            self.disk().remove_file(&active.paths.index)?;
+            active.sealed = false;
+        }
+        let prefix = batch::patched_prefix(batch, base_offset, LEADER_EPOCH);
+        let written = file.append(&mut [IoSlice::new(&prefix), IoSlice::new(&batch[PATCHED_BYTES..])]);
+        if written.is_err() {
+            // Cut off what may have been written; if even that fails, the next append tries again first.
+            active.torn = file.truncate(active.size).is_err();
+        }
+        written
+    }
+
+    fn roll_if_due(&self, state: &mut State, batch_bytes: u64, config: &LogConfig, now_ms: i64) {
+        let active = &state.active;
+        let is_full = active.size + batch_bytes > config.segment_bytes;
+        let is_old = active.first_append_ms.is_some_and(|first_ms| now_ms.saturating_sub(first_ms) > config.segment_ms);
+        if active.size > 0 && (is_full || is_old) {
+            self.roll(state);
+        }
+    }
+
+    /// Closes the active segment and begins a new one. Its seal, which waits for the disk, is left to housekeeping.
+    pub(super) fn roll(&self, state: &mut State) {
+        let next_offset = state.next_offset;
+        let fresh = Active::new(Paths::new(&self.folder, next_offset), next_offset);
+        let old = std::mem::replace(&mut state.active, fresh);
+        let closed = ClosedSegment::from_active(old.paths, old.base_offset, next_offset, old.size, old.index, old.file);
+        let closed = Arc::new(closed);
+        state.closed.push_back(Arc::clone(&closed));
+        if !old.sealed {
+            state.unsealed.push((closed, state.producers.clone()));
+            self.unsealed.store(true, Relaxed);
+            self.environment.housekeeping.notify_one();
+        }
+    }
+}
+
+fn check_client_batch(batch: &[u8], header: &BatchHeader, config: &LogConfig, now_ms: i64) -> Result<(), AppendError> {
+    if header.size > config.max_message_bytes {
+        return Err(AppendError::TooLarge { size: header.size, max_bytes: config.max_message_bytes });
+    }
+    if header.is_control() {
+        return Err(AppendError::Invalid("control batches are the broker's own"));
+    }
+    if header.is_transactional() {
+        return Err(AppendError::Invalid("transactions are not supported by this broker yet"));
+    }
+    if header.record_count == 0 || header.record_count - 1 != header.last_offset_delta {
+        return Err(AppendError::Invalid("the record count and the last offset delta do not fit each other"));
+    }
+    if header.producer_id != NO_PRODUCER_ID && (header.base_sequence < 0 || header.producer_epoch < 0) {
+        return Err(AppendError::Invalid("an idempotent batch needs a sequence and an epoch"));
+    }
+    if !header.is_compressed() && check_records(batch, header).is_err() {
+        return Err(AppendError::Invalid("the records do not match the batch's header"));
+    }
+    let oldest_ms = now_ms.saturating_sub(config.timestamp_before_max_ms);
+    let newest_ms = now_ms.saturating_add(config.timestamp_after_max_ms);
+    let has_time = header.base_timestamp_ms != NO_TIMESTAMP;
+    if !config.log_append_time && has_time && (header.base_timestamp_ms < oldest_ms || header.max_timestamp_ms > newest_ms) {
+        return Err(AppendError::Timestamp);
+    }
+    Ok(())
+}
+
+/// Why a batch was not appended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppendError {
+    /// Damaged, or of a format this broker does not store.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// More than one batch, or bytes after it.
+    #[error("one record batch per partition is allowed, but more bytes follow it")]
+    ManyBatches,
+    /// Against the rules.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// Above the topic's limit.
+    #[error("the record batch has {size} bytes, more than max.message.bytes ({max_bytes}); send smaller batches or raise it")]
+    TooLarge {
+        /// The batch.
+        size: usize,
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// Too old or too new.
+    #[error("a record's timestamp is further from now than message.timestamp.before.max.ms or message.timestamp.after.max.ms allow")]
+    Timestamp,
+    /// Something before it is missing.
+    #[error("the producer's next sequence is {expected}, but the batch starts with {found}")]
+    OutOfOrder {
+        /// What should come.
+        expected: i32,
+        /// What came.
+        found: i32,
+    },
+    /// A newer incarnation has written.
+    #[error("a producer with a newer epoch has written to this partition")]
+    Fenced,
+    /// The topic is gone.
+    #[error("the topic was deleted")]
+    Deleted,
+    /// The disk said no: full, mostly.
+    #[error("the batch could not be written: {0}")]
+    Storage(#[from] io::Error),
+}

@@ -1,0 +1,177 @@
+//! A record batch (magic 2) seen from outside: its 61-byte header and its checksum. What is inside stays the client's.
+//!
+//! Layout (KIP-98): base offset 0..8, length 8..12, partition leader epoch 12..16, magic 16, CRC-32C 17..21 over all that follows, attributes
+//! 21..23, last offset delta 23..27, base timestamp 27..35, max timestamp 35..43, producer id 43..51, producer epoch 51..53, base sequence
+//! 53..57, record count 57..61. The broker may change the first two fields and the epoch without touching the checksum.
+
+use bytes::Bytes;
+
+/// Bytes before the first record.
+pub(crate) const HEADER_BYTES: usize = 61;
+/// Base offset and length: what the length does not count.
+pub(crate) const PREFIX_BYTES: usize = 12;
+/// Base offset, length and leader epoch: what the broker writes anew.
+pub(crate) const PATCHED_BYTES: usize = 16;
+const MAGIC: u8 = 2;
+const CRC_START: usize = 17;
+const CRC_COVERS_FROM: usize = 21;
+const ATTRIBUTES_AT: usize = 21;
+const MAX_TIMESTAMP_AT: usize = 35;
+
+const COMPRESSION_MASK: i16 = 0x07;
+const LOG_APPEND_TIME: i16 = 0x08;
+const TRANSACTIONAL: i16 = 0x10;
+const CONTROL: i16 = 0x20;
+
+/// No producer id: the batch is not idempotent.
+pub(crate) const NO_PRODUCER_ID: i64 = -1;
+/// No timestamp.
+pub(crate) const NO_TIMESTAMP: i64 = -1;
+
+/// A batch's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchHeader {
+    pub(crate) base_offset: i64,
+    /// The whole batch, header included.
+    pub(crate) size: usize,
+    pub(crate) crc: u32,
+    attributes: i16,
+    pub(crate) last_offset_delta: i32,
+    pub(crate) base_timestamp_ms: i64,
+    pub(crate) max_timestamp_ms: i64,
+    pub(crate) producer_id: i64,
+    pub(crate) producer_epoch: i16,
+    pub(crate) base_sequence: i32,
+    pub(crate) record_count: i32,
+}
+
+impl BatchHeader {
+    /// Reads the header at the start of `bytes`; the batch itself may go on beyond them.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, BatchError> {
+        let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
+            return Err(BatchError::Truncated);
+        };
+        if header[16] != MAGIC {
+            return Err(BatchError::Magic(header[16]));
+        }
+        let length = i32_at(header, 8);
+        let size = usize::try_from(length).ok().and_then(|length| length.checked_add(PREFIX_BYTES)).filter(|size| *size >= HEADER_BYTES);
+        Ok(Self {
+            base_offset: i64_at(header, 0),
+            size: size.ok_or(BatchError::Length(length))?,
+            crc: u32::from_be_bytes([header[17], header[18], header[19], header[20]]),
+            attributes: i16_at(header, ATTRIBUTES_AT),
+            last_offset_delta: i32_at(header, 23),
+            base_timestamp_ms: i64_at(header, 27),
+            max_timestamp_ms: i64_at(header, MAX_TIMESTAMP_AT),
+            producer_id: i64_at(header, 43),
+            producer_epoch: i16_at(header, 51),
+            base_sequence: i32_at(header, 53),
+            record_count: i32_at(header, 57),
+        })
+    }
+
+    pub(crate) fn last_offset(&self) -> i64 {
+        self.base_offset.saturating_add(i64::from(self.last_offset_delta))
+    }
+
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.attributes & COMPRESSION_MASK != 0
+    }
+
+    pub(crate) fn is_control(&self) -> bool {
+        self.attributes & CONTROL != 0
+    }
+
+    pub(crate) fn is_transactional(&self) -> bool {
+        self.attributes & TRANSACTIONAL != 0
+    }
+
+    pub(crate) fn uses_log_append_time(&self) -> bool {
+        self.attributes & LOG_APPEND_TIME != 0
+    }
+}
+
+/// Reads the header at the start of `bytes` and holds the whole batch against its checksum.
+pub(crate) fn check(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
+    let header = BatchHeader::read(bytes)?;
+    let batch = bytes.get(..header.size).ok_or(BatchError::Truncated)?;
+    if crc32c::crc32c(&batch[CRC_COVERS_FROM..]) != header.crc {
+        return Err(BatchError::Crc);
+    }
+    if header.last_offset_delta < 0 || header.record_count < 0 {
+        return Err(BatchError::Deltas);
+    }
+    Ok(header)
+}
+
+/// What the broker writes at the start of a batch it stores.
+pub(crate) fn patched_prefix(batch: &[u8], base_offset: i64, leader_epoch: i32) -> [u8; PATCHED_BYTES] {
+    let mut prefix = [0; PATCHED_BYTES];
+    prefix[..8].copy_from_slice(&base_offset.to_be_bytes());
+    prefix[8..12].copy_from_slice(&batch[8..12]);
+    prefix[12..].copy_from_slice(&leader_epoch.to_be_bytes());
+    prefix
+}
+
+/// The batch with the broker's time in place of the producer's (`message.timestamp.type=LogAppendTime`).
+pub(crate) fn with_log_append_time(batch: &[u8], now_ms: i64) -> Bytes {
+    let mut batch = batch.to_vec();
+    let attributes = i16_at(&batch, ATTRIBUTES_AT) | LOG_APPEND_TIME;
+    batch[ATTRIBUTES_AT..ATTRIBUTES_AT + 2].copy_from_slice(&attributes.to_be_bytes());
+    batch[MAX_TIMESTAMP_AT..MAX_TIMESTAMP_AT + 8].copy_from_slice(&now_ms.to_be_bytes());
+    seal(&mut batch);
+    Bytes::from(batch)
+}
+
+/// Writes the checksum of a batch that is otherwise complete.
+pub(crate) fn seal(batch: &mut [u8]) {
+    let crc = crc32c::crc32c(&batch[CRC_COVERS_FROM..]);
+    batch[CRC_START..CRC_COVERS_FROM].copy_from_slice(&crc.to_be_bytes());
+}
+
+/// The batches of `bytes` one after the other, by their headers alone; ends at the first that is not whole.
+pub(crate) fn headers(bytes: &[u8]) -> impl Iterator<Item = (usize, BatchHeader)> {
+    let mut position = 0;
+    std::iter::from_fn(move || {
+        let rest = bytes.get(position..)?;
+        let header = BatchHeader::read(rest).ok().filter(|header| header.size <= rest.len())?;
+        let at = position;
+        position += header.size;
+        Some((at, header))
+    })
+}
+
+/// Why bytes are not a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BatchError {
+    /// The bytes end before the batch does.
+    #[error("the record batch is cut short")]
+    Truncated,
+    /// The format of before Kafka 0.11, or no batch at all.
+    #[error("the record batch has format {0}; this broker stores format 2 (Kafka 0.11 and later)")]
+    Magic(u8),
+    /// A length no batch has.
+    #[error("the record batch has the impossible length {0}")]
+    Length(i32),
+    /// The bytes were damaged.
+    #[error("the record batch does not match its checksum")]
+    Crc,
+    /// Negative counts.
+    #[error("the record batch has a negative record count or offset delta")]
+    Deltas,
+}
+
+fn i16_at(bytes: &[u8], at: usize) -> i16 {
+    i16::from_be_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn i32_at(bytes: &[u8], at: usize) -> i32 {
+    i32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn i64_at(bytes: &[u8], at: usize) -> i64 {
+    let mut value = [0; 8];
+    value.copy_from_slice(&bytes[at..at + 8]);
+    i64::from_be_bytes(value)
+}

@@ -1,0 +1,129 @@
+//! A segment's sparse index: where in the file an offset or a time is, to within some kilobytes.
+//!
+//! On disk (`.index`) it ends with a footer, and doubles as the segment's seal: it is written only after the log file was synced, so a
+//! segment whose footer is valid and names the log's size needs no scan. It is removed before anything more is appended. Both it and its
+//! loss are harmless: it is rebuilt from the log.
+
+use bytes::{Buf as _, BufMut as _, BytesMut};
+
+use super::batch::{BatchHeader, NO_TIMESTAMP};
+
+const ENTRY_BYTES: usize = 24;
+/// Bytes of the footer: what [`Footer::read`] wants.
+pub(super) const FOOTER_BYTES: usize = 44;
+const MAGIC: u32 = 0x5745_4952;
+
+/// Where a batch stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    base_offset: i64,
+    position: u64,
+    /// The largest timestamp in the segment before this batch.
+    max_timestamp_before_ms: i64,
+}
+
+/// The index in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SparseIndex {
+    entries: Vec<Entry>,
+    max_timestamp_ms: i64,
+    bytes_since_entry: u64,
+}
+
+impl Default for SparseIndex {
+    fn default() -> Self {
+        Self { entries: Vec::new(), max_timestamp_ms: NO_TIMESTAMP, bytes_since_entry: 0 }
+    }
+}
+
+impl SparseIndex {
+    /// Takes note of a batch that stands at `position`.
+    pub(super) fn add(&mut self, header: &BatchHeader, position: u64, interval_bytes: u64) {
+        if self.bytes_since_entry >= interval_bytes {
+            let max_timestamp_before_ms = self.max_timestamp_ms;
+            self.entries.push(Entry { base_offset: header.base_offset, position, max_timestamp_before_ms });
+            self.bytes_since_entry = 0;
+        }
+        self.bytes_since_entry += header.size as u64;
+        self.max_timestamp_ms = self.max_timestamp_ms.max(header.max_timestamp_ms);
+    }
+
+    pub(super) fn max_timestamp_ms(&self) -> i64 {
+        self.max_timestamp_ms
+    }
+
+    /// A position at or before the batch that holds `offset`.
+    pub(super) fn position_of_offset(&self, offset: i64) -> u64 {
+        let after = self.entries.partition_point(|entry| entry.base_offset <= offset);
+        after.checked_sub(1).map_or(0, |index| self.entries[index].position)
+    }
+
+    /// A position at or before the first batch with a timestamp of at least `timestamp_ms`.
+    pub(super) fn position_of_time(&self, timestamp_ms: i64) -> u64 {
+        let after = self.entries.partition_point(|entry| entry.max_timestamp_before_ms < timestamp_ms);
+        after.checked_sub(1).map_or(0, |index| self.entries[index].position)
+    }
+
+    /// The index file of a segment that is complete and synced.
+    pub(super) fn encode(&self, log_size: u64, next_offset: i64) -> Vec<u8> {
+        let mut bytes = BytesMut::with_capacity(self.entries.len() * ENTRY_BYTES + FOOTER_BYTES);
+        for entry in &self.entries {
+            bytes.put_i64(entry.base_offset);
+            bytes.put_u64(entry.position);
+            bytes.put_i64(entry.max_timestamp_before_ms);
+        }
+        let entries_crc = crc32c::crc32c(&bytes);
+        let footer_at = bytes.len();
+        bytes.put_u32(MAGIC);
+        bytes.put_u32(entries_crc);
+        bytes.put_u64(log_size);
+        bytes.put_i64(next_offset);
+        bytes.put_i64(self.max_timestamp_ms);
+        bytes.put_u64(self.bytes_since_entry);
+        let footer_crc = crc32c::crc32c(&bytes[footer_at..]);
+        bytes.put_u32(footer_crc);
+        bytes.to_vec()
+    }
+
+    /// Reads an index file back; `None` if it is damaged.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (mut entries, footer) = bytes.split_at_checked(bytes.len().checked_sub(FOOTER_BYTES)?)?;
+        let footer = Footer::read(footer)?;
+        if crc32c::crc32c(entries) != footer.entries_crc || !entries.len().is_multiple_of(ENTRY_BYTES) {
+            return None;
+        }
+        let mut index = Self { max_timestamp_ms: footer.max_timestamp_ms, bytes_since_entry: footer.bytes_since_entry, ..Self::default() };
+        while entries.has_remaining() {
+            let (base_offset, position) = (entries.get_i64(), entries.get_u64());
+            index.entries.push(Entry { base_offset, position, max_timestamp_before_ms: entries.get_i64() });
+        }
+        Some(index)
+    }
+}
+
+/// What the end of an index file says about its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Footer {
+    entries_crc: u32,
+    pub(super) log_size: u64,
+    pub(super) next_offset: i64,
+    pub(super) max_timestamp_ms: i64,
+    bytes_since_entry: u64,
+}
+
+impl Footer {
+    /// Reads a footer; `None` if it is damaged.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let (mut footer, mut crc) = bytes.split_at_checked(FOOTER_BYTES - 4)?;
+        if crc.len() != 4 || crc.get_u32() != crc32c::crc32c(footer) || footer.get_u32() != MAGIC {
+            return None;
+        }
+        Some(Self {
+            entries_crc: footer.get_u32(),
+            log_size: footer.get_u64(),
+            next_offset: footer.get_i64(),
+            max_timestamp_ms: footer.get_i64(),
+            bytes_since_entry: footer.get_u64(),
+        })
+    }
+}

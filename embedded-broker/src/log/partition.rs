@@ -1,0 +1,184 @@
+//! A partition: its segments, its offsets, and who waits for it to grow.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, RwLock, Weak};
+
+use tokio::sync::Notify;
+
+use super::config::LogConfig;
+use super::index::SparseIndex;
+use super::producers::{ProducerView, Producers};
+use super::segment::{ClosedSegment, Paths};
+use crate::clock::Clock;
+use crate::disk::{Disk, DiskFile};
+use crate::sync::{lock, read, write};
+
+/// Waiters that may have gone before a partition looks through its list of them.
+const WAITERS_BEFORE_CLEANUP: usize = 32;
+
+/// What every partition of a broker shares.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) disk: Arc<dyn Disk>,
+    /// Rung when a segment was closed and wants to be sealed.
+    pub(crate) housekeeping: Notify,
+}
+
+/// One partition's log. Its leader is always here, so what is appended is committed: the high watermark is the log end offset.
+pub(crate) struct Partition {
+    pub(super) name: String,
+    pub(super) folder: PathBuf,
+    pub(super) environment: Arc<Environment>,
+    pub(super) config: RwLock<Arc<LogConfig>>,
+    pub(super) state: Mutex<State>,
+    /// A closed segment waits to be sealed.
+    pub(super) unsealed: AtomicBool,
+    waiters: Mutex<Vec<Weak<Waiter>>>,
+}
+
+/// What changes under the partition's lock.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) log_start_offset: i64,
+    pub(super) next_offset: i64,
+    /// Oldest first.
+    pub(super) closed: VecDeque<Arc<ClosedSegment>>,
+    pub(super) active: Active,
+    pub(super) producers: Producers,
+    /// Closed segments that are not sealed yet, with the producers as they were at their end.
+    pub(super) unsealed: Vec<(Arc<ClosedSegment>, Producers)>,
+    /// The topic was deleted.
+    pub(super) deleted: bool,
+}
+
+/// The segment that grows.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) base_offset: i64,
+    pub(super) paths: Paths,
+    /// Opened with the first batch: a partition nobody writes to costs no file descriptor.
+    pub(super) file: Option<Arc<dyn DiskFile>>,
+    pub(super) size: u64,
+    pub(super) index: SparseIndex,
+    /// When its first batch was appended.
+    pub(super) first_append_ms: Option<i64>,
+    /// Its index file is on disk and names this very content.
+    pub(super) sealed: bool,
+    /// A failed write may have left bytes behind `size`.
+    pub(super) torn: bool,
+}
+
+impl Active {
+    pub(super) fn new(paths: Paths, base_offset: i64) -> Self {
+        let index = SparseIndex::default();
+        Self { base_offset, paths, file: None, size: 0, index, first_append_ms: None, sealed: false, torn: false }
+    }
+
+    pub(super) fn file(&mut self, disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
+        if let Some(file) = &self.file {
+            return Ok(Arc::clone(file));
+        }
+        let file = disk.open(&self.paths.log)?;
+        self.file = Some(Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+/// Where a partition begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offsets {
+    pub(crate) log_start_offset: i64,
+    pub(crate) high_watermark: i64,
+}
+
+/// A fetch that waits for any of its partitions to grow.
+#[derive(Debug, Default)]
+pub(crate) struct Waiter {
+    notify: Notify,
+}
+
+impl Waiter {
+    /// Ends when a partition this waiter was registered with has grown since, or is gone.
+    pub(crate) async fn woken(&self) {
+        self.notify.notified().await;
+    }
+}
+
+impl Partition {
+    pub(super) fn new(name: String, folder: PathBuf, environment: Arc<Environment>, config: Arc<LogConfig>, state: State) -> Self {
+        Self {
+            name,
+            folder,
+            environment,
+            config: RwLock::new(config),
+            state: Mutex::new(state),
+            unsealed: AtomicBool::new(false),
+            waiters: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn offsets(&self) -> Offsets {
+        let state = lock(&self.state);
+        Offsets { log_start_offset: state.log_start_offset, high_watermark: state.next_offset }
+    }
+
+    /// Bytes of all segments.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        let state = lock(&self.state);
+        state.closed.iter().map(|segment| segment.size).sum::<u64>() + state.active.size
+    }
+
+    pub(crate) fn producers(&self) -> Vec<ProducerView> {
+        lock(&self.state).producers.view()
+    }
+
+    pub(crate) fn config(&self) -> Arc<LogConfig> {
+        Arc::clone(&read(&self.config))
+    }
+
+    pub(crate) fn set_config(&self, config: Arc<LogConfig>) {
+        *write(&self.config) = config;
+    }
+
+    /// Wakes `waiter` once, at the next append. Register first, then look: what comes in between is not missed.
+    pub(crate) fn register(&self, waiter: &Arc<Waiter>) {
+        let mut waiters = lock(&self.waiters);
+        if waiters.len() >= WAITERS_BEFORE_CLEANUP {
+            waiters.retain(|waiter| waiter.strong_count() > 0);
+        }
+        waiters.push(Arc::downgrade(waiter));
+    }
+
+    pub(super) fn wake(&self) {
+        for waiter in lock(&self.waiters).drain(..).filter_map(|waiter| waiter.upgrade()) {
+            waiter.notify.notify_one();
+        }
+    }
+
+    /// Ends the partition: nothing is appended or read any more. Its files go with the topic's folder.
+    pub(crate) fn mark_deleted(&self) {
+        let mut state = lock(&self.state);
+        state.deleted = true;
+        state.closed.clear();
+        state.unsealed.clear();
+        state.active.file = None;
+        drop(state);
+        self.unsealed.store(false, Relaxed);
+        self.wake();
+    }
+
+    pub(super) fn disk(&self) -> &dyn Disk {
+        self.environment.disk.as_ref()
+    }
+}
+
+impl fmt::Debug for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partition").field("name", &self.name).finish_non_exhaustive()
+    }
+}

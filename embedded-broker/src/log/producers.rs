@@ -1,0 +1,245 @@
+//! What a partition remembers of its idempotent producers (KIP-98): enough to recognise a retry and to notice a gap.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::{Buf as _, BufMut as _};
+
+use super::batch::{BatchHeader, NO_PRODUCER_ID};
+
+/// Batches remembered per producer: as many as a client may have in flight.
+const BATCHES_REMEMBERED: usize = 5;
+const SNAPSHOT_MAGIC: u32 = 0x5752_5053;
+const CRC_BYTES: usize = 4;
+
+/// All producers of one partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Producers {
+    by_id: HashMap<i64, Producer>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Producer {
+    epoch: i16,
+    last_seen_ms: i64,
+    /// Oldest first.
+    batches: VecDeque<Batch>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Batch {
+    first_sequence: i32,
+    last_sequence: i32,
+    base_offset: i64,
+    max_timestamp_ms: i64,
+}
+
+/// What a batch is to the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Not seen before: append it.
+    New,
+    /// Appended before, here: answer as then.
+    Duplicate { base_offset: i64 },
+    /// Something before it is missing.
+    OutOfOrder { expected: i32 },
+    /// A newer incarnation of the producer has written.
+    Fenced,
+}
+
+impl Producers {
+    /// Judges a batch that is about to be appended.
+    pub(super) fn judge(&self, header: &BatchHeader) -> Verdict {
+        if header.producer_id == NO_PRODUCER_ID {
+            return Verdict::New;
+        }
+        // A producer this partition does not know may start anywhere: what it wrote before may have been deleted.
+        let Some(producer) = self.by_id.get(&header.producer_id) else {
+            return Verdict::New;
+        };
+        if header.producer_epoch < producer.epoch {
+            return Verdict::Fenced;
+        }
+        if header.producer_epoch > producer.epoch {
+            return if header.base_sequence == 0 { Verdict::New } else { Verdict::OutOfOrder { expected: 0 } };
+        }
+        let sequences = (header.base_sequence, last_sequence(header));
+        if let Some(seen) = producer.batches.iter().find(|batch| (batch.first_sequence, batch.last_sequence) == sequences) {
+            return Verdict::Duplicate { base_offset: seen.base_offset };
+        }
+        match producer.batches.back() {
+            Some(last) if header.base_sequence != advance(last.last_sequence, 1) => {
+                Verdict::OutOfOrder { expected: advance(last.last_sequence, 1) }
+            }
+            _ => Verdict::New,
+        }
+    }
+
+    /// Takes note of an appended batch, live and on recovery. `limit` bounds the producers: the one idle for longest goes.
+    pub(super) fn appended(&mut self, header: &BatchHeader, now_ms: i64, limit: usize) {
+        if header.producer_id == NO_PRODUCER_ID || header.is_control() {
+            return;
+        }
+        if self.by_id.len() >= limit && !self.by_id.contains_key(&header.producer_id) {
+            let idlest = self.by_id.iter().min_by_key(|(_, producer)| producer.last_seen_ms).map(|(id, _)| *id);
+            idlest.map(|id| self.by_id.remove(&id));
+        }
+        let fresh = || Producer { epoch: header.producer_epoch, last_seen_ms: now_ms, batches: VecDeque::new() };
+        let producer = self.by_id.entry(header.producer_id).or_insert_with(fresh);
+        if producer.epoch != header.producer_epoch {
+            *producer = fresh();
+        }
+        producer.last_seen_ms = now_ms;
+        if producer.batches.len() == BATCHES_REMEMBERED {
+            producer.batches.pop_front();
+        }
+        producer.batches.push_back(Batch {
+            first_sequence: header.base_sequence,
+            last_sequence: last_sequence(header),
+            base_offset: header.base_offset,
+            max_timestamp_ms: header.max_timestamp_ms,
+        });
+    }
+
+    /// Forgets producers that have been silent since `since_ms`.
+    pub(super) fn forget_silent(&mut self, since_ms: i64) {
+        self.by_id.retain(|_, producer| producer.last_seen_ms >= since_ms);
+    }
+
+    /// What DescribeProducers tells, by producer id.
+    pub(super) fn view(&self) -> Vec<ProducerView> {
+        let mut views: Vec<ProducerView> = self
+            .by_id
+            .iter()
+            .map(|(id, producer)| ProducerView {
+                producer_id: *id,
+                epoch: producer.epoch,
+                last_sequence: producer.batches.back().map_or(-1, |batch| batch.last_sequence),
+                last_timestamp_ms: producer.batches.back().map_or(-1, |batch| batch.max_timestamp_ms),
+            })
+            .collect();
+        views.sort_by_key(|view| view.producer_id);
+        views
+    }
+
+    /// The snapshot file: all of this, and a checksum.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.put_u32(SNAPSHOT_MAGIC);
+        for (id, producer) in &self.by_id {
+            bytes.put_i64(*id);
+            bytes.put_i16(producer.epoch);
+            bytes.put_i64(producer.last_seen_ms);
+            bytes.put_u8(producer.batches.len() as u8);
+            for batch in &producer.batches {
+                bytes.put_i32(batch.first_sequence);
+                bytes.put_i32(batch.last_sequence);
+                bytes.put_i64(batch.base_offset);
+                bytes.put_i64(batch.max_timestamp_ms);
+            }
+        }
+        let crc = crc32c::crc32c(&bytes);
+        bytes.put_u32(crc);
+        bytes
+    }
+
+    /// Reads a snapshot back; `None` if it is damaged.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (mut body, mut crc) = bytes.split_at_checked(bytes.len().checked_sub(CRC_BYTES)?)?;
+        if crc.get_u32() != crc32c::crc32c(body) || body.try_get_u32().ok()? != SNAPSHOT_MAGIC {
+            return None;
+        }
+        let mut producers = Self::default();
+        while body.has_remaining() {
+            let id = body.try_get_i64().ok()?;
+            let (epoch, last_seen_ms) = (body.try_get_i16().ok()?, body.try_get_i64().ok()?);
+            let mut batches = VecDeque::new();
+            for _ in 0..body.try_get_u8().ok()? {
+                batches.push_back(Batch {
+                    first_sequence: body.try_get_i32().ok()?,
+                    last_sequence: body.try_get_i32().ok()?,
+                    base_offset: body.try_get_i64().ok()?,
+                    max_timestamp_ms: body.try_get_i64().ok()?,
+                });
+            }
+            producers.by_id.insert(id, Producer { epoch, last_seen_ms, batches });
+        }
+        Some(producers)
+    }
+}
+
+/// One producer as others may see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProducerView {
+    pub(crate) producer_id: i64,
+    pub(crate) epoch: i16,
+    pub(crate) last_sequence: i32,
+    pub(crate) last_timestamp_ms: i64,
+}
+
+fn last_sequence(header: &BatchHeader) -> i32 {
+    advance(header.base_sequence, header.last_offset_delta)
+}
+
+/// Sequences count from 0 to 2^31-1 and start again.
+fn advance(sequence: i32, by: i32) -> i32 {
+    ((i64::from(sequence) + i64::from(by)) & i64::from(i32::MAX)) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::records::build_batch;
+
+    fn header(epoch: i16, base_sequence: i32, count: i32, base_offset: i64) -> BatchHeader {
+        let plain = BatchHeader::read(&build_batch(5, [(None, Some(&b"x"[..]))])).unwrap();
+        BatchHeader {
+            base_offset,
+            producer_id: 9,
+            producer_epoch: epoch,
+            base_sequence,
+            last_offset_delta: count - 1,
+            record_count: count,
+            ..plain
+        }
+    }
+
+    #[test]
+    fn retries_gaps_and_old_epochs_are_told_apart() {
+        let mut producers = Producers::default();
+        for batch in 0..7 {
+            let header = header(1, batch * 10, 10, i64::from(batch) * 10);
+            assert_eq!(producers.judge(&header), Verdict::New);
+            producers.appended(&header, 0, 10);
+        }
+        for batch in 2..7 {
+            assert_eq!(producers.judge(&header(1, batch * 10, 10, -1)), Verdict::Duplicate { base_offset: i64::from(batch) * 10 });
+        }
+        assert_eq!(producers.judge(&header(1, 10, 10, -1)), Verdict::OutOfOrder { expected: 70 });
+        assert_eq!(producers.judge(&header(1, 80, 10, -1)), Verdict::OutOfOrder { expected: 70 });
+        assert_eq!(producers.judge(&header(0, 70, 10, -1)), Verdict::Fenced);
+        assert_eq!(producers.judge(&header(2, 0, 10, -1)), Verdict::New);
+        assert_eq!(producers.judge(&header(2, 3, 10, -1)), Verdict::OutOfOrder { expected: 0 });
+        assert_eq!(Producers::decode(&producers.encode()), Some(producers));
+    }
+
+    #[test]
+    fn sequences_wrap() {
+        let mut producers = Producers::default();
+        producers.appended(&header(0, i32::MAX - 1, 4, 0), 0, 10);
+        assert_eq!(producers.judge(&header(0, 2, 1, -1)), Verdict::New);
+        assert_eq!(producers.judge(&header(0, i32::MAX - 1, 4, -1)), Verdict::Duplicate { base_offset: 0 });
+    }
+
+    #[test]
+    fn a_damaged_snapshot_is_refused() {
+        let mut producers = Producers::default();
+        producers.appended(&header(0, 0, 1, 0), 0, 10);
+        let bytes = producers.encode();
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            assert_eq!(Producers::decode(&damaged), None, "byte {at}");
+            assert_eq!(Producers::decode(&bytes[..at]), None, "{at} bytes");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Reading: whole batches as they are stored, found by offset or by time.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::batch::{BatchHeader, NO_TIMESTAMP};
+use super::index::SparseIndex;
+use super::partition::{Partition, State};
+use super::records::records;
+use super::segment::{ClosedSegment, Found, find_batch, read_batches};
+use crate::disk::DiskFile;
+use crate::sync::lock;
+
+/// What a consumer wants to see. Without transactions both see the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// Everything below the high watermark.
+    ReadUncommitted,
+    /// Everything below the last stable offset.
+    ReadCommitted,
+}
+
+/// An offset found by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimedOffset {
+    pub(crate) offset: i64,
+    pub(crate) timestamp_ms: i64,
+}
+
+/// A segment as far as it reached when it was looked at.
+struct Source {
+    segment: Segment,
+    size: u64,
+    max_timestamp_ms: i64,
+}
+
+enum Segment {
+    Closed(Arc<ClosedSegment>),
+    /// The active one's file, and a position near what is sought, taken under the lock.
+    Active(Arc<dyn DiskFile>, u64),
+}
+
+/// What is sought in a segment.
+#[derive(Clone, Copy)]
+enum Sought {
+    Offset(i64),
+    Time(i64),
+}
+
+impl Partition {
+    /// Whole batches from the one that holds `offset` on, up to `max_bytes`. The first is returned even if it is larger when `at_least_one`
+    /// (KIP-74), else nothing is. At the end of the log there is nothing.
+    pub(crate) fn read(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Result<Bytes, ReadError> {
+        let mut from = offset;
+        loop {
+            let Some(source) = self.source_of(from)? else {
+                return Ok(Bytes::new());
+            };
+            let next_segment_offset = match &source.segment {
+                Segment::Closed(segment) => Some(segment.next_offset),
+                Segment::Active(..) => None,
+            };
+            let (file, position) = self.locate(&source, Sought::Offset(from))?;
+            match find_batch(file.as_ref(), position, source.size, |header| header.last_offset() >= from)? {
+                Some(found) if found.header.size > max_bytes && !at_least_one => return Ok(Bytes::new()),
+                Some(found) => return Ok(Bytes::from(read_batches(file.as_ref(), &found, source.size, max_bytes)?)),
+                // A gap at the segment's end, where a damaged tail was cut off: go on behind it.
+                None => match next_segment_offset.filter(|next| *next > from) {
+                    Some(next) => from = next,
+                    None => return Ok(Bytes::new()),
+                },
+            }
+        }
+    }
+
+    /// The first record with a timestamp of at least `timestamp_ms`. Inside a compressed batch, which the broker does not open, the batch's
+    /// first offset stands for it: a consumer that starts there sees some older records, and misses none.
+    pub(crate) fn offset_of_time(&self, timestamp_ms: i64) -> Result<Option<TimedOffset>, ReadError> {
+        let (sources, log_start_offset) = self.sources(Sought::Time(timestamp_ms))?;
+        for source in sources.iter().filter(|source| source.max_timestamp_ms >= timestamp_ms) {
+            let (file, mut position) = self.locate(source, Sought::Time(timestamp_ms))?;
+            let wanted = |header: &BatchHeader| header.max_timestamp_ms >= timestamp_ms && header.last_offset() >= log_start_offset;
+            // Records below the log start offset may be the ones that made a batch look right, so there can be a second one to open.
+            while let Some(found) = find_batch(file.as_ref(), position, source.size, wanted)? {
+                if let Some(offset) = self.record_of_time(file.as_ref(), &found, source.size, timestamp_ms, log_start_offset)? {
+                    return Ok(Some(offset));
+                }
+                position = found.position + found.header.size as u64;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record with the largest timestamp (KIP-734).
+    pub(crate) fn offset_of_max_timestamp(&self) -> Result<Option<TimedOffset>, ReadError> {
+        let (sources, log_start_offset) = self.sources(Sought::Time(i64::MIN))?;
+        let mut max_timestamp_ms = NO_TIMESTAMP;
+        for source in &sources {
+            if source.max_timestamp_ms <= max_timestamp_ms {
+                continue;
+            }
+            let (file, _) = self.locate(source, Sought::Time(i64::MIN))?;
+            find_batch(file.as_ref(), 0, source.size, |header| {
+                if header.last_offset() >= log_start_offset {
+                    max_timestamp_ms = max_timestamp_ms.max(header.max_timestamp_ms);
+                }
+                false
+            })?;
+        }
+        if max_timestamp_ms == NO_TIMESTAMP { Ok(None) } else { self.offset_of_time(max_timestamp_ms) }
+    }
+
+    fn record_of_time(
+        &self,
+        file: &dyn DiskFile,
+        found: &Found,
+        end: u64,
+        timestamp_ms: i64,
+        log_start_offset: i64,
+    ) -> Result<Option<TimedOffset>, ReadError> {
+        let header = &found.header;
+        let whole_batch = header.uses_log_append_time() || header.is_compressed();
+        if whole_batch {
+            let timestamp_ms =
+                if header.uses_log_append_time() { header.max_timestamp_ms } else { header.base_timestamp_ms.max(timestamp_ms) };
+            return Ok(Some(TimedOffset { offset: header.base_offset.max(log_start_offset), timestamp_ms }));
+        }
+        let batch = read_batches(file, found, end, 0)?;
+        for record in records(&batch) {
+            let record = record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            let offset = header.base_offset + i64::from(record.offset_delta);
+            let record_ms = header.base_timestamp_ms.saturating_add(record.timestamp_delta_ms);
+            if record_ms >= timestamp_ms && offset >= log_start_offset {
+                return Ok(Some(TimedOffset { offset, timestamp_ms: record_ms }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The segment that holds `offset`; `None` at the end of the log.
+    fn source_of(&self, offset: i64) -> Result<Option<Source>, ReadError> {
+        let mut state = lock(&self.state);
+        let state = &mut *state;
+        if state.deleted {
+            return Err(ReadError::Deleted);
+        }
+        let (log_start_offset, high_watermark) = (state.log_start_offset, state.next_offset);
+        if offset < log_start_offset || offset > high_watermark {
+            return Err(ReadError::OutOfRange { offset, log_start_offset, high_watermark });
+        }
+        if offset == high_watermark {
+            return Ok(None);
+        }
+        if offset >= state.active.base_offset {
+            return self.active_source(state, Sought::Offset(offset)).map(Some);
+        }
+        let after = state.closed.partition_point(|segment| segment.next_offset <= offset);
+        match state.closed.get(after) {
+            Some(segment) => Ok(Some(Source::closed(segment))),
+            None => self.active_source(state, Sought::Offset(offset)).map(Some),
+        }
+    }
+
+    /// Every segment, and the log start offset at the same moment.
+    fn sources(&self, sought: Sought) -> Result<(Vec<Source>, i64), ReadError> {
+        let mut state = lock(&self.state);
+        if state.deleted {
+            return Err(ReadError::Deleted);
+        }
+        let mut sources: Vec<Source> = state.closed.iter().map(Source::closed).collect();
+        if state.active.size > 0 {
+            sources.push(self.active_source(&mut state, sought)?);
+        }
+        Ok((sources, state.log_start_offset))
+    }
+
+    fn active_source(&self, state: &mut State, sought: Sought) -> Result<Source, ReadError> {
+        let active = &mut state.active;
+        let file = active.file(self.disk())?;
+        let position = sought.position_in(&active.index);
+        Ok(Source { segment: Segment::Active(file, position), size: active.size, max_timestamp_ms: active.index.max_timestamp_ms() })
+    }
+
+    fn locate(&self, source: &Source, sought: Sought) -> Result<(Arc<dyn DiskFile>, u64), ReadError> {
+        match &source.segment {
+            Segment::Active(file, position) => Ok((Arc::clone(file), *position)),
+            Segment::Closed(segment) => {
+                let index = segment.index(self.disk(), self.config().index_interval_bytes)?;
+                Ok((segment.file(self.disk())?, sought.position_in(&index)))
+            }
+        }
+    }
+}
+
+impl Source {
+    fn closed(segment: &Arc<ClosedSegment>) -> Self {
+        let (size, max_timestamp_ms) = (segment.size, segment.max_timestamp_ms);
+        Self { segment: Segment::Closed(Arc::clone(segment)), size, max_timestamp_ms }
+    }
+}
+
+impl Sought {
+    fn position_in(self, index: &SparseIndex) -> u64 {
+        match self {
+            Sought::Offset(offset) => index.position_of_offset(offset),
+            Sought::Time(timestamp_ms) => index.position_of_time(timestamp_ms),
+        }
+    }
+}
+
+/// Why nothing was read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// Not in the log, at once: waiting would never end (`auto.offset.reset` depends on it).
+    #[error("offset {offset} is not between the log start offset {log_start_offset} and the high watermark {high_watermark}")]
+    OutOfRange {
+        /// What was asked for.
+        offset: i64,
+        /// The first offset.
+        log_start_offset: i64,
+        /// The next offset.
+        high_watermark: i64,
+    },
+    /// The topic is gone.
+    #[error("the topic was deleted")]
+    Deleted,
+    /// The disk failed, or the file is damaged.
+    #[error("the log could not be read: {0}")]
+    Storage(#[from] io::Error),
+}

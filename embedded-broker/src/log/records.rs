@@ -1,0 +1,147 @@
+//! Plain (uncompressed) records: read one by one, or built into a batch. Nothing here allocates by a count it has not checked.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+use super::batch::{self, BatchHeader, HEADER_BYTES, NO_PRODUCER_ID};
+
+/// One record of an uncompressed batch, borrowed from its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Record<'a> {
+    pub(crate) timestamp_delta_ms: i64,
+    pub(crate) offset_delta: i32,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+}
+
+/// The records of one whole uncompressed batch. An `Err` ends the iteration.
+pub(crate) fn records(batch: &[u8]) -> impl Iterator<Item = Result<Record<'_>, Malformed>> {
+    let mut rest = batch.get(HEADER_BYTES..).unwrap_or_default();
+    let mut failed = false;
+    std::iter::from_fn(move || {
+        if rest.is_empty() || failed {
+            return None;
+        }
+        let record = read_record(&mut rest);
+        failed = record.is_none();
+        Some(record.ok_or(Malformed))
+    })
+}
+
+/// An uncompressed batch holds exactly the records its header says, with consecutive offsets.
+pub(crate) fn check_records(batch: &[u8], header: &BatchHeader) -> Result<(), Malformed> {
+    let mut rest = batch.get(HEADER_BYTES..header.size).ok_or(Malformed)?;
+    let mut expected = 0;
+    while !rest.is_empty() {
+        let length = length(&mut rest).ok_or(Malformed)?;
+        let (mut record, after) = rest.split_at_checked(length).ok_or(Malformed)?;
+        rest = after;
+        record = record.get(1..).ok_or(Malformed)?;
+        varint(&mut record).ok_or(Malformed)?;
+        if varint(&mut record) != Some(expected) {
+            return Err(Malformed);
+        }
+        expected += 1;
+    }
+    if expected == i64::from(header.record_count) { Ok(()) } else { Err(Malformed) }
+}
+
+/// Builds a batch of our own, all records with the same timestamp. The log gives it its offsets.
+pub(crate) fn build_batch<'a>(timestamp_ms: i64, records: impl IntoIterator<Item = (Option<&'a [u8]>, Option<&'a [u8]>)>) -> Bytes {
+    let mut batch = BytesMut::zeroed(HEADER_BYTES);
+    let mut count = 0;
+    for (key, value) in records {
+        let mut record = BytesMut::new();
+        record.put_u8(0); // No attributes.
+        put_varint(&mut record, 0); // Timestamp delta.
+        put_varint(&mut record, count);
+        put_field(&mut record, key);
+        put_field(&mut record, value);
+        put_varint(&mut record, 0); // No headers.
+        put_varint(&mut batch, record.len() as i64);
+        batch.extend_from_slice(&record);
+        count += 1;
+    }
+    let count = i32::try_from(count).unwrap_or(i32::MAX);
+    let length = i32::try_from(batch.len() - batch::PREFIX_BYTES).unwrap_or(i32::MAX);
+    let mut header = BytesMut::with_capacity(HEADER_BYTES);
+    header.put_i64(0);
+    header.put_i32(length);
+    header.put_i32(0);
+    header.put_u8(2);
+    header.put_u32(0);
+    header.put_i16(0);
+    header.put_i32((count - 1).max(0));
+    header.put_i64(timestamp_ms);
+    header.put_i64(timestamp_ms);
+    header.put_i64(NO_PRODUCER_ID);
+    header.put_i16(-1);
+    header.put_i32(-1);
+    header.put_i32(count);
+    batch[..HEADER_BYTES].copy_from_slice(&header);
+    batch::seal(&mut batch);
+    batch.freeze()
+}
+
+/// The bytes are not records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the batch's records do not match its header")]
+pub(crate) struct Malformed;
+
+fn read_record<'a>(rest: &mut &'a [u8]) -> Option<Record<'a>> {
+    let length = length(rest)?;
+    let (mut record, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    record = record.get(1..)?;
+    let timestamp_delta_ms = varint(&mut record)?;
+    let offset_delta = i32::try_from(varint(&mut record)?).ok()?;
+    let key = field(&mut record)?;
+    let value = field(&mut record)?;
+    Some(Record { timestamp_delta_ms, offset_delta, key, value })
+}
+
+fn field<'a>(record: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
+    let length = varint(record)?;
+    if length < 0 {
+        return Some(None);
+    }
+    let (field, rest) = record.split_at_checked(usize::try_from(length).ok()?)?;
+    *record = rest;
+    Some(Some(field))
+}
+
+fn length(bytes: &mut &[u8]) -> Option<usize> {
+    usize::try_from(varint(bytes)?).ok()
+}
+
+/// A zigzag varint of up to ten bytes.
+fn varint(bytes: &mut &[u8]) -> Option<i64> {
+    let mut value = 0_u64;
+    for index in 0..10 {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f).checked_shl(index * 7)?;
+        if *byte < 0x80 {
+            return Some((value >> 1) as i64 ^ -((value & 1) as i64));
+        }
+    }
+    None
+}
+
+fn put_varint(bytes: &mut BytesMut, value: i64) {
+    let mut value = ((value << 1) ^ (value >> 63)) as u64;
+    while value >= 0x80 {
+        bytes.put_u8(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.put_u8(value as u8);
+}
+
+fn put_field(record: &mut BytesMut, field: Option<&[u8]>) {
+    match field {
+        Some(field) => {
+            put_varint(record, field.len() as i64);
+            record.extend_from_slice(field);
+        }
+        None => put_varint(record, -1),
+    }
+}

@@ -1,0 +1,233 @@
+//! Opening a log again: sealed segments are trusted, the others scanned, and what is not a whole, sound batch is cut off.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::batch::BatchHeader;
+use super::config::LogConfig;
+use super::index::SparseIndex;
+use super::partition::{Active, Environment, Partition, State};
+use super::producers::Producers;
+use super::segment::{ClosedSegment, Paths, find_batch, read_footer, scan};
+use crate::sync::lock;
+
+const LOG_START_FILE: &str = "log-start-offset";
+const SNAPSHOT_SUFFIX: &str = ".producers";
+/// Snapshots kept: one may turn out damaged.
+const SNAPSHOTS_KEPT: usize = 2;
+
+impl Partition {
+    /// Opens the log in `folder`, or begins one.
+    pub(crate) fn open(name: String, folder: PathBuf, environment: Arc<Environment>, config: Arc<LogConfig>) -> io::Result<Self> {
+        environment.disk.create_folder(&folder)?;
+        let mut opening = Opening {
+            folder: &folder,
+            environment: &environment,
+            config: &config,
+            names: environment.disk.list(&folder)?,
+            unsealed: Vec::new(),
+        };
+        let state = opening.state(&name)?;
+        let unsealed = opening.unsealed;
+        let partition = Partition::new(name, folder, environment, config, state);
+        if !unsealed.is_empty() {
+            let mut state = lock(&partition.state);
+            let producers = state.producers.clone();
+            state.unsealed = unsealed.into_iter().map(|segment| (segment, producers.clone())).collect();
+            drop(state);
+            partition.unsealed.store(true, std::sync::atomic::Ordering::Relaxed);
+            partition.environment.housekeeping.notify_one();
+        }
+        Ok(partition)
+    }
+
+    /// Syncs and seals everything, so that the next start scans nothing.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        self.seal_closed()?;
+        let mut state = lock(&self.state);
+        let next_offset = state.next_offset;
+        let active = &mut state.active;
+        if active.sealed || active.size == 0 {
+            return Ok(());
+        }
+        active.file(self.disk())?.sync()?;
+        let index = active.index.encode(active.size, next_offset);
+        self.disk().write_atomic(&active.paths.index, &index)?;
+        active.sealed = true;
+        self.write_snapshot(next_offset, &state.producers)
+    }
+
+    /// Seals the segments that were closed since the last call.
+    pub(crate) fn seal_closed(&self) -> io::Result<()> {
+        if !self.unsealed.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            return Ok(());
+        }
+        let unsealed = std::mem::take(&mut lock(&self.state).unsealed);
+        for (segment, producers) in unsealed {
+            // The snapshot first: a sealed segment is not looked into for its producers.
+            self.write_snapshot(segment.next_offset, &producers)?;
+            segment.seal(self.disk(), self.config().index_interval_bytes)?;
+        }
+        Ok(())
+    }
+
+    fn write_snapshot(&self, offset: i64, producers: &Producers) -> io::Result<()> {
+        self.disk().write_atomic(&snapshot_path(&self.folder, offset), &producers.encode())?;
+        let names = self.disk().list(&self.folder)?;
+        for old in snapshot_offsets(&names).iter().rev().skip(SNAPSHOTS_KEPT) {
+            self.disk().remove_file(&snapshot_path(&self.folder, *old))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_log_start(&self, offset: i64) -> io::Result<()> {
+        self.disk().write_atomic(&self.folder.join(LOG_START_FILE), offset.to_string().as_bytes())
+    }
+}
+
+struct Opening<'a> {
+    folder: &'a Path,
+    environment: &'a Arc<Environment>,
+    config: &'a LogConfig,
+    names: Vec<String>,
+    unsealed: Vec<Arc<ClosedSegment>>,
+}
+
+impl Opening<'_> {
+    fn state(&mut self, name: &str) -> io::Result<State> {
+        let disk = self.environment.disk.as_ref();
+        let stored_start = disk.read(&self.folder.join(LOG_START_FILE)).ok();
+        let stored_start = stored_start.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()).unwrap_or(0);
+        let mut bases: Vec<i64> = self.names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).collect();
+        bases.sort_unstable();
+        let Some((last_base, closed_bases)) = bases.split_last() else {
+            return Ok(State {
+                log_start_offset: stored_start,
+                next_offset: stored_start,
+                closed: VecDeque::new(),
+                active: Active::new(Paths::new(self.folder, stored_start), stored_start),
+                producers: self.snapshot(stored_start).map(|(_, producers)| producers).unwrap_or_default(),
+                unsealed: Vec::new(),
+                deleted: false,
+            });
+        };
+        let mut closed = VecDeque::new();
+        for base_offset in closed_bases {
+            closed.push_back(self.closed_segment(name, *base_offset)?);
+        }
+        let (active, next_offset) = self.active_segment(name, *last_base)?;
+        let first = bases.first().copied().unwrap_or(0);
+        let mut state = State {
+            log_start_offset: stored_start.max(first),
+            // Never behind what is promised to have been deleted, even if the log's tail was lost.
+            next_offset: next_offset.max(stored_start),
+            closed,
+            active,
+            producers: Producers::default(),
+            unsealed: Vec::new(),
+            deleted: false,
+        };
+        state.producers = self.producers(&mut state)?;
+        Ok(state)
+    }
+
+    fn closed_segment(&mut self, name: &str, base_offset: i64) -> io::Result<Arc<ClosedSegment>> {
+        let disk = self.environment.disk.as_ref();
+        let paths = Paths::new(self.folder, base_offset);
+        if let Some(footer) = read_footer(disk, &paths, disk.size(&paths.log)?) {
+            return Ok(Arc::new(ClosedSegment::from_footer(paths, base_offset, &footer)));
+        }
+        let (active, next_offset) = self.scanned(name, paths, base_offset)?;
+        let Active { paths, size, index, file, .. } = active;
+        let segment = Arc::new(ClosedSegment::from_active(paths, base_offset, next_offset, size, index, file));
+        self.unsealed.push(Arc::clone(&segment));
+        Ok(segment)
+    }
+
+    fn active_segment(&self, name: &str, base_offset: i64) -> io::Result<(Active, i64)> {
+        let disk = self.environment.disk.as_ref();
+        let paths = Paths::new(self.folder, base_offset);
+        let size = disk.size(&paths.log)?;
+        if let Some(footer) = read_footer(disk, &paths, size)
+            && let Some(index) = disk.read(&paths.index).ok().and_then(|bytes| SparseIndex::decode(&bytes))
+        {
+            let first_append_ms = (size > 0).then(|| self.environment.clock.now_ms());
+            let active = Active { size, index, first_append_ms, sealed: true, ..Active::new(paths, base_offset) };
+            return Ok((active, footer.next_offset));
+        }
+        self.scanned(name, paths, base_offset)
+    }
+
+    /// A segment whose every batch is held against its checksum; what follows the last sound one is cut off.
+    fn scanned(&self, name: &str, paths: Paths, base_offset: i64) -> io::Result<(Active, i64)> {
+        let disk = self.environment.disk.as_ref();
+        let file = disk.open(&paths.log)?;
+        let size = file.size()?;
+        let mut index = SparseIndex::default();
+        let mut next_offset = base_offset;
+        let sound = scan(file.as_ref(), 0, size, |header, position| {
+            // A whole batch with an offset that was given out before is a remnant, not a record.
+            let follows = header.base_offset >= next_offset;
+            if follows {
+                index.add(header, position, self.config.index_interval_bytes);
+                next_offset = header.last_offset() + 1;
+            }
+            follows
+        })?;
+        if sound < size {
+            tracing::warn!(
+                partition = name,
+                segment = base_offset,
+                cut_bytes = size - sound,
+                next_offset,
+                "the log's tail was torn; it is cut off"
+            );
+            file.truncate(sound)?;
+        }
+        disk.remove_file(&paths.index)?;
+        let first_append_ms = (sound > 0).then(|| self.environment.clock.now_ms());
+        Ok((Active { size: sound, index, first_append_ms, file: Some(file), ..Active::new(paths, base_offset) }, next_offset))
+    }
+
+    /// The newest sound snapshot, and on top of it every batch since.
+    fn producers(&self, state: &mut State) -> io::Result<Producers> {
+        let disk = self.environment.disk.as_ref();
+        let (from, mut producers) = self.snapshot(state.next_offset).unwrap_or((0, Producers::default()));
+        let mut replay = |file: &dyn crate::disk::DiskFile, position: u64, size: u64| {
+            find_batch(file, position, size, |header: &BatchHeader| {
+                if header.base_offset >= from {
+                    producers.appended(header, header.max_timestamp_ms, self.config.max_producers);
+                }
+                false
+            })
+        };
+        for segment in state.closed.iter().filter(|segment| segment.next_offset > from) {
+            replay(segment.file(disk)?.as_ref(), 0, segment.size)?;
+        }
+        if state.active.size > 0 && state.next_offset > from {
+            let position = state.active.index.position_of_offset(from);
+            let size = state.active.size;
+            replay(state.active.file(disk)?.as_ref(), position, size)?;
+        }
+        Ok(producers)
+    }
+
+    fn snapshot(&self, up_to: i64) -> Option<(i64, Producers)> {
+        let disk = self.environment.disk.as_ref();
+        let candidates = snapshot_offsets(&self.names).into_iter().rev().filter(|offset| *offset <= up_to);
+        candidates.into_iter().find_map(|offset| Some((offset, Producers::decode(&disk.read(&snapshot_path(self.folder, offset)).ok()?)?)))
+    }
+}
+
+fn snapshot_path(folder: &Path, offset: i64) -> PathBuf {
+    folder.join(format!("{offset:020}{SNAPSHOT_SUFFIX}"))
+}
+
+/// Ascending.
+fn snapshot_offsets(names: &[String]) -> Vec<i64> {
+    let mut offsets: Vec<i64> = names.iter().filter_map(|name| name.strip_suffix(SNAPSHOT_SUFFIX)?.parse().ok()).collect();
+    offsets.sort_unstable();
+    offsets
+}

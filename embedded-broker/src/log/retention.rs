@@ -1,0 +1,78 @@
+//! Giving up old data: by time, by size, and on demand. The log start offset never goes back.
+
+use std::io;
+use std::sync::Arc;
+
+use super::config::LogConfig;
+use super::partition::{Partition, State};
+use super::segment::ClosedSegment;
+use crate::sync::lock;
+
+impl Partition {
+    /// Deletes what the topic's retention no longer covers, and forgets what nobody uses. Called every now and then.
+    pub(crate) fn retain(&self) -> io::Result<()> {
+        let config = self.config();
+        let now_ms = self.environment.clock.now_ms();
+        let mut state = lock(&self.state);
+        state.producers.forget_silent(now_ms.saturating_sub(config.producer_id_expiration_ms));
+        if config.deletes_old {
+            if is_expired(state.active.index.max_timestamp_ms(), &config, now_ms) && state.active.size > 0 {
+                self.roll(&mut state);
+            }
+            let mut excess_bytes = excess_bytes(&state, &config);
+            while let Some(oldest) = state.closed.front() {
+                let is_excess = oldest.size <= excess_bytes;
+                if !is_excess && !is_expired(oldest.max_timestamp_ms, &config, now_ms) {
+                    break;
+                }
+                excess_bytes = excess_bytes.saturating_sub(oldest.size);
+                let new_start = oldest.next_offset.max(state.log_start_offset);
+                self.drop_oldest(&mut state, new_start)?;
+            }
+        }
+        let closed: Vec<Arc<ClosedSegment>> = state.closed.iter().cloned().collect();
+        drop(state);
+        closed.iter().for_each(|segment| segment.close_if_idle());
+        Ok(())
+    }
+
+    /// Moves the log start offset up to `before`, and deletes segments that are wholly below it. Returns the new log start offset.
+    pub(crate) fn delete_records(&self, before: i64) -> io::Result<Option<i64>> {
+        let mut state = lock(&self.state);
+        if before > state.next_offset || before < 0 {
+            return Ok(None);
+        }
+        if before > state.log_start_offset {
+            self.write_log_start(before)?;
+            state.log_start_offset = before;
+        }
+        while state.closed.front().is_some_and(|oldest| oldest.next_offset <= state.log_start_offset) {
+            let new_start = state.log_start_offset;
+            self.drop_oldest(&mut state, new_start)?;
+        }
+        Ok(Some(state.log_start_offset))
+    }
+
+    /// The file goes last: a crash before that leaves a segment below the log start offset, which the next pass deletes.
+    fn drop_oldest(&self, state: &mut State, new_start: i64) -> io::Result<()> {
+        if new_start > state.log_start_offset {
+            self.write_log_start(new_start)?;
+            state.log_start_offset = new_start;
+        }
+        if let Some(oldest) = state.closed.pop_front() {
+            state.unsealed.retain(|(segment, _)| segment.base_offset != oldest.base_offset);
+            oldest.remove(self.disk())?;
+        }
+        Ok(())
+    }
+}
+
+fn is_expired(max_timestamp_ms: i64, config: &LogConfig, now_ms: i64) -> bool {
+    config.retention_ms >= 0 && now_ms.saturating_sub(max_timestamp_ms) > config.retention_ms
+}
+
+/// Bytes above `retention.bytes`.
+fn excess_bytes(state: &State, config: &LogConfig) -> u64 {
+    let size = state.closed.iter().map(|segment| segment.size).sum::<u64>() + state.active.size;
+    u64::try_from(config.retention_bytes).map_or(0, |limit| size.saturating_sub(limit))
+}

@@ -1,0 +1,226 @@
+//! One file of a log, and finding batches in it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::batch::{self, BatchHeader, HEADER_BYTES};
+use super::index::{FOOTER_BYTES, Footer, SparseIndex};
+use crate::disk::{Disk, DiskFile};
+use crate::sync::lock;
+
+/// Bytes looked at to step over batch headers before the one that is wanted.
+const STEP_BYTES: usize = 8 * 1024;
+/// Bytes read at a time when a whole segment is scanned.
+const SCAN_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where a segment's files are. Names are Kafka's: the base offset in twenty digits.
+#[derive(Clone, Debug)]
+pub(super) struct Paths {
+    pub(super) log: PathBuf,
+    pub(super) index: PathBuf,
+}
+
+impl Paths {
+    pub(super) fn new(folder: &Path, base_offset: i64) -> Self {
+        Self { log: folder.join(format!("{base_offset:020}.log")), index: folder.join(format!("{base_offset:020}.index")) }
+    }
+}
+
+/// A segment that is complete. Its file and index are opened when someone asks and closed when nobody has for a while.
+#[derive(Debug)]
+pub(super) struct ClosedSegment {
+    pub(super) base_offset: i64,
+    pub(super) next_offset: i64,
+    pub(super) size: u64,
+    pub(super) max_timestamp_ms: i64,
+    paths: Paths,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    file: Option<Arc<dyn DiskFile>>,
+    index: Option<Arc<SparseIndex>>,
+    used: bool,
+    /// Its files are gone; opening them again would only create empty ones.
+    removed: bool,
+}
+
+impl ClosedSegment {
+    /// A segment that was active until now.
+    pub(super) fn from_active(
+        paths: Paths,
+        base_offset: i64,
+        next_offset: i64,
+        size: u64,
+        index: SparseIndex,
+        file: Option<Arc<dyn DiskFile>>,
+    ) -> Self {
+        let max_timestamp_ms = index.max_timestamp_ms();
+        let open = Mutex::new(Open { file, index: Some(Arc::new(index)), used: true, removed: false });
+        Self { base_offset, next_offset, size, max_timestamp_ms, paths, open }
+    }
+
+    /// A segment whose seal says all there is to know.
+    pub(super) fn from_footer(paths: Paths, base_offset: i64, footer: &Footer) -> Self {
+        let Footer { next_offset, log_size, max_timestamp_ms, .. } = *footer;
+        Self { base_offset, next_offset, size: log_size, max_timestamp_ms, paths, open: Mutex::default() }
+    }
+
+    pub(super) fn file(&self, disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
+        let mut open = lock(&self.open);
+        open.used = true;
+        if let Some(file) = &open.file {
+            return Ok(Arc::clone(file));
+        }
+        if open.removed {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let file = disk.open(&self.paths.log)?;
+        open.file = Some(Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// The index, from its file or from the log when the file is lost or damaged.
+    pub(super) fn index(&self, disk: &dyn Disk, interval_bytes: u64) -> io::Result<Arc<SparseIndex>> {
+        if let Some(index) = &lock(&self.open).index {
+            return Ok(Arc::clone(index));
+        }
+        let stored = disk.read(&self.paths.index).ok().and_then(|bytes| SparseIndex::decode(&bytes));
+        let index = match stored {
+            Some(index) => index,
+            None => rebuild_index(self.file(disk)?.as_ref(), self.size, interval_bytes)?,
+        };
+        let index = Arc::new(index);
+        lock(&self.open).index = Some(Arc::clone(&index));
+        Ok(index)
+    }
+
+    /// Syncs the log and writes the index, which says so.
+    pub(super) fn seal(&self, disk: &dyn Disk, interval_bytes: u64) -> io::Result<()> {
+        self.file(disk)?.sync()?;
+        let index = self.index(disk, interval_bytes)?;
+        disk.write_atomic(&self.paths.index, &index.encode(self.size, self.next_offset))
+    }
+
+    /// Closes what nobody has used since the last call.
+    pub(super) fn close_if_idle(&self) {
+        let mut open = lock(&self.open);
+        if open.used {
+            open.used = false;
+        } else {
+            open.file = None;
+            open.index = None;
+        }
+    }
+
+    pub(super) fn remove(&self, disk: &dyn Disk) -> io::Result<()> {
+        *lock(&self.open) = Open { removed: true, ..Open::default() };
+        disk.remove_file(&self.paths.index)?;
+        disk.remove_file(&self.paths.log)
+    }
+}
+
+/// The footer of an index file, if it fits a log of `log_size` bytes.
+pub(super) fn read_footer(disk: &dyn Disk, paths: &Paths, log_size: u64) -> Option<Footer> {
+    let size = disk.size(&paths.index).ok()?;
+    let file = disk.open(&paths.index).ok()?;
+    let mut bytes = [0; FOOTER_BYTES];
+    let read = file.read_at(&mut bytes, size.checked_sub(FOOTER_BYTES as u64)?).ok()?;
+    let footer = Footer::read(&bytes[..read])?;
+    (footer.log_size == log_size).then_some(footer)
+}
+
+fn rebuild_index(file: &dyn DiskFile, size: u64, interval_bytes: u64) -> io::Result<SparseIndex> {
+    let mut index = SparseIndex::default();
+    let mut position = 0;
+    while let Some(found) = find_batch(file, position, size, |_| true)? {
+        index.add(&found.header, found.position, interval_bytes);
+        position = found.position + found.header.size as u64;
+    }
+    Ok(index)
+}
+
+/// A batch in a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) position: u64,
+    pub(super) header: BatchHeader,
+}
+
+/// The first batch from `position` on that is wanted, by headers alone. `None`: none before `end`.
+pub(super) fn find_batch(
+    file: &dyn DiskFile,
+    mut position: u64,
+    end: u64,
+    mut wanted: impl FnMut(&BatchHeader) -> bool,
+) -> io::Result<Option<Found>> {
+    let mut buffer = [0; STEP_BYTES];
+    let (mut buffered_from, mut buffered) = (position, 0);
+    while position + HEADER_BYTES as u64 <= end {
+        let mut at = usize::try_from(position - buffered_from).unwrap_or(usize::MAX);
+        if at.saturating_add(HEADER_BYTES) > buffered {
+            buffered_from = position;
+            buffered = file.read_at(&mut buffer, position)?;
+            at = 0;
+        }
+        let header = BatchHeader::read(&buffer[at..buffered]).map_err(|error| corrupt(position, &error))?;
+        if position + header.size as u64 > end {
+            return Err(corrupt(position, &batch::BatchError::Truncated));
+        }
+        if wanted(&header) {
+            return Ok(Some(Found { position, header }));
+        }
+        position += header.size as u64;
+    }
+    Ok(None)
+}
+
+fn corrupt(position: u64, error: &batch::BatchError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("at byte {position} of a segment: {error}"))
+}
+
+/// Walks a segment from `position`, holding every batch against its checksum, and gives each to `visit`, until a batch is not whole,
+/// not sound, or `visit` says no. Returns where that is: everything before it can be trusted.
+pub(super) fn scan(file: &dyn DiskFile, mut position: u64, size: u64, mut visit: impl FnMut(&BatchHeader, u64) -> bool) -> io::Result<u64> {
+    let mut buffer = Vec::new();
+    loop {
+        let left = usize::try_from(size - position).unwrap_or(usize::MAX);
+        buffer.resize(left.min(SCAN_BYTES), 0);
+        let read = file.read_at(&mut buffer, position)?;
+        if let Ok(header) = BatchHeader::read(&buffer[..read])
+            && header.size > read
+            && header.size <= left
+        {
+            buffer.resize(header.size, 0);
+            let read = file.read_at(&mut buffer, position)?;
+            buffer.truncate(read);
+        } else {
+            buffer.truncate(read);
+        }
+        let start = position;
+        let mut at = 0;
+        while let Ok(header) = batch::check(&buffer[at..]) {
+            if !visit(&header, position) {
+                return Ok(position);
+            }
+            at += header.size;
+            position += header.size as u64;
+        }
+        if position == start {
+            return Ok(position);
+        }
+    }
+}
+
+/// Reads whole batches from `found` on, up to `max_bytes`, but at least the first one.
+pub(super) fn read_batches(file: &dyn DiskFile, found: &Found, end: u64, max_bytes: usize) -> io::Result<Vec<u8>> {
+    let available = usize::try_from(end - found.position).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; max_bytes.max(found.header.size).min(available)];
+    let read = file.read_at(&mut bytes, found.position)?;
+    bytes.truncate(read);
+    let whole = batch::headers(&bytes).last().map_or(0, |(at, header)| at + header.size);
+    bytes.truncate(whole);
+    Ok(bytes)
+}

@@ -1,0 +1,1 @@
+//! Properties of a partition log: torn tails, flipped bits, time lookups, retries.

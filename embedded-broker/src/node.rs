@@ -1,0 +1,127 @@
+//! What all requests share: topics and their logs, limits, clock, counters. The place where parts of the broker meet.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::config::BrokerConfig;
+use crate::log::{Environment, Partition};
+use crate::producer_ids::ProducerIds;
+use crate::stats::Counters;
+use crate::topics::configs::Overrides;
+use crate::topics::{NewTopic, Topic, TopicError, Topics};
+
+const CLUSTER_ID_FILE: &str = "cluster-id";
+/// In-flight memory is counted in units of this, so that a semaphore's counter can hold it.
+const IN_FLIGHT_UNIT_BYTES: usize = 1024;
+
+/// One broker.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) config: BrokerConfig,
+    /// What clients are told to connect to.
+    pub(crate) advertised: (String, u16),
+    pub(crate) cluster_id: String,
+    pub(crate) topics: Topics,
+    pub(crate) producer_ids: ProducerIds,
+    pub(crate) stats: Counters,
+    pub(crate) environment: Arc<Environment>,
+    in_flight: Semaphore,
+}
+
+impl Node {
+    /// Opens what is on disk.
+    pub(crate) fn open(config: BrokerConfig, address: SocketAddr) -> io::Result<Self> {
+        let disk = Arc::clone(&config.disk);
+        let environment = Arc::new(Environment { clock: Arc::clone(&config.clock), disk: Arc::clone(&disk), housekeeping: Notify::new() });
+        let host = config.advertised_host.clone().unwrap_or_else(|| address.ip().to_string());
+        Ok(Self {
+            advertised: (host, address.port()),
+            cluster_id: cluster_id(&config)?,
+            topics: Topics::open(&config.data_dir, Arc::clone(&environment), config.limits.clone())?,
+            producer_ids: ProducerIds::open(&config.data_dir, disk)?,
+            stats: Counters::default(),
+            environment,
+            in_flight: Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES),
+            config,
+        })
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.config.clock.as_ref()
+    }
+
+    /// The log of a partition that is there.
+    pub(crate) fn log(&self, topic: &str, partition: i32) -> Option<Arc<Partition>> {
+        self.topics.get(topic)?.partition(partition)
+    }
+
+    /// A topic of the broker's own, created on first use. Waits for the disk: call it through [`Node::blocking`].
+    pub(crate) fn internal_topic(&self, name: &str, partitions: i32, overrides: Overrides) -> Result<Arc<Topic>, TopicError> {
+        if let Some(topic) = self.topics.get(name) {
+            return Ok(topic);
+        }
+        match self.topics.create(NewTopic { name: name.to_owned(), partitions, overrides }) {
+            Err(TopicError::Exists(_)) => self.topics.get(name).ok_or(TopicError::Unknown),
+            created => created,
+        }
+    }
+
+    /// Does work that waits for the disk where it holds up no other request.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Arc<Self>) -> T + Send + 'static,
+    ) -> Result<T, Stopping> {
+        let node = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&node)).await.map_err(|_| Stopping)
+    }
+
+    /// Waits until there is memory for a frame. Small ones are free: the limit of connections bounds them.
+    pub(crate) async fn in_flight(&self, frame_bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let units = (frame_bytes / IN_FLIGHT_UNIT_BYTES).min(self.config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES);
+        if units < 64 {
+            return None;
+        }
+        self.in_flight.acquire_many(u32::try_from(units).unwrap_or(u32::MAX)).await.ok()
+    }
+
+    /// Syncs and closes all logs.
+    pub(crate) fn close(&self) {
+        for topic in self.topics.all() {
+            for partition in topic.partitions() {
+                if let Err(error) = partition.close() {
+                    tracing::error!(?partition, %error, "a log could not be closed cleanly; it will be scanned at the next start");
+                }
+            }
+        }
+    }
+}
+
+/// The broker stopped in the middle of the work, or the work panicked.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the broker is stopping")]
+pub(crate) struct Stopping;
+
+/// Kafka's form of a cluster id: a random UUID in URL-safe base64.
+fn cluster_id(config: &BrokerConfig) -> io::Result<String> {
+    let path = config.data_dir.join(CLUSTER_ID_FILE);
+    if let Some(id) = config.disk.read(&path).ok().and_then(|id| String::from_utf8(id).ok()).filter(|id| !id.is_empty()) {
+        return Ok(id);
+    }
+    let id = base64_url(Uuid::new_v4().as_bytes());
+    config.disk.write_atomic(&path, id.as_bytes())?;
+    Ok(id)
+}
+
+fn base64_url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let digits = bytes.chunks(3).flat_map(|chunk| {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        (0..=chunk.len()).map(move |digit| char::from(DIGITS[(bits >> (18 - 6 * digit) & 63) as usize]))
+    });
+    digits.collect()
+}

@@ -1,0 +1,376 @@
+//! The topics of this broker: their names, ids, partitions and configs, on disk and in memory.
+//!
+//! A topic is a folder under `topics/` with a `topic` file in it and one folder per partition. It is there from the moment that file is,
+//! and gone from the moment its folder is renamed; whatever a crash leaves in between is cleared away at the next start.
+
+pub(crate) mod configs;
+mod file;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+use uuid::Uuid;
+
+use crate::codec::ResponseError;
+use crate::config::Limits;
+use crate::log::{Environment, Partition};
+use crate::sync::{lock, read, write};
+use configs::{Overrides, log_config};
+use file::{TOPIC_FILE, TopicFile};
+
+const TOPICS_FOLDER: &str = "topics";
+/// What a folder is called while it is being deleted. No topic name has a `!`.
+const DELETED_PREFIX: &str = "!deleted-";
+/// Kafka's limit on a topic's name.
+const MAX_NAME_BYTES: usize = 249;
+/// How much of the name stands in the folder's; file systems allow 255 bytes.
+const NAME_IN_FOLDER_BYTES: usize = 100;
+/// Topics the broker keeps for itself; clients may read them but not create, delete or write them.
+const INTERNAL_TOPICS: &[&str] = &["__consumer_offsets", "__transaction_state"];
+
+/// One topic.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: Arc<str>,
+    pub(crate) id: Uuid,
+    created_ms: i64,
+    folder: PathBuf,
+    overrides: RwLock<Overrides>,
+    partitions: RwLock<Vec<Arc<Partition>>>,
+}
+
+impl Topic {
+    pub(crate) fn is_internal(&self) -> bool {
+        is_internal(&self.name)
+    }
+
+    pub(crate) fn partition_count(&self) -> i32 {
+        i32::try_from(read(&self.partitions).len()).unwrap_or(i32::MAX)
+    }
+
+    pub(crate) fn partition(&self, index: i32) -> Option<Arc<Partition>> {
+        read(&self.partitions).get(usize::try_from(index).ok()?).cloned()
+    }
+
+    pub(crate) fn partitions(&self) -> Vec<Arc<Partition>> {
+        read(&self.partitions).clone()
+    }
+
+    pub(crate) fn overrides(&self) -> Overrides {
+        read(&self.overrides).clone()
+    }
+}
+
+/// All topics. Changes are made one at a time; lookups never wait for the disk.
+#[derive(Debug)]
+pub(crate) struct Topics {
+    folder: PathBuf,
+    environment: Arc<Environment>,
+    limits: Limits,
+    map: RwLock<Map>,
+    changing: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Map {
+    by_name: BTreeMap<Arc<str>, Arc<Topic>>,
+    by_id: HashMap<Uuid, Arc<Topic>>,
+}
+
+impl Topics {
+    /// Opens every topic under `data_dir`.
+    pub(crate) fn open(data_dir: &Path, environment: Arc<Environment>, limits: Limits) -> io::Result<Self> {
+        let folder = data_dir.join(TOPICS_FOLDER);
+        environment.disk.create_folder(&folder)?;
+        let topics = Self { folder, environment, limits, map: RwLock::default(), changing: Mutex::default() };
+        for name in topics.environment.disk.list(&topics.folder)? {
+            topics.open_folder(&topics.folder.join(&name), &name)?;
+        }
+        Ok(topics)
+    }
+
+    fn open_folder(&self, folder: &Path, folder_name: &str) -> io::Result<()> {
+        let disk = self.environment.disk.as_ref();
+        let text = match disk.read(&folder.join(TOPIC_FILE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound || folder_name.starts_with(DELETED_PREFIX) => {
+                tracing::info!(folder = folder_name, "removing what is left of a topic that was being created or deleted");
+                return disk.remove_folder(folder);
+            }
+            text => text?,
+        };
+        if folder_name.starts_with(DELETED_PREFIX) {
+            return disk.remove_folder(folder);
+        }
+        let file = String::from_utf8(text).ok().and_then(|text| TopicFile::decode(&text));
+        let Some(file) = file else {
+            let reason = format!(
+                "{} is not a topic file of this broker; move the folder away or restore the file",
+                folder.join(TOPIC_FILE).display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        };
+        let topic = self.opened(folder.to_owned(), &file)?;
+        self.insert(Arc::new(topic));
+        Ok(())
+    }
+
+    fn opened(&self, folder: PathBuf, file: &TopicFile) -> io::Result<Topic> {
+        let partitions = self.open_partitions(&folder, &file.name, 0..file.partitions, &file.overrides)?;
+        Ok(Topic {
+            name: Arc::from(file.name.as_str()),
+            id: file.id,
+            created_ms: file.created_ms,
+            folder,
+            overrides: RwLock::new(file.overrides.clone()),
+            partitions: RwLock::new(partitions),
+        })
+    }
+
+    fn open_partitions(
+        &self,
+        folder: &Path,
+        name: &str,
+        indexes: std::ops::Range<i32>,
+        overrides: &Overrides,
+    ) -> io::Result<Vec<Arc<Partition>>> {
+        let config = Arc::new(log_config(overrides, &self.limits));
+        let open = |index: i32| {
+            let folder = folder.join(index.to_string());
+            Partition::open(format!("{name}-{index}"), folder, Arc::clone(&self.environment), Arc::clone(&config)).map(Arc::new)
+        };
+        indexes.map(open).collect()
+    }
+
+    fn insert(&self, topic: Arc<Topic>) {
+        let mut map = write(&self.map);
+        map.by_id.insert(topic.id, Arc::clone(&topic));
+        map.by_name.insert(Arc::clone(&topic.name), topic);
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
+        read(&self.map).by_name.get(name).cloned()
+    }
+
+    pub(crate) fn get_by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
+        read(&self.map).by_id.get(&id).cloned()
+    }
+
+    /// Every topic, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
+        read(&self.map).by_name.values().cloned().collect()
+    }
+
+    /// What [`Topics::create`] would say.
+    pub(crate) fn check_new(&self, new: &NewTopic) -> Result<(), TopicError> {
+        validate_name(&new.name)?;
+        if self.get(&new.name).is_some() {
+            return Err(TopicError::Exists(new.name.clone()));
+        }
+        if new.partitions < 1 {
+            return Err(TopicError::Partitions(format!("a topic has at least one partition, not {}", new.partitions)));
+        }
+        for (name, value) in &new.overrides {
+            check_config(name, value)?;
+        }
+        let map = read(&self.map);
+        if map.by_name.len() >= self.limits.max_topics {
+            return Err(TopicError::Limit(format!("this broker holds at most {} topics; delete some first", self.limits.max_topics)));
+        }
+        self.check_room(&map, new.partitions)
+    }
+
+    fn check_room(&self, map: &Map, more: i32) -> Result<(), TopicError> {
+        let there: usize = map.by_name.values().map(|topic| read(&topic.partitions).len()).sum();
+        let wanted = there.saturating_add(usize::try_from(more).unwrap_or(usize::MAX));
+        if wanted > self.limits.max_partitions {
+            return Err(TopicError::Limit(format!(
+                "this broker holds at most {} partitions, and {there} are there",
+                self.limits.max_partitions
+            )));
+        }
+        Ok(())
+    }
+
+    /// Creates a topic. Waits for the disk.
+    pub(crate) fn create(&self, new: NewTopic) -> Result<Arc<Topic>, TopicError> {
+        let _change = lock(&self.changing);
+        self.check_new(&new)?;
+        let file = TopicFile {
+            id: Uuid::new_v4(),
+            partitions: new.partitions,
+            created_ms: self.environment.clock.now_ms(),
+            overrides: new.overrides,
+            name: new.name,
+        };
+        let short_name: String = file.name.chars().take(NAME_IN_FOLDER_BYTES).collect();
+        let folder = self.folder.join(format!("{short_name}~{}", file.id.simple()));
+        let created = self.opened(folder.clone(), &file).and_then(|topic| {
+            self.environment.disk.write_atomic(&folder.join(TOPIC_FILE), file.encode().as_bytes())?;
+            Ok(Arc::new(topic))
+        });
+        let topic = match created {
+            Ok(topic) => topic,
+            Err(error) => {
+                // Best effort: a start clears away a folder without a topic file anyway.
+                let _ = self.environment.disk.remove_folder(&folder);
+                return Err(error.into());
+            }
+        };
+        self.insert(Arc::clone(&topic));
+        tracing::info!(topic = %topic.name, partitions = file.partitions, "topic created");
+        Ok(topic)
+    }
+
+    /// Deletes a topic with all its records. Waits for the disk.
+    pub(crate) fn delete(&self, topic: &Topic) -> Result<(), TopicError> {
+        let _change = lock(&self.changing);
+        if self.get_by_id(topic.id).is_none() {
+            return Err(TopicError::Unknown);
+        }
+        let doomed = self.folder.join(format!("{DELETED_PREFIX}{}", topic.id.simple()));
+        self.environment.disk.rename(&topic.folder, &doomed)?;
+        let mut map = write(&self.map);
+        map.by_id.remove(&topic.id);
+        map.by_name.remove(&topic.name);
+        drop(map);
+        for partition in topic.partitions() {
+            partition.mark_deleted();
+        }
+        tracing::info!(topic = %topic.name, "topic deleted");
+        Ok(self.environment.disk.remove_folder(&doomed)?)
+    }
+
+    /// Gives a topic more partitions: `count` in all. Waits for the disk.
+    pub(crate) fn grow(&self, topic: &Topic, count: i32, validate_only: bool) -> Result<(), TopicError> {
+        let _change = lock(&self.changing);
+        let now = topic.partition_count();
+        if count <= now {
+            return Err(TopicError::Partitions(format!("the topic has {now} partitions; their number can only grow")));
+        }
+        self.check_room(&read(&self.map), count - now)?;
+        if validate_only {
+            return Ok(());
+        }
+        let overrides = topic.overrides();
+        let mut more = self.open_partitions(&topic.folder, &topic.name, now..count, &overrides)?;
+        self.write_file(topic, count, overrides)?;
+        write(&topic.partitions).append(&mut more);
+        Ok(())
+    }
+
+    /// Replaces what is set on a topic. Waits for the disk.
+    pub(crate) fn set_overrides(&self, topic: &Topic, overrides: Overrides, validate_only: bool) -> Result<(), TopicError> {
+        let _change = lock(&self.changing);
+        for (name, value) in &overrides {
+            check_config(name, value)?;
+        }
+        if validate_only {
+            return Ok(());
+        }
+        self.write_file(topic, topic.partition_count(), overrides.clone())?;
+        let config = Arc::new(log_config(&overrides, &self.limits));
+        *write(&topic.overrides) = overrides;
+        for partition in topic.partitions() {
+            partition.set_config(Arc::clone(&config));
+        }
+        Ok(())
+    }
+
+    fn write_file(&self, topic: &Topic, partitions: i32, overrides: Overrides) -> io::Result<()> {
+        let file = TopicFile { name: topic.name.to_string(), id: topic.id, partitions, created_ms: topic.created_ms, overrides };
+        self.environment.disk.write_atomic(&topic.folder.join(TOPIC_FILE), file.encode().as_bytes())
+    }
+}
+
+/// A topic to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewTopic {
+    pub(crate) name: String,
+    pub(crate) partitions: i32,
+    pub(crate) overrides: Overrides,
+}
+
+pub(crate) fn is_internal(name: &str) -> bool {
+    INTERNAL_TOPICS.contains(&name)
+}
+
+/// Kafka's rules for names.
+pub(crate) fn validate_name(name: &str) -> Result<(), TopicError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let reason = match name {
+        "" => "it is empty",
+        "." | ".." => "it can't be \".\" or \"..\"",
+        _ if name.len() > MAX_NAME_BYTES => "it is longer than 249 characters",
+        _ if !name.chars().all(allowed) => "only ASCII letters, digits, '.', '_' and '-' are allowed",
+        _ => return Ok(()),
+    };
+    Err(TopicError::Name(reason))
+}
+
+fn check_config(name: &str, value: &str) -> Result<(), TopicError> {
+    configs::validate(name, value).map_err(TopicError::Config)?;
+    if value.contains(char::is_control) {
+        return Err(TopicError::Config(format!("the value of {name} contains a control character")));
+    }
+    Ok(())
+}
+
+/// Why topics stayed as they were.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TopicError {
+    /// Not a name.
+    #[error("the topic name is not valid: {0}")]
+    Name(&'static str),
+    /// Taken.
+    #[error("topic '{0}' already exists")]
+    Exists(String),
+    /// Not there.
+    #[error("the topic does not exist")]
+    Unknown,
+    /// A number of partitions that can't be.
+    #[error("{0}")]
+    Partitions(String),
+    /// A config or value that can't be.
+    #[error("{0}")]
+    Config(String),
+    /// No room.
+    #[error("{0}")]
+    Limit(String),
+    /// The disk said no.
+    #[error("the topic could not be written to disk: {0}")]
+    Storage(#[from] io::Error),
+}
+
+impl TopicError {
+    /// Kafka's code for it.
+    pub(crate) fn code(&self) -> ResponseError {
+        match self {
+            Self::Name(_) => ResponseError::InvalidTopicException,
+            Self::Exists(_) => ResponseError::TopicAlreadyExists,
+            Self::Unknown => ResponseError::UnknownTopicOrPartition,
+            Self::Partitions(_) => ResponseError::InvalidPartitions,
+            Self::Config(_) => ResponseError::InvalidConfig,
+            Self::Limit(_) => ResponseError::PolicyViolation,
+            Self::Storage(_) => ResponseError::KafkaStorageError,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kafkas() {
+        let long = "a".repeat(249);
+        for name in ["orders", "a.b", "a_b-c", "...", "9", long.as_str()] {
+            assert!(validate_name(name).is_ok(), "{name}");
+        }
+        let longer = "a".repeat(250);
+        for name in ["", ".", "..", "a b", "ä", "a/b", "a\n", longer.as_str()] {
+            assert!(validate_name(name).is_err(), "{name}");
+        }
+    }
+}
