@@ -95,6 +95,8 @@ fn serve(runtime: &Runtime, node: &Arc<Node>, listener: StdListener, stopped: &w
             }
         };
         tokio::spawn(housekeeping::run(Arc::clone(node)));
+        let timing = Arc::clone(node);
+        tokio::spawn(async move { timing.coordinator.run_timers().await });
         // On a worker, not on this thread: accepting must not be held up by block_on's own scheduling.
         let serving = tokio::spawn(server::serve(Arc::clone(node), listener, stopped.clone()));
         if let Err(error) = serving.await {

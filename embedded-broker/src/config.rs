@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
+use crate::coordinator::GroupConfig;
 use crate::disk::{Disk, RealDisk};
 
 /// Kafka's port, where clients look first.
@@ -34,6 +35,8 @@ pub struct BrokerConfig {
     pub worker_threads: usize,
     /// What bounds memory and time.
     pub limits: Limits,
+    /// Settings and limits of consumer groups.
+    pub groups: GroupConfig,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where the files are.
@@ -54,6 +57,7 @@ impl BrokerConfig {
             auto_create_topics: true,
             worker_threads: 2,
             limits: Limits::default(),
+            groups: GroupConfig::default(),
             clock: Arc::new(SystemClock),
             disk: Arc::new(RealDisk),
         }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::coordinator::{Coordinator, OffsetsTopic};
 use crate::log::{Environment, Partition};
 use crate::producer_ids::ProducerIds;
 use crate::stats::Counters;
@@ -26,7 +27,8 @@ pub(crate) struct Node {
     /// What clients are told to connect to.
     pub(crate) advertised: (String, u16),
     pub(crate) cluster_id: String,
-    pub(crate) topics: Topics,
+    pub(crate) topics: Arc<Topics>,
+    pub(crate) coordinator: Coordinator,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) stats: Counters,
     pub(crate) environment: Arc<Environment>,
@@ -39,10 +41,14 @@ impl Node {
         let disk = Arc::clone(&config.disk);
         let environment = Arc::new(Environment { clock: Arc::clone(&config.clock), disk: Arc::clone(&disk), housekeeping: Notify::new() });
         let host = config.advertised_host.clone().unwrap_or_else(|| address.ip().to_string());
+        let topics = Arc::new(Topics::open(&config.data_dir, Arc::clone(&environment), config.limits.clone())?);
+        let offsets = OffsetsTopic::new(Arc::clone(&topics));
+        let coordinator = Coordinator::open(config.groups.clone(), offsets, Arc::clone(&config.clock)).map_err(io::Error::other)?;
         Ok(Self {
             advertised: (host, address.port()),
             cluster_id: cluster_id(&config)?,
-            topics: Topics::open(&config.data_dir, Arc::clone(&environment), config.limits.clone())?,
+            topics,
+            coordinator,
             producer_ids: ProducerIds::open(&config.data_dir, disk)?,
             stats: Counters::default(),
             environment,

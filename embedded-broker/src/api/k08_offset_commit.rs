@@ -26,7 +26,7 @@ impl Api for OffsetCommit {
     type Response = OffsetCommitResponse;
 
     async fn handle(node: Arc<Node>, _context: Arc<RequestContext>, request: OffsetCommitRequest) -> Result<OffsetCommitResponse, Refusal> {
-        Ok(offset_commit(&node.coordinator, &request, |topic, partition| node.has_partition(topic, partition)).await)
+        Ok(offset_commit(&node.coordinator, &request, |topic, partition| node.log(topic, partition).is_some()).await)
     }
 }
 

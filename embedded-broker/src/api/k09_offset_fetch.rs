@@ -18,7 +18,7 @@ use crate::codec::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName}
 use crate::codec::{self, StrBytes};
 use crate::coordinator::records::CommittedOffset;
 use crate::coordinator::state::Offsets;
-use crate::coordinator::{Coordinator, wire};
+use crate::coordinator::Coordinator;
 use crate::node::Node;
 
 pub(crate) struct OffsetFetch;

@@ -9,7 +9,6 @@ use super::{Api, Refusal, RequestContext};
 use crate::codec::messages::find_coordinator_response::Coordinator as Found;
 use crate::codec::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::codec::{self, ResponseError, StrBytes};
-use crate::coordinator::wire;
 use crate::node::Node;
 
 pub(crate) struct FindCoordinator;
@@ -26,8 +25,8 @@ impl Api for FindCoordinator {
         context: Arc<RequestContext>,
         request: FindCoordinatorRequest,
     ) -> Result<FindCoordinatorResponse, Refusal> {
-        let (host, port) = ("localhost", 9092); // FIXME
-        Ok(find_coordinator(context.version, &request, 0, host, port))
+        let (host, port) = &node.advertised;
+        Ok(find_coordinator(context.version, &request, node.config.broker_id, host, i32::from(*port)))
     }
 }
 

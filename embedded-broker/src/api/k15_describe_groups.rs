@@ -11,7 +11,7 @@ use crate::codec::messages::describe_groups_response::{DescribedGroup, Described
 use crate::codec::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 use crate::codec::{self, ResponseError};
 use crate::coordinator::group::{GroupView, MemberView};
-use crate::coordinator::{Coordinator, wire};
+use crate::coordinator::Coordinator;
 use crate::node::Node;
 
 pub(crate) struct DescribeGroups;

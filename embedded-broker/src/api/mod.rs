@@ -4,7 +4,18 @@
 //! write `kNN_name.rs` with a type that implements [`Api`], declare the module, add it to the list.
 
 mod dispatch;
+mod k08_offset_commit;
+mod k09_offset_fetch;
+mod k10_find_coordinator;
+mod k11_join_group;
+mod k12_heartbeat;
+mod k13_leave_group;
+mod k14_sync_group;
+mod k15_describe_groups;
+mod k16_list_groups;
 mod k18_api_versions;
+mod k42_delete_groups;
+mod k47_offset_delete;
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -17,7 +28,20 @@ use crate::node::Node;
 pub(crate) use dispatch::{Answer, Dropped, Entry, dispatch};
 
 /// Every API served, by key.
-pub(crate) const APIS: &[Entry] = &[Entry::of::<k18_api_versions::ApiVersions>()];
+pub(crate) const APIS: &[Entry] = &[
+    Entry::of::<k08_offset_commit::OffsetCommit>(),
+    Entry::of::<k09_offset_fetch::OffsetFetch>(),
+    Entry::of::<k10_find_coordinator::FindCoordinator>(),
+    Entry::of::<k11_join_group::JoinGroup>(),
+    Entry::of::<k12_heartbeat::Heartbeat>(),
+    Entry::of::<k13_leave_group::LeaveGroup>(),
+    Entry::of::<k14_sync_group::SyncGroup>(),
+    Entry::of::<k15_describe_groups::DescribeGroups>(),
+    Entry::of::<k16_list_groups::ListGroups>(),
+    Entry::of::<k18_api_versions::ApiVersions>(),
+    Entry::of::<k42_delete_groups::DeleteGroups>(),
+    Entry::of::<k47_offset_delete::OffsetDelete>(),
+];
 
 /// One API: its contract stands in the header of its file.
 pub(crate) trait Api: 'static {

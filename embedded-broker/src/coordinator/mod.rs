@@ -12,14 +12,14 @@ mod decide;
 pub(crate) mod group;
 pub(crate) mod ids;
 mod offsets;
+mod offsets_topic;
 pub(crate) mod records;
 mod runtime;
-mod offsets_topic;
 pub(crate) mod state;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
 
 pub use config::GroupConfig;
-pub(crate) use offsets_topic::{OFFSETS_PARTITIONS, OFFSETS_TOPIC, OffsetsTopic};
+pub(crate) use offsets_topic::OffsetsTopic;
 pub(crate) use runtime::Coordinator;

@@ -7,6 +7,7 @@ mod compaction;
 mod timers;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
-use super::command::{Answer, Command, Decision, LiveChange};
+use super::command::{Answer, Command, LiveChange};
 use super::config::GroupConfig;
 use super::decide::decide;
 use super::ids::{GroupId, TopicName, WaiterId};
@@ -53,6 +54,12 @@ struct Inner {
     next_expiry_check_ms: i64,
     /// Bytes of log that a restart would have to read, by partition.
     log_bytes: Vec<u64>,
+}
+
+impl fmt::Debug for Coordinator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coordinator").finish_non_exhaustive()
+    }
 }
 
 impl Coordinator {
@@ -197,7 +204,7 @@ impl Coordinator {
         let batch = build_batch(now_ms, records.iter().map(|(key, value)| (Some(&key[..]), value.as_deref())));
         let batch_bytes = batch.len() as u64;
         let partition = partition_for(group_id.as_str(), self.log.partitions());
-        self.log.append(partition, batch).map_err(|error| {
+        self.log.append(partition, &batch).map_err(|error| {
             tracing::error!(group = %group_id, partition, error, "could not append to __consumer_offsets; the request is refused");
             ResponseError::CoordinatorNotAvailable
         })?;

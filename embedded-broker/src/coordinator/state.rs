@@ -166,7 +166,8 @@ impl State {
     /// The running sum, reckoned anew.
     #[cfg(test)]
     pub(crate) fn counted_bytes(&self) -> usize {
-        let offsets = |entry: &Entry| entry.durable.each_offset().map(|(topic, _, value)| offset_bytes(topic, &value.metadata)).sum::<usize>();
+        let offsets =
+            |entry: &Entry| entry.durable.each_offset().map(|(topic, _, value)| offset_bytes(topic, &value.metadata)).sum::<usize>();
         self.groups.values().map(|entry| entry.live.bytes() + offsets(entry)).sum()
     }
 

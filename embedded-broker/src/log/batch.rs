@@ -35,7 +35,7 @@ pub(crate) struct BatchHeader {
     /// The whole batch, header included.
     pub(crate) size: usize,
     pub(crate) crc: u32,
-    attributes: i16,
+    pub(super) attributes: i16,
     pub(crate) last_offset_delta: i32,
     pub(crate) base_timestamp_ms: i64,
     pub(crate) max_timestamp_ms: i64,

@@ -121,7 +121,7 @@ fn live(broker: &Broker, history: &History, mut random: Random) {
             history.record(began, What::Synced { member: id.clone(), generation, assignment });
             work(&mut member, history, &mut random);
         }
-        if random.next() % 6 == 0 {
+        if random.next().is_multiple_of(6) {
             leave_if_possible(&mut member);
         }
     }
