@@ -1,0 +1,89 @@
+//! Which cluster, and how to reach it, for every client this program makes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::{ClientConfig, ClientContext, config::RDKafkaLogLevel, error::KafkaError};
+use weir_model::ClusterProperty;
+
+/// A bootstrap address with librdkafka's properties. Cheap to clone; `Debug` shows no value of a property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    bootstrap: Arc<str>,
+    properties: Arc<[ClusterProperty]>,
+}
+
+impl Connection {
+    /// A connection to `HOST:PORT[,HOST:PORT …]`.
+    pub fn new(bootstrap: impl Into<Arc<str>>, properties: impl Into<Arc<[ClusterProperty]>>) -> Self {
+        Self { bootstrap: bootstrap.into(), properties: properties.into() }
+    }
+
+    /// The address.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// Whether neither TLS nor SASL is asked for.
+    pub fn is_plaintext(&self) -> bool {
+        self.property("security.protocol").is_none_or(|protocol| protocol.eq_ignore_ascii_case("plaintext"))
+    }
+
+    fn property(&self, name: &str) -> Option<&str> {
+        self.properties.iter().rev().find(|property| &*property.name == name).map(|property| property.value.reveal())
+    }
+
+    /// The configuration of a client: our defaults, then the caller's, then the user's, who has the last word.
+    pub(super) fn config(&self, defaults: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &*self.bootstrap).set("client.id", "weir").set("topic.metadata.refresh.interval.ms", "10000");
+        if !self.is_plaintext() && self.property("ssl.ca.location").is_none() {
+            // The vendored OpenSSL knows no system certificates; this looks where distributions keep them.
+            config.set("ssl.ca.location", "probe");
+        }
+        for (name, value) in defaults {
+            config.set(*name, *value);
+        }
+        for property in self.properties.iter() {
+            config.set(&*property.name, property.value.reveal());
+        }
+        config.set_log_level(RDKafkaLogLevel::Warning);
+        config
+    }
+}
+
+/// Keeps librdkafka's log lines off stderr and the last connection error for who wants to know why nothing comes.
+#[derive(Debug, Default)]
+pub(super) struct Context {
+    last_error: Mutex<Option<KafkaError>>,
+}
+
+impl Context {
+    /// The last error the client reported, which tells more than the time-out that follows from it.
+    pub(super) fn take_last_error(&self) -> Option<KafkaError> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn remember(&self, error: KafkaError) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", "{error}: {reason}");
+        self.remember(error);
+    }
+}
+
+/// librdkafka repeats itself while a broker is away; what matters reaches the user as a `Problem`.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => tracing::error!(target: "librdkafka", "{facility} {message}"),
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => tracing::info!(target: "librdkafka", "{facility} {message}"),
+        _ => tracing::debug!(target: "librdkafka", "{facility} {message}"),
+    }
+}

@@ -1,0 +1,213 @@
+//! Writing records.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientContext, Message as _,
+    config::RDKafkaLogLevel,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{DeliveryResult, Header, OwnedHeaders},
+    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+};
+
+use super::{ClientError, Connection, connection};
+
+/// A record to write. Borrowed, as librdkafka copies it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OutgoingRecord<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition; `None` lets the partitioner choose by key.
+    pub partition: Option<i32>,
+    /// `None` is a null key.
+    pub key: Option<&'a [u8]>,
+    /// `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// In order.
+    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+    /// CreateTime in epoch milliseconds; `None` for now.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// The producer's queue is full: try again once some records were delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// Where a record was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
+/// Writes records in the background; its own thread serves acknowledgements.
+///
+/// Partitions are chosen as Java clients do (murmur2), so that records written by either are co-partitioned.
+pub struct Producer {
+    inner: ThreadedProducer<Counting>,
+    counts: Arc<Counts>,
+    next_callback: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Counts {
+    delivered: AtomicU64,
+    failed: AtomicU64,
+    first_error: Mutex<Option<ClientError>>,
+    /// Callbacks by the number that travels with their record; bounded by the producer's queue.
+    waiting: Mutex<HashMap<usize, OnDelivery>>,
+}
+
+struct Counting(Arc<Counts>);
+
+type OnDelivery = Box<dyn FnOnce(Result<Delivery, ClientError>) + Send>;
+
+/// What travels with a record that has no callback.
+const NO_CALLBACK: usize = 0;
+
+impl Producer {
+    /// An idempotent producer with acks=all.
+    ///
+    /// # Errors
+    /// When a property is not valid.
+    pub fn new(connection: &Connection) -> Result<Self, ClientError> {
+        let counts = Arc::new(Counts::default());
+        let defaults = [
+            ("partitioner", "murmur2_random"),
+            ("enable.idempotence", "true"),
+            ("linger.ms", "5"),
+            ("batch.size", "262144"),
+            ("queue.buffering.max.messages", "200000"),
+            ("queue.buffering.max.kbytes", "131072"),
+            ("compression.type", "lz4"),
+            ("message.timeout.ms", "60000"),
+        ];
+        let inner = connection.config(&defaults).create_with_context(Counting(Arc::clone(&counts)))?;
+        Ok(Self { inner, counts, next_callback: AtomicUsize::new(NO_CALLBACK + 1) })
+    }
+
+    /// Queues a record; what became of it is in [`Self::delivered`] and [`Self::failed`].
+    ///
+    /// # Errors
+    /// `Ok(Err(Full))` when the queue is full: nothing was queued. `Err` when the record can never be sent.
+    pub fn send(&self, record: OutgoingRecord<'_>) -> Result<Result<(), Full>, ClientError> {
+        self.queue(record, NO_CALLBACK)
+    }
+
+    /// Queues a record and calls back from the producer's thread when its fate is known.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; then the callback is not called.
+    pub fn send_with(
+        &self,
+        record: OutgoingRecord<'_>,
+        on_delivery: impl FnOnce(Result<Delivery, ClientError>) + Send + 'static,
+    ) -> Result<Result<(), Full>, ClientError> {
+        let number = {
+            let mut waiting = self.counts.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let number = self.next_callback.fetch_add(1, Ordering::Relaxed);
+            waiting.insert(number, Box::new(on_delivery));
+            number
+        };
+        let sent = self.queue(record, number);
+        if !matches!(sent, Ok(Ok(()))) {
+            self.counts.take_callback(number);
+        }
+        sent
+    }
+
+    fn queue(&self, record: OutgoingRecord<'_>, callback: usize) -> Result<Result<(), Full>, ClientError> {
+        let mut outgoing: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(record.topic, callback);
+        outgoing.partition = record.partition;
+        outgoing.key = record.key;
+        outgoing.payload = record.value;
+        outgoing.timestamp = record.timestamp_ms;
+        if !record.headers.is_empty() {
+            let empty = OwnedHeaders::new_with_capacity(record.headers.len());
+            outgoing.headers = Some(record.headers.iter().fold(empty, |headers, (key, value)| headers.insert(Header { key, value: *value })));
+        }
+        match self.inner.send(outgoing) {
+            Ok(()) => Ok(Ok(())),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(Err(Full)),
+            Err((error, _)) => Err(error.into()),
+        }
+    }
+
+    /// Waits until all that was queued is delivered or has failed.
+    ///
+    /// # Errors
+    /// When the deadline passes first.
+    pub fn flush(&self, timeout: Duration) -> Result<(), ClientError> {
+        Ok(self.inner.flush(timeout)?)
+    }
+
+    /// Records acknowledged since the start.
+    pub fn delivered(&self) -> u64 {
+        self.counts.delivered.load(Ordering::Acquire)
+    }
+
+    /// Records that failed for good since the start.
+    pub fn failed(&self) -> u64 {
+        self.counts.failed.load(Ordering::Acquire)
+    }
+
+    /// Records queued or on their way.
+    pub fn in_flight(&self) -> usize {
+        usize::try_from(self.inner.in_flight_count()).unwrap_or(0)
+    }
+
+    /// Why the first record failed that did.
+    pub fn first_error(&self) -> Option<ClientError> {
+        self.counts.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ClientContext for Counting {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        connection::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", "{error}: {reason}");
+    }
+}
+
+impl ProducerContext for Counting {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, callback: usize) {
+        let outcome = match result {
+            Ok(message) => {
+                self.0.delivered.fetch_add(1, Ordering::Release);
+                Ok(Delivery { partition: message.partition(), offset: message.offset() })
+            }
+            Err((error, _)) => {
+                let error = ClientError::from(error.clone());
+                self.0.first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+                self.0.failed.fetch_add(1, Ordering::Release);
+                Err(error)
+            }
+        };
+        if let Some(call) = self.0.take_callback(callback) {
+            call(outcome);
+        }
+    }
+}
+
+impl Counts {
+    fn take_callback(&self, number: usize) -> Option<OnDelivery> {
+        if number == NO_CALLBACK {
+            return None; // the common case takes no lock
+        }
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&number)
+    }
+}

@@ -1,0 +1,165 @@
+//! Reading without joining a group: nothing is committed, nobody else notices.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::{
+    Message as _, Offset, Timestamp, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+    error::KafkaError,
+    message::{BorrowedMessage, Headers as _},
+    types::RDKafkaErrorCode,
+};
+use weir_model::{Offset as RecordOffset, PartitionId, Record, RecordHeader, TimestampMs, TimestampType, TopicName};
+
+use super::{ClientError, Connection, connection::Context};
+
+impl ConsumerContext for Context {}
+
+/// A record as it was received; it borrows librdkafka's buffer.
+pub struct IncomingRecord<'a> {
+    message: BorrowedMessage<'a>,
+}
+
+/// What a poll brings.
+pub enum ReaderEvent<'a> {
+    /// The next record of some partition.
+    Record(IncomingRecord<'a>),
+    /// This partition was read up to its end, for now.
+    End(i32),
+}
+
+/// Reads chosen partitions of one topic from chosen offsets.
+pub struct Reader {
+    inner: BaseConsumer<Context>,
+    topic: String,
+}
+
+impl Reader {
+    /// A reader of one topic; nothing is read until [`Self::assign`]. Aborted transactions are skipped unless `is_uncommitted_read`.
+    ///
+    /// # Errors
+    /// When a property is not valid.
+    pub fn new(connection: &Connection, topic: &str, is_uncommitted_read: bool) -> Result<Self, ClientError> {
+        let defaults = [
+            // librdkafka wants a group id; assigning partitions by hand never joins it.
+            ("group.id", "weir-reader"),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("enable.partition.eof", "true"),
+            ("auto.offset.reset", "error"),
+            ("allow.auto.create.topics", "false"),
+            ("check.crcs", "true"),
+            ("isolation.level", if is_uncommitted_read { "read_uncommitted" } else { "read_committed" }),
+            ("fetch.wait.max.ms", "250"),
+            ("fetch.queue.backoff.ms", "2"),
+            ("queued.max.messages.kbytes", "32768"),
+        ];
+        let inner = connection.config(&defaults).create_with_context(Context::default())?;
+        Ok(Self { inner, topic: topic.to_owned() })
+    }
+
+    /// Reads these partitions from these offsets on, in place of what was assigned before.
+    ///
+    /// # Errors
+    /// When an offset is not valid.
+    pub fn assign(&self, starts: impl IntoIterator<Item = (i32, i64)>) -> Result<(), ClientError> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in starts {
+            list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
+        }
+        Ok(self.inner.assign(&list)?)
+    }
+
+    /// Waits for the next event. `None` when the time is over.
+    ///
+    /// # Errors
+    /// When an offset is out of range or the cluster refuses.
+    pub fn poll(&self, timeout: Duration) -> Result<Option<ReaderEvent<'_>>, ClientError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            return match self.inner.poll(deadline.saturating_duration_since(Instant::now())) {
+                None => Ok(None),
+                Some(Ok(message)) => Ok(Some(ReaderEvent::Record(IncomingRecord { message }))),
+                Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Some(ReaderEvent::End(partition))),
+                // The client reconnects by itself; the caller's deadline decides when that took too long.
+                Some(Err(error)) if is_passing(&error) && Instant::now() < deadline => {
+                    self.inner.context().remember(error);
+                    continue;
+                }
+                Some(Err(error)) => Err(error.into()),
+            };
+        }
+    }
+
+    /// Why nothing comes, if the client knows.
+    pub fn take_last_error(&self) -> Option<ClientError> {
+        self.inner.context().take_last_error().map(ClientError::from)
+    }
+}
+
+fn is_passing(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::OperationTimedOut)
+    )
+}
+
+impl<'a> IncomingRecord<'a> {
+    pub(super) fn new(message: BorrowedMessage<'a>) -> Self {
+        Self { message }
+    }
+
+    /// Its topic.
+    pub fn topic(&self) -> &str {
+        self.message.topic()
+    }
+
+    /// Its partition.
+    pub fn partition(&self) -> i32 {
+        self.message.partition()
+    }
+
+    /// Its offset.
+    pub fn offset(&self) -> i64 {
+        self.message.offset()
+    }
+
+    /// Its timestamp in epoch milliseconds, when it has one.
+    pub fn timestamp_ms(&self) -> Option<i64> {
+        self.message.timestamp().to_millis()
+    }
+
+    /// Its key; `None` is null.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.message.key()
+    }
+
+    /// Its value; `None` is a tombstone.
+    pub fn value(&self) -> Option<&[u8]> {
+        self.message.payload()
+    }
+
+    /// The value of the last header of that name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.message.headers()?.iter().filter(|header| header.key == name).last()?.value
+    }
+
+    /// A copy that stands on its own.
+    pub fn to_record(&self) -> Record {
+        let headers = self.message.headers().map(|headers| headers.iter().map(|header| RecordHeader { name: header.key.into(), value: header.value.map(Into::into) }).collect());
+        Record {
+            topic: TopicName::from(self.topic()),
+            partition: PartitionId(self.partition()),
+            offset: RecordOffset(self.offset()),
+            timestamp: self.timestamp_ms().map(TimestampMs),
+            timestamp_type: match self.message.timestamp() {
+                Timestamp::CreateTime(_) => TimestampType::CreateTime,
+                Timestamp::LogAppendTime(_) => TimestampType::LogAppendTime,
+                Timestamp::NotAvailable => TimestampType::Unknown,
+            },
+            headers: headers.unwrap_or_default(),
+            key: self.key().map(Into::into),
+            value: self.value().map(Into::into),
+        }
+    }
+}
