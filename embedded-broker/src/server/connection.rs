@@ -12,10 +12,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
 use crate::api::{self, Dropped};
-use crate::codec::{FrameError, split_frame};
+use crate::codec::{FrameError, LENGTH_BYTES, split_frame};
 use crate::node::Node;
 
 /// Room made for reading at a time. A frame's length is only a claim: memory follows the bytes that come.
@@ -30,9 +31,7 @@ const KEEP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 pub(super) async fn run(node: &Arc<Node>, stream: TcpStream, peer: SocketAddr, connection_id: u64) -> Result<(), Closed> {
     stream.set_nodelay(true)?;
     let mut connection = Connection { node, stream, buffer: BytesMut::new() };
-    while let Some(frame) = connection.next_frame().await? {
-        let frame_bytes = frame.len();
-        let _in_flight = node.in_flight(frame_bytes).await;
+    while let Some((frame, _in_flight)) = connection.next_frame().await? {
         let answering = api::dispatch(node, peer.ip(), connection_id, frame);
         tokio::pin!(answering);
         let answer = tokio::select! {
@@ -54,15 +53,28 @@ struct Connection<'a> {
     buffer: BytesMut,
 }
 
-impl Connection<'_> {
-    /// The next frame; `None` when the client closed between two.
-    async fn next_frame(&mut self) -> Result<Option<Bytes>, Closed> {
-        let limits = &self.node.config.limits;
+impl<'a> Connection<'a> {
+    /// The next frame, with its share of the memory for frames; `None` when the client closed between two.
+    ///
+    /// The share is taken as soon as the frame's length is known: a thousand clients that each send most of a large frame would otherwise
+    /// fill the memory before one of them is served.
+    async fn next_frame(&mut self) -> Result<Option<(Bytes, Option<SemaphorePermit<'a>>)>, Closed> {
+        let node = self.node;
+        let limits = &node.config.limits;
+        let mut in_flight = None;
         loop {
             let missing = match split_frame(&mut self.buffer, limits)? {
-                Ok(frame) => return Ok(Some(frame)),
+                Ok(frame) => {
+                    if in_flight.is_none() {
+                        in_flight = node.in_flight(frame.len()).await;
+                    }
+                    return Ok(Some((frame, in_flight)));
+                }
                 Err(missing) => missing,
             };
+            if in_flight.is_none() && self.buffer.len() >= LENGTH_BYTES {
+                in_flight = node.in_flight(self.buffer.len() + missing).await;
+            }
             self.buffer.reserve(missing.clamp(READ_LEAST_BYTES, READ_STEP_BYTES));
             let reading = timeout(limits.max_connection_idle, self.stream.read_buf(&mut self.buffer));
             match reading.await.map_err(|_| Closed::Idle)?? {
