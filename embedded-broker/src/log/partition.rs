@@ -148,6 +148,10 @@ impl Partition {
     /// Wakes `waiter` once, at the next append. Register first, then look: what comes in between is not missed.
     pub(crate) fn register(&self, waiter: &Arc<Waiter>) {
         let mut waiters = lock(&self.waiters);
+        // A fetch over several partitions comes again each time one of them grows; the others have it already.
+        if waiters.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(waiter))) {
+            return;
+        }
         if waiters.len() >= WAITERS_BEFORE_CLEANUP {
             waiters.retain(|waiter| waiter.strong_count() > 0);
         }
