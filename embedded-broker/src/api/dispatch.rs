@@ -38,6 +38,7 @@ impl Entry {
     }
 }
 
+/// Decodes, handles, encodes.
 async fn handle<A: Api>(
     node: Arc<Node>,
     context: Arc<RequestContext>,
@@ -45,12 +46,10 @@ async fn handle<A: Api>(
     body: Bytes,
 ) -> Result<Option<BytesMut>, Dropped> {
     let version = context.version;
-    let request = {
-        let mut body = body;
-        codec::decode::<A::Request>(&mut body, version)?
-    };
+    let failed = |error: CodecError| error.of(A::NAME, version);
+    let request = codec::decode::<A::Request>(body, version).map_err(failed)?;
     match A::handle(node, context, request).await {
-        Ok(response) => Ok(Some(codec::encode_response(correlation_id, &response, version)?)),
+        Ok(response) => Ok(Some(codec::encode_response(correlation_id, &response, version).map_err(failed)?)),
         Err(Refusal::NoResponse) => Ok(None),
         Err(Refusal::Close(reason)) => Err(Dropped::Refused(reason)),
     }
@@ -73,10 +72,11 @@ pub(crate) async fn dispatch(node: &Arc<Node>, client_host: IpAddr, connection_i
         }
         return Err(Dropped::UnknownVersion { name: entry.name, version: head.version });
     }
+    let refused = |error| CodecError::Guard(error).of(entry.name, head.version);
     let mut guard = Guard::new(&frame, node.config.limits.max_request_elements);
-    let client_id = guard.header((entry.header_version)(head.version)).map_err(CodecError::from)?;
+    let client_id = guard.header((entry.header_version)(head.version)).map_err(refused)?;
     let header_bytes = guard.position();
-    guard.body(entry.key, head.version).map_err(CodecError::from)?;
+    guard.body(entry.key, head.version).map_err(refused)?;
     frame.advance(header_bytes);
     let context = Arc::new(RequestContext { connection_id, client_id, client_host, version: head.version });
     without_panic(entry.name, (entry.handle)(Arc::clone(node), context, head.correlation_id, frame)).await

@@ -16,9 +16,9 @@ use crate::codec::messages::offset_fetch_response::{
 };
 use crate::codec::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
 use crate::codec::{self, StrBytes};
+use crate::coordinator::Coordinator;
 use crate::coordinator::records::CommittedOffset;
 use crate::coordinator::state::Offsets;
-use crate::coordinator::Coordinator;
 use crate::node::Node;
 
 pub(crate) struct OffsetFetch;

@@ -10,8 +10,8 @@ use super::{Api, Refusal, RequestContext};
 use crate::codec::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use crate::codec::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 use crate::codec::{self, ResponseError};
-use crate::coordinator::group::{GroupView, MemberView};
 use crate::coordinator::Coordinator;
+use crate::coordinator::group::{GroupView, MemberView};
 use crate::node::Node;
 
 pub(crate) struct DescribeGroups;

@@ -9,8 +9,8 @@ use super::{Api, Refusal, RequestContext};
 use crate::codec::messages::list_groups_response::ListedGroup;
 use crate::codec::messages::{GroupId, ListGroupsRequest, ListGroupsResponse};
 use crate::codec::{self, StrBytes};
-use crate::coordinator::group::GROUP_TYPE;
 use crate::coordinator::Coordinator;
+use crate::coordinator::group::GROUP_TYPE;
 use crate::node::Node;
 
 pub(crate) struct ListGroups;

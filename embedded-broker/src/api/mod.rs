@@ -4,6 +4,10 @@
 //! write `kNN_name.rs` with a type that implements [`Api`], declare the module, add it to the list.
 
 mod dispatch;
+mod k00_produce;
+mod k01_fetch;
+mod k02_list_offsets;
+mod k03_metadata;
 mod k08_offset_commit;
 mod k09_offset_fetch;
 mod k10_find_coordinator;
@@ -14,8 +18,22 @@ mod k14_sync_group;
 mod k15_describe_groups;
 mod k16_list_groups;
 mod k18_api_versions;
+mod k19_create_topics;
+mod k20_delete_topics;
+mod k21_delete_records;
+mod k22_init_producer_id;
+mod k23_offset_for_leader_epoch;
+mod k32_describe_configs;
+mod k33_alter_configs;
+mod k35_describe_log_dirs;
+mod k37_create_partitions;
 mod k42_delete_groups;
+mod k44_incremental_alter_configs;
 mod k47_offset_delete;
+mod k60_describe_cluster;
+mod k61_describe_producers;
+mod k75_describe_topic_partitions;
+mod shared;
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -25,10 +43,14 @@ use std::sync::Arc;
 use crate::codec::{Decodable, Encodable, HeaderVersion};
 use crate::node::Node;
 
-pub(crate) use dispatch::{Answer, Dropped, Entry, dispatch};
+pub(crate) use dispatch::{Dropped, Entry, dispatch};
 
 /// Every API served, by key.
 pub(crate) const APIS: &[Entry] = &[
+    Entry::of::<k00_produce::Produce>(),
+    Entry::of::<k01_fetch::Fetch>(),
+    Entry::of::<k02_list_offsets::ListOffsets>(),
+    Entry::of::<k03_metadata::Metadata>(),
     Entry::of::<k08_offset_commit::OffsetCommit>(),
     Entry::of::<k09_offset_fetch::OffsetFetch>(),
     Entry::of::<k10_find_coordinator::FindCoordinator>(),
@@ -39,8 +61,21 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k15_describe_groups::DescribeGroups>(),
     Entry::of::<k16_list_groups::ListGroups>(),
     Entry::of::<k18_api_versions::ApiVersions>(),
+    Entry::of::<k19_create_topics::CreateTopics>(),
+    Entry::of::<k20_delete_topics::DeleteTopics>(),
+    Entry::of::<k21_delete_records::DeleteRecords>(),
+    Entry::of::<k22_init_producer_id::InitProducerId>(),
+    Entry::of::<k23_offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    Entry::of::<k32_describe_configs::DescribeConfigs>(),
+    Entry::of::<k33_alter_configs::AlterConfigs>(),
+    Entry::of::<k35_describe_log_dirs::DescribeLogDirs>(),
+    Entry::of::<k37_create_partitions::CreatePartitions>(),
     Entry::of::<k42_delete_groups::DeleteGroups>(),
+    Entry::of::<k44_incremental_alter_configs::IncrementalAlterConfigs>(),
     Entry::of::<k47_offset_delete::OffsetDelete>(),
+    Entry::of::<k60_describe_cluster::DescribeCluster>(),
+    Entry::of::<k61_describe_producers::DescribeProducers>(),
+    Entry::of::<k75_describe_topic_partitions::DescribeTopicPartitions>(),
 ];
 
 /// One API: its contract stands in the header of its file.

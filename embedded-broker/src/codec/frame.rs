@@ -83,7 +83,4 @@ pub(crate) enum FrameError {
         /// The limit.
         max_bytes: usize,
     },
-    /// The client's name is not text.
-    #[error("the request header can't be read: {0}")]
-    Header(&'static str),
 }

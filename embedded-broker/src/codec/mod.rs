@@ -15,8 +15,8 @@ pub(crate) use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, S
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 /// Decodes a request body that the guard has passed.
-pub(crate) fn decode<R: Decodable>(body: &mut Bytes, version: i16) -> Result<R, CodecError> {
-    R::decode(body, version).map_err(|reason| CodecError::Decode(format!("{reason:#}")))
+pub(crate) fn decode<R: Decodable>(mut body: Bytes, version: i16) -> Result<R, CodecError> {
+    R::decode(&mut body, version).map_err(|reason| CodecError::Decode(format!("{reason:#}")))
 }
 
 /// A whole response frame: length, header, body.
@@ -54,6 +54,23 @@ pub(crate) enum CodecError {
     /// The codec could not write the response: a fault of ours.
     #[error("the response can't be encoded: {0}")]
     Encode(String),
+    /// Any of these, with the API it happened to.
+    #[error("{name} version {version}: {source}")]
+    Of {
+        /// The API.
+        name: &'static str,
+        /// The request's version.
+        version: i16,
+        /// What happened.
+        source: Box<CodecError>,
+    },
+}
+
+impl CodecError {
+    /// Names the API it happened to.
+    pub(crate) fn of(self, name: &'static str, version: i16) -> Self {
+        Self::Of { name, version, source: Box::new(self) }
+    }
 }
 
 /// Kafka's code of a result: 0 when it went well.

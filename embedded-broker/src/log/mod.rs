@@ -18,8 +18,8 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use append::{AppendError, Appended, Origin};
+pub(crate) use append::{AppendError, Appended, LEADER_EPOCH, Origin};
 pub(crate) use config::LogConfig;
 pub(crate) use partition::{Environment, Offsets, Partition, Waiter};
 pub(crate) use producers::ProducerView;
-pub(crate) use read::{Isolation, ReadError, TimedOffset};
+pub(crate) use read::{ReadError, TimedOffset};

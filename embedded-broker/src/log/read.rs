@@ -13,15 +13,6 @@ use super::segment::{ClosedSegment, Found, find_batch, read_batches};
 use crate::disk::DiskFile;
 use crate::sync::lock;
 
-/// What a consumer wants to see. Without transactions both see the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Isolation {
-    /// Everything below the high watermark.
-    ReadUncommitted,
-    /// Everything below the last stable offset.
-    ReadCommitted,
-}
-
 /// An offset found by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimedOffset {

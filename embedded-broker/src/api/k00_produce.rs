@@ -1,0 +1,104 @@
+//! Produce: 3-13. Appends one record batch per partition, as the bytes the client sent.
+//!
+//! - Advertised from 0 (see ApiVersions), served from 3: older versions carry formats that no client of the last years sends (KIP-896).
+//! - The batch is held against its checksum, its counts, the topic's limits and, with a producer id, the partition's memory of it; a retry
+//!   is answered with the original offset.
+//! - acks 0 gets no answer; an error then closes the connection, which is all the client can notice. acks 1 and all are the same here:
+//!   there is one replica.
+//! - 13: topics by id (KIP-516). Left out: transactions; node endpoints, for the leader never moves.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::shared::{self, append_error};
+use super::{Api, Refusal, RequestContext};
+use crate::codec::messages::produce_request::PartitionProduceData;
+use crate::codec::messages::produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse};
+use crate::codec::messages::{ProduceRequest, ProduceResponse};
+use crate::codec::{ResponseError, text};
+use crate::log::{AppendError, Appended, Origin};
+use crate::node::Node;
+use crate::topics::Topic;
+
+const ACKS: RangeInclusive<i16> = -1..=1;
+
+pub(crate) struct Produce;
+
+impl Api for Produce {
+    const KEY: i16 = 0;
+    const NAME: &'static str = "Produce";
+    const VERSIONS: RangeInclusive<i16> = 3..=13;
+    type Request = ProduceRequest;
+    type Response = ProduceResponse;
+
+    async fn handle(node: Arc<Node>, context: Arc<RequestContext>, request: ProduceRequest) -> Result<ProduceResponse, Refusal> {
+        let acks = request.acks;
+        let refused = if !ACKS.contains(&acks) {
+            Some(ResponseError::InvalidRequiredAcks)
+        } else if request.transactional_id.is_some() {
+            Some(ResponseError::InvalidTxnState)
+        } else {
+            None
+        };
+        let mut failed = None;
+        let responses = request.topic_data.into_iter().map(|asked| {
+            let topic = shared::topic(&node, &asked.name, asked.topic_id).and_then(writable);
+            let partitions = asked.partition_data.into_iter().map(|data| {
+                let response = produce(&topic, data, refused, context.version);
+                failed = failed.or(Some(response.error_code).filter(|code| *code != 0));
+                response
+            });
+            let partition_responses = partitions.collect();
+            TopicProduceResponse::default()
+                .with_name(asked.name)
+                .with_topic_id(asked.topic_id)
+                .with_partition_responses(partition_responses)
+        });
+        let response = ProduceResponse::default().with_responses(responses.collect());
+        match failed {
+            Some(code) if acks == 0 => Err(Refusal::Close(format!("a Produce with acks 0 failed with error {code}"))),
+            None if acks == 0 => Err(Refusal::NoResponse),
+            _ => Ok(response),
+        }
+    }
+}
+
+fn writable(topic: Arc<Topic>) -> Result<Arc<Topic>, ResponseError> {
+    if topic.is_internal() { Err(ResponseError::InvalidTopicException) } else { Ok(topic) }
+}
+
+fn produce(
+    topic: &Result<Arc<Topic>, ResponseError>,
+    data: PartitionProduceData,
+    refused: Option<ResponseError>,
+    version: i16,
+) -> PartitionProduceResponse {
+    let response = PartitionProduceResponse::default().with_index(data.index);
+    match refused.map_or_else(|| append(topic, data.index, data.records), |error| Err((error, None))) {
+        Ok(Appended { base_offset, log_start_offset, log_append_time_ms }) => {
+            response.with_base_offset(base_offset).with_log_start_offset(log_start_offset).with_log_append_time_ms(log_append_time_ms)
+        }
+        Err((error, reason)) => {
+            let response = response.with_error_code(error.code()).with_base_offset(-1);
+            let Some(reason) = reason else { return response };
+            // 8, KIP-467: an invalid record is named. The batch as a whole is at fault here.
+            let record_errors = if error == ResponseError::InvalidRecord && version >= 8 {
+                vec![BatchIndexAndErrorMessage::default().with_batch_index(0).with_batch_index_error_message(Some(text(reason.clone())))]
+            } else {
+                Vec::new()
+            };
+            response.with_error_message(Some(text(reason))).with_record_errors(record_errors)
+        }
+    }
+}
+
+type Failure = (ResponseError, Option<String>);
+
+fn append(topic: &Result<Arc<Topic>, ResponseError>, index: i32, records: Option<Bytes>) -> Result<Appended, Failure> {
+    let partition = shared::partition(topic, index).map_err(|error| (error, None))?;
+    let records = records.ok_or((ResponseError::InvalidRecord, Some("there are no records in the request".to_owned())))?;
+    let described = |error: AppendError| (append_error(&partition, &error), Some(error.to_string()));
+    partition.append(&records, Origin::Client).map_err(described)
+}

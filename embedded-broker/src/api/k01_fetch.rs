@@ -1,0 +1,164 @@
+//! Fetch: 4-17. Whole record batches from an offset on, as they are stored; waits for more when there is too little.
+//!
+//! - The batch that holds the offset comes whole, also when the offset is in its middle. An offset outside the log is an error at once.
+//! - Waits up to `max_wait_ms` for `min_bytes`; every append to one of the partitions wakes it. Errors are answered at once.
+//! - `max_bytes` and `partition_max_bytes` hold, but the first batch of the answer comes even if it is larger (KIP-74).
+//! - 7: fetch sessions (KIP-227) are declined in the protocol's own way: every answer says session 0, so clients send full requests.
+//! - 13: topics by id (KIP-516). 9: leader epochs are checked (KIP-320).
+//! - Left out: transactions (the last stable offset is the high watermark), follower fetching, divergence (12: there are no followers).
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::shared::{self, read_error};
+use super::{Api, Refusal, RequestContext};
+use crate::codec::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use crate::codec::messages::{FetchRequest, FetchResponse, TopicName};
+use crate::codec::{ResponseError, error_code};
+use crate::log::{Offsets, Partition, Waiter};
+use crate::node::Node;
+
+const READ_COMMITTED: i8 = 1;
+
+pub(crate) struct Fetch;
+
+impl Api for Fetch {
+    const KEY: i16 = 1;
+    const NAME: &'static str = "Fetch";
+    const VERSIONS: RangeInclusive<i16> = 4..=17;
+    type Request = FetchRequest;
+    type Response = FetchResponse;
+
+    async fn handle(node: Arc<Node>, _context: Arc<RequestContext>, request: FetchRequest) -> Result<FetchResponse, Refusal> {
+        if request.session_id != 0 {
+            return Ok(FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code()));
+        }
+        let wanted = Wanted::from_request(&node, &request);
+        let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(node.config.limits.max_fetch_wait);
+        let waiter = Arc::new(Waiter::default());
+        let mut timeout = None;
+        loop {
+            wanted.register(&waiter);
+            let got = wanted.read();
+            if got.is_final || got.bytes >= wanted.min_bytes || max_wait.is_zero() {
+                return Ok(wanted.response(got));
+            }
+            let timeout = timeout.get_or_insert_with(|| node.clock().sleep(max_wait));
+            tokio::select! {
+                () = waiter.woken() => {}
+                () = timeout => return Ok(wanted.response(wanted.read())),
+            }
+        }
+    }
+}
+
+/// A request with its partitions found.
+struct Wanted {
+    topics: Vec<WantedTopic>,
+    min_bytes: usize,
+    max_bytes: usize,
+    read_committed: bool,
+}
+
+struct WantedTopic {
+    name: TopicName,
+    id: uuid::Uuid,
+    partitions: Vec<WantedPartition>,
+}
+
+struct WantedPartition {
+    index: i32,
+    log: Result<Arc<Partition>, ResponseError>,
+    offset: i64,
+    max_bytes: usize,
+}
+
+/// One look at all partitions, in the order asked.
+struct Got {
+    partitions: Vec<Result<(Bytes, Offsets), ResponseError>>,
+    bytes: usize,
+    /// Waiting would not change it.
+    is_final: bool,
+}
+
+impl Wanted {
+    fn from_request(node: &Node, request: &FetchRequest) -> Self {
+        let topics = request.topics.iter().map(|asked| {
+            let topic = shared::topic(node, &asked.topic, asked.topic_id);
+            let partitions = asked.partitions.iter().map(|partition| WantedPartition {
+                index: partition.partition,
+                log: shared::check_leader_epoch(partition.current_leader_epoch)
+                    .and_then(|()| shared::partition(&topic, partition.partition)),
+                offset: partition.fetch_offset,
+                max_bytes: usize::try_from(partition.partition_max_bytes).unwrap_or(0),
+            });
+            WantedTopic { name: asked.topic.clone(), id: asked.topic_id, partitions: partitions.collect() }
+        });
+        Self {
+            topics: topics.collect(),
+            min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
+            max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(node.config.limits.max_fetch_bytes),
+            read_committed: request.isolation_level == READ_COMMITTED,
+        }
+    }
+
+    fn partitions(&self) -> impl Iterator<Item = &WantedPartition> {
+        self.topics.iter().flat_map(|topic| &topic.partitions)
+    }
+
+    fn register(&self, waiter: &Arc<Waiter>) {
+        for log in self.partitions().filter_map(|partition| partition.log.as_ref().ok()) {
+            log.register(waiter);
+        }
+    }
+
+    fn read(&self) -> Got {
+        let mut got = Got { partitions: Vec::new(), bytes: 0, is_final: self.topics.is_empty() };
+        for partition in self.partitions() {
+            let max_bytes = partition.max_bytes.min(self.max_bytes.saturating_sub(got.bytes));
+            let result = partition.read(max_bytes, got.bytes == 0);
+            match &result {
+                Ok((bytes, _)) => got.bytes += bytes.len(),
+                Err(_) => got.is_final = true,
+            }
+            got.partitions.push(result);
+        }
+        got
+    }
+
+    fn response(&self, got: Got) -> FetchResponse {
+        let mut results = got.partitions.into_iter();
+        let responses = self.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().zip(&mut results).map(|(asked, result)| self.partition_data(asked, result));
+            FetchableTopicResponse::default().with_topic(topic.name.clone()).with_topic_id(topic.id).with_partitions(partitions.collect())
+        });
+        FetchResponse::default().with_responses(responses.collect())
+    }
+
+    fn partition_data(&self, asked: &WantedPartition, result: Result<(Bytes, Offsets), ResponseError>) -> PartitionData {
+        let data = PartitionData::default().with_partition_index(asked.index);
+        let (records, offsets, error) = match result {
+            Ok((records, offsets)) => (records, Some(offsets), None),
+            // A client that fetched out of range learns the range.
+            Err(error) => (Bytes::new(), asked.log.as_ref().ok().map(|log| log.offsets()), Some(error)),
+        };
+        let offsets = offsets.unwrap_or(Offsets { log_start_offset: -1, high_watermark: -1 });
+        data.with_error_code(error_code(error))
+            .with_high_watermark(offsets.high_watermark)
+            .with_last_stable_offset(offsets.high_watermark)
+            .with_log_start_offset(offsets.log_start_offset)
+            .with_aborted_transactions(self.read_committed.then(Vec::new))
+            .with_records(Some(records))
+    }
+}
+
+impl WantedPartition {
+    fn read(&self, max_bytes: usize, at_least_one: bool) -> Result<(Bytes, Offsets), ResponseError> {
+        let log = self.log.as_ref().map_err(|error| *error)?;
+        let records = log.read(self.offset, max_bytes, at_least_one).map_err(|error| read_error(log, &error))?;
+        Ok((records, log.offsets()))
+    }
+}

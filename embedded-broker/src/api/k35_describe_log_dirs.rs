@@ -1,0 +1,52 @@
+//! DescribeLogDirs: 1-4. How many bytes each partition takes.
+//!
+//! - There is one log dir, the data folder. No list means all topics. 3: a top-level error code.
+//! - Left out: 4's total and usable bytes of the volume (-1: not known), which the standard library can't tell.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::{Api, Refusal, RequestContext};
+use crate::codec::messages::describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic};
+use crate::codec::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse, TopicName};
+use crate::codec::text;
+use crate::node::Node;
+use crate::topics::Topic;
+
+pub(crate) struct DescribeLogDirs;
+
+impl Api for DescribeLogDirs {
+    const KEY: i16 = 35;
+    const NAME: &'static str = "DescribeLogDirs";
+    const VERSIONS: RangeInclusive<i16> = 1..=4;
+    type Request = DescribeLogDirsRequest;
+    type Response = DescribeLogDirsResponse;
+
+    async fn handle(
+        node: Arc<Node>,
+        _context: Arc<RequestContext>,
+        request: DescribeLogDirsRequest,
+    ) -> Result<DescribeLogDirsResponse, Refusal> {
+        let topics = match request.topics {
+            None => node.topics.all().iter().map(|topic| described(topic, &|_| true)).collect(),
+            Some(asked) => {
+                // What is not there is left out, as Kafka does.
+                let described = |asked: &crate::codec::messages::describe_log_dirs_request::DescribableLogDirTopic| {
+                    Some(described(node.topics.get(&asked.topic)?.as_ref(), &|index| asked.partitions.contains(&index)))
+                };
+                asked.iter().filter_map(described).collect()
+            }
+        };
+        let folder = node.config.data_dir.display().to_string();
+        let result = DescribeLogDirsResult::default().with_log_dir(text(folder)).with_topics(topics);
+        Ok(DescribeLogDirsResponse::default().with_results(vec![result]))
+    }
+}
+
+fn described(topic: &Topic, is_wanted: &dyn Fn(i32) -> bool) -> DescribeLogDirsTopic {
+    let partitions = (0..).zip(topic.partitions()).filter(|(index, _)| is_wanted(*index)).map(|(index, log)| {
+        let bytes = i64::try_from(log.size_bytes()).unwrap_or(i64::MAX);
+        DescribeLogDirsPartition::default().with_partition_index(index).with_partition_size(bytes)
+    });
+    DescribeLogDirsTopic::default().with_name(TopicName(text(topic.name.as_ref()))).with_partitions(partitions.collect())
+}
