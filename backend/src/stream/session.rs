@@ -178,7 +178,8 @@ impl<A: SessionAggregate> SessionStore<A> {
         if mark_until_ms >= close_time {
             return None; // left over from a merge; the mark has its own entry
         }
-        let next_end_ms = sessions.get(at + 1).filter(|next| next.value.is_some() && next.start_ms <= mark_until_ms).map(|next| next.end_ms);
+        let next_end_ms =
+            sessions.get(at + 1).filter(|next| next.value.is_some() && next.start_ms <= mark_until_ms).map(|next| next.end_ms);
         match next_end_ms {
             Some(next_end_ms) if next_end_ms >= close_time => self.expiry.push(Reverse((next_end_ms, end_ms, Arc::clone(key)))),
             _ => drop(sessions.remove(at)),

@@ -27,4 +27,7 @@ pub trait Task: Send {
 
     /// The run is over: publishes what is still open.
     fn finish(&mut self, out: &mut Vec<Output>);
+
+    /// Counters since the run's start, by snake_case name.
+    fn counts(&self) -> Vec<(&'static str, u64)>;
 }

@@ -249,7 +249,8 @@ fn digest<T: Hash>(value: &T) -> u64 {
 pub fn no_loss(generated: u64, delivered: u64, logged: &Sequence, records: u64, processed: u64) -> Check {
     let holds = generated == delivered && logged.is_exactly(generated) && records == processed;
     let seen = logged.seen();
-    let mut evidence = format!("{generated} generated, {delivered} delivered, {seen} in the log, {processed} of {records} records processed");
+    let mut evidence =
+        format!("{generated} generated, {delivered} delivered, {seen} in the log, {processed} of {records} records processed");
     if logged.duplicates() > 0 {
         evidence += &format!(", {} twice", logged.duplicates());
     }
@@ -300,7 +301,10 @@ pub fn ab_covers_truth(a: AbCount, b: AbCount, share_cut_short: f64) -> Check {
         return pending(id, format!("{n} whole sessions in the smaller variant; it takes {AB_SESSIONS_MIN}"));
     }
     if share_cut_short > 0.01 {
-        return pending(id, format!("{:.1} % of the visits were cut short by a change of rate or dropped as late", share_cut_short * 100.0));
+        return pending(
+            id,
+            format!("{:.1} % of the visits were cut short by a change of rate or dropped as late", share_cut_short * 100.0),
+        );
     }
     let interval = difference(wilson(a.conversions, a.sessions, Z_999), wilson(b.conversions, b.sessions, Z_999));
     let truth = CONVERSION[1] - CONVERSION[0];

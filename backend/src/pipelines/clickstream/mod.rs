@@ -1,8 +1,28 @@
-//! Clickstream.
+//! Clickstream: what the visitors of a web shop do, as it happens.
+//!
+//! ```text
+//! generator ──► user_activity ──► group clickstream-processor ──► clickstream.{sessions,stats,pages,funnel,ab} ──► dashboard
+//!   (seeded)     (by user_id)       (one task per partition)                 (final results)                      (reads topics only)
+//! ```
+//!
+//! Semantics, as Kafka Streams documents them (see [`crate::stream`]): event time is the event's `timestamp`; stream time, per
+//! partition, never regresses; a window of counts closes at its end plus 10 s of grace, a session when stream time exceeds its
+//! end by 30 minutes plus grace; each final result is published once per cause, under a key that makes a repetition harmless. The run's
+//! end closes what is open. At the end, the run is checked: the topics are read again and everything is recomputed plainly.
 
+mod dashboard;
+mod meta;
 pub mod records;
+mod run;
 pub mod settings;
+mod source;
 mod task;
+mod topics;
+mod verify;
 mod visit;
+mod watch;
 
+pub use dashboard::Fold;
+pub use meta::meta;
+pub use run::start;
 pub use task::ClickstreamTask;

@@ -11,8 +11,8 @@ use crate::{
     pipelines::clickstream::{
         records::{Ab, Activity, ClosedBy, Funnel, Pages, Session, Stats, Totals},
         settings::{
-            AB, ACTIVE_MS, FUNNEL, NAMES_MAX, OPEN_SESSIONS_MAX, OTHER_PAGES, PAGES, PAGES_PER_WINDOW_MAX, SESSION_WINDOWS, SESSIONS, STATS,
-            stats_windows,
+            AB, ACTIVE_MS, FUNNEL, NAMES_MAX, OPEN_SESSIONS_MAX, OTHER_PAGES, PAGES, PAGES_PER_WINDOW_MAX, SESSION_WINDOWS, SESSIONS,
+            STATS, stats_windows,
         },
         visit::Visit,
     },
@@ -234,6 +234,21 @@ impl Task for ClickstreamTask {
         for (stats, counts) in windows.into_values() {
             self.publish_window(stats, counts, out);
         }
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        let totals = &self.totals;
+        vec![
+            ("processed", totals.processed),
+            ("malformed", totals.malformed),
+            ("sessions_open", self.sessions.open() as u64),
+            ("sessions_closed", totals.sessions_closed),
+            ("sessions_merged", totals.sessions_merged),
+            ("sessions_evicted", totals.sessions_evicted),
+            ("late_dropped", totals.window_late_dropped + totals.session_late_dropped),
+            ("window_late_dropped", totals.window_late_dropped),
+            ("session_late_dropped", totals.session_late_dropped),
+        ]
     }
 }
 

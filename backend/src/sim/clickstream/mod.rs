@@ -10,5 +10,5 @@ mod shop;
 mod visitor;
 
 pub use event::{Action, Event};
-pub use generator::{Generator, GeneratorParams, Record, SPIKE_FACTOR, SPIKE_MS, Truth, OFFLINE_EVENT_MS};
+pub use generator::{Generator, GeneratorParams, OFFLINE_EVENT_MS, Record, SPIKE_FACTOR, SPIKE_MS, Truth};
 pub use shop::{CONVERSION, VARIANTS};

@@ -4,11 +4,11 @@ use weir_model::CheckVerdict::{Fail, Pass, Pending};
 
 use super::*;
 use crate::{
+    pipelines::clickstream::records::Stats,
     pipelines::clickstream::{
         ClickstreamTask,
         settings::{AB, FUNNEL, GRACE_MS, SESSION_GAP_MS, SESSIONS, STATS},
     },
-    pipelines::clickstream::records::Stats,
     sim::clickstream::{Generator, GeneratorParams},
     stream::{Input, Output, Task as _},
 };

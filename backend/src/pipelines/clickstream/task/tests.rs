@@ -61,7 +61,8 @@ fn a_bounce_is_one_page_and_gone() {
 #[test]
 fn windows_count_events_and_active_users() {
     let (_, out) = run(&[("a", 1, "view"), ("b", 2, "click"), ("a", 59, "view"), ("c", 70, "view")]);
-    let stats: Stats = serde_json::from_slice(&out.iter().find(|output| output.topic == STATS).expect("closed at 70 s").value).expect("counts");
+    let stats: Stats =
+        serde_json::from_slice(&out.iter().find(|output| output.topic == STATS).expect("closed at 70 s").value).expect("counts");
     assert_eq!((stats.window_start, stats.window_end, stats.events, stats.actions["view"]), (0, 60_000, 3, 2));
     assert_eq!((stats.active_users, stats.sessions_open), (3, 3), "the one who came in the grace counts");
     let pages: Pages = serde_json::from_slice(&out.iter().find(|output| output.topic == PAGES).expect("views").value).expect("pages");

@@ -1,0 +1,185 @@
+//! The dashboard, folded from the result topics alone: it works the same when another process does the processing.
+
+mod widgets;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use serde::Deserialize;
+use weir_model::{Dashboard, TimestampMs};
+
+use crate::{
+    pipelines::clickstream::{
+        records::{Ab, AbCount, Funnel, Pages, Session, Stats, Totals},
+        settings::{AB, FUNNEL, PAGES, SESSIONS, STATS},
+    },
+    sim::clickstream::Action,
+};
+
+/// Windows of history: five minutes of the wall clock.
+const WINDOWS_MAX: usize = 300;
+/// Windows over which pages are ranked.
+const PAGE_WINDOWS: usize = 15;
+/// Sessions in the table.
+const SESSIONS_MAX: usize = 12;
+/// A partition this many windows behind the others is idle: windows are shown without waiting for it.
+const IDLE_WINDOWS: i64 = 10;
+/// Without a new window for this long, nothing flows.
+const QUIET_MS: i64 = 3_000;
+
+/// What the result topics said so far about the newest run.
+#[derive(Debug, Default)]
+pub struct Fold {
+    run: String,
+    windows: BTreeMap<i64, BTreeMap<i32, Window>>,
+    newest_by_partition: BTreeMap<i32, i64>,
+    window_ms: i64,
+    speed: u32,
+    pages: BTreeMap<i64, BTreeMap<i32, BTreeMap<String, u64>>>,
+    funnels: BTreeMap<i32, Funnel>,
+    abs: BTreeMap<i32, Ab>,
+    sessions: VecDeque<Session>,
+    last_window_at: Option<TimestampMs>,
+}
+
+/// One partition's figures for one window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    actions: [u64; Action::ALL.len()],
+    active_users: u64,
+    totals: Totals,
+}
+
+impl Window {
+    fn events(&self) -> u64 {
+        self.actions.iter().sum()
+    }
+}
+
+/// Enough of a result to know whether to read on.
+#[derive(Deserialize)]
+struct RunOf<'a> {
+    #[serde(borrow)]
+    run: std::borrow::Cow<'a, str>,
+}
+
+impl Fold {
+    /// Takes a record of a result topic in; `at` is when it came. What is none, and what belongs to an older run, is passed over.
+    pub fn observe(&mut self, topic: &str, value: &[u8], at: TimestampMs) {
+        let Ok(RunOf { run }) = serde_json::from_slice(value) else { return };
+        // Names of runs begin with the time of their start, so the greatest is the newest.
+        if *run < *self.run {
+            return;
+        }
+        if *run > *self.run {
+            *self = Self { run: run.into_owned(), ..Self::default() };
+        }
+        match topic {
+            STATS => read(value, |stats| self.add_stats(&stats, at)),
+            PAGES => read(value, |pages| self.add_pages(pages)),
+            SESSIONS => read(value, |session| self.add_session(session)),
+            FUNNEL => read(value, |funnel: Funnel| drop(self.funnels.insert(funnel.partition, funnel))),
+            AB => read(value, |ab: Ab| drop(self.abs.insert(ab.partition, ab))),
+            _ => {}
+        }
+    }
+
+    /// The dashboard as of now.
+    pub fn dashboard(&self, now: TimestampMs) -> Dashboard {
+        let event_time = self.newest_by_partition.values().max().map(|start| TimestampMs(start + self.window_ms));
+        Dashboard { event_time, widgets: widgets::all(self, now) }
+    }
+
+    fn add_stats(&mut self, stats: &Stats, at: TimestampMs) {
+        (self.window_ms, self.speed, self.last_window_at) = (stats.window_end - stats.window_start, stats.speed.max(1), Some(at));
+        let actions = Action::ALL.map(|action| stats.actions.get(action.name()).copied().unwrap_or_default());
+        let window = Window { actions, active_users: stats.active_users, totals: stats.totals };
+        self.windows.entry(stats.window_start).or_default().insert(stats.partition, window);
+        let newest = self.newest_by_partition.entry(stats.partition).or_insert(stats.window_start);
+        *newest = stats.window_start.max(*newest);
+        while self.windows.len() > WINDOWS_MAX {
+            self.windows.pop_first();
+        }
+    }
+
+    fn add_pages(&mut self, pages: Pages) {
+        self.pages.entry(pages.window_start).or_default().insert(pages.partition, pages.views);
+        while self.pages.len() > PAGE_WINDOWS {
+            self.pages.pop_first();
+        }
+    }
+
+    fn add_session(&mut self, session: Session) {
+        if self.sessions.iter().any(|known| (&known.user_id, known.start) == (&session.user_id, session.start)) {
+            return;
+        }
+        self.sessions.push_front(session);
+        self.sessions.truncate(SESSIONS_MAX);
+    }
+
+    /// The windows that all partitions at work have passed, summed over partitions. Each partition's totals hold until its next window.
+    fn complete_windows(&self) -> Vec<(i64, Window)> {
+        let Some(newest) = self.newest_by_partition.values().max() else { return Vec::new() };
+        let idle_before = newest - IDLE_WINDOWS * self.window_ms;
+        let complete = self.newest_by_partition.values().filter(|start| **start >= idle_before).min().copied().unwrap_or(*newest);
+        let mut totals: BTreeMap<i32, Totals> = BTreeMap::new();
+        let sum = |(start, partitions): (&i64, &BTreeMap<i32, Window>)| {
+            let mut sum = Window::default();
+            for (partition, window) in partitions {
+                sum.active_users += window.active_users;
+                sum.actions.iter_mut().zip(window.actions).for_each(|(sum, count)| *sum += count);
+                totals.insert(*partition, window.totals);
+            }
+            totals.values().for_each(|of_partition| sum.totals += *of_partition);
+            (*start, sum)
+        };
+        self.windows.range(..=complete).map(sum).collect()
+    }
+
+    /// Events per second of the wall clock.
+    fn per_s(&self, events: u64) -> f64 {
+        events as f64 * 1_000.0 * f64::from(self.speed) / self.window_ms.max(1) as f64
+    }
+
+    fn is_quiet(&self, now: TimestampMs) -> bool {
+        self.last_window_at.is_none_or(|at| now.since(at) > QUIET_MS)
+    }
+
+    fn top_pages(&self, n: usize) -> Vec<(&str, u64)> {
+        let mut views: HashMap<&str, u64> = HashMap::new();
+        for (page, count) in self.pages.values().flat_map(BTreeMap::values).flatten() {
+            *views.entry(page).or_default() += count;
+        }
+        let mut ranked: Vec<_> = views.into_iter().collect();
+        ranked.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        ranked.truncate(n);
+        ranked
+    }
+
+    fn funnel(&self) -> Funnel {
+        self.funnels.values().fold(Funnel::default(), |sum, funnel| Funnel {
+            view: sum.view + funnel.view,
+            add_to_cart: sum.add_to_cart + funnel.add_to_cart,
+            purchase: sum.purchase + funnel.purchase,
+            ..sum
+        })
+    }
+
+    fn ab(&self) -> BTreeMap<&str, AbCount> {
+        let mut sums: BTreeMap<&str, AbCount> = BTreeMap::new();
+        for (variant, count) in self.abs.values().flat_map(|ab| &ab.variants) {
+            let sum = sums.entry(variant).or_default();
+            sum.sessions += count.sessions;
+            sum.conversions += count.conversions;
+        }
+        sums
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: &[u8], take: impl FnOnce(T)) {
+    if let Ok(result) = serde_json::from_slice(value) {
+        take(result);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! The dashboard from results, whatever their order and however often they come.
+
+use weir_model::WidgetBody;
+
+use super::*;
+use crate::{
+    pipelines::clickstream::ClickstreamTask,
+    sim::clickstream::{Generator, GeneratorParams},
+    stream::{Input, Output, Task as _},
+};
+
+/// The results of a run of two partitions.
+fn results(run: &str) -> Vec<Output> {
+    let mut generator = Generator::new(GeneratorParams { seed: 5, rate_per_s: 500, speed: 60, start_at_ms: 1_800_000_000_000 });
+    let mut tasks = [ClickstreamTask::new(run.into(), 0, 60), ClickstreamTask::new(run.into(), 1, 60)];
+    let mut out = Vec::new();
+    for offset in 0..60_000 {
+        if let Some(record) = generator.generate() {
+            let partition = usize::from(record.key.as_bytes()[7] & 1);
+            tasks[partition].process(Input { offset, value: Some(record.value) }, &mut out);
+        }
+    }
+    tasks.iter_mut().for_each(|task| task.finish(&mut out));
+    out
+}
+
+fn fold(results: &[Output]) -> Fold {
+    let mut fold = Fold::default();
+    results.iter().for_each(|output| fold.observe(output.topic, &output.value, TimestampMs(1)));
+    fold
+}
+
+fn number(dashboard: &Dashboard, id: &str) -> f64 {
+    let widget = dashboard.widgets.iter().find(|widget| &*widget.id == id).expect("the widget");
+    match &widget.body {
+        WidgetBody::Number { value: Some(value), .. } => *value,
+        other => panic!("{id} shows {other:?}"),
+    }
+}
+
+#[test]
+fn the_figures_are_those_of_the_run() {
+    let results = results("1");
+    let fold = fold(&results);
+    let dashboard = fold.dashboard(TimestampMs(1));
+    let sessions: Vec<Session> = results
+        .iter()
+        .filter(|output| output.topic == SESSIONS)
+        .map(|output| serde_json::from_slice(&output.value).expect("JSON"))
+        .collect();
+    assert_eq!(number(&dashboard, "sessions_closed"), sessions.len() as f64);
+    let revenue: i64 = sessions.iter().map(|session| session.revenue_minor).sum();
+    assert_eq!(number(&dashboard, "revenue"), revenue as f64 / 100.0);
+    let per_s: Vec<_> = fold.complete_windows().iter().map(|(_, window)| fold.per_s(window.events())).collect();
+    let inner = &per_s[1..per_s.len() - 1];
+    assert!(inner.iter().all(|per_s| (450.0..550.0).contains(per_s)), "{per_s:?}");
+    assert_eq!(number(&fold.dashboard(TimestampMs(10_000)), "events_per_s"), 0.0, "nothing flows any more");
+    assert_eq!(dashboard.widgets.len(), 12);
+    assert!(dashboard.widgets.iter().all(|widget| !widget.help.is_empty()));
+}
+
+#[test]
+fn results_published_again_change_nothing() {
+    let results = results("1");
+    let once = fold(&results).dashboard(TimestampMs(1));
+    let again: Vec<_> = results.iter().chain(&results[results.len() / 2..]).cloned().collect();
+    assert_eq!(fold(&again).dashboard(TimestampMs(1)), once);
+}
+
+#[test]
+fn only_the_newest_run_is_shown() {
+    let (old, new) = (results("1"), results("2"));
+    let alone = fold(&new).dashboard(TimestampMs(1));
+    let mixed: Vec<_> = old.iter().chain(&new).chain(&old).cloned().collect();
+    assert_eq!(fold(&mixed).dashboard(TimestampMs(1)), alone);
+}
+
+#[test]
+fn an_empty_dashboard_shows_nothing_known() {
+    let mut fold = Fold::default();
+    fold.observe(STATS, b"garbage", TimestampMs(1));
+    let dashboard = fold.dashboard(TimestampMs(1));
+    assert_eq!(dashboard.event_time, None);
+    assert!(matches!(&dashboard.widgets[0].body, WidgetBody::Number { value: None, .. }));
+}

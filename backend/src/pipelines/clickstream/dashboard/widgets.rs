@@ -1,0 +1,191 @@
+//! The widgets, in reading order.
+
+use std::sync::Arc;
+
+use weir_model::{Cell, Column, FunnelStage, Line, Source, Span, TimestampMs, TopRow, Variant, Widget, WidgetBody};
+
+use super::{Fold, Window};
+use crate::{
+    pipelines::clickstream::settings::{AB, FUNNEL, PAGES, SESSIONS, STATS},
+    sim::clickstream::Action,
+    truth::{Z_95, difference, wilson},
+};
+
+/// Pages in the list.
+const PAGES_SHOWN: usize = 10;
+/// Points of a tile's history.
+const HISTORY_POINTS: usize = 60;
+
+/// All widgets.
+pub(super) fn all(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
+    let windows = fold.complete_windows();
+    let mut widgets = tiles(fold, &windows, now);
+    widgets.push(events_by_action(fold, &windows));
+    widgets.push(top_pages(fold));
+    widgets.push(funnel(fold));
+    widgets.push(ab(fold));
+    widgets.push(late(&windows));
+    widgets.push(latest_sessions(fold));
+    widgets
+}
+
+fn tiles(fold: &Fold, windows: &[(i64, Window)], now: TimestampMs) -> Vec<Widget> {
+    let recent = &windows[windows.len().saturating_sub(HISTORY_POINTS)..];
+    let share = |part: u64, of: u64| if of == 0 { 0.0 } else { part as f64 / of as f64 * 100.0 };
+    let tile = |id, title, help, unit: &str, decimals, of: &dyn Fn(&Window) -> f64| {
+        let history: Arc<[f64]> = recent.iter().map(|(_, window)| of(window)).collect();
+        let body = WidgetBody::Number { value: history.last().copied(), unit: unit.into(), decimals, history };
+        widget(id, title, help, Span::Tile, STATS, body)
+    };
+    let per_s = |window: &Window| fold.per_s(window.events());
+    let mut events_per_s = tile(
+        "events_per_s",
+        "Events",
+        "Events per second of the wall clock, over the newest window that all partitions have passed",
+        "events/s",
+        0,
+        &per_s,
+    );
+    if fold.is_quiet(now)
+        && let WidgetBody::Number { value: value @ Some(_), .. } = &mut events_per_s.body
+    {
+        *value = Some(0.0);
+    }
+    vec![
+        events_per_s,
+        tile("active_users", "Active users", "Users with an event in the last five minutes of event time", "users", 0, &|window| {
+            window.active_users as f64
+        }),
+        tile(
+            "sessions_closed",
+            "Sessions closed",
+            "Sessions with their final result: 30 minutes of event time without an event, plus 10 seconds of grace",
+            "sessions",
+            0,
+            &|window| window.totals.sessions_closed as f64,
+        ),
+        tile("bounce_rate", "Bounce rate", "Closed sessions with at most one view and nothing but scrolling", "%", 1, &|window| {
+            share(window.totals.bounced, window.totals.sessions_closed)
+        }),
+        tile("conversion", "Conversion", "Closed sessions with a purchase", "%", 2, &|window| {
+            share(window.totals.converted, window.totals.sessions_closed)
+        }),
+        tile("revenue", "Revenue", "The sum of all purchases in closed sessions", "EUR", 0, &|window| {
+            window.totals.revenue_minor as f64 / 100.0
+        }),
+    ]
+}
+
+fn events_by_action(fold: &Fold, windows: &[(i64, Window)]) -> Widget {
+    let line = |action: Action| {
+        let point = |(start, window): &(i64, Window)| (TimestampMs(*start), fold.per_s(window.actions[action.index()]));
+        Line { name: action.name().into(), points: windows.iter().map(point).collect() }
+    };
+    let body = WidgetBody::TimeSeries { unit: "events/s".into(), lines: Action::ALL.into_iter().map(line).collect() };
+    let help = "Events per second of the wall clock by action, over event time; each point is a window that is closed";
+    widget("events_by_action", "Events by action", help, Span::TwoThirds, STATS, body)
+}
+
+fn top_pages(fold: &Fold) -> Widget {
+    let row = |(page, views): (&str, u64)| TopRow { label: page.into(), value: views as f64 };
+    let rows = fold.top_pages(PAGES_SHOWN).into_iter().map(row).collect();
+    let help = "The most viewed pages of the last 15 closed windows, exact";
+    widget("top_pages", "Top pages", help, Span::Third, PAGES, WidgetBody::TopK { unit: "views".into(), rows })
+}
+
+fn funnel(fold: &Fold) -> Widget {
+    let funnel = fold.funnel();
+    let stages = [("View", funnel.view), ("Add to cart", funnel.add_to_cart), ("Purchase", funnel.purchase)];
+    let stages = stages.map(|(label, count)| FunnelStage { label: label.into(), count }).into();
+    let help = "Sessions, open ones included, that reached each step after the one before, by event time";
+    widget("funnel", "Funnel", help, Span::Third, FUNNEL, WidgetBody::Funnel { stages })
+}
+
+fn ab(fold: &Fold) -> Widget {
+    let counts = fold.ab();
+    let intervals: Vec<_> = counts.values().map(|count| wilson(count.conversions, count.sessions, Z_95)).collect();
+    let variants = counts.iter().zip(&intervals).map(|((name, count), interval)| Variant {
+        name: (*name).into(),
+        n: count.sessions,
+        estimate: interval.estimate * 100.0,
+        low: interval.low * 100.0,
+        high: interval.high * 100.0,
+    });
+    let variants = variants.collect();
+    let names: Vec<_> = counts.keys().collect();
+    let conclusion: String = match (&intervals[..], &names[..]) {
+        ([a, b], [name_a, name_b]) => {
+            let difference = difference(*a, *b);
+            let points = |share: f64| share * 100.0;
+            let bounds = format!("{:+.2} to {:+.2} points at 95 %", points(difference.low), points(difference.high));
+            if difference.covers(0.0) {
+                format!("No difference can be told yet: {name_b} against {name_a} is {bounds}")
+            } else {
+                let (winner, loser) = if difference.estimate > 0.0 { (name_b, name_a) } else { (name_a, name_b) };
+                format!("{winner} converts better than {loser}: {name_b} against {name_a} is {bounds}")
+            }
+        }
+        _ => "Waiting for closed sessions of two variants".to_owned(),
+    };
+    let help = "Closed sessions with a purchase, with Wilson's 95 % interval; the difference after Newcombe (1998). Looking often and \
+                stopping at the first difference misleads";
+    let body = WidgetBody::Intervals { unit: "%".into(), variants, conclusion: conclusion.into() };
+    widget("ab", "A/B: conversion", help, Span::Third, AB, body)
+}
+
+fn late(windows: &[(i64, Window)]) -> Widget {
+    let totals = windows.last().map(|(_, window)| window.totals).unwrap_or_default();
+    let rows = [
+        ("Sessions merged by a late event", totals.sessions_merged),
+        ("Too late for their window of counts, dropped", totals.window_late_dropped),
+        ("Too late for their session, dropped", totals.session_late_dropped),
+        ("No event at all, passed over", totals.malformed),
+    ];
+    let rows = rows.map(|(what, count)| vec![Cell::Text(what.into()), Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX))]).into();
+    let columns = vec![column("What", false), column("Count", true)];
+    let help = "Stream time never goes back: a window closes 10 seconds of event time after its end, and what comes later is counted here";
+    widget("late", "Late and dropped", help, Span::Third, STATS, WidgetBody::Table { columns, rows })
+}
+
+fn latest_sessions(fold: &Fold) -> Widget {
+    let columns = [
+        ("Closed session", false),
+        ("User", false),
+        ("Start", true),
+        ("Length", true),
+        ("Events", true),
+        ("Pages", true),
+        ("Entry page", false),
+        ("Exit page", false),
+        ("Device", false),
+        ("Variant", false),
+        ("Revenue (EUR)", true),
+    ];
+    let text = |text: &str| Cell::Text(text.into());
+    let integer = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+    let rows = fold.sessions.iter().map(|session| {
+        vec![
+            text(&session.session_id),
+            text(&session.user_id),
+            Cell::Time(TimestampMs(session.start)),
+            Cell::DurationMs(session.end - session.start),
+            integer(session.events),
+            integer(session.pages),
+            text(&session.entry_page),
+            text(&session.exit_page),
+            text(&session.device),
+            text(&session.variant),
+            Cell::Float(session.revenue_minor as f64 / 100.0),
+        ]
+    });
+    let body = WidgetBody::Table { columns: columns.map(|(title, is_number)| column(title, is_number)).into(), rows: rows.collect() };
+    widget("sessions", "Latest sessions", "The newest final results, times in event time", Span::Full, SESSIONS, body)
+}
+
+fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
+    Widget { id: id.into(), title: title.into(), help: help.into(), span, source: Source::Topic(topic.into()), body }
+}
+
+fn column(title: &str, is_number: bool) -> Column {
+    Column { title: title.into(), is_number }
+}

@@ -1,0 +1,57 @@
+//! The card.
+
+use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
+
+use crate::{
+    pipelines::clickstream::settings::{GROUP, ID, TOPICS},
+    sim::clickstream::{OFFLINE_EVENT_MS, SPIKE_FACTOR, SPIKE_MS},
+};
+
+/// The fault that multiplies the rate.
+pub(super) const TRAFFIC_SPIKE: &str = "traffic_spike";
+/// The fault that holds phones' events back.
+pub(super) const PHONES_OFFLINE: &str = "phones_offline";
+/// The speed of event time by default: a gap of 30 minutes passes in 30 seconds.
+const SPEED: f64 = 60.0;
+
+/// What the card shows.
+pub fn meta() -> PipelineMeta {
+    let param = |name: &str, label: &str, unit: &str, min, max, default, is_live| ParamMeta {
+        name: name.into(),
+        label: label.into(),
+        unit: unit.into(),
+        min,
+        max,
+        default,
+        is_live,
+    };
+    let spike =
+        format!("{SPIKE_FACTOR} times the traffic (at most 100,000 events/s) for {} s: rates jump, lag must stay near 0", SPIKE_MS / 1_000);
+    let offline = format!(
+        "Three phones in ten hold their events back for {} minutes of event time, then send all at once: sessions take them in, windows of \
+         counts are closed and drop them",
+        OFFLINE_EVENT_MS / 60_000
+    );
+    PipelineMeta {
+        id: ID.into(),
+        title: "Clickstream".into(),
+        story: "Every click of a web shop as it happens: sessions, funnel, top pages and an A/B test, in event time".into(),
+        availability: Availability::Ready,
+        topics: TOPICS.map(Into::into).into(),
+        groups: vec![GROUP.into()],
+        params: vec![
+            param("rate_per_s", "Rate", "events/s", 10.0, 50_000.0, 1_000.0, true),
+            param("speed", "Event time", "x the clock", 1.0, 1_000.0, SPEED, false),
+            param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
+        ],
+        faults: vec![
+            FaultMeta { id: TRAFFIC_SPIKE.into(), label: "Traffic spike".into(), effect: spike.into(), heals_after_ms: SPIKE_MS },
+            FaultMeta {
+                id: PHONES_OFFLINE.into(),
+                label: "Phones offline".into(),
+                effect: offline.into(),
+                heals_after_ms: OFFLINE_EVENT_MS.unsigned_abs() / SPEED as u64,
+            },
+        ],
+    }
+}

@@ -1,0 +1,229 @@
+//! The clickstream pipeline over a broker: the embedded one, or the one `WEIR_TEST_BOOTSTRAP` names.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
+
+use std::{
+    collections::BTreeMap,
+    env,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use weir_backend::{
+    client::{Connection, GroupConsumer, Reader, ReaderEvent},
+    pipelines::{
+        self, RunningPipeline,
+        clickstream::{
+            records::Session,
+            settings::{EVENTS, GROUP, SESSIONS},
+        },
+    },
+    updates::{self, UpdatesReader},
+};
+use weir_broker::{Broker, BrokerConfig};
+use weir_model::{CheckVerdict, Phase, PipelineParams, RunReport, Store, TimestampMs, Update, WidgetBody};
+
+/// No run of these tests takes longer.
+const DEADLINE: Duration = Duration::from_secs(150);
+/// Runs share the group's name, and on a real cluster the topics.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A cluster for one test.
+struct Cluster {
+    connection: Connection,
+    _broker: Option<Broker>,
+    _data_dir: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+fn cluster() -> Cluster {
+    let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let data_dir = tempfile::tempdir().unwrap();
+    let (bootstrap, broker) = match env::var("WEIR_TEST_BOOTSTRAP") {
+        Ok(bootstrap) => (bootstrap, None),
+        Err(_) => {
+            let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let broker = Broker::start(BrokerConfig { listen, ..BrokerConfig::new(data_dir.path()) }).unwrap();
+            (broker.address().to_string(), Some(broker))
+        }
+    };
+    Cluster { connection: Connection::new(bootstrap, []), _broker: broker, _data_dir: data_dir, _turn: turn }
+}
+
+/// A run, with everything it told so far.
+struct Run {
+    running: RunningPipeline,
+    updates: UpdatesReader,
+    store: Store,
+    started: Instant,
+}
+
+impl Run {
+    fn start(cluster: &Cluster, params: PipelineParams) -> Self {
+        let (updates, reader) = updates::channel(|| {});
+        let running = pipelines::start(&"clickstream".into(), params, cluster.connection.clone(), updates).unwrap();
+        Self { running, updates: reader, store: Store::default(), started: Instant::now() }
+    }
+
+    /// Takes news in until `done`.
+    fn wait(&mut self, what: &str, done: impl Fn(&Store) -> bool) {
+        while !done(&self.store) {
+            let view = self.store.runs.get(&"clickstream".into()).and_then(|view| view.status.clone());
+            if let Some(Phase::Failed(problem)) = view.as_ref().map(|status| &status.phase) {
+                panic!("{problem}");
+            }
+            assert!(self.started.elapsed() < DEADLINE, "no {what} in time; last status: {view:?}");
+            if let Some(update) = self.updates.recv(Duration::from_millis(100)) {
+                self.store.apply(update);
+            }
+        }
+    }
+
+    fn count(store: &Store, name: &str) -> u64 {
+        let status = store.runs.get(&"clickstream".into()).and_then(|view| view.status.as_ref());
+        status.and_then(|status| status.counts.get(name).copied()).unwrap_or(0)
+    }
+
+    fn wait_for_count(&mut self, name: &str, at_least: u64) {
+        self.wait(name, |store| Self::count(store, name) >= at_least);
+    }
+
+    fn report(&mut self) -> RunReport {
+        self.wait("report", |store| store.runs.get(&"clickstream".into()).is_some_and(|view| view.report.is_some()));
+        let stopped =
+            |store: &Store| matches!(store.runs[&"clickstream".into()].status.as_ref().map(|status| &status.phase), Some(Phase::Stopped));
+        self.wait("end", stopped);
+        let report = self.store.runs[&"clickstream".into()].report.clone().unwrap();
+        println!("{}", serde_json::to_string_pretty(&*report).unwrap());
+        (*report).clone()
+    }
+}
+
+/// Five seconds of the wall clock, 83 minutes of event time.
+const PARAMS: PipelineParams =
+    PipelineParams { rate_per_s: 6_000, seed: 7, speed: 1_000, start_at: Some(TimestampMs(1_800_000_000_000)), events_max: Some(30_000) };
+
+fn verdicts(report: &RunReport) -> BTreeMap<&str, CheckVerdict> {
+    report.checks.iter().map(|check| (&*check.id, check.verdict)).collect()
+}
+
+fn assert_all_hold(report: &RunReport) {
+    let verdicts = verdicts(report);
+    for id in ["no_loss", "sessions_equal_batch", "funnel_equal_batch", "late_drops_equal_oracle"] {
+        assert_eq!(verdicts.get(id), Some(&CheckVerdict::Pass), "{id}: {report:?}");
+    }
+    assert_ne!(verdicts["ab_interval_covers_truth"], CheckVerdict::Fail);
+}
+
+/// Every session in the result topic, by run, without the run's name.
+fn sessions(cluster: &Cluster) -> BTreeMap<String, Vec<Session>> {
+    let reader = Reader::new(&cluster.connection, SESSIONS, false).unwrap();
+    let mut by_run: BTreeMap<String, Vec<Session>> = BTreeMap::new();
+    for partition in 0..4 {
+        reader.assign([(partition, 0)]).unwrap();
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            assert!(Instant::now() < deadline, "{SESSIONS} has no end");
+            match reader.poll(Duration::from_millis(500)).unwrap() {
+                Some(ReaderEvent::End(at)) if at == partition => break,
+                Some(ReaderEvent::Record(record)) => {
+                    let mut session: Session = serde_json::from_slice(record.value().unwrap()).unwrap();
+                    by_run.entry(std::mem::take(&mut session.run)).or_default().push(session);
+                }
+                _ => {}
+            }
+        }
+    }
+    by_run.values_mut().for_each(|sessions| sessions.sort_by(|a, b| (&a.user_id, a.start).cmp(&(&b.user_id, b.start))));
+    by_run
+}
+
+#[test]
+fn equal_seeds_give_equal_results_and_all_checks_hold() {
+    let cluster = cluster();
+    let mut reports = Vec::new();
+    for _ in 0..2 {
+        let mut run = Run::start(&cluster, PARAMS);
+        reports.push(run.report());
+        assert_eq!(Run::count(&run.store, "processed"), 30_000);
+        let dashboard = run.store.runs[&"clickstream".into()].dashboard.clone().expect("a dashboard");
+        let number = |id: &str| match dashboard.widgets.iter().find(|widget| &*widget.id == id).map(|widget| &widget.body) {
+            Some(WidgetBody::Number { value: Some(value), .. }) => *value,
+            other => panic!("{id} shows {other:?}"),
+        };
+        assert_eq!(number("sessions_closed"), reports[0].counts["sessions_closed"] as f64, "the dashboard has read to the end");
+        assert!(number("revenue") > 0.0 && number("bounce_rate") > 5.0);
+    }
+    reports.iter().for_each(assert_all_hold);
+    let by_run = sessions(&cluster);
+    let newest: Vec<_> = by_run.values().rev().take(2).collect();
+    assert_eq!(newest.len(), 2, "two runs");
+    assert!(newest[0] == newest[1], "equal seeds, equal sessions");
+    assert!(newest[0].iter().any(|session| session.converted) && newest[0].iter().any(|session| session.bounced));
+}
+
+#[test]
+fn a_rebalance_in_the_middle_of_a_run_changes_no_result() {
+    let cluster = cluster();
+    let mut run = Run::start(&cluster, PipelineParams { seed: 8, ..PARAMS });
+    run.wait_for_count("processed", 6_000);
+    // Somebody else joins the group, takes partitions over, and leaves again.
+    let guest = GroupConsumer::new(&cluster.connection, GROUP, &[EVENTS], |_, _| None).unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    while guest.assignment().unwrap().is_empty() {
+        assert!(Instant::now() < deadline, "the guest got no partition");
+        let _ = guest.poll(Duration::from_millis(50));
+    }
+    drop(guest);
+    assert_all_hold(&run.report());
+}
+
+#[test]
+fn pause_rate_faults_and_stop_work_on_a_live_run() {
+    let cluster = cluster();
+    let params = PipelineParams { rate_per_s: 500, seed: 9, speed: 60, start_at: None, events_max: None };
+    let mut run = Run::start(&cluster, params);
+    run.wait_for_count("processed", 500);
+    run.running.pause();
+    run.wait("pause", |store| matches!(store.runs[&"clickstream".into()].status.as_ref().map(|status| &status.phase), Some(Phase::Paused)));
+    run.wait("the last events", |store| Run::count(store, "processed") == Run::count(store, "generated"));
+    let paused_at = Run::count(&run.store, "generated");
+    run.running.set_rate(5_000);
+    run.running.inject(&"traffic_spike".into());
+    run.running.inject(&"phones_offline".into());
+    run.running.resume();
+    run.wait("faults", |store| {
+        store.runs[&"clickstream".into()]
+            .status
+            .as_ref()
+            .is_some_and(|status| status.active_faults.len() == 2 && status.params.rate_per_s == 5_000)
+    });
+    run.wait_for_count("processed", paused_at + 40_000);
+    run.running.stop();
+    let report = run.report();
+    assert_all_hold(&report);
+    assert!(report.counts["window_late_dropped"] > 0, "phones flushed too late for their windows: {report:?}");
+    assert!(report.latency_ms.p50 <= report.latency_ms.p99);
+    let deadline = Instant::now() + DEADLINE;
+    while !run.running.is_finished() {
+        assert!(Instant::now() < deadline, "the run's thread goes on");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_a_problem_not_silence() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let (updates, reader) = updates::channel(|| {});
+    let _running = pipelines::start(&"clickstream".into(), PARAMS, Connection::new("127.0.0.1:1", []), updates).unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        assert!(Instant::now() < deadline, "no problem was told");
+        if let Some(Update::PipelineStatus(status)) = reader.recv(Duration::from_millis(100))
+            && let Phase::Failed(problem) = &status.phase
+        {
+            assert!(!problem.why.is_empty() && !problem.what_to_do.is_empty(), "{problem}");
+            return;
+        }
+    }
+}
