@@ -9,7 +9,7 @@ mod producer;
 mod reader;
 mod sys;
 
-pub use admin::Admin;
+pub use admin::{Admin, Metadata, PartitionMetadata, TopicMetadata};
 pub use connection::Connection;
 pub use error::ClientError;
 pub use group_consumer::{Assignment, GroupConsumer, GroupEvent};
