@@ -38,7 +38,7 @@ impl Api for Metadata {
             Some(asked) if asked.is_empty() && context.version == 0 => all_topics(&node, wants_operations),
             Some(asked) => {
                 let mut topics = Vec::with_capacity(asked.len());
-                for asked in asked {
+                for asked in shared::once(asked, |asked| (asked.name.clone(), asked.topic_id)) {
                     topics.push(named_topic(&node, asked, may_create, wants_operations).await);
                 }
                 topics

@@ -2,11 +2,10 @@
 //!
 //! An unknown group is "Dead" without an error before 6, and GROUP_ID_NOT_FOUND from 6 on (KIP-1043). 4: instance ids.
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::{Api, Refusal, RequestContext};
+use super::{Api, Refusal, RequestContext, shared};
 use crate::codec::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use crate::codec::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 use crate::codec::{self, ResponseError};
@@ -33,9 +32,7 @@ impl Api for DescribeGroups {
 }
 
 fn describe_groups(coordinator: &Coordinator, version: i16, request: &DescribeGroupsRequest) -> DescribeGroupsResponse {
-    // Each group once: a request that names a large group again and again would ask for more memory than there is.
-    let mut named = BTreeSet::new();
-    let group_ids = request.groups.iter().filter(|group_id| named.insert(*group_id));
+    let group_ids = shared::once(&request.groups, |group_id| *group_id);
     let views = coordinator.read(|state| {
         let view = |id: &GroupId| (id.clone(), state.get(id.as_str()).map(|entry| entry.live.view()));
         group_ids.map(view).collect::<Vec<_>>()

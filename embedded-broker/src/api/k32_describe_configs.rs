@@ -38,7 +38,8 @@ impl Api for DescribeConfigs {
         request: DescribeConfigsRequest,
     ) -> Result<DescribeConfigsResponse, Refusal> {
         let shown = Shown { types: context.version >= 3, synonyms: request.include_synonyms, documentation: request.include_documentation };
-        let results = request.resources.iter().map(|asked| {
+        let named = shared::once(&request.resources, |asked| (asked.resource_type, &asked.resource_name));
+        let results = named.map(|asked| {
             let result =
                 DescribeConfigsResult::default().with_resource_type(asked.resource_type).with_resource_name(asked.resource_name.clone());
             match configs(&node, asked) {

@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::{Api, Refusal, RequestContext};
+use super::{Api, Refusal, RequestContext, shared};
 use crate::codec::messages::describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic};
 use crate::codec::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse, TopicName};
 use crate::codec::text;
@@ -34,7 +34,7 @@ impl Api for DescribeLogDirs {
                 let described = |asked: &crate::codec::messages::describe_log_dirs_request::DescribableLogDirTopic| {
                     Some(described(node.topics.get(&asked.topic)?.as_ref(), &|index| asked.partitions.contains(&index)))
                 };
-                asked.iter().filter_map(described).collect()
+                shared::once(&asked, |asked| &asked.topic).filter_map(described).collect()
             }
         };
         let folder = node.config.data_dir.display().to_string();

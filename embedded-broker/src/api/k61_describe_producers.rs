@@ -27,9 +27,9 @@ impl Api for DescribeProducers {
         _context: Arc<RequestContext>,
         request: DescribeProducersRequest,
     ) -> Result<DescribeProducersResponse, Refusal> {
-        let topics = request.topics.into_iter().map(|asked| {
+        let topics = shared::once(request.topics, |asked| asked.name.clone()).map(|asked| {
             let topic = shared::topic(&node, &asked.name, Uuid::nil());
-            let partitions = asked.partition_indexes.iter().map(|index| {
+            let partitions = shared::once(&asked.partition_indexes, |index| **index).map(|index| {
                 let response = PartitionResponse::default().with_partition_index(*index);
                 match shared::partition(&topic, *index) {
                     Ok(log) => response.with_active_producers(log.producers().iter().map(state).collect()),

@@ -1,5 +1,6 @@
 //! What several APIs do alike: finding the partition a request means, and Kafka's codes for what went wrong.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -24,6 +25,13 @@ pub(super) fn topic(node: &Node, name: &str, id: Uuid) -> Result<Arc<Topic>, Res
     } else {
         node.topics.get_by_id(id).ok_or(ResponseError::UnknownTopicId)
     }
+}
+
+/// What a request names, each once. The guard bounds what a request holds, not what it asks for: naming a large topic again and again
+/// would ask for more memory than there is.
+pub(super) fn once<T, K: Ord>(named: impl IntoIterator<Item = T>, key: impl Fn(&T) -> K) -> impl Iterator<Item = T> {
+    let mut seen = BTreeSet::new();
+    named.into_iter().filter(move |named| seen.insert(key(named)))
 }
 
 /// A partition of a topic that may not have been found.
