@@ -12,9 +12,11 @@ use bytes::Bytes;
 use client::{Client, Member, SESSION_MS, commit, copy_dir, fetch, start, topic};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
+use kafka_protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use kafka_protocol::messages::{
-    DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
-    ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
+    DeleteGroupsRequest, DeleteTopicsRequest, DescribeGroupsRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest, TopicName,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
 use weir_broker::Broker;
@@ -244,6 +246,81 @@ fn check_survivors(data_dir: &Path, mut member: Member) {
         (filtered(&["stable"], &[]), filtered(&["Dead"], &[]), filtered(&[], &["Classic"]), filtered(&[], &["share"])),
         (1, 0, 2, 0)
     );
+}
+
+#[test]
+fn offsets_of_many_groups_come_in_one_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = start(dir.path());
+    let client = &mut Client::connect(&broker);
+    for name in ["t", "u"] {
+        topic(&broker, name);
+        assert_eq!(commit(client, "g", None, name, 5), 0);
+    }
+    assert_eq!(commit(client, "h", None, "u", 6), 0);
+    let one =
+        OffsetFetchRequestTopics::default().with_name(TopicName(StrBytes::from_static_str("t"))).with_partition_indexes(vec![0, 9, 0]);
+    let all = |name: &str| OffsetFetchRequestGroup::default().with_group_id(group(name)).with_topics(None);
+    let asked = vec![all("g"), all("h").with_topics(Some(vec![one])), all("nobody"), all("g")];
+    for version in 8..=9 {
+        let request = OffsetFetchRequest::default().with_groups(asked.clone()).with_require_stable(true);
+        let answer = client.call(version, &request);
+        let rows: Vec<(String, String, i32, i64, i16)> = answer
+            .groups
+            .iter()
+            .flat_map(|group| group.topics.iter().map(move |topic| (group, topic)))
+            .flat_map(|(group, topic)| topic.partitions.iter().map(move |partition| (group, topic, partition)))
+            .map(|(group, topic, partition)| {
+                let names = (group.group_id.to_string(), topic.name.to_string());
+                (names.0, names.1, partition.partition_index, partition.committed_offset, partition.error_code + group.error_code)
+            })
+            .collect();
+        let row = |group: &str, topic: &str, partition, offset| (group.to_owned(), topic.to_owned(), partition, offset, 0);
+        // What is named twice is answered once.
+        assert_eq!(rows, [row("g", "t", 0, 5), row("g", "u", 0, 5), row("h", "t", 0, -1), row("h", "t", 9, -1)]);
+        assert_eq!(answer.groups.len(), 3);
+    }
+}
+
+#[test]
+fn a_topic_that_is_deleted_takes_its_offsets_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = start(dir.path());
+    let client = &mut Client::connect(&broker);
+    topic(&broker, "t");
+    topic(&broker, "u");
+    assert_eq!((commit(client, "g", None, "t", 5), commit(client, "g", None, "u", 6)), (0, 0));
+    let request = DeleteTopicsRequest::default().with_topic_names(vec![TopicName(StrBytes::from_static_str("t"))]);
+    assert_eq!(client.call(5, &request).responses[0].error_code, 0);
+    topic(&broker, "t");
+    assert_eq!((fetch(client, "g", "t"), fetch(client, "g", "u")), (-1, 6));
+}
+
+#[test]
+fn an_operator_can_not_pull_offsets_from_under_a_consumer() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = start(dir.path());
+    let client = &mut Client::connect(&broker);
+    topic(&broker, "t");
+    topic(&broker, "u");
+    assert_eq!((commit(client, "g", None, "t", 5), commit(client, "g", None, "u", 6)), (0, 0));
+    let mut member = Member::new(&broker, "g", 9);
+    member.join();
+    member.sync();
+    let mut delete = |name: &'static str| {
+        let partition = OffsetDeleteRequestPartition::default().with_partition_index(0);
+        let topic =
+            OffsetDeleteRequestTopic::default().with_name(TopicName(StrBytes::from_static_str(name))).with_partitions(vec![partition]);
+        let answer = client.call(0, &OffsetDeleteRequest::default().with_group_id(group("g")).with_topics(vec![topic]));
+        (answer.error_code, answer.topics[0].partitions[0].error_code)
+    };
+    assert_eq!((delete("t"), delete("u")), ((0, code(ResponseError::GroupSubscribedToTopic)), (0, 0)));
+    let refused = client.call(2, &DeleteGroupsRequest::default().with_groups_names(vec![group("g")]));
+    assert_eq!(refused.results[0].error_code, code(ResponseError::NonEmptyGroup));
+    member.leave();
+    let deleted = client.call(2, &DeleteGroupsRequest::default().with_groups_names(vec![group("g")]));
+    assert_eq!(deleted.results[0].error_code, 0);
+    assert_eq!(fetch(client, "g", "t"), -1);
 }
 
 #[test]
