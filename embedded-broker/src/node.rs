@@ -13,8 +13,7 @@ use crate::coordinator::{Coordinator, OffsetsTopic};
 use crate::log::{Environment, Partition};
 use crate::producer_ids::ProducerIds;
 use crate::stats::Counters;
-use crate::topics::configs::Overrides;
-use crate::topics::{NewTopic, Topic, TopicError, Topics};
+use crate::topics::Topics;
 
 const CLUSTER_ID_FILE: &str = "cluster-id";
 /// In-flight memory is counted in units of this, so that a semaphore's counter can hold it.
@@ -64,17 +63,6 @@ impl Node {
     /// The log of a partition that is there.
     pub(crate) fn log(&self, topic: &str, partition: i32) -> Option<Arc<Partition>> {
         self.topics.get(topic)?.partition(partition)
-    }
-
-    /// A topic of the broker's own, created on first use. Waits for the disk: call it through [`Node::blocking`].
-    pub(crate) fn internal_topic(&self, name: &str, partitions: i32, overrides: Overrides) -> Result<Arc<Topic>, TopicError> {
-        if let Some(topic) = self.topics.get(name) {
-            return Ok(topic);
-        }
-        match self.topics.create(NewTopic { name: name.to_owned(), partitions, overrides }) {
-            Err(TopicError::Exists(_)) => self.topics.get(name).ok_or(TopicError::Unknown),
-            created => created,
-        }
     }
 
     /// Does work that waits for the disk where it holds up no other request.
