@@ -163,12 +163,6 @@ impl<'a> Guard<'a> {
     }
 }
 
-/// Whether the guard knows what this API's requests look like.
-#[cfg(test)]
-pub(crate) fn has_shape(key: i16) -> bool {
-    SHAPES.iter().any(|shape| shape.key == key)
-}
-
 #[derive(Clone, Copy)]
 struct Form {
     version: i16,
@@ -298,3 +292,7 @@ pub(crate) enum GuardError {
         key: i16,
     },
 }
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

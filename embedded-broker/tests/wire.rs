@@ -1,0 +1,15 @@
+//! The broker over the wire: raw frames on real sockets, against a broker in this process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
+
+#[path = "wire/client.rs"]
+mod client;
+#[path = "wire/data.rs"]
+mod data;
+#[path = "wire/every_api.rs"]
+mod every_api;
+#[path = "wire/hostile.rs"]
+mod hostile;
+#[path = "wire/start.rs"]
+mod start;
+#[path = "wire/topics.rs"]
+mod topics;
