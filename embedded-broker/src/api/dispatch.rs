@@ -59,7 +59,7 @@ async fn handle<A: Api>(
 pub(crate) type Answer = Result<Option<BytesMut>, Dropped>;
 
 /// Answers one frame. A panic on the way ends the connection, not the broker.
-pub(crate) async fn dispatch(node: &Arc<Node>, client_host: IpAddr, connection_id: u64, mut frame: Bytes) -> Answer {
+pub(crate) async fn dispatch(node: &Arc<Node>, client_host: IpAddr, mut frame: Bytes) -> Answer {
     let head = RequestHead::read(&mut frame)?;
     let Some((index, entry)) = APIS.iter().enumerate().find(|(_, entry)| entry.key == head.key) else {
         return Err(Dropped::UnknownApi { key: head.key, version: head.version });
@@ -78,7 +78,7 @@ pub(crate) async fn dispatch(node: &Arc<Node>, client_host: IpAddr, connection_i
     let header_bytes = guard.position();
     guard.body(entry.key, head.version).map_err(refused)?;
     frame.advance(header_bytes);
-    let context = Arc::new(RequestContext { connection_id, client_id, client_host, version: head.version });
+    let context = Arc::new(RequestContext { client_id, client_host, version: head.version });
     without_panic(entry.name, (entry.handle)(Arc::clone(node), context, head.correlation_id, frame)).await
 }
 

@@ -105,8 +105,6 @@ pub(crate) trait Api: 'static {
 /// Who asks.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestContext {
-    /// Unique for the life of the broker.
-    pub(crate) connection_id: u64,
     /// The name the client gave itself; empty when it gave none.
     pub(crate) client_id: Arc<str>,
     /// Where the client is.

@@ -28,11 +28,11 @@ const READ_AHEAD_BYTES: usize = 64 * 1024;
 const KEEP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Serves one client until it goes or breaks the protocol.
-pub(super) async fn run(node: &Arc<Node>, stream: TcpStream, peer: SocketAddr, connection_id: u64) -> Result<(), Closed> {
+pub(super) async fn run(node: &Arc<Node>, stream: TcpStream, peer: SocketAddr) -> Result<(), Closed> {
     stream.set_nodelay(true)?;
     let mut connection = Connection { node, stream, buffer: BytesMut::new() };
     while let Some((frame, _in_flight)) = connection.next_frame().await? {
-        let answering = api::dispatch(node, peer.ip(), connection_id, frame);
+        let answering = api::dispatch(node, peer.ip(), frame);
         tokio::pin!(answering);
         let answer = tokio::select! {
             biased;

@@ -47,7 +47,7 @@ fn accept(node: &Arc<Node>, connections: &mut JoinSet<()>, stream: TcpStream, pe
     let node = Arc::clone(node);
     let connection_id = node.stats.count_connection();
     connections.spawn(async move {
-        match connection::run(&node, stream, peer, connection_id).await {
+        match connection::run(&node, stream, peer).await {
             Ok(()) => tracing::debug!(connection_id, %peer, "connection closed by the client"),
             Err(reason) => tracing::warn!(connection_id, %peer, %reason, "connection closed"),
         }
