@@ -40,11 +40,16 @@ impl Api for Fetch {
         let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(node.config.limits.max_fetch_wait);
         let waiter = Arc::new(Waiter::default());
         let mut timeout = None;
+        let mut looked: Option<Look> = None;
         loop {
             wanted.register(&waiter);
-            let got = wanted.read();
-            if got.is_final || got.bytes >= wanted.min_bytes || max_wait.is_zero() {
-                return Ok(wanted.response(got));
+            let appended_bytes = wanted.appended_bytes();
+            if looked.is_none_or(|looked| looked.is_outdated(appended_bytes, wanted.min_bytes)) {
+                let got = wanted.read();
+                if got.is_final || got.bytes >= wanted.min_bytes || max_wait.is_zero() {
+                    return Ok(wanted.response(got));
+                }
+                looked = Some(Look { appended_bytes, bytes: got.bytes });
             }
             let timeout = timeout.get_or_insert_with(|| node.clock().sleep(max_wait));
             tokio::select! {
@@ -52,6 +57,22 @@ impl Api for Fetch {
                 () = timeout => return Ok(wanted.response(wanted.read())),
             }
         }
+    }
+}
+
+/// What a look found that was not enough. A fetch that waits for a megabyte is woken by every small append; only when they add up is it
+/// worth reading all of it again.
+#[derive(Clone, Copy)]
+struct Look {
+    appended_bytes: u64,
+    bytes: usize,
+}
+
+impl Look {
+    /// There may be enough by now, or it was no append that woke us: a topic is gone, say.
+    fn is_outdated(self, appended_bytes: u64, min_bytes: usize) -> bool {
+        let grown = appended_bytes.saturating_sub(self.appended_bytes);
+        grown == 0 || self.bytes as u64 + grown >= min_bytes as u64
     }
 }
 
@@ -107,6 +128,10 @@ impl Wanted {
 
     fn partitions(&self) -> impl Iterator<Item = &WantedPartition> {
         self.topics.iter().flat_map(|topic| &topic.partitions)
+    }
+
+    fn appended_bytes(&self) -> u64 {
+        self.partitions().filter_map(|partition| partition.log.as_ref().ok()).map(|log| log.appended_bytes()).sum()
     }
 
     fn register(&self, waiter: &Arc<Waiter>) {

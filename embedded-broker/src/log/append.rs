@@ -77,6 +77,7 @@ impl Partition {
         let position = state.active.size;
         state.active.index.add(&header, position, config.index_interval_bytes);
         state.active.size += header.size as u64;
+        state.appended_bytes += header.size as u64;
         state.active.first_append_ms.get_or_insert(now_ms);
         state.producers.appended(&header, now_ms, config.max_producers);
         state.next_offset = header.last_offset() + 1;

@@ -52,6 +52,8 @@ pub(super) struct State {
     pub(super) producers: Producers,
     /// Closed segments that are not sealed yet, with the producers as they were at their end.
     pub(super) unsealed: Vec<(Arc<ClosedSegment>, Producers)>,
+    /// Bytes appended since the log was opened. Never less.
+    pub(super) appended_bytes: u64,
     /// The topic was deleted.
     pub(super) deleted: bool,
 }
@@ -125,6 +127,11 @@ impl Partition {
     pub(crate) fn offsets(&self) -> Offsets {
         let state = lock(&self.state);
         Offsets { log_start_offset: state.log_start_offset, high_watermark: state.next_offset }
+    }
+
+    /// Bytes appended since the log was opened: how much there is to read now that was not there before.
+    pub(crate) fn appended_bytes(&self) -> u64 {
+        lock(&self.state).appended_bytes
     }
 
     /// Bytes of all segments.

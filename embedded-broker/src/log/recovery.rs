@@ -110,6 +110,7 @@ impl Opening<'_> {
                 active: Active::new(Paths::new(self.folder, stored_start), stored_start),
                 producers: self.snapshot(stored_start).map(|(_, producers)| producers).unwrap_or_default(),
                 unsealed: Vec::new(),
+                appended_bytes: 0,
                 deleted: false,
             });
         };
@@ -127,6 +128,7 @@ impl Opening<'_> {
             active,
             producers: Producers::default(),
             unsealed: Vec::new(),
+            appended_bytes: 0,
             deleted: false,
         };
         state.producers = self.producers(&mut state)?;
