@@ -1,0 +1,205 @@
+//! Charts: lines over time, top lists, funnels, intervals. Axes have units; colours are the theme's.
+
+use egui::{Align2, Color32, CornerRadius, FontId, Rect, Response, Sense, Shape, Stroke, Ui, Vec2b, pos2, vec2};
+use egui_plot::{AxisHints, GridMark, HoverPosition, Legend, Line, Plot, PlotPoints};
+
+use crate::{
+    format,
+    theme::{self, size},
+    tokens::tokens,
+};
+
+/// One line over time: epoch milliseconds and values, oldest first.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeLine<'a> {
+    /// Its name in the legend.
+    pub name: &'a str,
+    /// Its points.
+    pub points: &'a [(i64, f64)],
+}
+
+/// Lines over time, as wide as there is room.
+pub fn time_series(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, height: f32) -> Response {
+    let tokens = tokens(ui);
+    let width = ui.available_width();
+    let start = lines.iter().filter_map(|line| line.points.first()).map(|point| point.0).min().unwrap_or(0);
+    let unit_owned = unit.to_owned();
+    let y_axis = AxisHints::new_y().label(unit).formatter(|mark: GridMark, _: &_| format::si(mark.value)).min_thickness(44.0);
+    let x_axis = AxisHints::new_x().formatter(move |mark: GridMark, _: &_| clock(start + mark.value as i64));
+    let mut plot = Plot::new(id)
+        .height(height)
+        .width(width)
+        .custom_y_axes(vec![y_axis])
+        .custom_x_axes(vec![x_axis])
+        .include_y(0.0)
+        .show_background(false)
+        .grid_color(tokens.line.grid)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_drag(false)
+        .allow_boxed_zoom(false)
+        .set_margin_fraction(vec2(0.0, 0.08))
+        .auto_bounds(Vec2b::TRUE)
+        .label_formatter(move |hover| match hover {
+            HoverPosition::NearDataPoint { plot_name, position, .. } => {
+                Some(format!("{plot_name}\n{}\n{} {unit_owned}", clock(start + position.x as i64), format::si(position.y)))
+            }
+            HoverPosition::Elsewhere { .. } => None,
+        });
+    if lines.len() > 1 {
+        plot = plot.legend(Legend::default().text_style(egui::TextStyle::Small).background_alpha(0.0));
+    }
+    let shown = plot.show(ui, |plot| {
+        for (at, line) in lines.iter().enumerate() {
+            let points: Vec<[f64; 2]> = downsample(line.points, (width / 4.0) as usize).into_iter().map(|(at, value)| [(at - start) as f64, value]).collect();
+            plot.line(Line::new(line.name, PlotPoints::from(points)).color(tokens.series.color(at)).width(1.6));
+        }
+    });
+    shown.response
+}
+
+/// The smallest and the largest value of each bucket, in time order: spikes stay.
+pub fn downsample(points: &[(i64, f64)], buckets: usize) -> Vec<(i64, f64)> {
+    let buckets = buckets.max(2);
+    if points.len() <= buckets * 2 {
+        return points.to_vec();
+    }
+    let mut out = Vec::with_capacity(buckets * 2);
+    for chunk in points.chunks(points.len().div_ceil(buckets)) {
+        let low = chunk.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+        let high = chunk.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        if let (Some(low), Some(high)) = (low, high) {
+            out.extend(if low.0 <= high.0 { [*low, *high] } else { [*high, *low] });
+        }
+    }
+    out.dedup();
+    out
+}
+
+fn clock(epoch_ms: i64) -> String {
+    format::time_utc(epoch_ms).chars().take(8).collect()
+}
+
+/// One row of a top list.
+#[derive(Debug, Clone, Copy)]
+pub struct BarRow<'a> {
+    /// What is counted.
+    pub label: &'a str,
+    /// Its count.
+    pub value: f64,
+}
+
+/// The largest of many as bars, best first.
+pub fn bar_list(ui: &mut Ui, rows: &[BarRow<'_>], unit: &str) {
+    let tokens = tokens(ui);
+    let max = rows.iter().map(|row| row.value).fold(0.0_f64, f64::max);
+    ui.spacing_mut().item_spacing.y = 4.0;
+    for row in rows {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 24.0), Sense::hover());
+        let share = if max > 0.0 { (row.value / max) as f32 } else { 0.0 };
+        let bar = Rect::from_min_size(rect.min, vec2((rect.width() * share).max(2.0), rect.height()));
+        ui.painter().rect_filled(bar, 4.0, tokens.accent.soft);
+        let value = format::integer(row.value.round() as i64);
+        let value_rect = label(ui, rect.shrink2(vec2(8.0, 0.0)), &value, theme::mono(size::BODY - 1.0), tokens.text.strong, Align2::RIGHT_CENTER);
+        let name = Rect::from_min_max(rect.min + vec2(8.0, 0.0), pos2(value_rect.left() - 8.0, rect.bottom()));
+        label(ui, name, row.label, FontId::proportional(size::BODY), tokens.text.normal, Align2::LEFT_CENTER);
+        response.on_hover_text(format!("{}: {value} {unit}", row.label));
+    }
+}
+
+/// Steps that ever fewer pass, each with its share of the first and of the step before.
+pub fn funnel(ui: &mut Ui, stages: &[(&str, u64)]) {
+    let tokens = tokens(ui);
+    let first = stages.first().map_or(0, |stage| stage.1);
+    let mut before = first;
+    ui.spacing_mut().item_spacing.y = 6.0;
+    for (at, (name, count)) in stages.iter().enumerate() {
+        let share = |of: u64| if of > 0 { *count as f64 / of as f64 } else { 0.0 };
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 40.0), Sense::hover());
+        let bar = Rect::from_min_size(rect.min, vec2((rect.width() * share(first) as f32).max(3.0), rect.height()));
+        ui.painter().rect_filled(bar, CornerRadius::same(5), tokens.series.color(at).gamma_multiply(0.28));
+        ui.painter().rect_filled(Rect::from_min_size(rect.min, vec2(3.0, rect.height())), 1.0, tokens.series.color(at));
+        let inner = rect.shrink2(vec2(12.0, 0.0));
+        label(ui, inner, name, theme::medium(size::BODY), tokens.text.strong, Align2::LEFT_CENTER);
+        let figures = if at == 0 { format::integer(*count) } else { format!("{}   {} of all   {} of the step before", format::integer(*count), format::percent(share(first), 1), format::percent(share(before), 1)) };
+        label(ui, inner, &figures, FontId::proportional(size::BODY), tokens.text.normal, Align2::RIGHT_CENTER);
+        response.on_hover_text(format!("{name}: {figures}"));
+        before = *count;
+    }
+}
+
+/// An estimate with its uncertainty.
+#[derive(Debug, Clone, Copy)]
+pub struct IntervalRow<'a> {
+    /// The variant.
+    pub name: &'a str,
+    /// How many were observed.
+    pub n: u64,
+    /// The estimate.
+    pub estimate: f64,
+    /// The lower bound.
+    pub low: f64,
+    /// The upper bound.
+    pub high: f64,
+}
+
+/// Estimates side by side on one axis.
+pub fn intervals(ui: &mut Ui, rows: &[IntervalRow<'_>], unit: &str) {
+    let tokens = tokens(ui);
+    let max = rows.iter().map(|row| row.high).fold(0.0_f64, f64::max).max(f64::MIN_POSITIVE) * 1.1;
+    let min = (rows.iter().map(|row| row.low).fold(f64::INFINITY, f64::min) * 0.9).max(0.0).min(max * 0.9);
+    const NAME_WIDTH: f32 = 64.0;
+    const FIGURES_WIDTH: f32 = 190.0;
+    for (at, row) in rows.iter().enumerate() {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 34.0), Sense::hover());
+        let axis = Rect::from_min_max(rect.min + vec2(NAME_WIDTH, 0.0), rect.max - vec2(FIGURES_WIDTH, 0.0));
+        let x = |value: f64| axis.left() + axis.width() * (((value - min) / (max - min)) as f32).clamp(0.0, 1.0);
+        let color = tokens.series.color(at);
+        let y = rect.center().y;
+        label(ui, rect, row.name, theme::medium(size::BODY), tokens.text.strong, Align2::LEFT_CENTER);
+        ui.painter().line_segment([pos2(axis.left(), y), pos2(axis.right(), y)], Stroke::new(1.0, tokens.line.grid));
+        ui.painter().line_segment([pos2(x(row.low), y), pos2(x(row.high), y)], Stroke::new(6.0, color.gamma_multiply(0.35)));
+        ui.painter().circle_filled(pos2(x(row.estimate), y), 5.0, color);
+        let figures = format!("{} {unit}  ({} – {})", format::decimal(row.estimate, 2), format::decimal(row.low, 2), format::decimal(row.high, 2));
+        label(ui, rect, &figures, FontId::proportional(size::BODY), tokens.text.normal, Align2::RIGHT_CENTER);
+        response.on_hover_text(format!("{}: {figures}, n = {}", row.name, format::integer(row.n)));
+    }
+    axis(ui, min, max, unit, NAME_WIDTH, FIGURES_WIDTH);
+}
+
+fn axis(ui: &mut Ui, min: f64, max: f64, unit: &str, left: f32, right: f32) {
+    let tokens = tokens(ui);
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 16.0), Sense::hover());
+    let axis = Rect::from_min_max(rect.min + vec2(left, 0.0), rect.max - vec2(right, 0.0));
+    for (share, anchor) in [(0.0, Align2::LEFT_CENTER), (0.5, Align2::CENTER_CENTER), (1.0, Align2::RIGHT_CENTER)] {
+        let text = format!("{} {unit}", format::decimal(min + (max - min) * share, 2));
+        label(ui, axis, &text, FontId::proportional(size::SMALL), tokens.text.subdued, anchor);
+    }
+}
+
+/// Paints a line of text into a place, shortened if need be; returns what it took.
+fn label(ui: &Ui, rect: Rect, text: &str, font: FontId, color: Color32, anchor: Align2) -> Rect {
+    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, color);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width().max(0.0));
+    let galley = ui.painter().layout_job(job);
+    let taken = anchor.anchor_size(anchor.pos_in_rect(&rect), galley.size());
+    ui.painter().add(Shape::galley(taken.min, galley, color));
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn downsampling_keeps_spikes_and_order() {
+        let mut points: Vec<(i64, f64)> = (0..10_000).map(|at| (at, 1.0)).collect();
+        points[7_777].1 = 100.0;
+        points[3_333].1 = -5.0;
+        let few = downsample(&points, 100);
+        assert!(few.len() <= 200);
+        assert!(few.contains(&(7_777, 100.0)) && few.contains(&(3_333, -5.0)));
+        assert!(few.is_sorted_by_key(|point| point.0));
+        assert_eq!(downsample(&points[..50], 100), points[..50]);
+    }
+}
