@@ -97,6 +97,7 @@ fn broker_configs(node: &Node) -> Vec<Config> {
     let bool_kind = kind_code(Kind::Bool);
     let int_kind = kind_code(Kind::Int(0));
     let limits = &node.config.limits;
+    let groups = &node.config.groups;
     vec![
         config("advertised.listeners", format!("PLAINTEXT://{host}:{port}"), STRING, "Where clients are told to connect."),
         config(
@@ -114,6 +115,25 @@ fn broker_configs(node: &Node) -> Vec<Config> {
         ),
         config("default.replication.factor", "1".to_owned(), int_kind, "There is one broker."),
         config("delete.topic.enable", "true".to_owned(), bool_kind, "Topics can be deleted."),
+        config(
+            "group.initial.rebalance.delay.ms",
+            groups.initial_rebalance_delay_ms.to_string(),
+            int_kind,
+            "How long an empty group waits for more members before its first rebalance.",
+        ),
+        config(
+            "group.max.session.timeout.ms",
+            groups.max_session_timeout_ms.to_string(),
+            int_kind,
+            "The longest session a member may ask for.",
+        ),
+        config("group.max.size", groups.max_members.to_string(), int_kind, "Members of one group."),
+        config(
+            "group.min.session.timeout.ms",
+            groups.min_session_timeout_ms.to_string(),
+            int_kind,
+            "The shortest session a member may ask for.",
+        ),
         config("log.dirs", node.config.data_dir.display().to_string(), STRING, "Where the data is."),
         config(
             "log.retention.check.interval.ms",
@@ -127,6 +147,13 @@ fn broker_configs(node: &Node) -> Vec<Config> {
             node.config.num_partitions.to_string(),
             int_kind,
             "Partitions of a topic created without saying how many.",
+        ),
+        config("offset.metadata.max.bytes", groups.max_offset_metadata_bytes.to_string(), int_kind, "Text stored beside an offset."),
+        config(
+            "offsets.retention.minutes",
+            (groups.offsets_retention_ms / 60_000).to_string(),
+            int_kind,
+            "How long the offsets of a group without members are kept.",
         ),
         config("socket.request.max.bytes", limits.max_produce_frame_bytes.to_string(), int_kind, "The largest request."),
     ]

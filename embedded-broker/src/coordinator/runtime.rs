@@ -24,7 +24,7 @@ use super::records::Record;
 use super::state::State;
 use crate::clock::Clock;
 use crate::codec::ResponseError;
-use crate::log::batch::BatchHeader;
+use crate::log::batch;
 use crate::log::records::{build_batch, records};
 use crate::sync::lock;
 
@@ -252,8 +252,14 @@ fn partition_for(group_id: &str, partitions: i32) -> i32 {
 }
 
 fn replay_batch(state: &mut State, partition: i32, batch: &[u8]) {
+    let header = match batch::check(batch) {
+        Ok(header) => header,
+        Err(error) => {
+            return tracing::error!(partition, %error, "a damaged batch in __consumer_offsets is skipped: offsets may be older than they were");
+        }
+    };
     // Ours are plain. Markers of transactions will be read here when there are transactions.
-    if !BatchHeader::read(batch).is_ok_and(|header| !header.is_compressed() && !header.is_control()) {
+    if header.is_compressed() || header.is_control() {
         return;
     }
     for record in records(batch) {
