@@ -39,16 +39,15 @@ impl<'a> Guard<'a> {
         Ok(Arc::from(client_id))
     }
 
-    /// The body. Everything up to the frame's end must belong to it.
+    /// The body. Bytes after its end are left alone, as Kafka leaves them: librdkafka sends three with every Metadata request for all
+    /// topics (it reserves four bytes for a count that takes one).
     pub(crate) fn body(&mut self, key: i16, version: i16) -> Result<(), GuardError> {
         let Some(parsed) = PARSED.iter().find(|parsed| parsed.key == key) else {
             return Err(GuardError::NoShape { key });
         };
-        self.structure(&parsed.fields, Form { version, flexible: version >= parsed.flexible_from })?;
-        match self.bytes.len() - self.position {
-            0 => Ok(()),
-            trailing => Err(GuardError::Trailing { trailing }),
-        }
+        // What follows the end is passed over, as Apache Kafka does: librdkafka leaves three bytes there when it asks for the metadata
+        // of all topics (it reserves four for an array count that takes one).
+        self.structure(&parsed.fields, Form { version, flexible: version >= parsed.flexible_from })
     }
 
     fn structure(&mut self, fields: &[Field], form: Form) -> Result<(), GuardError> {
@@ -275,12 +274,6 @@ pub(crate) enum GuardError {
     TagSize {
         /// Its number.
         tag: u32,
-    },
-    /// Bytes that belong to nothing.
-    #[error("{trailing} bytes follow the end of the request")]
-    Trailing {
-        /// How many.
-        trailing: usize,
     },
     /// The client's name is not UTF-8.
     #[error("the client id is not UTF-8")]
