@@ -1,5 +1,5 @@
 //! The clickstream pipeline over a broker: the embedded one, or the one `WEIR_TEST_BOOTSTRAP` names.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests fail loudly")]
 
 use std::{
     collections::BTreeMap,

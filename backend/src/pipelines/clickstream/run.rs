@@ -20,7 +20,7 @@ use crate::{
             ClickstreamTask,
             settings::{EVENTS, GROUP, ID},
             source::{self, SourceProgress},
-            topics::{Ends, Topics},
+            topics::{Ends, ResultEnds, Topics},
             verify::{Finished, Verdicts},
             watch,
         },
@@ -89,7 +89,7 @@ struct Run<'a> {
 /// Where the topics stood at the run's start.
 struct Starts {
     events: Ends,
-    results: Vec<(&'static str, Ends)>,
+    results: ResultEnds,
 }
 
 impl<'a> Run<'a> {
@@ -145,8 +145,7 @@ impl<'a> Run<'a> {
         topics: &Topics,
         starts: &Starts,
     ) -> Result<Verdicts, Problem> {
-        let mut workers = Workers::default();
-        workers.watch = Some(shared.spawn_watch(scope, starts.results.clone())?);
+        let mut workers = Workers { watch: Some(shared.spawn_watch(scope, starts.results.clone())?), ..Workers::default() };
         for number in 0..MEMBERS {
             workers.members.push(shared.spawn_member(scope, number, self.params.speed, Arc::clone(&starts.events))?);
         }
@@ -284,7 +283,7 @@ struct Shared<'a> {
 }
 
 impl<'scope> Shared<'scope> {
-    fn spawn_watch(self, scope: &'scope Scope<'scope, '_>, starts: Vec<(&'static str, Ends)>) -> Result<Worker<'scope>, Problem> {
+    fn spawn_watch(self, scope: &'scope Scope<'scope, '_>, starts: ResultEnds) -> Result<Worker<'scope>, Problem> {
         let body = move || watch::watch(self.connection, &starts, self.updates, self.is_written);
         Worker::spawn(scope, "clickstream-dashboard".to_owned(), body)
     }

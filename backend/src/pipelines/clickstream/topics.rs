@@ -32,6 +32,9 @@ pub(super) struct Topics {
 /// End offsets of a topic's partitions, by partition.
 pub(super) type Ends = Arc<[i64]>;
 
+/// End offsets of every result topic.
+pub(super) type ResultEnds = Vec<(&'static str, Ends)>;
+
 impl Topics {
     pub(super) fn new(connection: &Connection) -> Result<Self, Problem> {
         Admin::new(connection, ANSWER_MAX).map(|admin| Self { admin }).map_err(|error| error.problem("Clickstream can't reach the cluster"))
@@ -91,7 +94,7 @@ impl Topics {
     }
 
     /// End offsets of every result topic, in the order of [`RESULTS`].
-    pub(super) fn result_ends(&self) -> Result<Vec<(&'static str, Ends)>, Problem> {
+    pub(super) fn result_ends(&self) -> Result<ResultEnds, Problem> {
         RESULTS.iter().map(|topic| Ok((*topic, self.ends(topic)?))).collect()
     }
 

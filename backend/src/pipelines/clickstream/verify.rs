@@ -16,7 +16,7 @@ use crate::{
     pipelines::clickstream::{
         records::{Ab, AbCount, Activity, Funnel, Session, Stats, Totals},
         settings::{AB, EVENTS, FUNNEL, GRACE_MS, SESSION_GAP_MS, SESSIONS, STATS, stats_windows},
-        topics::Ends,
+        topics::{Ends, ResultEnds},
     },
     sim::clickstream::{Truth, VARIANTS},
     truth::{
@@ -42,7 +42,7 @@ pub(super) struct Finished<'a> {
     /// `user_activity` at the run's start and end.
     pub(super) events: (&'a Ends, &'a Ends),
     /// The result topics at the run's start and end.
-    pub(super) results: (&'a [(&'static str, Ends)], &'a [(&'static str, Ends)]),
+    pub(super) results: (&'a ResultEnds, &'a ResultEnds),
     pub(super) generated: u64,
     pub(super) delivered: u64,
     pub(super) truth: Truth,
@@ -179,7 +179,7 @@ impl Finished<'_> {
 
     fn read_topic<T: DeserializeOwned>(&self, topic: &'static str, mut take: impl FnMut(T)) -> Result<(), Problem> {
         let offsets =
-            |of: &[(&'static str, Ends)]| of.iter().find(|(name, _)| *name == topic).map(|(_, ends)| ends.to_vec()).unwrap_or_default();
+            |of: &ResultEnds| of.iter().find(|(name, _)| *name == topic).map(|(_, ends)| ends.to_vec()).unwrap_or_default();
         let reader = Reader::new(self.connection, topic, false).map_err(|error| error.problem(what(topic)))?;
         for ((partition, start), end) in (0..).zip(offsets(self.results.0)).zip(offsets(self.results.1)) {
             read(&reader, topic, partition, start, end, |record| {

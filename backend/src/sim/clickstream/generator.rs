@@ -70,6 +70,9 @@ pub struct Record<'a> {
     pub value: &'a [u8],
 }
 
+/// A user who left: when to come back, the user's number, the next visit's number, and country, device and variant.
+type Away = (i64, u64, u32, [u8; 3]);
+
 /// The shop's visitors as a sequence of records.
 #[derive(Debug)]
 pub struct Generator {
@@ -78,7 +81,7 @@ pub struct Generator {
     random: Random,
     schedule: Schedule,
     active: BinaryHeap<Visitor>,
-    away: BinaryHeap<Reverse<(i64, u64, u32, [u8; 3])>>,
+    away: BinaryHeap<Reverse<Away>>,
     users: u64,
     events: u64,
     truth: Truth,
