@@ -4,7 +4,7 @@ use std::{
     env,
     io::{BufRead as _, BufReader, Read as _},
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -22,7 +22,7 @@ const READY: &str = "listening on ";
 pub fn start(data_dir: &Path) -> Broker {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     #[expect(clippy::expect_used, reason = "a test without its broker has failed")]
-    Broker::start(BrokerConfig::new(listen, PathBuf::from(data_dir))).expect("the broker starts")
+    Broker::start(BrokerConfig { listen, ..BrokerConfig::new(data_dir) }).expect("the broker starts")
 }
 
 /// A broker in a child process, so that it can be killed like a program that crashes.
