@@ -76,7 +76,7 @@ pub struct Limits {
     pub max_control_frame_bytes: usize,
     /// Array elements in one request, all arrays together.
     pub max_request_elements: usize,
-    /// Bytes in the frames that are read or served at this moment, over all connections.
+    /// Bytes in the requests that are read or served at this moment, over all connections, and as many again in responses under way.
     pub max_in_flight_bytes: usize,
     /// Topics on this broker.
     pub max_topics: usize,

@@ -31,6 +31,7 @@ mod stats;
 mod sync;
 mod topics;
 
+pub use api::{ServedApi, served_apis};
 pub use broker::{Broker, StartError};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{BrokerConfig, DEFAULT_PORT, Limits};

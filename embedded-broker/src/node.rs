@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -18,6 +18,7 @@ use crate::topics::Topics;
 const CLUSTER_ID_FILE: &str = "cluster-id";
 /// In-flight memory is counted in units of this, so that a semaphore's counter can hold it.
 const IN_FLIGHT_UNIT_BYTES: usize = 1024;
+const IN_FLIGHT_FREE_BYTES: usize = 64 * 1024;
 
 /// One broker.
 #[derive(Debug)]
@@ -31,7 +32,9 @@ pub(crate) struct Node {
     pub(crate) producer_ids: ProducerIds,
     pub(crate) stats: Counters,
     pub(crate) environment: Arc<Environment>,
-    in_flight: Semaphore,
+    /// Memory for requests and for responses. Two, so that a request that holds some never waits for its own response.
+    requests: Semaphore,
+    responses: Arc<Semaphore>,
 }
 
 impl Node {
@@ -51,7 +54,8 @@ impl Node {
             producer_ids: ProducerIds::open(&config.data_dir, disk)?,
             stats: Counters::default(),
             environment,
-            in_flight: Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES),
+            requests: Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES),
+            responses: Arc::new(Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES)),
             config,
         })
     }
@@ -74,13 +78,26 @@ impl Node {
         tokio::task::spawn_blocking(move || work(&node)).await.map_err(|_| Stopping)
     }
 
-    /// Waits until there is memory for a frame. Small ones are free: the limit of connections bounds them.
+    /// Waits until there is memory for a frame.
     pub(crate) async fn in_flight(&self, frame_bytes: usize) -> Option<SemaphorePermit<'_>> {
-        let units = (frame_bytes / IN_FLIGHT_UNIT_BYTES).min(self.config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES);
-        if units < 64 {
-            return None;
-        }
-        self.in_flight.acquire_many(u32::try_from(units).unwrap_or(u32::MAX)).await.ok()
+        self.requests.acquire_many(self.units(frame_bytes)?).await.ok()
+    }
+
+    /// Takes memory for a response, if there is some. `Err`: there is none now.
+    pub(crate) fn try_room_for_response(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Busy> {
+        let Some(units) = self.units(bytes) else { return Ok(None) };
+        Arc::clone(&self.responses).try_acquire_many_owned(units).map(Some).map_err(|_| Busy)
+    }
+
+    /// Waits until there is memory for a response.
+    pub(crate) async fn room_for_response(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.responses).acquire_many_owned(self.units(bytes)?).await.ok()
+    }
+
+    /// Small ones are free: the limit of connections bounds them.
+    fn units(&self, bytes: usize) -> Option<u32> {
+        let most = self.config.limits.max_in_flight_bytes;
+        (bytes >= IN_FLIGHT_FREE_BYTES).then(|| u32::try_from(bytes.min(most) / IN_FLIGHT_UNIT_BYTES).unwrap_or(u32::MAX))
     }
 
     /// Syncs and closes all logs.
@@ -99,6 +116,10 @@ impl Node {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the broker is stopping")]
 pub(crate) struct Stopping;
+
+/// The memory for responses is all in use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Busy;
 
 /// Kafka's form of a cluster id: a random UUID in URL-safe base64.
 fn cluster_id(config: &BrokerConfig) -> io::Result<String> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -24,7 +24,7 @@ pub(crate) struct Entry {
     handle: fn(Arc<Node>, Arc<RequestContext>, i32, Bytes) -> Answering,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Option<BytesMut>, Dropped>> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 impl Entry {
     pub(crate) const fn of<A: Api>() -> Self {
@@ -39,24 +39,29 @@ impl Entry {
 }
 
 /// Decodes, handles, encodes.
-async fn handle<A: Api>(
-    node: Arc<Node>,
-    context: Arc<RequestContext>,
-    correlation_id: i32,
-    body: Bytes,
-) -> Result<Option<BytesMut>, Dropped> {
+async fn handle<A: Api>(node: Arc<Node>, context: Arc<RequestContext>, correlation_id: i32, body: Bytes) -> Answer {
     let version = context.version;
     let failed = |error: CodecError| error.of(A::NAME, version);
     let request = codec::decode::<A::Request>(body, version).map_err(failed)?;
-    match A::handle(node, context, request).await {
-        Ok(response) => Ok(Some(codec::encode_response(correlation_id, &response, version).map_err(failed)?)),
+    match A::handle(node, Arc::clone(&context), request).await {
+        Ok(response) => {
+            let frame = codec::encode_response(correlation_id, &response, version).map_err(failed)?;
+            Ok(Some(Answered { frame, _context: Some(context) }))
+        }
         Err(Refusal::NoResponse) => Ok(None),
         Err(Refusal::Close(reason)) => Err(Dropped::Refused(reason)),
     }
 }
 
 /// What goes back to the client: a frame, or nothing when it asked for nothing.
-pub(crate) type Answer = Result<Option<BytesMut>, Dropped>;
+pub(crate) type Answer = Result<Option<Answered>, Dropped>;
+
+/// A response on its way.
+pub(crate) struct Answered {
+    pub(crate) frame: BytesMut,
+    /// Holds the memory the response was given until it is sent.
+    _context: Option<Arc<RequestContext>>,
+}
 
 /// Answers one frame. A panic on the way ends the connection, not the broker.
 pub(crate) async fn dispatch(node: &Arc<Node>, client_host: IpAddr, mut frame: Bytes) -> Answer {
@@ -68,7 +73,8 @@ pub(crate) async fn dispatch(node: &Arc<Node>, client_host: IpAddr, mut frame: B
     if !entry.versions.contains(&head.version) {
         // KIP-511: a client that asks for too much learns what there is, in the format every client reads.
         if entry.key == k18_api_versions::ApiVersions::KEY {
-            return Ok(Some(k18_api_versions::unsupported_version(head.correlation_id)?));
+            let frame = k18_api_versions::unsupported_version(head.correlation_id)?;
+            return Ok(Some(Answered { frame, _context: None }));
         }
         return Err(Dropped::UnknownVersion { name: entry.name, version: head.version });
     }
@@ -78,7 +84,7 @@ pub(crate) async fn dispatch(node: &Arc<Node>, client_host: IpAddr, mut frame: B
     let header_bytes = guard.position();
     guard.body(entry.key, head.version).map_err(refused)?;
     frame.advance(header_bytes);
-    let context = Arc::new(RequestContext { client_id, client_host, version: head.version });
+    let context = Arc::new(RequestContext { client_id, client_host, version: head.version, response_room: OnceLock::new() });
     without_panic(entry.name, (entry.handle)(Arc::clone(node), context, head.correlation_id, frame)).await
 }
 

@@ -19,7 +19,7 @@ use crate::codec::messages::fetch_response::{FetchableTopicResponse, PartitionDa
 use crate::codec::messages::{FetchRequest, FetchResponse, TopicName};
 use crate::codec::{ResponseError, error_code};
 use crate::log::{Offsets, Partition, Waiter};
-use crate::node::Node;
+use crate::node::{Busy, Node};
 
 const READ_COMMITTED: i8 = 1;
 
@@ -32,7 +32,7 @@ impl Api for Fetch {
     type Request = FetchRequest;
     type Response = FetchResponse;
 
-    async fn handle(node: Arc<Node>, _context: Arc<RequestContext>, request: FetchRequest) -> Result<FetchResponse, Refusal> {
+    async fn handle(node: Arc<Node>, context: Arc<RequestContext>, request: FetchRequest) -> Result<FetchResponse, Refusal> {
         if request.session_id != 0 {
             return Ok(FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code()));
         }
@@ -47,14 +47,14 @@ impl Api for Fetch {
             if looked.is_none_or(|looked| looked.is_outdated(appended_bytes, wanted.min_bytes)) {
                 let got = wanted.read();
                 if got.is_final || got.bytes >= wanted.min_bytes || max_wait.is_zero() {
-                    return Ok(wanted.response(got));
+                    return Ok(wanted.response(wanted.admitted(&node, &context, got).await));
                 }
                 looked = Some(Look { appended_bytes, bytes: got.bytes });
             }
             let timeout = timeout.get_or_insert_with(|| node.clock().sleep(max_wait));
             tokio::select! {
                 () = waiter.woken() => {}
-                () = timeout => return Ok(wanted.response(wanted.read())),
+                () = timeout => return Ok(wanted.response(wanted.admitted(&node, &context, wanted.read()).await)),
             }
         }
     }
@@ -150,6 +150,23 @@ impl Wanted {
                 Err(_) => got.is_final = true,
             }
             got.partitions.push(result);
+        }
+        got
+    }
+
+    /// What was read, once there is memory to keep it until it is sent. Clients that read slowly would otherwise add up.
+    async fn admitted(&self, node: &Node, context: &RequestContext, got: Got) -> Got {
+        let bytes = got.bytes;
+        let (room, got) = match node.try_room_for_response(bytes) {
+            Ok(room) => (room, got),
+            Err(Busy) => {
+                drop(got);
+                (node.room_for_response(bytes).await, self.read())
+            }
+        };
+        if let Some(room) = room {
+            // Set once: a request is answered once.
+            let _ = context.response_room.set(room);
         }
         got
     }

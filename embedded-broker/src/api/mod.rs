@@ -38,7 +38,9 @@ mod shared;
 use std::future::Future;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::codec::{Decodable, Encodable, HeaderVersion};
 use crate::node::Node;
@@ -78,6 +80,22 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k75_describe_topic_partitions::DescribeTopicPartitions>(),
 ];
 
+/// An API as documents and screens show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedApi {
+    /// Kafka's number for it.
+    pub key: i16,
+    /// Kafka's name for it.
+    pub name: &'static str,
+    /// The versions it answers.
+    pub versions: RangeInclusive<i16>,
+}
+
+/// Every API this broker answers, by key.
+pub fn served_apis() -> impl Iterator<Item = ServedApi> {
+    APIS.iter().map(|entry| ServedApi { key: entry.key, name: entry.name, versions: entry.versions.clone() })
+}
+
 /// One API: its contract stands in the header of its file.
 pub(crate) trait Api: 'static {
     /// Kafka's number for it.
@@ -103,7 +121,7 @@ pub(crate) trait Api: 'static {
 }
 
 /// Who asks.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct RequestContext {
     /// The name the client gave itself; empty when it gave none.
     pub(crate) client_id: Arc<str>,
@@ -111,6 +129,8 @@ pub(crate) struct RequestContext {
     pub(crate) client_host: IpAddr,
     /// The request's version.
     pub(crate) version: i16,
+    /// Memory taken for a large response, given back once it is sent.
+    pub(crate) response_room: OnceLock<OwnedSemaphorePermit>,
 }
 
 impl RequestContext {

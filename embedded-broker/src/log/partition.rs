@@ -73,15 +73,25 @@ pub(super) struct Active {
     pub(super) sealed: bool,
     /// A failed write may have left bytes behind `size`.
     pub(super) torn: bool,
+    /// Its file was asked for since housekeeping last looked.
+    pub(super) used: bool,
 }
 
 impl Active {
     pub(super) fn new(paths: Paths, base_offset: i64) -> Self {
         let index = SparseIndex::default();
-        Self { base_offset, paths, file: None, size: 0, index, first_append_ms: None, sealed: false, torn: false }
+        Self { base_offset, paths, file: None, size: 0, index, first_append_ms: None, sealed: false, torn: false, used: false }
+    }
+
+    /// Closes the file when nobody has used it since the last call.
+    pub(super) fn close_if_idle(&mut self) {
+        if !std::mem::take(&mut self.used) {
+            self.file = None;
+        }
     }
 
     pub(super) fn file(&mut self, disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
+        self.used = true;
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }

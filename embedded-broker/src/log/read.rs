@@ -114,8 +114,7 @@ impl Partition {
         let header = &found.header;
         let whole_batch = header.uses_log_append_time() || header.is_compressed();
         if whole_batch {
-            let timestamp_ms =
-                if header.uses_log_append_time() { header.max_timestamp_ms } else { header.base_timestamp_ms.max(timestamp_ms) };
+            let timestamp_ms = if header.uses_log_append_time() { header.max_timestamp_ms } else { header.base_timestamp_ms };
             return Ok(Some(TimedOffset { offset: header.base_offset.max(log_start_offset), timestamp_ms }));
         }
         let batch = read_batches(file, found, end, 0)?;

@@ -40,7 +40,7 @@ pub(super) async fn run(node: &Arc<Node>, stream: TcpStream, peer: SocketAddr) -
             () = connection.gone() => return Ok(()),
         };
         if let Some(answer) = answer {
-            connection.send(&answer).await?;
+            connection.send(&answer.frame).await?;
         }
         connection.shrink();
     }

@@ -23,6 +23,8 @@ use file::{TOPIC_FILE, TopicFile};
 const TOPICS_FOLDER: &str = "topics";
 /// What a folder is called while it is being deleted. No topic name has a `!`.
 const DELETED_PREFIX: &str = "!deleted-";
+/// Between the name and the id in a topic's folder; no topic name has it.
+const ID_SEPARATOR: char = '~';
 /// Kafka's limit on a topic's name.
 const MAX_NAME_BYTES: usize = 249;
 /// How much of the name stands in the folder's; file systems allow 255 bytes.
@@ -86,7 +88,10 @@ impl Topics {
         environment.disk.create_folder(&folder)?;
         let topics = Self { folder, environment, limits, map: RwLock::default(), changing: Mutex::default() };
         for name in topics.environment.disk.list(&topics.folder)? {
-            topics.open_folder(&topics.folder.join(&name), &name)?;
+            // File managers leave files of their own everywhere.
+            if name.contains(ID_SEPARATOR) || name.starts_with(DELETED_PREFIX) {
+                topics.open_folder(&topics.folder.join(&name), &name)?;
+            }
         }
         Ok(topics)
     }
@@ -205,7 +210,7 @@ impl Topics {
             name: new.name,
         };
         let short_name: String = file.name.chars().take(NAME_IN_FOLDER_BYTES).collect();
-        let folder = self.folder.join(format!("{short_name}~{}", file.id.simple()));
+        let folder = self.folder.join(format!("{short_name}{ID_SEPARATOR}{}", file.id.simple()));
         let created = self.opened(folder.clone(), &file).and_then(|topic| {
             self.environment.disk.write_atomic(&folder.join(TOPIC_FILE), file.encode().as_bytes())?;
             Ok(Arc::new(topic))
