@@ -36,7 +36,10 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(broker: &Broker) -> Self {
-        let stream = TcpStream::connect(broker.address()).unwrap();
+        Self::over(TcpStream::connect(broker.address()).unwrap())
+    }
+
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, next_id: 0, asked: VecDeque::new() }
