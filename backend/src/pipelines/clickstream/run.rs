@@ -51,7 +51,14 @@ pub fn start(params: PipelineParams, connection: Connection, updates: Updates) -
         of_failure.problem(&problem);
         publish(&of_failure, params, Phase::Failed(problem), Figures::default());
     };
-    let body = move |control: &Control| Run::new(params, &connection, &updates, control).work();
+    let body = move |control: &Control| {
+        let run = Run::new(params, &connection, &updates, control);
+        if let Err(problem) = run.work() {
+            updates.problem(&problem);
+            run.tell(Phase::Failed(problem), Vec::new());
+        }
+        Ok(())
+    };
     RunningPipeline::spawn("clickstream", params.rate_per_s, body, failed)
 }
 
@@ -107,7 +114,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn work(self) -> Result<(), Problem> {
+    fn work(&self) -> Result<(), Problem> {
         self.tell(Phase::Starting, Vec::new());
         let topics = Topics::new(self.connection)?;
         topics.create_missing()?;
@@ -116,6 +123,10 @@ impl<'a> Run<'a> {
         let shared = self.shared();
         let verdicts = std::thread::scope(|scope| {
             let outcome = self.drive(scope, shared, &topics, &starts);
+            if let Err(problem) = &outcome {
+                // Told before the threads end, which may take as long as a cluster that is gone takes to be given up.
+                self.tell(Phase::Failed(problem.clone()), Vec::new());
+            }
             // Whatever happened, no thread of the run outlives it.
             self.control.stop();
             self.progress.leave();

@@ -178,8 +178,7 @@ impl Finished<'_> {
     }
 
     fn read_topic<T: DeserializeOwned>(&self, topic: &'static str, mut take: impl FnMut(T)) -> Result<(), Problem> {
-        let offsets =
-            |of: &ResultEnds| of.iter().find(|(name, _)| *name == topic).map(|(_, ends)| ends.to_vec()).unwrap_or_default();
+        let offsets = |of: &ResultEnds| of.iter().find(|(name, _)| *name == topic).map(|(_, ends)| ends.to_vec()).unwrap_or_default();
         let reader = Reader::new(self.connection, topic, false).map_err(|error| error.problem(what(topic)))?;
         for ((partition, start), end) in (0..).zip(offsets(self.results.0)).zip(offsets(self.results.1)) {
             read(&reader, topic, partition, start, end, |record| {

@@ -35,6 +35,8 @@ const POLL: Duration = Duration::from_millis(50);
 const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// A cluster that refuses for so long has failed.
 const REFUSED_MAX: Duration = Duration::from_secs(30);
+/// Errors further apart than this have nothing to do with each other.
+const REFUSED_APART: Duration = Duration::from_secs(10);
 
 /// What a member works on.
 #[derive(Clone, Debug)]
@@ -95,13 +97,13 @@ pub fn run_member<T: Task>(config: &MemberConfig, make_task: impl Fn(i32) -> T, 
 
 impl<T: Task, F: Fn(i32) -> T> Member<'_, T, F> {
     fn work(&mut self) -> Result<(), Problem> {
-        let (mut last_commit, mut records, mut refused_since) = (Instant::now(), 0_u32, None);
+        let (mut last_commit, mut records, mut refused) = (Instant::now(), 0_u32, None::<(Instant, Instant)>);
         let consumer = self.consumer;
         while !self.progress.is_leaving() {
             match consumer.poll(POLL) {
                 Ok(Some(GroupEvent::Record(record))) => {
                     self.process(&record)?;
-                    (records, refused_since) = (records.wrapping_add(1), None);
+                    (records, refused) = (records.wrapping_add(1), None);
                     if records % RECORDS_PER_LOOK != 0 {
                         continue;
                     }
@@ -111,7 +113,10 @@ impl<T: Task, F: Fn(i32) -> T> Member<'_, T, F> {
                 Ok(None) => {}
                 Err(error) => {
                     // A broker that restarts is no failure; one that stays away is.
-                    if refused_since.get_or_insert_with(Instant::now).elapsed() > REFUSED_MAX {
+                    let now = Instant::now();
+                    let first = refused.filter(|(_, last)| now - *last < REFUSED_APART).map_or(now, |(first, _)| first);
+                    refused = Some((first, now));
+                    if now - first > REFUSED_MAX {
                         return Err(error.problem(format!("{} can't read {}", self.config.group, self.config.topic)));
                     }
                 }
