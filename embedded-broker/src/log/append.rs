@@ -122,7 +122,7 @@ impl Partition {
         let closed = Arc::new(closed);
         state.closed.push_back(Arc::clone(&closed));
         if !old.sealed {
-            state.unsealed.push((closed, state.producers.clone()));
+            state.unsealed.push((closed, Some(state.producers.clone())));
             self.unsealed.store(true, Relaxed);
             self.environment.housekeeping.notify_one();
         }

@@ -50,8 +50,8 @@ pub(super) struct State {
     pub(super) closed: VecDeque<Arc<ClosedSegment>>,
     pub(super) active: Active,
     pub(super) producers: Producers,
-    /// Closed segments that are not sealed yet, with the producers as they were at their end.
-    pub(super) unsealed: Vec<(Arc<ClosedSegment>, Producers)>,
+    /// Closed segments that are not sealed yet, with the producers as they were at their end, where that is known.
+    pub(super) unsealed: Vec<(Arc<ClosedSegment>, Option<Producers>)>,
     /// Bytes appended since the log was opened. Never less.
     pub(super) appended_bytes: u64,
     /// The topic was deleted.

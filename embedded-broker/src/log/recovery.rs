@@ -34,8 +34,7 @@ impl Partition {
         let partition = Partition::new(name, folder, environment, config, state);
         if !unsealed.is_empty() {
             let mut state = lock(&partition.state);
-            let producers = state.producers.clone();
-            state.unsealed = unsealed.into_iter().map(|segment| (segment, producers.clone())).collect();
+            state.unsealed = unsealed.into_iter().map(|segment| (segment, None)).collect();
             drop(state);
             partition.unsealed.store(true, std::sync::atomic::Ordering::Relaxed);
             partition.environment.housekeeping.notify_one();
@@ -66,8 +65,9 @@ impl Partition {
         }
         let unsealed = std::mem::take(&mut lock(&self.state).unsealed);
         for (segment, producers) in unsealed {
-            // The snapshot first: a sealed segment is not looked into for its producers.
-            self.write_snapshot(segment.next_offset, &producers)?;
+            if let Some(producers) = producers {
+                self.write_snapshot(segment.next_offset, &producers)?;
+            }
             segment.seal(self.disk(), self.config().index_interval_bytes)?;
         }
         Ok(())

@@ -141,3 +141,11 @@ pub(super) enum Closed {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
+
+impl Closed {
+    /// Nobody is at fault.
+    pub(super) fn is_ordinary(&self) -> bool {
+        let gone = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionAborted];
+        matches!(self, Self::Idle) || matches!(self, Self::Io(error) if gone.contains(&error.kind()))
+    }
+}

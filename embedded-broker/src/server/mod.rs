@@ -49,6 +49,8 @@ fn accept(node: &Arc<Node>, connections: &mut JoinSet<()>, stream: TcpStream, pe
     connections.spawn(async move {
         match connection::run(&node, stream, peer).await {
             Ok(()) => tracing::debug!(connection_id, %peer, "connection closed by the client"),
+            // Programs end without a goodbye all the time.
+            Err(reason) if reason.is_ordinary() => tracing::debug!(connection_id, %peer, %reason, "connection closed by the client"),
             Err(reason) => tracing::warn!(connection_id, %peer, %reason, "connection closed"),
         }
         node.stats.connections_open.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);

@@ -10,6 +10,7 @@ use crate::client::{Client, batch, config, fetch_request, name, partition_of, pr
 
 const OFFSET_OUT_OF_RANGE: i16 = 1;
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+const KAFKA_STORAGE_ERROR: i16 = 56;
 
 fn values(records: &Bytes) -> Vec<String> {
     let sets = RecordBatchDecoder::decode_all(&mut records.clone()).unwrap();
@@ -207,5 +208,43 @@ fn producer_ids_are_never_given_twice() {
             assert_eq!((response.error_code, response.producer_epoch), (0, 0));
             assert!(seen.insert(response.producer_id.0), "{} was given before", response.producer_id.0);
         }
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_to_the_producer_and_passes() {
+    let disk = weir_broker::MemoryDisk::default();
+    let mut config = config(std::path::Path::new("/memory"));
+    config.disk = std::sync::Arc::new(disk.clone());
+    let broker = Broker::start(config).unwrap();
+    let mut client = Client::connect(&broker);
+    client.topic("t");
+    assert_eq!(client.produce("t", batch(&["a"])).base_offset, 0);
+    disk.set_space_left(Some(30));
+    assert_eq!(client.produce("t", batch(&["b"])).error_code, KAFKA_STORAGE_ERROR);
+    assert_eq!(values(&client.fetch(&fetch_request("t", 0, 0)).2), ["a"], "what is there can be read");
+    disk.set_space_left(None);
+    assert_eq!(client.produce("t", batch(&["c"])).base_offset, 1);
+    assert_eq!(values(&client.fetch(&fetch_request("t", 0, 0)).2), ["a", "c"]);
+}
+
+#[test]
+fn responses_under_way_share_a_bounded_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.limits.max_in_flight_bytes = 2 * 1024 * 1024;
+    let broker = Broker::start(config).unwrap();
+    let mut client = Client::connect(&broker);
+    client.topic("t");
+    for _ in 0..2 {
+        client.produce("t", batch(&[&"x".repeat(1_000_000)]));
+    }
+    // Far more at once than there is memory for: each waits for its turn, and all are answered.
+    let mut readers: Vec<Client> = (0..20).map(|_| Client::connect(&broker)).collect();
+    for reader in &mut readers {
+        reader.send(11, &fetch_request("t", 0, 0));
+    }
+    for reader in &mut readers {
+        assert_eq!(partition_of(&reader.receive::<FetchRequest>(11)).0, 0);
     }
 }
