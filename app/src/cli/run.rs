@@ -1,0 +1,239 @@
+//! `weir run`: a pipeline without a window, with the verdicts of its checks at the end.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+use weir_model::{Availability, CheckVerdict, Phase, PipelineId, PipelineMeta, PipelineParams, PipelineStatus, Request, RunReport};
+
+use super::{
+    Failure, Globals, Subcommand, note,
+    numbers::{decimal, grouped},
+    output::{Field, Output},
+    support::{Example, Takes, examples, pace::Pace, parse, session::Session, stage::Stage},
+};
+
+/// The generator's seed unless given: a run can be repeated without noting anything down.
+const SEED_DEFAULT: u64 = 42;
+/// How soon a signal is noticed while nothing else happens.
+const SIGNAL_CHECK: Duration = Duration::from_millis(100);
+
+const FIELDS: &[Field] = &[
+    Field { name: "pipeline", meaning: "its name" },
+    Field { name: "seed", meaning: "equal seeds give equal events" },
+    Field { name: "counts", meaning: "counters by name" },
+    Field { name: "latency_ms", meaning: "p50 and p99 from a record's timestamp to the processor having seen it" },
+    Field { name: "checks", meaning: "each with id, verdict (pass, fail, pending) and evidence" },
+    Field { name: "scores", meaning: "figures against truth by name" },
+];
+
+/// The arguments.
+#[derive(Args)]
+pub(super) struct Run {
+    /// Which pipeline, such as clickstream
+    pipeline: String,
+
+    /// Events per second
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
+
+    /// End after rate × this time events, such as 30s or 2m; until Ctrl-C unless given
+    #[arg(long = "for", value_name = "TIME", value_parser = parse::duration_ms)]
+    for_ms: Option<u64>,
+
+    /// The generator's seed
+    #[arg(long, value_name = "N", default_value_t = SEED_DEFAULT)]
+    seed: u64,
+
+    /// How many times faster than the clock event time runs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    speed: Option<u32>,
+
+    /// End with the report as one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+impl Subcommand for Run {
+    const NAME: &'static str = "run";
+    const ABOUT: &'static str = "Run a pipeline without a window, and judge what it computed";
+    const EXAMPLES: &'static [Example] = &[
+        Example { line: "weir run clickstream --for 30s", what: "Half a minute on a broker of its own, then the report" },
+        Example { line: "weir run clickstream --for 10s --rate 5000 --seed 7 --json", what: "A repeatable run with a report for programs" },
+        Example { line: "weir run clickstream -b kafka.example:9092", what: "On a cluster of yours, until Ctrl-C" },
+    ];
+    const TAKES: Takes = Takes { cluster: true, data_dir: true };
+
+    fn details() -> Option<String> {
+        let what = "Without --bootstrap it runs on an embedded broker on a free port, with its data in a temporary folder that goes with it unless \
+                    --data-dir names one. Exit code 1 when a check fails.";
+        Some(format!("{what}\n\n{}", examples::json_section(FIELDS)))
+    }
+
+    fn run(self, globals: &Globals) -> Result<(), Failure> {
+        let metas = weir_backend::pipelines::metas();
+        let meta = find(&metas, &self.pipeline)?;
+        let params = self.params(meta)?;
+        let mut stage = Stage::set(globals)?;
+        note(format_args!(
+            "{} on {}, {} events/s, seed {}; Ctrl-C ends it",
+            meta.id,
+            stage.session.bootstrap(),
+            params.rate_per_s,
+            params.seed
+        ));
+        stage.session.request(Request::StartPipeline(meta.id.clone(), params))?;
+        let report = follow(&mut stage.session, &meta.id)?;
+        let mut out = Output::stdout(self.json);
+        if self.json {
+            out.json(&*report)?;
+        } else {
+            write_report(&mut out, &report)?;
+        }
+        out.flush()?;
+        stage.strike()?;
+        let has_failed = report.checks.iter().any(|check| check.verdict == CheckVerdict::Fail);
+        if has_failed { Err(Failure::Reported) } else { Ok(()) }
+    }
+}
+
+impl Run {
+    fn params(&self, meta: &PipelineMeta) -> Result<PipelineParams, Failure> {
+        let rate_per_s = setting(meta, "rate_per_s", self.rate)?;
+        let events_max = self.for_ms.map(|for_ms| (u64::from(rate_per_s).saturating_mul(for_ms) / 1_000).max(1));
+        Ok(PipelineParams { rate_per_s, seed: self.seed, speed: setting(meta, "speed", self.speed)?, start_at: None, events_max })
+    }
+}
+
+/// The pipeline of that name, if it can run.
+fn find<'a>(metas: &'a [PipelineMeta], wanted: &str) -> Result<&'a PipelineMeta, Failure> {
+    let meta = metas.iter().find(|meta| meta.id.as_str() == wanted && meta.availability == Availability::Ready);
+    meta.ok_or_else(|| {
+        let ready: Vec<&str> = metas.iter().filter(|meta| meta.availability == Availability::Ready).map(|meta| meta.id.as_str()).collect();
+        Failure::Usage(format!("there is no pipeline {wanted:?} to run; there is: {}", ready.join(", ")))
+    })
+}
+
+/// A setting's value: what was asked for if the pipeline can do that, else its default.
+fn setting(meta: &PipelineMeta, name: &str, asked: Option<u32>) -> Result<u32, Failure> {
+    let Some(param) = meta.params.iter().find(|param| &*param.name == name) else { return Ok(asked.unwrap_or(1)) };
+    match asked {
+        None => Ok(param.default as u32),
+        Some(value) if (param.min..=param.max).contains(&f64::from(value)) => Ok(value),
+        Some(value) => Err(Failure::Usage(format!(
+            "{value} {} is outside of what {} can do: {} to {}",
+            param.unit,
+            meta.id,
+            decimal(param.min, 0),
+            decimal(param.max, 0)
+        ))),
+    }
+}
+
+/// Shows how the run goes until its report is there. A signal ends it early, with a report all the same.
+fn follow(session: &mut Session, id: &PipelineId) -> Result<Arc<RunReport>, Failure> {
+    let mut pace = Pace::new();
+    let mut is_stopping = false;
+    loop {
+        if session.end.is_set() && !is_stopping {
+            is_stopping = true;
+            note("ending the run; the processors finish what was generated");
+            session.request(Request::StopPipeline(id.clone()))?;
+        }
+        session.advance(SIGNAL_CHECK);
+        let Some(view) = session.store.runs.get(id) else { continue };
+        if let Some(report) = &view.report {
+            pace.end();
+            return Ok(Arc::clone(report));
+        }
+        if let Some(status) = &view.status {
+            if let Phase::Failed(problem) = &status.phase {
+                pace.end();
+                return Err(problem.clone().into());
+            }
+            pace.show(|| status_line(status));
+        }
+    }
+}
+
+/// How a run goes, in one line.
+pub(crate) fn status_line(status: &PipelineStatus) -> String {
+    let count = |name: &str| status.counts.get(name).map(|count| grouped((*count).into()));
+    let events = count("produced").or_else(|| count("events")).map(|events| format!(", {events} events")).unwrap_or_default();
+    format!(
+        "{}: {} events/s in, {} events/s processed{events}, p99 {} ms",
+        status.phase.label(),
+        decimal(status.produced_per_s, 0),
+        decimal(status.processed_per_s, 0),
+        decimal(status.latency.p99, 1),
+    )
+}
+
+/// How a run ended, in one line.
+pub(crate) fn report_line(report: &RunReport) -> String {
+    let verdicts: Vec<String> = report.checks.iter().map(|check| format!("{} {}", check.id, verdict(check.verdict))).collect();
+    format!("{} ended; checks: {}", report.pipeline, if verdicts.is_empty() { "none".to_owned() } else { verdicts.join(", ") })
+}
+
+fn verdict(verdict: CheckVerdict) -> &'static str {
+    match verdict {
+        CheckVerdict::Pass => "pass",
+        CheckVerdict::Fail => "FAIL",
+        CheckVerdict::Pending => "pending",
+    }
+}
+
+fn write_report<W: Write>(out: &mut Output<W>, report: &RunReport) -> io::Result<()> {
+    out.line(format_args!("{} · seed {}", report.pipeline, report.seed))?;
+    out.line("")?;
+    let width = report.counts.keys().chain(report.scores.keys()).map(|name| name.chars().count()).max().unwrap_or(0);
+    for (name, count) in &report.counts {
+        out.line(format_args!("  {name:width$}  {:>16}", grouped((*count).into())))?;
+    }
+    for (name, score) in &report.scores {
+        out.line(format_args!("  {name:width$}  {:>16}", decimal(*score, 4)))?;
+    }
+    out.line(format_args!("\n  produce to processed: p50 {:.1} ms, p99 {:.1} ms\n", report.latency_ms.p50, report.latency_ms.p99))?;
+    for check in &report.checks {
+        out.line(format_args!("  {:<7}  {}: {}", verdict(check.verdict), check.id, check.evidence))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_as_long_as_its_events() {
+        let metas = weir_backend::pipelines::metas();
+        let meta = find(&metas, "clickstream").unwrap();
+        let run = |rate, for_ms| Run { pipeline: "clickstream".to_owned(), rate, for_ms, seed: 7, speed: None, json: true };
+        assert_eq!(run(Some(500), Some(2_000)).params(meta).unwrap().events_max, Some(1_000));
+        assert_eq!(run(Some(500), None).params(meta).unwrap().events_max, None);
+        assert!(matches!(run(Some(u32::MAX), None).params(meta), Err(Failure::Usage(_))));
+        assert!(matches!(find(&metas, "nonsense"), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn documented_fields_are_those_of_the_report() {
+        let report = RunReport {
+            pipeline: PipelineId::from("p"),
+            seed: 1,
+            counts: [("events".to_owned(), 1_000)].into(),
+            latency_ms: weir_model::Latency { p50: 1.0, p99: 2.0 },
+            checks: Vec::new(),
+            scores: [("precision".to_owned(), 1.0)].into(),
+        };
+        let json = serde_json::to_value(&report).unwrap();
+        let documented: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
+        assert_eq!(json.as_object().unwrap().len(), documented.len());
+        assert!(documented.iter().all(|name| json.get(name).is_some()), "{documented:?}");
+        let mut bytes = Vec::new();
+        write_report(&mut Output::new(&mut bytes, false), &report).unwrap();
+        assert!(String::from_utf8(bytes).unwrap().contains("events                1,000"));
+    }
+}

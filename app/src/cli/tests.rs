@@ -1,0 +1,74 @@
+//! Tests over the list of subcommands.
+
+use std::{env, fs, path::Path};
+
+use super::*;
+
+#[test]
+fn clap_finds_nothing_wrong() {
+    command().debug_assert();
+}
+
+#[test]
+fn every_subcommand_has_help_with_examples_that_parse() {
+    let all = SUBCOMMANDS.iter().flat_map(|entry| entry.examples.iter().map(move |example| (entry.name, example)));
+    for (name, example) in all.chain(EXAMPLES.iter().map(|example| ("weir", example))) {
+        let typed = example.line.split('|').next().unwrap_or_default();
+        assert!(typed.starts_with("weir"), "{name}: {typed}");
+        if let Err(error) = command().try_get_matches_from(typed.split_whitespace()) {
+            panic!("{name}: {typed}: {error}");
+        }
+        assert!(name == "weir" || typed.contains(name), "{typed} is no example of {name}");
+    }
+    for entry in SUBCOMMANDS {
+        assert!(!entry.examples.is_empty(), "{} has no example", entry.name);
+        let help = command().find_subcommand_mut(entry.name).unwrap().render_long_help().to_string();
+        assert!(help.contains("Examples:") && help.contains(entry.about), "{help}");
+    }
+}
+
+#[test]
+fn options_stand_before_the_name_or_after_it() {
+    let read = |line: &str| {
+        let matches = command().try_get_matches_from(line.split_whitespace())?;
+        let (name, after) = matches.subcommand().ok_or_else(|| Failure::Usage("none".to_owned()))?;
+        let takes = SUBCOMMANDS.iter().find(|entry| entry.name == name).unwrap().takes;
+        Globals::of(&matches, WINDOW_TAKES).unwrap().and(Globals::of(after, takes).unwrap(), takes)
+    };
+    assert!(matches!(read("weir -X x=1 topics"), Err(Failure::Usage(_))));
+    let globals = read("weir -b a:1 -X x=1 topics -X y=2").unwrap();
+    assert_eq!(globals.bootstrap.as_deref(), Some("a:1"));
+    assert_eq!(globals.properties.len(), 2, "neither -X is lost");
+    assert_eq!(read("weir -b a:1 topics -b b:2").unwrap().bootstrap.as_deref(), Some("b:2"));
+    assert!(matches!(read("weir -b a:1 broker"), Err(Failure::Usage(_))));
+    assert!(matches!(read("weir --data-dir d topics"), Err(Failure::Usage(_))));
+    assert!(matches!(read("weir --data-dir d run clickstream -b a:1"), Err(Failure::Usage(_))));
+    assert!(read("weir --data-dir d broker").unwrap().data_dir.is_some());
+}
+
+/// The README's table of commands is made from the list: `WEIR_UPDATE_README=1 cargo test -p weir readme` writes it.
+#[test]
+fn the_readme_shows_the_commands() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let (begin, end) = ("<!-- table:commands -->\n", "<!-- /table:commands -->");
+    let (head, rest) = readme.split_once(begin).unwrap();
+    let (table, tail) = rest.split_once(end).unwrap();
+    let expected = table_of_commands();
+    if env::var_os("WEIR_UPDATE_README").is_some() {
+        fs::write(&path, format!("{head}{begin}{expected}{end}{tail}")).unwrap();
+    } else {
+        assert_eq!(table, expected, "run `WEIR_UPDATE_README=1 cargo test -p weir readme`");
+    }
+}
+
+fn table_of_commands() -> String {
+    let mut table = "| command | what it does |\n|---|---|\n| `weir` | Open the window |\n".to_owned();
+    let mut command = command();
+    command.build();
+    for entry in SUBCOMMANDS {
+        let usage = usage(&mut command, entry.name);
+        table.push_str(&format!("| `{}` | {} |\n", usage.trim_start_matches("Usage: ").trim(), entry.about));
+    }
+    table
+}
