@@ -24,7 +24,9 @@ pub fn read_cluster(admin: &Admin, connection: &Connection) -> Result<ClusterSna
 
     let known: Vec<(String, i32)> = topics
         .iter()
-        .flat_map(|topic| topic.partitions.iter().flatten().filter(|partition| partition.leader >= 0).map(|partition| (topic.name.clone(), partition.id)))
+        .flat_map(|topic| {
+            topic.partitions.iter().flatten().filter(|partition| partition.leader >= 0).map(|partition| (topic.name.clone(), partition.id))
+        })
         .collect();
     let log_starts = offsets(admin, &known, OffsetSpec::Earliest, &mut partial);
     let ends = offsets(admin, &known, OffsetSpec::Latest, &mut partial);
@@ -82,7 +84,11 @@ fn sizes(connection: &Connection, brokers: &[(i32, String, u16)], partial: &mut 
     let read = |(id, host, port): &(i32, String, u16)| match read_log_dirs(host, *port, LOG_DIRS_TIMEOUT) {
         Ok(sizes) => Some((*id, sizes)),
         Err(error) => {
-            partial.push(Problem::new(format!("Sizes on broker {id} are unknown"), error.to_string(), "They come back when the broker answers"));
+            partial.push(Problem::new(
+                format!("Sizes on broker {id} are unknown"),
+                error.to_string(),
+                "They come back when the broker answers",
+            ));
             None
         }
     };

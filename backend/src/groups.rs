@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use weir_model::{
-    BrokerId, ClusterSnapshot, Group, GroupId, GroupKind, GroupPartition, GroupState, GroupsSnapshot, Member, MemberId, Offset, PartitionId,
-    TimestampMs, TopicName, TopicPartition,
+    BrokerId, ClusterSnapshot, Group, GroupId, GroupKind, GroupPartition, GroupState, GroupsSnapshot, Member, MemberId, Offset,
+    PartitionId, TimestampMs, TopicName, TopicPartition,
 };
 
 use crate::{
@@ -67,7 +67,8 @@ impl GroupsReader {
                 rows.entry(at.clone()).or_default().1 = Some(member.id.clone());
             }
         }
-        let partitions = rows.into_iter().map(|(place, (committed, member_id))| self.partition(&id, place, committed, member_id, cluster, at)).collect();
+        let partitions =
+            rows.into_iter().map(|(place, (committed, member_id))| self.partition(&id, place, committed, member_id, cluster, at)).collect();
         Group {
             id,
             state: state(&description.state),
@@ -116,8 +117,11 @@ impl GroupsReader {
 }
 
 fn member(it: crate::client::MemberDescription) -> Member {
-    let mut assignment: Vec<TopicPartition> =
-        it.assignment.into_iter().map(|(topic, partition)| TopicPartition { topic: TopicName::from(topic), partition: PartitionId(partition) }).collect();
+    let mut assignment: Vec<TopicPartition> = it
+        .assignment
+        .into_iter()
+        .map(|(topic, partition)| TopicPartition { topic: TopicName::from(topic), partition: PartitionId(partition) })
+        .collect();
     assignment.sort();
     Member {
         id: MemberId::from(it.member_id),

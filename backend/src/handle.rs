@@ -73,9 +73,11 @@ impl Handle {
             Some(Err(TrySendError::Full(_))) => {
                 Err(Problem::new("Busy", format!("{REQUESTS_MAX} requests wait already"), "Try again in a moment"))
             }
-            Some(Err(TrySendError::Disconnected(_))) | None => {
-                Err(Problem::new("The backend has ended", "one of its threads failed", "Restart the program; the notice before this one says more"))
-            }
+            Some(Err(TrySendError::Disconnected(_))) | None => Err(Problem::new(
+                "The backend has ended",
+                "one of its threads failed",
+                "Restart the program; the notice before this one says more",
+            )),
         }
     }
 
@@ -174,7 +176,10 @@ impl Backend {
             self.connect(cluster);
             return Ok(());
         }
-        let session = self.session.as_mut().ok_or_else(|| Problem::new("Not connected", "no cluster was chosen, or it did not start", "Choose a cluster first"))?;
+        let session = self
+            .session
+            .as_mut()
+            .ok_or_else(|| Problem::new("Not connected", "no cluster was chosen, or it did not start", "Choose a cluster first"))?;
         match request {
             Request::Connect(_) => Ok(()), // answered above
             Request::Refresh => {
@@ -242,7 +247,9 @@ impl Backend {
                 Connection::new(self.local.insert(local).bootstrap(), Vec::new())
             }
         };
-        let data_dir = matches!(cluster, Cluster::Local).then(|| self.local.as_ref().map(|local| local.data_dir().display().to_string().into())).flatten();
+        let data_dir = matches!(cluster, Cluster::Local)
+            .then(|| self.local.as_ref().map(|local| local.data_dir().display().to_string().into()))
+            .flatten();
         let poller = Poller::start(cluster.clone(), connection.clone(), data_dir, self.updates.clone())?;
         let (operations, inbox) = sync_channel(OPERATIONS_MAX);
         let (worker_connection, updates, refresh) = (connection.clone(), self.updates.clone(), poller.refresher());
@@ -274,11 +281,14 @@ impl Session {
     }
 
     fn operate(&self, operation: Operation) -> Result<(), Problem> {
-        self.operations.try_send(operation).map_err(|_| Problem::new("Busy", format!("{OPERATIONS_MAX} changes wait already"), "Wait until some are done"))
+        self.operations
+            .try_send(operation)
+            .map_err(|_| Problem::new("Busy", format!("{OPERATIONS_MAX} changes wait already"), "Wait until some are done"))
     }
 
     fn pipeline(&self, id: &PipelineId) -> Result<&RunningPipeline, Problem> {
-        self.pipelines.get(id).ok_or_else(|| Problem::new(format!("{id} does not run"), "it was not started, or it has ended", "Start it first"))
+        self.pipelines
+            .get(id)
+            .ok_or_else(|| Problem::new(format!("{id} does not run"), "it was not started, or it has ended", "Start it first"))
     }
 }
-

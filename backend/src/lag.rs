@@ -8,6 +8,8 @@ use weir_model::{LagVerdict, Verdict};
 pub const HISTORY_SAMPLES_MAX: usize = 30;
 /// A verdict about movement needs at least this much time between the oldest and the newest sample.
 const HISTORY_MIN_MS: i64 = 5_000;
+/// A committed offset that stands for so long, with records waiting, has stalled. Most clients commit every five seconds.
+const STALLED_MS: i64 = 12_000;
 /// Growth below this share of what arrives is noise of the sampling.
 const FALLING_BEHIND_SHARE: f64 = 0.02;
 
@@ -64,15 +66,22 @@ impl History {
     pub fn verdict(&self, has_member: bool) -> LagVerdict {
         let Some(last) = self.0.back() else { return verdict(Verdict::Unknown, "no offsets were read yet".to_owned()) };
         let Some(committed) = last.committed else {
-            return verdict(Verdict::NoCommit, format!("the group never committed; the log holds offsets {} to {}", last.log_start, last.end));
+            return verdict(
+                Verdict::NoCommit,
+                format!("the group never committed; the log holds offsets {} to {}", last.log_start, last.end),
+            );
         };
         if committed < last.log_start {
             let lost = last.log_start - committed;
-            return verdict(Verdict::DataLost, format!("committed {committed} < log start {}: {lost} records were deleted unread", last.log_start));
+            return verdict(
+                Verdict::DataLost,
+                format!("committed {committed} < log start {}: {lost} records were deleted unread", last.log_start),
+            );
         }
         let lag = last.end - committed;
         if lag <= 0 {
-            return verdict(Verdict::CaughtUp, format!("committed {committed} = end {}", last.end));
+            // Ends are read before commits, so a commit may be ahead of the end.
+            return verdict(Verdict::CaughtUp, format!("committed {committed}, nothing after it"));
         }
         self.verdict_behind(lag, has_member)
     }
@@ -81,9 +90,15 @@ impl History {
         let Movement { produced_per_s: Some(produced), consumed_per_s: Some(consumed) } = self.movement() else {
             return verdict(Verdict::Unknown, format!("{lag} behind; {} s of history are needed to judge", HISTORY_MIN_MS / 1_000));
         };
-        if consumed == 0.0 {
+        if self.stood_still_ms() >= STALLED_MS {
             let who = if has_member { "its member commits nothing" } else { "no member reads it" };
-            return verdict(Verdict::Stalled, format!("{lag} behind and {who}"));
+            return verdict(Verdict::Stalled, format!("{lag} behind, no commit for {} s or more, and {who}", STALLED_MS / 1_000));
+        }
+        if consumed == 0.0 {
+            return verdict(
+                Verdict::Unknown,
+                format!("{lag} behind; no commit yet, {} s without one count as stalled", STALLED_MS / 1_000),
+            );
         }
         let evidence = format!("{lag} behind; {produced:.1}/s arrive, {consumed:.1}/s are committed");
         if produced - consumed > produced * FALLING_BEHIND_SHARE && self.is_growing() {
@@ -91,6 +106,14 @@ impl History {
         } else {
             verdict(Verdict::Keeping, evidence)
         }
+    }
+
+    /// For how long records have waited without the committed offset moving.
+    fn stood_still_ms(&self) -> i64 {
+        let Some(last) = self.0.back() else { return 0 };
+        let waits =
+            |sample: &&Sample| sample.committed == last.committed && sample.committed.is_some_and(|committed| sample.end > committed);
+        self.0.iter().rev().take_while(waits).last().map_or(0, |first| last.at_ms - first.at_ms)
     }
 
     /// Whether the second half of the history has more lag than the first: one slow commit is not a trend.
@@ -133,6 +156,12 @@ mod tests {
         check(&[(Some(50), 100)], Verdict::Unknown);
         check(&over(|_| (Some(50), 100)), Verdict::Stalled);
         check(&over(|at| (Some(50), 100 + at)), Verdict::Stalled);
+        // Stood for long, but had nothing to read until a moment ago.
+        check(&over(|at| (Some(50), if at < 12 { 50 } else { 60 })), Verdict::Unknown);
+        // Moved for long, then stopped.
+        check(&over(|at| (Some(50 + at.min(5)), 100 + at)), Verdict::Stalled);
+        // Commits every five seconds.
+        check(&over(|at| (Some(100 + at / 5 * 50), 110 + at * 10)), Verdict::Keeping);
         check(&over(|at| (Some(100 + at * 5), 200 + at * 10)), Verdict::FallingBehind);
         check(&over(|at| (Some(100 + at * 10), 1_000 + at * 5)), Verdict::Keeping);
         check(&over(|at| (Some(100 + at * 10), 130 + at * 10)), Verdict::Keeping);

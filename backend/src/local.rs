@@ -67,7 +67,11 @@ impl LocalBroker {
 /// When the system names no home for the user.
 pub fn default_data_dir() -> Result<PathBuf, Problem> {
     directories::ProjectDirs::from("", "", "weir").map(|dirs| dirs.data_dir().join("broker")).ok_or_else(|| {
-        Problem::new("There is no folder for the broker's data", "the system names no home directory for this user", "Name one with --data-dir")
+        Problem::new(
+            "There is no folder for the broker's data",
+            "the system names no home directory for this user",
+            "Name one with --data-dir",
+        )
     })
 }
 

@@ -93,6 +93,10 @@ fn produce(connection: &Connection, record: &ProduceRecord) -> Result<String, Pr
     match told.recv_timeout(TIMEOUT) {
         Ok(Ok(at)) => Ok(format!("Written to {} [{}] at offset {}", record.topic, at.partition, at.offset)),
         Ok(Err(error)) => Err(error.problem(what())),
-        Err(_) => Err(Problem::new(what(), format!("no acknowledgement came within {} s", TIMEOUT.as_secs()), "It may still arrive: look before you write it again")),
+        Err(_) => Err(Problem::new(
+            what(),
+            format!("no acknowledgement came within {} s", TIMEOUT.as_secs()),
+            "It may still arrive: look before you write it again",
+        )),
     }
 }

@@ -47,7 +47,8 @@ impl Poller {
     /// # Errors
     /// When a property is not valid, or the system refuses a thread.
     pub fn start(cluster: Cluster, connection: Connection, data_dir: Option<Arc<str>>, updates: Updates) -> Result<Self, Problem> {
-        let admin = Admin::new(&connection, ANSWER_MAX).map_err(|error| error.problem(format!("{} can't be used", connection.bootstrap())))?;
+        let admin =
+            Admin::new(&connection, ANSWER_MAX).map_err(|error| error.problem(format!("{} can't be used", connection.bootstrap())))?;
         let signal = Refresh(Arc::default());
         let mut polling = Polling {
             cluster,
@@ -77,7 +78,7 @@ impl Poller {
         self.signal.clone()
     }
 
-    /// Ends; what it was about to tell may still come.
+    /// Ends. It tells nothing from now on, though its thread may still wait for an answer.
     pub fn stop(self) {
         drop(self);
     }
@@ -103,14 +104,21 @@ impl Refresh {
     /// Waits; false when it is time to end.
     fn wait(&self, timeout: Duration) -> bool {
         let signal = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut signal, _) =
-            self.0.1.wait_timeout_while(signal, timeout, |signal| !signal.is_wanted && !signal.is_ended).unwrap_or_else(PoisonError::into_inner);
+        let (mut signal, _) = self
+            .0
+            .1
+            .wait_timeout_while(signal, timeout, |signal| !signal.is_wanted && !signal.is_ended)
+            .unwrap_or_else(PoisonError::into_inner);
         signal.is_wanted = false;
         !signal.is_ended
     }
 
-    fn is_ended(&self) -> bool {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).is_ended
+    /// Tells something unless it is time to end. What stops us holds the same lock, so nothing of an old cluster follows the news of a new one.
+    fn publish(&self, updates: &Updates, update: Update) {
+        let signal = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !signal.is_ended {
+            updates.publish(update);
+        }
     }
 }
 
@@ -132,12 +140,11 @@ struct Polling {
 impl Polling {
     fn read_and_wait(&mut self) -> bool {
         match read_cluster(&self.admin, &self.connection) {
-            Ok(snapshot) if !self.signal.is_ended() => {
+            Ok(snapshot) => {
                 self.tell_connected();
                 self.tell(snapshot);
             }
-            Err(error) if !self.signal.is_ended() => self.tell_failed(&error),
-            _ => return false,
+            Err(error) => self.tell_failed(&error),
         }
         self.signal.wait(if self.unchanged >= QUIET_AFTER { QUIET_INTERVAL } else { ACTIVE_INTERVAL })
     }
@@ -151,12 +158,12 @@ impl Polling {
         let snapshot = Stamped { value: Arc::new(snapshot), as_of: now };
         self.last = Some(snapshot.clone());
         if is_changed || is_heartbeat {
-            self.updates.publish(Update::Cluster(Ok(snapshot)));
+            self.publish(Update::Cluster(Ok(snapshot)));
         }
         let are_groups_changed = match groups {
             Ok(groups) => self.tell_groups(groups, now, is_heartbeat),
             Err(error) => {
-                self.updates.publish(Update::Groups(Err(error.problem("The consumer groups could not be read"))));
+                self.publish(Update::Groups(Err(error.problem("The consumer groups could not be read"))));
                 self.last_groups = None;
                 true
             }
@@ -176,7 +183,7 @@ impl Polling {
         if is_changed || is_heartbeat {
             let groups = Arc::new(groups);
             self.last_groups = Some(Arc::clone(&groups));
-            self.updates.publish(Update::Groups(Ok(Stamped { value: groups, as_of })));
+            self.publish(Update::Groups(Ok(Stamped { value: groups, as_of })));
         }
         is_changed
     }
@@ -185,7 +192,7 @@ impl Polling {
         if self.is_connected != Some(true) {
             self.is_connected = Some(true);
             let (cluster, bootstrap, data_dir) = (self.cluster.clone(), self.connection.bootstrap().into(), self.data_dir.clone());
-            self.updates.publish(Update::Connection(ConnectionState::Connected { cluster, bootstrap, data_dir }));
+            self.publish(Update::Connection(ConnectionState::Connected { cluster, bootstrap, data_dir }));
         }
     }
 
@@ -194,8 +201,16 @@ impl Polling {
         self.unchanged = 0;
         if self.is_connected != Some(false) {
             self.is_connected = Some(false);
-            self.updates.publish(Update::Connection(ConnectionState::Failed { cluster: self.cluster.clone(), problem: problem.clone() }));
+            self.publish(Update::Connection(ConnectionState::Failed { cluster: self.cluster.clone(), problem: problem.clone() }));
         }
-        self.updates.publish(Update::Cluster(Err(problem)));
+        // Whatever it answers next is news.
+        self.last = None;
+        self.last_groups = None;
+        self.publish(Update::Cluster(Err(problem.clone())));
+        self.publish(Update::Groups(Err(problem)));
+    }
+
+    fn publish(&self, update: Update) {
+        self.signal.publish(&self.updates, update);
     }
 }

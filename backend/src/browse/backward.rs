@@ -1,16 +1,14 @@
 //! The newest matches first: partitions are read backwards in growing blocks until no unread record can be newer than those found.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use weir_model::{MessageQuery, Record, StopReason};
 
-use super::{Extent, scan::Scan};
+use super::{Extent, POLL_INTERVAL, Patience, scan::Scan};
 use crate::client::{ClientError, Reader, ReaderEvent};
 
-/// How soon a stop is noticed while nothing comes.
-const POLL_INTERVAL: Duration = Duration::from_millis(25);
-/// The first block of a partition, when there is a filter.
-const BLOCK_RECORDS_MIN: i64 = 1_000;
+/// The first block of a partition, at least.
+const BLOCK_RECORDS_MIN: i64 = 200;
 /// Blocks double up to this size.
 const BLOCK_RECORDS_MAX: i64 = 500_000;
 
@@ -25,11 +23,18 @@ struct Progress {
 }
 
 pub(super) fn newest(reader: &Reader, query: &MessageQuery, extents: &[Extent], scan: &mut Scan<'_>) -> Result<StopReason, ClientError> {
-    let first_block = if query.contains.is_empty() { i64::try_from(query.limit).unwrap_or(i64::MAX) } else { BLOCK_RECORDS_MIN };
+    // Without a filter, one block of each partition is likely to hold what is asked for.
+    let partition_count = extents.iter().filter(|extent| !extent.is_empty()).count().max(1);
+    let first_block = if query.contains.is_empty() { i64::try_from(query.limit / partition_count).unwrap_or(i64::MAX) } else { 0 };
     let mut partitions: Vec<Progress> = extents
         .iter()
         .filter(|extent| !extent.is_empty())
-        .map(|extent| Progress { extent: *extent, read_from: extent.end, block: first_block.clamp(1, BLOCK_RECORDS_MAX), oldest_ms: i64::MAX })
+        .map(|extent| Progress {
+            extent: *extent,
+            read_from: extent.end,
+            block: first_block.clamp(BLOCK_RECORDS_MIN, BLOCK_RECORDS_MAX),
+            oldest_ms: i64::MAX,
+        })
         .collect();
     for extent in extents {
         scan.begin(extent.partition, extent.end);
@@ -79,12 +84,17 @@ fn read_blocks(
 ) -> Result<bool, ClientError> {
     let mut ends: HashMap<i32, i64> = blocks.iter().map(|(partition, (_, to))| (*partition, *to)).collect();
     reader.assign(blocks.iter().map(|(partition, (from, _))| (*partition, *from)))?;
+    let mut patience = Patience::new();
     while !ends.is_empty() {
         if !scan.tick() {
             return Ok(false);
         }
-        match reader.poll(POLL_INTERVAL)? {
-            None => {}
+        let event = reader.poll(POLL_INTERVAL)?;
+        if event.is_some() {
+            patience.heard();
+        }
+        match event {
+            None => patience.check(reader)?,
             Some(ReaderEvent::End(partition)) => {
                 ends.remove(&partition);
             }

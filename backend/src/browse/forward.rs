@@ -1,14 +1,11 @@
 //! Reading from chosen offsets towards the end, and beyond it when the query follows.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::{HashMap, HashSet};
 
-use weir_model::{MessageQuery, StopReason};
+use weir_model::{MessageQuery, Start, StopReason};
 
-use super::{Extent, scan::Scan};
+use super::{Extent, POLL_INTERVAL, Patience, scan::Scan};
 use crate::client::{ClientError, Reader, ReaderEvent};
-
-/// How soon a stop is noticed while nothing comes.
-const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 pub(super) fn read(
     reader: &Reader,
@@ -26,7 +23,20 @@ pub(super) fn read(
         }
     }
     reader.assign(starts)?;
+    let mut begun = HashSet::new();
+    // Brokers may answer the question for a time with the offset of the batch that holds it: what is older is skipped.
+    let mut is_too_old = |partition: i32, timestamp_ms: Option<i64>| match query.start {
+        Start::Timestamp(at) if !begun.contains(&partition) => {
+            let is_too_old = timestamp_ms.is_some_and(|timestamp_ms| timestamp_ms < at.0);
+            if !is_too_old {
+                begun.insert(partition);
+            }
+            is_too_old
+        }
+        _ => false,
+    };
     let already_matched = scan.matched();
+    let mut patience = Patience::new();
     while scan.matched() - already_matched < query.limit as u64 {
         if ends.is_empty() && !query.follow {
             return Ok(StopReason::End);
@@ -34,8 +44,12 @@ pub(super) fn read(
         if !scan.tick() {
             return Ok(StopReason::Cancelled);
         }
-        match reader.poll(POLL_INTERVAL)? {
-            None => {}
+        let event = reader.poll(POLL_INTERVAL)?;
+        if event.is_some() || ends.is_empty() {
+            patience.heard(); // with nothing left to read, silence is what is expected
+        }
+        match event {
+            None => patience.check(reader)?,
             Some(ReaderEvent::End(partition)) => {
                 // The rest of the range is a gap: compacted away, or markers of transactions.
                 if let Some(end) = ends.remove(&partition) {
@@ -49,8 +63,9 @@ pub(super) fn read(
                 if end.is_some_and(|end| offset + 1 >= end) {
                     ends.remove(&partition);
                 }
-                if is_beyond {
-                    continue; // it came after the query began
+                // What came after the query began is not part of it.
+                if is_beyond || is_too_old(partition, record.timestamp_ms()) {
+                    continue;
                 }
                 if let Some(record) = scan.look(&record) {
                     scan.emit(record);

@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use weir_model::{MessageQuery, Problem, Start, StopReason};
@@ -23,6 +23,11 @@ use scan::Scan;
 
 /// A cluster that does not answer a question about offsets within this time fails the query.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// A query that has something left to read and hears nothing for so long has failed.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// How soon a stop is noticed while nothing comes.
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// Tells a running query to end. Clones are one flag.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +70,9 @@ type Failed = Result<ClientError, Problem>;
 fn find(connection: &Connection, query: &MessageQuery, scan: &mut Scan<'_>) -> Result<StopReason, Failed> {
     let admin = Admin::new(connection, ANSWER_MAX).map_err(Ok)?;
     let extents = extents(&admin, query)?;
+    if query.limit == 0 {
+        return Ok(StopReason::Limit);
+    }
     let reader = Reader::new(connection, query.topic.as_str(), false).map_err(Ok)?;
     if query.start == Start::Newest {
         let stopped = backward::newest(&reader, query, &extents, scan).map_err(Ok)?;
@@ -76,6 +84,26 @@ fn find(connection: &Connection, query: &MessageQuery, scan: &mut Scan<'_>) -> R
     }
     let starts = starts(&admin, query, &extents)?;
     forward::read(&reader, query, &extents, starts, scan).map_err(Ok)
+}
+
+/// Notices that a cluster went silent while there was something left to read.
+struct Patience {
+    heard_at: Instant,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { heard_at: Instant::now() }
+    }
+
+    fn heard(&mut self) {
+        self.heard_at = Instant::now();
+    }
+
+    /// Nothing came this time.
+    fn check(&self, reader: &Reader) -> Result<(), ClientError> {
+        if self.heard_at.elapsed() < SILENCE_MAX { Ok(()) } else { Err(reader.take_last_error().unwrap_or_else(ClientError::no_answer)) }
+    }
 }
 
 fn extents(admin: &Admin, query: &MessageQuery) -> Result<Vec<Extent>, Failed> {
@@ -130,5 +158,9 @@ fn starts(admin: &Admin, query: &MessageQuery, extents: &[Extent]) -> Result<Vec
 }
 
 fn unknown_topic(topic: &str) -> Problem {
-    Problem::new(format!("There is no topic {topic}"), "the cluster does not know it, or you may not see it", "Check the name; `weir topics` lists what there is")
+    Problem::new(
+        format!("There is no topic {topic}"),
+        "the cluster does not know it, or you may not see it",
+        "Check the name; `weir topics` lists what there is",
+    )
 }

@@ -21,9 +21,9 @@ pub(super) struct Scan<'a> {
     query: &'a MessageQuery,
     updates: &'a Updates,
     cancel: &'a Cancel,
-    /// The filter in lower case; empty keeps all.
-    needle: String,
     receipt: Receipt,
+    /// How many records had been looked at when the reader last heard of it.
+    told_scanned: Option<u64>,
     rows: Vec<Arc<MessageRow>>,
     started: Instant,
     flushed: Instant,
@@ -31,15 +31,21 @@ pub(super) struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     pub(super) fn new(query: &'a MessageQuery, updates: &'a Updates, cancel: &'a Cancel) -> Self {
-        let receipt = Receipt { ranges: Vec::new(), records_scanned: 0, records_matched: 0, bytes_scanned: 0, stopped: None, elapsed_ms: 0 };
+        let receipt =
+            Receipt { ranges: Vec::new(), records_scanned: 0, records_matched: 0, bytes_scanned: 0, stopped: None, elapsed_ms: 0 };
         let now = Instant::now();
-        Self { query, updates, cancel, needle: query.contains.to_lowercase(), receipt, rows: Vec::new(), started: now, flushed: now }
+        Self { query, updates, cancel, receipt, told_scanned: None, rows: Vec::new(), started: now, flushed: now }
     }
 
     /// Begins the account of a partition.
     pub(super) fn begin(&mut self, partition: i32, from: i64) {
         if self.receipt.ranges.iter().all(|range| range.partition.0 != partition) {
-            self.receipt.ranges.push(PartitionRange { partition: PartitionId(partition), from: Offset(from), to: Offset(from), records: 0 });
+            self.receipt.ranges.push(PartitionRange {
+                partition: PartitionId(partition),
+                from: Offset(from),
+                to: Offset(from),
+                records: 0,
+            });
         }
     }
 
@@ -58,16 +64,13 @@ impl<'a> Scan<'a> {
     }
 
     fn matches(&self, record: &IncomingRecord<'_>) -> Option<Record> {
-        if self.needle.is_empty() {
-            return Some(record.to_record());
-        }
-        let holds = |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| contains_ignoring_case(bytes, &self.needle));
-        if holds(record.key()) || holds(record.value()) {
-            return Some(record.to_record());
-        }
-        let copy = record.to_record();
-        let in_header = |it: &weir_model::RecordHeader| holds(Some(it.name.as_bytes())) || holds(it.value.as_deref());
-        copy.headers.iter().any(in_header).then_some(copy)
+        let needle = &*self.query.contains;
+        let holds = |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| contains_ignoring_case(bytes, needle));
+        let is_match = needle.is_empty()
+            || holds(record.key())
+            || holds(record.value())
+            || record.headers().any(|(name, value)| holds(Some(name.as_bytes())) || holds(value));
+        is_match.then(|| record.to_record())
     }
 
     /// How many matched until now.
@@ -97,14 +100,17 @@ impl<'a> Scan<'a> {
     /// Sends what waits when it is time to. False when the query is to end.
     pub(super) fn tick(&mut self) -> bool {
         let waited = self.flushed.elapsed();
-        if self.rows.len() >= BATCH_ROWS_MAX || (!self.rows.is_empty() && waited >= FLUSH_INTERVAL) || waited >= PROGRESS_INTERVAL && self.has_moved() {
+        if self.rows.len() >= BATCH_ROWS_MAX
+            || (!self.rows.is_empty() && waited >= FLUSH_INTERVAL)
+            || waited >= PROGRESS_INTERVAL && self.has_moved()
+        {
             self.flush();
         }
         !self.cancel.is_set()
     }
 
     fn has_moved(&self) -> bool {
-        self.receipt.elapsed_ms == 0 || self.receipt.stopped.is_none() && self.query.limit > 0 && !self.query.follow
+        self.told_scanned != Some(self.receipt.records_scanned)
     }
 
     /// Sends the rest and the final receipt.
@@ -120,6 +126,7 @@ impl<'a> Scan<'a> {
             self.cancel.cancel(); // nobody reads any more
         }
         self.flushed = Instant::now();
+        self.told_scanned = Some(self.receipt.records_scanned);
     }
 }
 
@@ -140,7 +147,7 @@ fn row(record: Record) -> Arc<MessageRow> {
     })
 }
 
-/// Whether UTF-8 or other bytes hold a lower-case text, ASCII letters in any case.
+/// Whether UTF-8 or other bytes hold a text, ASCII letters in any case.
 fn contains_ignoring_case(bytes: &[u8], needle: &str) -> bool {
     let needle = needle.as_bytes();
     let Some(first) = needle.first() else { return true };
@@ -161,7 +168,9 @@ mod tests {
 
     #[test]
     fn texts_are_found_in_any_case() {
-        let check = |bytes: &str, needle: &str, expect: bool| assert_eq!(contains_ignoring_case(bytes.as_bytes(), needle), expect, "{needle} in {bytes}");
+        let check = |bytes: &str, needle: &str, expect: bool| {
+            assert_eq!(contains_ignoring_case(bytes.as_bytes(), needle), expect, "{needle} in {bytes}")
+        };
         check("Hello World", "world", true);
         check("aab", "ab", true);
         check("short", "shorter", false);

@@ -1,17 +1,21 @@
 //! Asking a cluster about itself, and changing it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, ConfigSource as RdConfigSource, NewTopic, ResourceSpecifier, TopicReplication},
+    types::RDKafkaErrorCode,
 };
 use weir_model::{ConfigEntry, ConfigSource};
 
 use super::{
     ClientError, Connection,
-    connection::Context,
+    connection::{Context, Trouble},
     sys::{self, GroupDescription, GroupListing, GroupOffset, ListedOffset, OffsetSpec},
 };
+
+/// The first try at metadata; each further one may take twice as long. Between them is looked whether a broker can be reached at all.
+const FIRST_TRY: Duration = Duration::from_millis(400);
 
 /// An administrator's client. All calls but the async ones block until their deadline at the latest.
 pub struct Admin {
@@ -57,7 +61,9 @@ impl Admin {
     /// When a property is not valid.
     pub fn new(connection: &Connection, timeout: Duration) -> Result<Self, ClientError> {
         let defaults = [("socket.connection.setup.timeout.ms", "5000"), ("reconnect.backoff.max.ms", "1000")];
-        Ok(Self { inner: connection.config(&defaults).create_with_context(Context::default())?, timeout })
+        // librdkafka builds it on a producer, whose question about a topic would create that topic.
+        let fixed = [("allow.auto.create.topics", "false")];
+        Ok(Self { inner: connection.config(&defaults, &fixed).create_with_context(Context::default())?, timeout })
     }
 
     /// Brokers, topics and partitions; of one topic, or of all.
@@ -65,7 +71,7 @@ impl Admin {
     /// # Errors
     /// When no broker answers in time; the reason is the connection's where it is known.
     pub fn metadata(&self, topic: Option<&str>) -> Result<Metadata, ClientError> {
-        let metadata = self.inner.inner().fetch_metadata(topic, self.timeout).map_err(|error| self.reason(error.into()))?;
+        let metadata = self.fetch_metadata(topic)?;
         let partition = |it: &rdkafka::metadata::MetadataPartition| PartitionMetadata {
             id: it.id(),
             leader: it.leader(),
@@ -129,7 +135,13 @@ impl Admin {
     ///
     /// # Errors
     /// When the cluster refuses or does not answer in time.
-    pub async fn create_topic(&self, name: &str, partitions: i32, replication_factor: i32, configs: &[(&str, &str)]) -> Result<(), ClientError> {
+    pub async fn create_topic(
+        &self,
+        name: &str,
+        partitions: i32,
+        replication_factor: i32,
+        configs: &[(&str, &str)],
+    ) -> Result<(), ClientError> {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replication_factor));
         let topic = configs.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
         let outcome = self.inner.create_topics([&topic], &self.options()).await.map_err(|error| self.reason(error.into()))?;
@@ -163,6 +175,12 @@ impl Admin {
         let answers = self.inner.describe_configs(&topics, &self.options()).await.map_err(|error| self.reason(error.into()))?;
         let resource = answers.into_iter().next().ok_or_else(|| ClientError::message("the answer names no topic"))?;
         let resource = resource.map_err(|code| ClientError::of_code(code, ""))?;
+        if resource.entries.is_empty() {
+            // The binding drops the error that stands in place of the entries.
+            let described = self.metadata(Some(name))?.topics.into_iter().find(|topic| topic.name == name);
+            described.map(|topic| topic.partitions).transpose()?;
+            return Err(ClientError::of_code(RDKafkaErrorCode::TopicAuthorizationFailed, "the cluster tells no configuration of it"));
+        }
         let mut entries: Vec<ConfigEntry> = resource
             .entries
             .into_iter()
@@ -171,7 +189,9 @@ impl Admin {
                 value: if entry.is_sensitive { None } else { entry.value.map(Into::into) },
                 source: match entry.source {
                     RdConfigSource::DynamicTopic => ConfigSource::Topic,
-                    RdConfigSource::DynamicBroker | RdConfigSource::DynamicDefaultBroker | RdConfigSource::StaticBroker => ConfigSource::Broker,
+                    RdConfigSource::DynamicBroker | RdConfigSource::DynamicDefaultBroker | RdConfigSource::StaticBroker => {
+                        ConfigSource::Broker
+                    }
                     RdConfigSource::Default => ConfigSource::Default,
                     RdConfigSource::Unknown => ConfigSource::Unknown,
                 },
@@ -185,9 +205,39 @@ impl Admin {
         AdminOptions::new().operation_timeout(Some(self.timeout)).request_timeout(Some(self.timeout))
     }
 
+    /// Asks until an answer comes, the time is over, or it is clear that none will come: a refused connection is known at once.
+    fn fetch_metadata(&self, topic: Option<&str>) -> Result<rdkafka::metadata::Metadata, ClientError> {
+        self.take_trouble(); // of calls before
+        let deadline = Instant::now() + self.timeout;
+        let mut wait = FIRST_TRY;
+        let mut reason = None;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let error = match self.inner.inner().fetch_metadata(topic, wait.min(left)) {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) => ClientError::from(error),
+            };
+            let trouble = self.take_trouble();
+            reason = trouble.error.or(reason);
+            let is_hopeless = trouble.is_all_down || !error.is_no_answer() || reason.as_ref().is_some_and(ClientError::is_about_properties);
+            if is_hopeless || wait >= left {
+                return Err(if error.is_no_answer() { reason.unwrap_or(error) } else { error });
+            }
+            wait *= 2;
+        }
+    }
+
     /// "Timed out" says little; the connection's own last error says why.
     fn reason(&self, error: ClientError) -> ClientError {
-        self.inner.inner().context().take_last_error().map_or(error, ClientError::from)
+        if error.is_no_answer() { self.take_trouble().error.unwrap_or(error) } else { error }
+    }
+
+    /// What the client reported since the last call. It reports to a queue that nobody else serves.
+    fn take_trouble(&self) -> Trouble {
+        for error in sys::take_reports(self.inner.inner()) {
+            self.inner.inner().context().remember(error);
+        }
+        self.inner.inner().context().take_trouble()
     }
 }
 

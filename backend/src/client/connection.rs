@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rdkafka::{ClientConfig, ClientContext, config::RDKafkaLogLevel, error::KafkaError};
+use rdkafka::{ClientConfig, ClientContext, config::RDKafkaLogLevel, error::KafkaError, types::RDKafkaErrorCode};
 use weir_model::ClusterProperty;
+
+use super::ClientError;
 
 /// A bootstrap address with librdkafka's properties. Cheap to clone; `Debug` shows no value of a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +34,8 @@ impl Connection {
         self.properties.iter().rev().find(|property| &*property.name == name).map(|property| property.value.reveal())
     }
 
-    /// The configuration of a client: our defaults, then the caller's, then the user's, who has the last word.
-    pub(super) fn config(&self, defaults: &[(&str, &str)]) -> ClientConfig {
+    /// The configuration of a client: our defaults, then the caller's, then the user's, then what the caller must have in any case.
+    pub(super) fn config(&self, defaults: &[(&str, &str)], fixed: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &*self.bootstrap).set("client.id", "weir").set("topic.metadata.refresh.interval.ms", "10000");
         if !self.is_plaintext() && self.property("ssl.ca.location").is_none() {
@@ -46,6 +48,9 @@ impl Connection {
         for property in self.properties.iter() {
             config.set(&*property.name, property.value.reveal());
         }
+        for (name, value) in fixed {
+            config.set(*name, *value);
+        }
         config.set_log_level(RDKafkaLogLevel::Warning);
         config
     }
@@ -54,17 +59,33 @@ impl Connection {
 /// Keeps librdkafka's log lines off stderr and the last connection error for who wants to know why nothing comes.
 #[derive(Debug, Default)]
 pub(super) struct Context {
-    last_error: Mutex<Option<KafkaError>>,
+    trouble: Mutex<Trouble>,
+}
+
+/// What the client reported of its connections since someone last asked.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    /// The most telling error.
+    pub(super) error: Option<ClientError>,
+    /// Whether no broker at all could be reached.
+    pub(super) is_all_down: bool,
 }
 
 impl Context {
-    /// The last error the client reported, which tells more than the time-out that follows from it.
-    pub(super) fn take_last_error(&self) -> Option<KafkaError> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What was reported since the last call.
+    pub(super) fn take_trouble(&self) -> Trouble {
+        std::mem::take(&mut self.trouble.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn remember(&self, error: KafkaError) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    /// "All brokers are down" follows from the error before it, which says why.
+    pub(super) fn remember(&self, error: ClientError) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if error.is_code(RDKafkaErrorCode::AllBrokersDown) {
+            trouble.is_all_down = true;
+            trouble.error.get_or_insert(error);
+        } else {
+            trouble.error = Some(error);
+        }
     }
 }
 
@@ -75,14 +96,19 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", "{error}: {reason}");
-        self.remember(error);
+        // The end of a partition travels as an error too.
+        if let Some(code) = error.rdkafka_error_code().filter(|code| *code != RDKafkaErrorCode::PartitionEOF) {
+            self.remember(ClientError::of_report(code, reason));
+        }
     }
 }
 
 /// librdkafka repeats itself while a broker is away; what matters reaches the user as a `Problem`.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
-        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => tracing::error!(target: "librdkafka", "{facility} {message}"),
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            tracing::error!(target: "librdkafka", "{facility} {message}")
+        }
         RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => tracing::info!(target: "librdkafka", "{facility} {message}"),
         _ => tracing::debug!(target: "librdkafka", "{facility} {message}"),
     }

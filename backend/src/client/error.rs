@@ -17,8 +17,60 @@ impl ClientError {
         Self { code: Some(code), message }
     }
 
+    /// From a client's report of its own, such as `HOST:PORT/bootstrap: Connect to ipv4#… failed: Connection refused (after 0ms in state CONNECT)`.
+    /// The end, which changes from try to try, is left out, so that equal reports are equal.
+    pub(super) fn of_report(code: RDKafkaErrorCode, reason: &str) -> Self {
+        let reason = reason.split(" (after ").next().unwrap_or(reason);
+        let reason = reason.split_once("/bootstrap: ").map_or(reason, |(_, reason)| reason);
+        Self::of_code(code, reason)
+    }
+
+    /// From a log line such as `[thrd:…]: HOST:PORT/bootstrap: Connect to ipv4#… failed: Connection refused (after 0ms in state CONNECT)`,
+    /// which has lost the code it was made from.
+    pub(super) fn of_log_line(line: &str) -> Self {
+        let reason = line.split_once("]: ").map_or(line, |(_, reason)| reason);
+        let code = match () {
+            () if reason.contains("brokers are down") => RDKafkaErrorCode::AllBrokersDown,
+            () if reason.contains("uthentication") || reason.contains("SASL") => RDKafkaErrorCode::Authentication,
+            () if reason.contains("SSL") => RDKafkaErrorCode::SSL,
+            () if reason.contains("resolve") => RDKafkaErrorCode::Resolve,
+            () => RDKafkaErrorCode::BrokerTransportFailure,
+        };
+        Self::of_report(code, reason)
+    }
+
     pub(super) fn message(message: impl Into<String>) -> Self {
         Self { code: None, message: message.into() }
+    }
+
+    /// Nothing came, and nobody says why.
+    pub(crate) fn no_answer() -> Self {
+        Self::of_code(RDKafkaErrorCode::OperationTimedOut, "no answer came in time")
+    }
+
+    pub(super) fn is_code(&self, code: RDKafkaErrorCode) -> bool {
+        self.code == Some(code)
+    }
+
+    /// Whether it only says that no answer came, not why.
+    pub(super) fn is_no_answer(&self) -> bool {
+        use RDKafkaErrorCode as Code;
+        matches!(
+            self.code,
+            Some(
+                Code::OperationTimedOut
+                    | Code::RequestTimedOut
+                    | Code::BrokerTransportFailure
+                    | Code::AllBrokersDown
+                    | Code::MessageTimedOut
+            )
+        )
+    }
+
+    /// Whether trying again with the same properties is bound to fail.
+    pub(super) fn is_about_properties(&self) -> bool {
+        use RDKafkaErrorCode as Code;
+        matches!(self.code, Some(Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism | Code::SSL))
     }
 
     /// Whether the topic or partition does not exist.
@@ -59,6 +111,7 @@ impl ClientError {
             Some(Code::TopicAlreadyExists) => "Choose another name, or use the topic that is there",
             Some(Code::NonEmptyGroup) => "Stop its members first",
             Some(Code::MessageSizeTooLarge) => "Raise max.message.bytes on the topic, or send smaller records",
+            None => "Check the properties given with -X; librdkafka's CONFIGURATION.md lists them",
             _ => "Try again; if it stays, run with RUST_LOG=debug to see the client's log",
         }
     }
@@ -68,9 +121,53 @@ impl From<KafkaError> for ClientError {
     fn from(error: KafkaError) -> Self {
         let message = match &error {
             // Configuration errors quote the value, which may be a password.
+            KafkaError::ClientConfig(_, description, name, value) if !value.is_empty() => {
+                format!("{name}: {}", description.replace(value, "…"))
+            }
             KafkaError::ClientConfig(_, description, name, _) => format!("{name}: {description}"),
             other => other.rdkafka_error_code().map_or_else(|| other.to_string(), |code| code.to_string()),
         };
         Self { code: error.rdkafka_error_code(), message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_becomes_a_reason_that_does_not_change_from_try_to_try() {
+        let check = |line: &str, code: RDKafkaErrorCode, reason: &str| {
+            let error = ClientError::of_log_line(line);
+            assert_eq!((error.code, error.message.as_str()), (Some(code), reason));
+        };
+        check(
+            "[thrd:127.0.0.1:1/bootstrap]: 127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)",
+            RDKafkaErrorCode::BrokerTransportFailure,
+            "Connect to ipv4#127.0.0.1:1 failed: Connection refused",
+        );
+        check("[thrd:h:1/bootstrap]: 1/1 brokers are down", RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
+        check(
+            "[thrd:h:1/bootstrap]: h:1/bootstrap: Failed to resolve 'h:1': Name or service not known (after 9ms in state CONNECT)",
+            RDKafkaErrorCode::Resolve,
+            "Failed to resolve 'h:1': Name or service not known",
+        );
+        check(
+            "[thrd:sasl_ssl://h:1/bootstrap]: sasl_ssl://h:1/bootstrap: SASL authentication error: Authentication failed (after 3ms in state AUTH_REQ)",
+            RDKafkaErrorCode::Authentication,
+            "SASL authentication error: Authentication failed",
+        );
+    }
+
+    #[test]
+    fn a_value_that_may_be_a_password_is_never_quoted() {
+        use rdkafka::types::RDKafkaConfRes;
+        let quoting = KafkaError::ClientConfig(
+            RDKafkaConfRes::RD_KAFKA_CONF_INVALID,
+            "Invalid value \"hunter2\" for it".to_owned(),
+            "security.protocol".to_owned(),
+            "hunter2".to_owned(),
+        );
+        assert_eq!(ClientError::from(quoting).to_string(), "security.protocol: Invalid value \"…\" for it");
     }
 }

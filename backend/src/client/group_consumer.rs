@@ -62,16 +62,15 @@ impl GroupConsumer {
         start_offset: impl Fn(&str, i32) -> Option<i64> + Send + Sync + 'static,
     ) -> Result<Self, ClientError> {
         let defaults = [
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
             ("auto.offset.reset", "earliest"),
             ("partition.assignment.strategy", "cooperative-sticky"),
             ("fetch.wait.max.ms", "100"),
             ("queued.max.messages.kbytes", "16384"),
             ("session.timeout.ms", "10000"),
         ];
+        let fixed = [("group.id", group), ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false")];
         let context = Rebalancing { start_offset: Box::new(start_offset), events: Mutex::default() };
-        let inner: BaseConsumer<Rebalancing> = connection.config(&defaults).set("group.id", group).create_with_context(context)?;
+        let inner: BaseConsumer<Rebalancing> = connection.config(&defaults, &fixed).create_with_context(context)?;
         inner.subscribe(topics)?;
         Ok(Self { inner })
     }
@@ -117,7 +116,11 @@ impl GroupConsumer {
             list.add_partition(&at.topic, at.partition);
         }
         let answer = self.inner.committed_offsets(list, timeout)?;
-        Ok(answer.elements().into_iter().map(|it| (Assignment { topic: it.topic().to_owned(), partition: it.partition() }, it.offset().to_raw().filter(|at| *at >= 0))).collect())
+        Ok(answer
+            .elements()
+            .into_iter()
+            .map(|it| (Assignment { topic: it.topic().to_owned(), partition: it.partition() }, it.offset().to_raw().filter(|at| *at >= 0)))
+            .collect())
     }
 
     /// The partitions that are ours now.

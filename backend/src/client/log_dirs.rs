@@ -25,8 +25,7 @@ const ANSWER_BYTES_MAX: usize = 32 << 20;
 /// # Errors
 /// When it can't be reached, is too slow, or answers something else.
 pub fn read_log_dirs(host: &str, port: u16, timeout: Duration) -> io::Result<LogDirs> {
-    let address = (host, port).to_socket_addrs()?.next().ok_or_else(|| io::Error::other("the host has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
+    let mut stream = connect(host, port, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
     stream.write_all(&request())?;
@@ -42,6 +41,18 @@ pub fn read_log_dirs(host: &str, port: u16, timeout: Duration) -> io::Result<Log
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     parse(&answer)
+}
+
+/// The first of the host's addresses that answers: `localhost` is often ::1 first, where many brokers do not listen.
+fn connect(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
+    let mut refused = io::Error::other("the host has no address");
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 fn request() -> Vec<u8> {

@@ -91,7 +91,7 @@ impl Producer {
             ("compression.type", "lz4"),
             ("message.timeout.ms", "60000"),
         ];
-        let inner = connection.config(&defaults).create_with_context(Counting(Arc::clone(&counts)))?;
+        let inner = connection.config(&defaults, &[]).create_with_context(Counting(Arc::clone(&counts)))?;
         Ok(Self { inner, counts, next_callback: AtomicUsize::new(NO_CALLBACK + 1) })
     }
 
@@ -133,7 +133,8 @@ impl Producer {
         outgoing.timestamp = record.timestamp_ms;
         if !record.headers.is_empty() {
             let empty = OwnedHeaders::new_with_capacity(record.headers.len());
-            outgoing.headers = Some(record.headers.iter().fold(empty, |headers, (key, value)| headers.insert(Header { key, value: *value })));
+            outgoing.headers =
+                Some(record.headers.iter().fold(empty, |headers, (key, value)| headers.insert(Header { key, value: *value })));
         }
         match self.inner.send(outgoing) {
             Ok(()) => Ok(Ok(())),

@@ -40,7 +40,8 @@ impl Reader {
     /// # Errors
     /// When a property is not valid.
     pub fn new(connection: &Connection, topic: &str, is_uncommitted_read: bool) -> Result<Self, ClientError> {
-        let defaults = [
+        // Nobody who only looks may commit, create, or skip: no property of the user's changes that.
+        let fixed = [
             // librdkafka wants a group id; assigning partitions by hand never joins it.
             ("group.id", "weir-reader"),
             ("enable.auto.commit", "false"),
@@ -48,13 +49,15 @@ impl Reader {
             ("enable.partition.eof", "true"),
             ("auto.offset.reset", "error"),
             ("allow.auto.create.topics", "false"),
+        ];
+        let defaults = [
             ("check.crcs", "true"),
             ("isolation.level", if is_uncommitted_read { "read_uncommitted" } else { "read_committed" }),
             ("fetch.wait.max.ms", "250"),
             ("fetch.queue.backoff.ms", "2"),
             ("queued.max.messages.kbytes", "32768"),
         ];
-        let inner = connection.config(&defaults).create_with_context(Context::default())?;
+        let inner = connection.config(&defaults, &fixed).create_with_context(Context::default())?;
         Ok(Self { inner, topic: topic.to_owned() })
     }
 
@@ -83,7 +86,7 @@ impl Reader {
                 Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Some(ReaderEvent::End(partition))),
                 // The client reconnects by itself; the caller's deadline decides when that took too long.
                 Some(Err(error)) if is_passing(&error) && Instant::now() < deadline => {
-                    self.inner.context().remember(error);
+                    self.inner.context().remember(error.into());
                     continue;
                 }
                 Some(Err(error)) => Err(error.into()),
@@ -93,7 +96,7 @@ impl Reader {
 
     /// Why nothing comes, if the client knows.
     pub fn take_last_error(&self) -> Option<ClientError> {
-        self.inner.context().take_last_error().map(ClientError::from)
+        self.inner.context().take_trouble().error
     }
 }
 
@@ -144,9 +147,16 @@ impl<'a> IncomingRecord<'a> {
         self.message.headers()?.iter().filter(|header| header.key == name).last()?.value
     }
 
+    /// Its headers, in order.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        self.message.headers().into_iter().flat_map(|headers| headers.iter().map(|header| (header.key, header.value)))
+    }
+
     /// A copy that stands on its own.
     pub fn to_record(&self) -> Record {
-        let headers = self.message.headers().map(|headers| headers.iter().map(|header| RecordHeader { name: header.key.into(), value: header.value.map(Into::into) }).collect());
+        let headers = self.message.headers().map(|headers| {
+            headers.iter().map(|header| RecordHeader { name: header.key.into(), value: header.value.map(Into::into) }).collect()
+        });
         Record {
             topic: TopicName::from(self.topic()),
             partition: PartitionId(self.partition()),

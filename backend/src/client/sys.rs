@@ -20,6 +20,9 @@ use rdkafka_sys as ffi;
 
 use super::ClientError;
 
+/// Reports taken at once; what is left comes with the next call.
+const REPORTS_MAX: usize = 1_000;
+
 /// Which offset to look up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OffsetSpec {
@@ -92,11 +95,40 @@ pub struct GroupOffset {
     pub offset: Result<Option<i64>, ClientError>,
 }
 
+/// What a client that nobody polls reported of its connections since the last call. An admin client has no error events; its errors
+/// come as log lines of the facilities `FAIL` and `ERROR`. Its other lines go to the log.
+pub(super) fn take_reports<C: ClientContext>(client: &Client<C>) -> Vec<ClientError> {
+    let mut reports = Vec::new();
+    // SAFETY: the client lives as long as its borrow; the queue is let go once, by its guard, and each event destroyed by its own. The
+    // texts live as long as their event and are copied.
+    unsafe {
+        let queue = Queue(ffi::rd_kafka_queue_get_main(client.native_ptr()));
+        while reports.len() < REPORTS_MAX {
+            let event = Event(ffi::rd_kafka_queue_poll(queue.0, 0));
+            if event.0.is_null() {
+                break;
+            }
+            let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 0);
+            if ffi::rd_kafka_event_log(event.0, &raw mut facility, &raw mut line, &raw mut level) != 0 {
+                continue; // another kind of event
+            }
+            match (text(facility), text(line)) {
+                (facility, line) if facility == "ERROR" || facility == "FAIL" => reports.push(ClientError::of_log_line(&line)),
+                (facility, line) => tracing::debug!(target: "librdkafka", "{facility} {line}"),
+            }
+        }
+    }
+    reports
+}
+
 /// The cluster's id and the node that answers controller requests.
 ///
 /// # Errors
 /// When no broker answers in time.
-pub(super) fn describe_cluster<C: ClientContext>(client: &Client<C>, timeout: Duration) -> Result<(Option<String>, Option<i32>), ClientError> {
+pub(super) fn describe_cluster<C: ClientContext>(
+    client: &Client<C>,
+    timeout: Duration,
+) -> Result<(Option<String>, Option<i32>), ClientError> {
     let call = Call::new(client.native_ptr(), ffi::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, timeout)?;
     // SAFETY: client, options and queue live until `call` is dropped.
     unsafe { ffi::rd_kafka_DescribeCluster(call.client, call.options, call.queue) };
@@ -117,7 +149,10 @@ pub(super) fn describe_cluster<C: ClientContext>(client: &Client<C>, timeout: Du
 ///
 /// # Errors
 /// When no broker answers in time.
-pub(super) fn list_groups<C: ClientContext>(client: &Client<C>, timeout: Duration) -> Result<(Vec<GroupListing>, Vec<ClientError>), ClientError> {
+pub(super) fn list_groups<C: ClientContext>(
+    client: &Client<C>,
+    timeout: Duration,
+) -> Result<(Vec<GroupListing>, Vec<ClientError>), ClientError> {
     let call = Call::new(client.native_ptr(), ffi::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, timeout)?;
     // SAFETY: client, options and queue live until `call` is dropped.
     unsafe { ffi::rd_kafka_ListConsumerGroups(call.client, call.options, call.queue) };
@@ -130,7 +165,10 @@ pub(super) fn list_groups<C: ClientContext>(client: &Client<C>, timeout: Duratio
         }
         let mut count = 0;
         let listings = ffi::rd_kafka_ListConsumerGroups_result_valid(result, &raw mut count);
-        let groups = items(listings, count).iter().map(|it| GroupListing { group_id: text(ffi::rd_kafka_ConsumerGroupListing_group_id(*it)) }).collect();
+        let groups = items(listings, count)
+            .iter()
+            .map(|it| GroupListing { group_id: text(ffi::rd_kafka_ConsumerGroupListing_group_id(*it)) })
+            .collect();
         let errors = ffi::rd_kafka_ListConsumerGroups_result_errors(result, &raw mut count);
         let errors = items(errors, count).iter().filter_map(|it| error_of(*it)).collect();
         Ok((groups, errors))
@@ -353,6 +391,16 @@ impl Drop for Call {
             ffi::rd_kafka_queue_destroy(self.queue);
             ffi::rd_kafka_AdminOptions_destroy(self.options);
         }
+    }
+}
+
+/// A reference to a queue that belongs to a client.
+struct Queue(*mut ffi::rd_kafka_queue_t);
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: `rd_kafka_queue_get_main` gave a reference of our own, which is let go once.
+        unsafe { ffi::rd_kafka_queue_destroy(self.0) };
     }
 }
 

@@ -2,7 +2,7 @@
 
 use weir_model::DecoderName;
 
-use super::Decoder;
+use super::{Decoder, PREVIEW_CHARS_MAX};
 
 pub(super) const DECODER: Decoder = Decoder { name: DecoderName("json"), decode };
 
@@ -19,9 +19,13 @@ fn decode(bytes: Option<&[u8]>) -> Result<String, String> {
 }
 
 fn compact(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::with_capacity(text.len().min(PREVIEW_CHARS_MAX));
     let (mut is_in_string, mut is_escaped) = (false, false);
+    let mut count = 0;
     for c in text.chars() {
+        if count > PREVIEW_CHARS_MAX {
+            break; // one more than is shown, so that the cut is marked
+        }
         if is_in_string {
             is_in_string = is_escaped || c != '"';
             is_escaped = c == '\\' && !is_escaped;
@@ -31,6 +35,7 @@ fn compact(text: &str) -> String {
             is_in_string = c == '"';
         }
         out.push(c);
+        count += 1;
     }
     out
 }
