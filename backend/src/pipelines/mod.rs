@@ -1,6 +1,6 @@
 //! The pipelines: the classic uses of Kafka, each a real program over real topics.
 //!
-//! [`ALL`] is the list; cards, the command line and tests are derived from it. A pipeline's generator, processors and dashboard meet
+//! `ALL` is the list; cards, the command line and tests are derived from it. A pipeline's generator, processors and dashboard meet
 //! only in topics, so that each works alone.
 
 pub mod clickstream;
