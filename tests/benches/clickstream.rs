@@ -84,7 +84,7 @@ fn whole_path(events: u64) {
     let params = PipelineParams { rate_per_s: RATE_PER_S, seed: 42, speed: SPEED, start_at: Some(START_AT), events_max: Some(events) };
     let (updates, reader) = updates::channel(|| {});
     let running = pipelines::start(&"clickstream".into(), params, Connection::new(bootstrap, []), updates).unwrap();
-    let (mut from, mut to): (Option<(Instant, Duration)>, Option<(Instant, Duration)>) = (None, None);
+    let (mut from, mut to) = (None, None);
     let mut report: Option<RunReport> = None;
     while !running.is_finished() || report.is_none() {
         match reader.recv(Duration::from_millis(100)) {
