@@ -11,7 +11,7 @@ use weir_model::{ConfigEntry, ConfigSource};
 use super::{
     ClientError, Connection,
     connection::{Context, Trouble},
-    sys::{self, GroupDescription, GroupListing, GroupOffset, ListedOffset, OffsetSpec},
+    sys::{self, DescribedGroups, GroupListing, GroupOffset, ListedOffset, OffsetSpec},
 };
 
 /// The first try at metadata; each further one may take twice as long. Between them is looked whether a broker can be reached at all.
@@ -119,7 +119,7 @@ impl Admin {
     ///
     /// # Errors
     /// When no broker answers in time.
-    pub fn describe_groups(&self, group_ids: &[String]) -> Result<Vec<(String, Result<GroupDescription, ClientError>)>, ClientError> {
+    pub fn describe_groups(&self, group_ids: &[String]) -> Result<DescribedGroups, ClientError> {
         sys::describe_groups(self.inner.inner(), group_ids, self.timeout).map_err(|error| self.reason(error))
     }
 

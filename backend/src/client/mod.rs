@@ -16,4 +16,4 @@ pub use group_consumer::{Assignment, GroupConsumer, GroupEvent};
 pub use log_dirs::{LogDirs, read_log_dirs};
 pub use producer::{Delivery, Full, OutgoingRecord, Producer};
 pub use reader::{IncomingRecord, Reader, ReaderEvent};
-pub use sys::{GroupDescription, GroupListing, GroupOffset, ListedOffset, MemberDescription, OffsetSpec};
+pub use sys::{DescribedGroups, GroupDescription, GroupListing, GroupOffset, ListedOffset, MemberDescription, OffsetSpec};

@@ -69,6 +69,9 @@ pub struct GroupDescription {
     pub members: Vec<MemberDescription>,
 }
 
+/// Groups by id, each described or with the reason why not.
+pub type DescribedGroups = Vec<(String, Result<GroupDescription, ClientError>)>;
+
 /// One member of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberDescription {
@@ -183,7 +186,7 @@ pub(super) fn describe_groups<C: ClientContext>(
     client: &Client<C>,
     group_ids: &[String],
     timeout: Duration,
-) -> Result<Vec<(String, Result<GroupDescription, ClientError>)>, ClientError> {
+) -> Result<DescribedGroups, ClientError> {
     if group_ids.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,6 +1,7 @@
 //! What goes wrong is told in words that help, soon, and without secrets.
 
 use std::{
+    env,
     net::TcpListener,
     time::{Duration, Instant},
 };
@@ -111,4 +112,48 @@ fn without_a_cluster_requests_are_answered_with_what_is_missing() {
     let mut backend = TestBackend::start();
     let notice = backend.wait_for_notice(Request::Refresh);
     assert_eq!((notice.level, &*notice.title), (NoticeLevel::Error, "Not connected"));
+}
+
+/// Needs a cluster with a SASL_SSL port, which `tests/real-kafka/run` starts; says so when there is none.
+#[test]
+fn tls_and_sasl_work_and_their_failures_are_told() {
+    let (Ok(bootstrap), Ok(authority)) = (env::var("WEIR_TEST_SASL_BOOTSTRAP"), env::var("WEIR_TEST_CA")) else {
+        println!("did not run: WEIR_TEST_SASL_BOOTSTRAP and WEIR_TEST_CA name no cluster");
+        return;
+    };
+    let properties = |password: &'static str| {
+        [
+            ("security.protocol", "SASL_SSL"),
+            ("ssl.ca.location", authority.as_str()),
+            ("sasl.mechanism", "SCRAM-SHA-256"),
+            ("sasl.username", "weir"),
+            ("sasl.password", password),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let cluster = |properties: &[(String, String)]| {
+        let properties: Vec<(&str, &str)> = properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        remote(&bootstrap, &properties)
+    };
+    let mut backend = TestBackend::start();
+    backend.ask(Request::Connect(cluster(&properties("weir-secret"))));
+    backend.wait("connection", |store| store.connection.bootstrap().is_some());
+    backend.wait("topics", |store| store.cluster.value().is_some());
+    let topic = backend.create_topic(&unique("secured"), 1);
+    backend.wait("topic", |store| store.cluster.value().is_some_and(|cluster| cluster.topic(&topic).is_some()));
+    let seen = backend.store.cluster.value().unwrap().topic(&topic).unwrap().clone();
+    assert_eq!((seen.records(), seen.bytes()), (Some(0), None), "sizes are unknown rather than wrong");
+
+    let check = |properties: &[(String, String)], why: &str, what_to_do: &str| {
+        let mut backend = TestBackend::start();
+        backend.ask(Request::Connect(cluster(properties)));
+        backend.wait("failure", |store| failure(store).is_some());
+        let problem = failure(&backend.store).unwrap();
+        assert!(problem.why.contains(why) && problem.what_to_do.contains(what_to_do), "{problem}");
+        assert!(!problem.to_string().contains("hunter2"), "{problem}");
+    };
+    check(&properties("hunter2"), "uthentication", "sasl.password");
+    let mut untrusted = properties("weir-secret").to_vec();
+    untrusted.retain(|(name, _)| name != "ssl.ca.location");
+    check(&untrusted, "certificate", "ssl.ca.location");
 }
