@@ -82,6 +82,8 @@ pub struct Limits {
     pub max_topics: usize,
     /// Partitions on this broker, all topics together.
     pub max_partitions: usize,
+    /// Log files open at once. Systems commonly let a process have 1024 files, connections included.
+    pub max_open_log_files: usize,
     /// Bytes one Fetch may return.
     pub max_fetch_bytes: usize,
     /// The longest a Fetch may wait.
@@ -108,6 +110,7 @@ impl Default for Limits {
             max_in_flight_bytes: 256 * 1024 * 1024,
             max_topics: 5_000,
             max_partitions: 20_000,
+            max_open_log_files: 400,
             max_fetch_bytes: 55 * 1024 * 1024,
             max_fetch_wait: Duration::from_secs(300),
             max_connection_idle: Duration::from_secs(600),

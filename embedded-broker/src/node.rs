@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::coordinator::{Coordinator, OffsetsTopic};
-use crate::log::{Environment, Partition};
+use crate::log::{Environment, OpenFiles, Partition};
 use crate::producer_ids::ProducerIds;
 use crate::stats::Counters;
 use crate::topics::Topics;
@@ -41,7 +41,12 @@ impl Node {
     /// Opens what is on disk.
     pub(crate) fn open(config: BrokerConfig, address: SocketAddr) -> io::Result<Self> {
         let disk = Arc::clone(&config.disk);
-        let environment = Arc::new(Environment { clock: Arc::clone(&config.clock), disk: Arc::clone(&disk), housekeeping: Notify::new() });
+        let environment = Arc::new(Environment {
+            clock: Arc::clone(&config.clock),
+            disk: Arc::clone(&disk),
+            open_files: OpenFiles::new(config.limits.max_open_log_files),
+            housekeeping: Notify::new(),
+        });
         let host = config.advertised_host.clone().unwrap_or_else(|| address.ip().to_string());
         let topics = Arc::new(Topics::open(&config.data_dir, Arc::clone(&environment), config.limits.clone())?);
         let offsets = OffsetsTopic::new(Arc::clone(&topics));

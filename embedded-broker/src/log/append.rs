@@ -86,7 +86,7 @@ impl Partition {
 
     /// One write: the first bytes patched, the rest as they came.
     fn write(&self, active: &mut Active, batch: &[u8], base_offset: i64) -> io::Result<()> {
-        let file = active.file(self.disk())?;
+        let file = self.environment.open(&active.file)?;
         if active.torn {
             file.truncate(active.size)?;
             active.torn = false;
@@ -118,10 +118,10 @@ impl Partition {
         let next_offset = state.next_offset;
         let fresh = Active::new(Paths::new(&self.folder, next_offset), next_offset);
         let old = std::mem::replace(&mut state.active, fresh);
-        let closed = ClosedSegment::from_active(old.paths, old.base_offset, next_offset, old.size, old.index, old.file);
-        let closed = Arc::new(closed);
+        let was_sealed = old.sealed;
+        let closed = Arc::new(ClosedSegment::from_active(old, next_offset));
         state.closed.push_back(Arc::clone(&closed));
-        if !old.sealed {
+        if !was_sealed {
             state.unsealed.push((closed, Some(state.producers.clone())));
             self.unsealed.store(true, Relaxed);
             self.environment.housekeeping.notify_one();

@@ -1,12 +1,13 @@
 //! A partition's log: clients' record batches as bytes, in segments, with sparse indexes beside them.
 //!
 //! In reading order: `batch` (what a batch looks like, without decoding it), `records` (reading and building plain batches, for our own
-//! topics and for timestamps), `index`, `segment`, `producers` (idempotence), `partition` (the state), `append`, `read`, `recovery`,
+//! topics and for timestamps), `index`, `files`, `segment`, `producers` (idempotence), `partition` (the state), `append`, `read`, `recovery`,
 //! `retention`. Left out for now: compaction; its place is `retention`.
 
 mod append;
 pub(crate) mod batch;
 mod config;
+mod files;
 mod index;
 mod partition;
 mod producers;
@@ -20,6 +21,7 @@ mod tests;
 
 pub(crate) use append::{AppendError, Appended, LEADER_EPOCH, Origin};
 pub(crate) use config::LogConfig;
+pub(crate) use files::OpenFiles;
 pub(crate) use partition::{Environment, Offsets, Partition, Waiter};
 pub(crate) use producers::ProducerView;
 pub(crate) use read::{ReadError, TimedOffset};

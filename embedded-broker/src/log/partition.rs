@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, RwLock, Weak};
 use tokio::sync::Notify;
 
 use super::config::LogConfig;
+use super::files::{LogFile, OpenFiles};
 use super::index::SparseIndex;
 use super::producers::{ProducerView, Producers};
 use super::segment::{ClosedSegment, Paths};
@@ -25,6 +26,7 @@ const WAITERS_BEFORE_CLEANUP: usize = 32;
 pub(crate) struct Environment {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) open_files: OpenFiles,
     /// Rung when a segment was closed and wants to be sealed.
     pub(crate) housekeeping: Notify,
 }
@@ -64,7 +66,7 @@ pub(super) struct Active {
     pub(super) base_offset: i64,
     pub(super) paths: Paths,
     /// Opened with the first batch: a partition nobody writes to costs no file descriptor.
-    pub(super) file: Option<Arc<dyn DiskFile>>,
+    pub(super) file: Arc<LogFile>,
     pub(super) size: u64,
     pub(super) index: SparseIndex,
     /// When its first batch was appended.
@@ -73,31 +75,12 @@ pub(super) struct Active {
     pub(super) sealed: bool,
     /// A failed write may have left bytes behind `size`.
     pub(super) torn: bool,
-    /// Its file was asked for since housekeeping last looked.
-    pub(super) used: bool,
 }
 
 impl Active {
     pub(super) fn new(paths: Paths, base_offset: i64) -> Self {
-        let index = SparseIndex::default();
-        Self { base_offset, paths, file: None, size: 0, index, first_append_ms: None, sealed: false, torn: false, used: false }
-    }
-
-    /// Closes the file when nobody has used it since the last call.
-    pub(super) fn close_if_idle(&mut self) {
-        if !std::mem::take(&mut self.used) {
-            self.file = None;
-        }
-    }
-
-    pub(super) fn file(&mut self, disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
-        self.used = true;
-        if let Some(file) = &self.file {
-            return Ok(Arc::clone(file));
-        }
-        let file = disk.open(&self.paths.log)?;
-        self.file = Some(Arc::clone(&file));
-        Ok(file)
+        let (file, index) = (LogFile::new(paths.log.clone()), SparseIndex::default());
+        Self { base_offset, paths, file, size: 0, index, first_append_ms: None, sealed: false, torn: false }
     }
 }
 
@@ -118,6 +101,12 @@ impl Waiter {
     /// Ends when a partition this waiter was registered with has grown since, or is gone.
     pub(crate) async fn woken(&self) {
         self.notify.notified().await;
+    }
+}
+
+impl Environment {
+    pub(super) fn open(&self, file: &Arc<LogFile>) -> io::Result<Arc<dyn DiskFile>> {
+        file.get(self.disk.as_ref(), &self.open_files)
     }
 }
 
@@ -187,7 +176,7 @@ impl Partition {
         state.deleted = true;
         state.closed.clear();
         state.unsealed.clear();
-        state.active.file = None;
+        state.active.file.close_removed();
         drop(state);
         self.unsealed.store(false, Relaxed);
         self.wake();

@@ -168,7 +168,7 @@ impl Partition {
 
     fn active_source(&self, state: &mut State, sought: Sought) -> Result<Source, ReadError> {
         let active = &mut state.active;
-        let file = active.file(self.disk())?;
+        let file = self.environment.open(&active.file)?;
         let position = sought.position_in(&active.index);
         Ok(Source { segment: Segment::Active(file, position), size: active.size, max_timestamp_ms: active.index.max_timestamp_ms() })
     }
@@ -177,8 +177,8 @@ impl Partition {
         match &source.segment {
             Segment::Active(file, position) => Ok((Arc::clone(file), *position)),
             Segment::Closed(segment) => {
-                let index = segment.index(self.disk(), self.config().index_interval_bytes)?;
-                Ok((segment.file(self.disk())?, sought.position_in(&index)))
+                let index = segment.index(&self.environment, self.config().index_interval_bytes)?;
+                Ok((self.environment.open(&segment.file)?, sought.position_in(&index)))
             }
         }
     }

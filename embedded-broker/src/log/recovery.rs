@@ -17,6 +17,8 @@ const LOG_START_FILE: &str = "log-start-offset";
 const SNAPSHOT_SUFFIX: &str = ".producers";
 /// Snapshots kept: one may turn out damaged.
 const SNAPSHOTS_KEPT: usize = 2;
+/// A segment is scanned at a gigabyte a second or more, and sealed in some ten milliseconds.
+const SEAL_AT_CLOSE_BYTES: u64 = 8 * 1024 * 1024;
 
 impl Partition {
     /// Opens the log in `folder`, or begins one.
@@ -42,16 +44,23 @@ impl Partition {
         Ok(partition)
     }
 
-    /// Syncs and seals everything, so that the next start scans nothing.
+    /// Seals what would take long to scan at the next start. The rest is left to that scan: to sync and rename several files for each of
+    /// thousands of small partitions would take minutes.
     pub(crate) fn close(&self) -> io::Result<()> {
         self.seal_closed()?;
+        let is_large = lock(&self.state).active.size >= SEAL_AT_CLOSE_BYTES;
+        if is_large { self.seal_active() } else { Ok(()) }
+    }
+
+    /// Syncs the active segment and writes the index that says so. The next append removes it again.
+    pub(super) fn seal_active(&self) -> io::Result<()> {
         let mut state = lock(&self.state);
         let next_offset = state.next_offset;
         let active = &mut state.active;
         if active.sealed || active.size == 0 {
             return Ok(());
         }
-        active.file(self.disk())?.sync()?;
+        self.environment.open(&active.file)?.sync()?;
         let index = active.index.encode(active.size, next_offset);
         self.disk().write_atomic(&active.paths.index, &index)?;
         active.sealed = true;
@@ -68,7 +77,7 @@ impl Partition {
             if let Some(producers) = producers {
                 self.write_snapshot(segment.next_offset, &producers)?;
             }
-            segment.seal(self.disk(), self.config().index_interval_bytes)?;
+            segment.seal(&self.environment, self.config().index_interval_bytes)?;
         }
         Ok(())
     }
@@ -142,8 +151,7 @@ impl Opening<'_> {
             return Ok(Arc::new(ClosedSegment::from_footer(paths, base_offset, &footer)));
         }
         let (active, next_offset) = self.scanned(name, paths, base_offset)?;
-        let Active { paths, size, index, file, .. } = active;
-        let segment = Arc::new(ClosedSegment::from_active(paths, base_offset, next_offset, size, index, file));
+        let segment = Arc::new(ClosedSegment::from_active(active, next_offset));
         self.unsealed.push(Arc::clone(&segment));
         Ok(segment)
     }
@@ -165,7 +173,8 @@ impl Opening<'_> {
     /// A segment whose every batch is held against its checksum; what follows the last sound one is cut off.
     fn scanned(&self, name: &str, paths: Paths, base_offset: i64) -> io::Result<(Active, i64)> {
         let disk = self.environment.disk.as_ref();
-        let file = disk.open(&paths.log)?;
+        let empty = Active::new(paths, base_offset);
+        let file = self.environment.open(&empty.file)?;
         let size = file.size()?;
         let mut index = SparseIndex::default();
         let mut next_offset = base_offset;
@@ -188,14 +197,13 @@ impl Opening<'_> {
             );
             file.truncate(sound)?;
         }
-        disk.remove_file(&paths.index)?;
+        disk.remove_file(&empty.paths.index)?;
         let first_append_ms = (sound > 0).then(|| self.environment.clock.now_ms());
-        Ok((Active { size: sound, index, first_append_ms, file: Some(file), ..Active::new(paths, base_offset) }, next_offset))
+        Ok((Active { size: sound, index, first_append_ms, ..empty }, next_offset))
     }
 
     /// The newest sound snapshot, and on top of it every batch since.
     fn producers(&self, state: &mut State) -> io::Result<Producers> {
-        let disk = self.environment.disk.as_ref();
         let (from, mut producers) = self.snapshot(state.next_offset).unwrap_or((0, Producers::default()));
         let mut replay = |file: &dyn crate::disk::DiskFile, position: u64, size: u64| {
             find_batch(file, position, size, |header: &BatchHeader| {
@@ -206,12 +214,12 @@ impl Opening<'_> {
             })
         };
         for segment in state.closed.iter().filter(|segment| segment.next_offset > from) {
-            replay(segment.file(disk)?.as_ref(), 0, segment.size)?;
+            replay(self.environment.open(&segment.file)?.as_ref(), 0, segment.size)?;
         }
         if state.active.size > 0 && state.next_offset > from {
             let position = state.active.index.position_of_offset(from);
             let size = state.active.size;
-            replay(state.active.file(disk)?.as_ref(), position, size)?;
+            replay(self.environment.open(&state.active.file)?.as_ref(), position, size)?;
         }
         Ok(producers)
     }

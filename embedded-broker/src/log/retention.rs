@@ -30,10 +30,9 @@ impl Partition {
                 self.drop_oldest(&mut state, new_start)?;
             }
         }
-        state.active.close_if_idle();
         let closed: Vec<Arc<ClosedSegment>> = state.closed.iter().cloned().collect();
         drop(state);
-        closed.iter().for_each(|segment| segment.close_if_idle());
+        closed.iter().for_each(|segment| segment.forget_idle_index());
         Ok(())
     }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::batch::{self, BatchHeader, HEADER_BYTES};
+use super::files::LogFile;
 use super::index::{FOOTER_BYTES, Footer, SparseIndex};
+use super::partition::{Active, Environment};
 use crate::disk::{Disk, DiskFile};
 use crate::sync::lock;
 
@@ -27,96 +29,74 @@ impl Paths {
     }
 }
 
-/// A segment that is complete. Its file and index are opened when someone asks and closed when nobody has for a while.
+/// A segment that is complete. Its index is read when someone asks and forgotten when nobody has for a while.
 #[derive(Debug)]
 pub(super) struct ClosedSegment {
     pub(super) base_offset: i64,
     pub(super) next_offset: i64,
     pub(super) size: u64,
     pub(super) max_timestamp_ms: i64,
+    pub(super) file: Arc<LogFile>,
     paths: Paths,
-    open: Mutex<Open>,
+    index: Mutex<CachedIndex>,
 }
 
 #[derive(Debug, Default)]
-struct Open {
-    file: Option<Arc<dyn DiskFile>>,
+struct CachedIndex {
     index: Option<Arc<SparseIndex>>,
     used: bool,
-    /// Its files are gone; opening them again would only create empty ones.
-    removed: bool,
 }
 
 impl ClosedSegment {
     /// A segment that was active until now.
-    pub(super) fn from_active(
-        paths: Paths,
-        base_offset: i64,
-        next_offset: i64,
-        size: u64,
-        index: SparseIndex,
-        file: Option<Arc<dyn DiskFile>>,
-    ) -> Self {
+    pub(super) fn from_active(active: Active, next_offset: i64) -> Self {
+        let Active { base_offset, paths, file, size, index, .. } = active;
         let max_timestamp_ms = index.max_timestamp_ms();
-        let open = Mutex::new(Open { file, index: Some(Arc::new(index)), used: true, removed: false });
-        Self { base_offset, next_offset, size, max_timestamp_ms, paths, open }
+        let index = Mutex::new(CachedIndex { index: Some(Arc::new(index)), used: true });
+        Self { base_offset, next_offset, size, max_timestamp_ms, file, paths, index }
     }
 
     /// A segment whose seal says all there is to know.
     pub(super) fn from_footer(paths: Paths, base_offset: i64, footer: &Footer) -> Self {
         let Footer { next_offset, log_size, max_timestamp_ms, .. } = *footer;
-        Self { base_offset, next_offset, size: log_size, max_timestamp_ms, paths, open: Mutex::default() }
-    }
-
-    pub(super) fn file(&self, disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
-        let mut open = lock(&self.open);
-        open.used = true;
-        if let Some(file) = &open.file {
-            return Ok(Arc::clone(file));
-        }
-        if open.removed {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let file = disk.open(&self.paths.log)?;
-        open.file = Some(Arc::clone(&file));
-        Ok(file)
+        let file = LogFile::new(paths.log.clone());
+        Self { base_offset, next_offset, size: log_size, max_timestamp_ms, file, paths, index: Mutex::default() }
     }
 
     /// The index, from its file or from the log when the file is lost or damaged.
-    pub(super) fn index(&self, disk: &dyn Disk, interval_bytes: u64) -> io::Result<Arc<SparseIndex>> {
-        if let Some(index) = &lock(&self.open).index {
+    pub(super) fn index(&self, environment: &Environment, interval_bytes: u64) -> io::Result<Arc<SparseIndex>> {
+        let mut cached = lock(&self.index);
+        cached.used = true;
+        if let Some(index) = &cached.index {
             return Ok(Arc::clone(index));
         }
-        let stored = disk.read(&self.paths.index).ok().and_then(|bytes| SparseIndex::decode(&bytes));
+        let stored = environment.disk.read(&self.paths.index).ok().and_then(|bytes| SparseIndex::decode(&bytes));
         let index = match stored {
             Some(index) => index,
-            None => rebuild_index(self.file(disk)?.as_ref(), self.size, interval_bytes)?,
+            None => rebuild_index(environment.open(&self.file)?.as_ref(), self.size, interval_bytes)?,
         };
         let index = Arc::new(index);
-        lock(&self.open).index = Some(Arc::clone(&index));
+        cached.index = Some(Arc::clone(&index));
         Ok(index)
     }
 
     /// Syncs the log and writes the index, which says so.
-    pub(super) fn seal(&self, disk: &dyn Disk, interval_bytes: u64) -> io::Result<()> {
-        self.file(disk)?.sync()?;
-        let index = self.index(disk, interval_bytes)?;
-        disk.write_atomic(&self.paths.index, &index.encode(self.size, self.next_offset))
+    pub(super) fn seal(&self, environment: &Environment, interval_bytes: u64) -> io::Result<()> {
+        environment.open(&self.file)?.sync()?;
+        let index = self.index(environment, interval_bytes)?;
+        environment.disk.write_atomic(&self.paths.index, &index.encode(self.size, self.next_offset))
     }
 
-    /// Closes what nobody has used since the last call.
-    pub(super) fn close_if_idle(&self) {
-        let mut open = lock(&self.open);
-        if open.used {
-            open.used = false;
-        } else {
-            open.file = None;
-            open.index = None;
+    /// Forgets the index when nobody has used it since the last call.
+    pub(super) fn forget_idle_index(&self) {
+        let mut cached = lock(&self.index);
+        if !std::mem::take(&mut cached.used) {
+            cached.index = None;
         }
     }
 
     pub(super) fn remove(&self, disk: &dyn Disk) -> io::Result<()> {
-        *lock(&self.open) = Open { removed: true, ..Open::default() };
+        self.file.close_removed();
         disk.remove_file(&self.paths.index)?;
         disk.remove_file(&self.paths.log)
     }

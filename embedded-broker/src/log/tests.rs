@@ -32,7 +32,12 @@ impl World {
     }
 
     fn open(&self) -> Partition {
-        let environment = Environment { clock: self.clock.clone(), disk: Arc::new(self.disk.clone()), housekeeping: Notify::new() };
+        let environment = Environment {
+            clock: self.clock.clone(),
+            disk: Arc::new(self.disk.clone()),
+            open_files: OpenFiles::new(4),
+            housekeeping: Notify::new(),
+        };
         let config = log_config(&self.overrides, &Limits::default());
         Partition::open("t-0".into(), PathBuf::from("/p"), Arc::new(environment), Arc::new(config)).unwrap()
     }
@@ -175,6 +180,7 @@ fn a_clean_close_is_trusted_and_a_lost_index_is_rebuilt() {
         append(&log, &plain(1, 100, NOW_MS));
     }
     log.close().unwrap();
+    log.seal_active().unwrap();
     let batches = read_all(&log);
     drop(log);
     let indexes: Vec<PathBuf> = world.disk.paths().into_iter().filter(|path| path.extension().is_some_and(|end| end == "index")).collect();

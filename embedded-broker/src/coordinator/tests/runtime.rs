@@ -15,7 +15,7 @@ use crate::clock::ManualClock;
 use crate::codec::ResponseError;
 use crate::config::Limits;
 use crate::disk::MemoryDisk;
-use crate::log::{Environment, Partition};
+use crate::log::{Environment, OpenFiles, Partition};
 use crate::topics::Topics;
 
 struct World {
@@ -34,7 +34,8 @@ impl World {
 /// A coordinator on what this disk holds: as after a kill, if there was one before.
 fn open(disk: MemoryDisk) -> World {
     let clock = Arc::new(ManualClock::new(1_000_000));
-    let environment = Environment { clock: clock.clone(), disk: Arc::new(disk.clone()), housekeeping: Notify::new() };
+    let environment =
+        Environment { clock: clock.clone(), disk: Arc::new(disk.clone()), open_files: OpenFiles::new(4), housekeeping: Notify::new() };
     let topics = Topics::open("/data".as_ref(), Arc::new(environment), Limits::default()).unwrap();
     let topics = Arc::new(topics);
     let log = OffsetsTopic::new(Arc::clone(&topics));
