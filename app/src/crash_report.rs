@@ -12,7 +12,7 @@ use weir_model::TimestampMs;
 use crate::cli::note;
 
 /// From now on a panic writes a report to a file and tells where it is.
-pub(crate) fn install() {
+pub fn install() {
     panic::set_hook(Box::new(|panic| {
         let text = text(panic);
         match write(&text) {

@@ -8,6 +8,7 @@ mod run;
 mod shot;
 mod support;
 mod topics;
+mod window;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -15,7 +16,9 @@ use clap::{ArgMatches, Command};
 
 pub(crate) use run::{report_line, status_line};
 use support::{Example, Takes, examples, logs};
-pub(crate) use support::{Failure, Globals, note, numbers, output, session::Session, signals::EndAsked, stage::Stage, time};
+pub(crate) use support::{
+    Failure, Globals, demo, failure::ProblemText, note, numbers, output, session::Session, signals::EndAsked, stage::Stage, time,
+};
 
 /// Every subcommand, in the order of help.
 const SUBCOMMANDS: &[Entry] = &[
@@ -88,48 +91,33 @@ const fn entry<T: Subcommand>() -> Entry {
     }
 }
 
-/// What the arguments ask for.
-pub(crate) enum Asked {
-    /// The window.
-    Window(Globals),
-    /// Nothing more: a subcommand or help has run.
-    Done(ExitCode),
-}
-
-/// Reads the arguments, and runs what needs no window.
-pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Asked {
+/// Reads the arguments and does what they ask for: 0 ok, 1 failed, 2 usage.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut command = command();
     let matches = match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
         Err(error) => {
             // Help that can't be printed has no other place to go.
             let _ = error.print();
-            return Asked::Done(if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS });
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
     let chosen = matches.subcommand().and_then(|(name, matches)| Some((SUBCOMMANDS.iter().find(|entry| entry.name == name)?, matches)));
-    let Some((entry, after)) = chosen else {
-        return match window(&matches) {
-            Ok(globals) => Asked::Window(globals),
-            Err(failure) => Asked::Done(report(&failure)),
-        };
+    let done = match chosen {
+        Some((entry, after)) => run_entry(entry, &matches, after),
+        None => run_window(&matches),
     };
-    Asked::Done(match run_entry(entry, &matches, after) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(&usage(&mut command, entry.name)),
-    })
+        Err(failure) => failure.report(&usage(&mut command, chosen.map(|(entry, _)| entry.name))),
+    }
 }
 
-/// Tells a failure of `weir` without a subcommand.
-pub(crate) fn report(failure: &Failure) -> ExitCode {
-    failure.report(&command().render_usage().to_string())
-}
-
-fn window(matches: &ArgMatches) -> Result<Globals, Failure> {
+fn run_window(matches: &ArgMatches) -> Result<(), Failure> {
     let globals = Globals::of(matches, WINDOW_TAKES)?;
     globals.check()?;
     logs::start(globals.verbose);
-    Ok(globals)
+    window::run(&globals)
 }
 
 fn run_entry(entry: &Entry, before: &ArgMatches, after: &ArgMatches) -> Result<(), Failure> {
@@ -153,8 +141,11 @@ fn command() -> Command {
     }))
 }
 
-fn usage(command: &mut Command, name: &str) -> String {
-    command.find_subcommand_mut(name).map(|subcommand| subcommand.render_usage().to_string()).unwrap_or_default()
+fn usage(command: &mut Command, name: Option<&str>) -> String {
+    match name.and_then(|name| command.find_subcommand_mut(name)) {
+        Some(subcommand) => subcommand.render_usage().to_string(),
+        None => command.render_usage().to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ fn table_of_commands() -> String {
     let mut command = command();
     command.build();
     for entry in SUBCOMMANDS {
-        let usage = usage(&mut command, entry.name);
+        let usage = usage(&mut command, Some(entry.name));
         table.push_str(&format!("| `{}` | {} |\n", usage.trim_start_matches("Usage: ").trim(), entry.about));
     }
     table

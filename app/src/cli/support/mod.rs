@@ -1,6 +1,7 @@
 //! What the subcommands share: failures, parsers of arguments, writers of output, signals.
 
 pub(crate) mod cluster;
+pub(crate) mod demo;
 pub(crate) mod examples;
 pub(crate) mod failure;
 pub(crate) mod globals;
@@ -12,6 +13,7 @@ pub(crate) mod parse;
 pub(crate) mod session;
 pub(crate) mod signals;
 pub(crate) mod stage;
+pub(crate) mod studio;
 pub(crate) mod time;
 
 pub(crate) use examples::Example;

@@ -1,15 +1,12 @@
 //! What a run stands on: the cluster that was named, or an embedded broker of its own that goes when the run ends.
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tempfile::TempDir;
 use weir_backend::LocalBroker;
-use weir_model::{Cluster, Problem};
+use weir_model::Cluster;
 
-use super::{Failure, Globals, session::Session};
+use super::{Failure, Globals, demo, session::Session};
 
 /// A session, with the broker below it if it has one of its own.
 pub(crate) struct Stage {
@@ -28,7 +25,7 @@ impl Stage {
         }
         let temporary = match &globals.data_dir {
             Some(_) => None,
-            None => Some(TempDir::with_prefix("weir-run-").map_err(|error| no_temporary_folder(&error))?),
+            None => Some(demo::temporary_folder("weir-run-")?),
         };
         let data_dir = globals.data_dir.clone().or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned()));
         let broker = LocalBroker::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), data_dir)?;
@@ -49,12 +46,4 @@ impl Stage {
         }
         Ok(())
     }
-}
-
-fn no_temporary_folder(error: &io::Error) -> Problem {
-    Problem::new(
-        "The run has no place for its data",
-        format!("a temporary folder could not be made in {}: {error}", std::env::temp_dir().display()),
-        "Free some space there, set TMPDIR, or name a folder with --data-dir",
-    )
 }

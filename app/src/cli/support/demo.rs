@@ -1,0 +1,35 @@
+//! The pipeline that is started without being asked for by name, where there is nothing else to show.
+
+use std::io;
+
+use tempfile::TempDir;
+use weir_model::{PipelineId, PipelineParams, Problem, Request};
+
+/// It shows what Kafka is good for.
+pub(crate) const PIPELINE: &str = "clickstream";
+/// Equal seeds give equal demonstrations.
+const SEED: u64 = 42;
+
+/// Starts it with its defaults.
+pub(crate) fn start(request: impl FnOnce(Request) -> Result<(), Problem>) -> Result<(), Problem> {
+    let metas = weir_backend::pipelines::metas();
+    let meta = metas.iter().find(|meta| meta.id.as_str() == PIPELINE);
+    let default = |name: &str| {
+        let params = meta.iter().flat_map(|meta| &meta.params);
+        params.filter(|param| &*param.name == name).map(|param| param.default as u32).next().unwrap_or(1)
+    };
+    let params =
+        PipelineParams { rate_per_s: default("rate_per_s"), seed: SEED, speed: default("speed"), start_at: None, events_max: None };
+    request(Request::StartPipeline(PipelineId::from(PIPELINE), params))
+}
+
+/// A place for data that nobody keeps.
+pub(crate) fn temporary_folder(prefix: &str) -> Result<TempDir, Problem> {
+    TempDir::with_prefix(prefix).map_err(|error: io::Error| {
+        Problem::new(
+            "There is no place for the data of this run",
+            format!("a temporary folder could not be made in {}: {error}", std::env::temp_dir().display()),
+            "Free some space there, set TMPDIR, or name a folder with --data-dir",
+        )
+    })
+}
