@@ -7,9 +7,12 @@ mod context;
 pub mod consumers;
 pub mod dashboard;
 mod filter;
+mod grid;
 pub mod messages;
 pub mod overview;
+mod parts;
 pub mod pipelines;
+mod text;
 pub mod topics;
 
 use egui::Ui;

@@ -1,0 +1,181 @@
+//! One widget, whatever its kind.
+
+use std::sync::Arc;
+
+use egui::{Align, CursorIcon, Layout, Sense, Ui};
+use weir_model::{Cell, Column, Dashboard, Source, TimestampMs, TopRow, Variant, Widget, WidgetBody};
+use weir_ui_kit::{
+    format, icons, plot,
+    table::{ROW_HEIGHT, Table, TableCell, TableColumn},
+    widgets::{StatTile, icon_button, section, subdued},
+};
+
+use super::open_source;
+use crate::panels::{PanelContext, grid::cell_card};
+
+/// The height of a chart over time.
+const CHART_HEIGHT: f32 = 250.0;
+/// Rows of a table in sight; the others scroll.
+const TABLE_ROWS: usize = 8;
+/// Width for a digit of a number column, and the least width of a column.
+const NUMBER_WIDTH: f32 = 100.0;
+const TEXT_WIDTH: f32 = 130.0;
+
+/// The lines of a dashboard in the form that plots take; made once per dashboard, not per frame.
+#[derive(Default)]
+pub(super) struct Charts {
+    dashboard: Option<Arc<Dashboard>>,
+    /// By widget, then by line.
+    lines: Vec<Vec<Vec<(i64, f64)>>>,
+}
+
+impl Charts {
+    /// Takes in a dashboard if it is another than before.
+    pub(super) fn refresh(&mut self, dashboard: &Arc<Dashboard>) {
+        if self.dashboard.as_ref().is_some_and(|old| Arc::ptr_eq(old, dashboard)) {
+            return;
+        }
+        let lines = |widget: &Widget| match &widget.body {
+            WidgetBody::TimeSeries { lines, .. } => {
+                lines.iter().map(|line| line.points.iter().map(|(TimestampMs(at), value)| (*at, *value)).collect()).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.lines = dashboard.widgets.iter().map(lines).collect();
+        self.dashboard = Some(Arc::clone(dashboard));
+    }
+
+    /// Draws the widget as tall as its row; returns the height it needs.
+    pub(super) fn ui(&self, ui: &mut Ui, height: f32, at: usize, widget: &Widget, cx: &mut PanelContext<'_>) -> f32 {
+        if let WidgetBody::Number { value, unit, decimals, history } = &widget.body {
+            return number(ui, widget, (*value, unit, *decimals), history, cx);
+        }
+        cell_card(ui, height, |ui| {
+            heading(ui, widget, cx);
+            match &widget.body {
+                WidgetBody::Number { .. } => {}
+                WidgetBody::TimeSeries { unit, lines } => {
+                    let points = self.lines.get(at).map(Vec::as_slice).unwrap_or_default();
+                    if points.iter().all(|line| line.len() < 2) {
+                        nothing_yet(ui);
+                        return;
+                    }
+                    let lines: Vec<plot::TimeLine<'_>> =
+                        lines.iter().zip(points).map(|(line, points)| plot::TimeLine { name: &line.name, points }).collect();
+                    plot::time_series(ui, &widget.id, &lines, unit, CHART_HEIGHT);
+                }
+                WidgetBody::TopK { unit, rows } => top(ui, unit, rows),
+                WidgetBody::Funnel { stages } if stages.iter().all(|stage| stage.count == 0) => nothing_yet(ui),
+                WidgetBody::Funnel { stages } => {
+                    let stages: Vec<(&str, u64)> = stages.iter().map(|stage| (&*stage.label, stage.count)).collect();
+                    plot::funnel(ui, &stages);
+                }
+                WidgetBody::Intervals { unit, variants, conclusion } => intervals(ui, unit, variants, conclusion),
+                WidgetBody::Table { columns, rows } => table(ui, &widget.id, columns, rows),
+            }
+        })
+    }
+}
+
+fn heading(ui: &mut Ui, widget: &Widget, cx: &mut PanelContext<'_>) {
+    ui.horizontal(|ui| {
+        section(ui, &widget.title);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 0.0;
+            if icon_button(ui, icons::ARROW_RIGHT, &format!("Open {}, where {} comes from", source(&widget.source), widget.title)).clicked() {
+                cx.push(open_source(&widget.source));
+            }
+            icon_button(ui, icons::INFO, &widget.help);
+        });
+    });
+}
+
+fn source(source: &Source) -> String {
+    match source {
+        Source::Topic(topic) => format!("topic {topic}"),
+        Source::Group(group) => format!("group {group}"),
+    }
+}
+
+fn nothing_yet(ui: &mut Ui) {
+    subdued(ui, "Nothing yet.");
+}
+
+fn number(
+    ui: &mut Ui,
+    widget: &Widget,
+    (value, unit, decimals): (Option<f64>, &str, u8),
+    history: &[f64],
+    cx: &mut PanelContext<'_>,
+) -> f32 {
+    let value = value.map_or_else(|| "–".to_owned(), |value| format::decimal(value, decimals.into()));
+    let tile = StatTile { label: &widget.title, value: &value, unit, note: "", history, help: &widget.help }.show(ui);
+    let pressed = tile.interact(Sense::click()).on_hover_cursor(CursorIcon::PointingHand);
+    let name = format!("{}: {value} {unit}. Open {}", widget.title, source(&widget.source));
+    pressed.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Link, true, &name));
+    if pressed.clicked() {
+        cx.push(open_source(&widget.source));
+    }
+    tile.rect.height()
+}
+
+fn top(ui: &mut Ui, unit: &str, rows: &[TopRow]) {
+    if rows.is_empty() {
+        return nothing_yet(ui);
+    }
+    let rows: Vec<plot::BarRow<'_>> = rows.iter().map(|row| plot::BarRow { label: &row.label, value: row.value }).collect();
+    plot::bar_list(ui, &rows, unit);
+}
+
+fn intervals(ui: &mut Ui, unit: &str, variants: &[Variant], conclusion: &str) {
+    if !variants.is_empty() {
+        let rows: Vec<plot::IntervalRow<'_>> = variants
+            .iter()
+            .map(|variant| plot::IntervalRow {
+                name: &variant.name,
+                n: variant.n,
+                estimate: variant.estimate,
+                low: variant.low,
+                high: variant.high,
+            })
+            .collect();
+        plot::intervals(ui, &rows, unit);
+    }
+    subdued(ui, conclusion);
+}
+
+fn table(ui: &mut Ui, id: &str, columns: &[Column], rows: &[Vec<Cell>]) {
+    if rows.is_empty() {
+        return nothing_yet(ui);
+    }
+    let is_wide = columns.len() > 2;
+    let last = columns.len().saturating_sub(1);
+    let shown: Vec<TableColumn<'_>> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| {
+            let width = match (column.is_number, is_wide) {
+                (true, _) => NUMBER_WIDTH,
+                (false, true) => TEXT_WIDTH,
+                // Two columns share a narrow card: the text takes what the number leaves.
+                (false, false) if at < last => (ui.available_width() - NUMBER_WIDTH).max(TEXT_WIDTH),
+                (false, false) => TEXT_WIDTH,
+            };
+            TableColumn { title: &column.title, width, is_number: column.is_number, is_sortable: false }
+        })
+        .collect();
+    let height = (rows.len().min(TABLE_ROWS) as f32 + 1.2) * ROW_HEIGHT + 8.0;
+    Table::new(id, &shown, rows.len())
+        .height(height)
+        .show(ui, |row, column| rows.get(row).and_then(|row| row.get(column)).map(cell).unwrap_or_default());
+}
+
+fn cell(cell: &Cell) -> TableCell<'_> {
+    match cell {
+        Cell::Text(text) => TableCell::text(&**text),
+        Cell::Integer(value) => TableCell::mono(format::integer(*value)),
+        Cell::Float(value) => TableCell::mono(format::decimal(*value, 2)),
+        Cell::Time(at) => TableCell::mono(format::timestamp_utc(at.0).chars().take(19).collect::<String>()).subdued(),
+        Cell::DurationMs(length) => TableCell::mono(format::duration_ms(*length)),
+    }
+}

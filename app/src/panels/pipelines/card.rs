@@ -1,0 +1,102 @@
+//! One pipeline as a card: what it shows, how it runs, and the buttons to start, open and stop it.
+
+use egui::{Align, Layout, Ui};
+use weir_model::{Availability, Phase, PipelineMeta, PipelineParams, PipelineStatus, Request};
+use weir_ui_kit::{
+    format, icons,
+    widgets::{Tone, badge, primary_button, secondary_button, section, subdued},
+};
+
+use crate::panels::{Command, PanelContext, Route, grid::cell_card};
+
+/// Equal seeds give equal demonstrations.
+const SEED: u64 = 42;
+/// The rate where the pipeline names none.
+const RATE_PER_S: u32 = 1_000;
+/// The speed of event time where the pipeline names none.
+const SPEED: u32 = 1;
+
+/// Draws the card as tall as its row; returns the height it needs.
+pub(crate) fn pipeline_card(ui: &mut Ui, height: f32, meta: &PipelineMeta, cx: &mut PanelContext<'_>) -> f32 {
+    let store = cx.store;
+    let view = store.runs.get(&meta.id);
+    let status = view.and_then(|view| view.status.as_deref());
+    cell_card(ui, height, |ui| {
+        ui.horizontal(|ui| {
+            section(ui, &meta.title);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| match status {
+                Some(status) => phase_badge(ui, &status.phase),
+                None if meta.availability == Availability::Planned => drop(badge(ui, "", "Planned", Tone::Neutral)),
+                None => drop(badge(ui, "", "Ready", Tone::Info)),
+            });
+        });
+        subdued(ui, &*meta.story);
+        if meta.availability == Availability::Planned {
+            return;
+        }
+        if let Some(status) = status.filter(|status| status.phase.is_active()) {
+            ui.label(figures(status));
+        }
+        ui.add_space(4.0);
+        ui.horizontal(|ui| buttons(ui, meta, status, view.is_some_and(|view| view.dashboard.is_some()), cx));
+    })
+}
+
+fn figures(status: &PipelineStatus) -> String {
+    format!("{} events/s produced, {} processed", format::si(status.produced_per_s), format::si(status.processed_per_s))
+}
+
+fn buttons(ui: &mut Ui, meta: &PipelineMeta, status: Option<&PipelineStatus>, has_dashboard: bool, cx: &mut PanelContext<'_>) {
+    let open = Command::Navigate(Route::Dashboard(meta.id.clone()));
+    let is_connected = cx.store.connection.bootstrap().is_some();
+    if status.is_some_and(|status| status.phase.is_active()) {
+        if primary_button(ui, &format!("{}  Open", icons::CHART_LINE_UP)).clicked() {
+            cx.push(open);
+        }
+        if secondary_button(ui, &format!("{}  Stop", icons::STOP)).clicked() {
+            cx.request(Request::StopPipeline(meta.id.clone()));
+        }
+        return;
+    }
+    let pressed = ui.add_enabled_ui(is_connected, |ui| primary_button(ui, &format!("{}  Start", icons::PLAY)).clicked());
+    if pressed.response.on_disabled_hover_text("No cluster answers yet").contains_pointer() && !is_connected {
+        ui.ctx().set_cursor_icon(egui::CursorIcon::NotAllowed);
+    }
+    if pressed.inner {
+        start(meta, cx);
+    }
+    if has_dashboard && secondary_button(ui, "Last results").clicked() {
+        cx.push(open);
+    }
+}
+
+/// Starts a pipeline as its card says, and shows its dashboard.
+pub(crate) fn start(meta: &PipelineMeta, cx: &mut PanelContext<'_>) {
+    cx.request(Request::StartPipeline(meta.id.clone(), default_params(meta)));
+    cx.push(Command::Navigate(Route::Dashboard(meta.id.clone())));
+}
+
+/// The parameters a pipeline starts with unless told otherwise.
+pub(crate) fn default_params(meta: &PipelineMeta) -> PipelineParams {
+    let default = |name: &str| meta.params.iter().find(|param| &*param.name == name).map(|param| param.default);
+    PipelineParams {
+        rate_per_s: default("rate_per_s").map_or(RATE_PER_S, |rate| rate as u32),
+        seed: default("seed").map_or(SEED, |seed| seed as u64),
+        speed: default("speed").map_or(SPEED, |speed| speed as u32),
+        start_at: None,
+        events_max: None,
+    }
+}
+
+/// Where a run is, as a word in a colour.
+pub(crate) fn phase_badge(ui: &mut Ui, phase: &Phase) {
+    let (icon, tone) = match phase {
+        Phase::Stopped => ("", Tone::Neutral),
+        Phase::Starting => (icons::CLOCK, Tone::Info),
+        Phase::Running => (icons::PLAY, Tone::Ok),
+        Phase::Paused => (icons::PAUSE, Tone::Warning),
+        Phase::Stopping => (icons::CLOCK, Tone::Info),
+        Phase::Failed(_) => (icons::WARNING_CIRCLE, Tone::Danger),
+    };
+    badge(ui, icon, phase.label(), tone);
+}

@@ -1,0 +1,138 @@
+//! Every panel in every load state, both themes, narrow and wide: it draws, has accessible names and glyphs, and comes to rest.
+//!
+//! `WEIR_PICTURES=DIR cargo test -p weir --test panels` also writes each as a picture, to be looked at.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
+#[path = "support/fixtures.rs"]
+mod fixtures;
+
+use egui::{Key, Modifiers, Ui, Vec2};
+use egui_kittest::{Harness, kittest::Queryable as _};
+use fixtures::{State, answer_messages, weir};
+use weir::{
+    hosts::{
+        Screen,
+        picture::{self, PictureOptions},
+    },
+    panels::{CONSUMERS, DASHBOARD, MESSAGES, OVERVIEW, PANELS, PIPELINES, PanelId, TOPICS, ThemeChoice},
+    shell::{Recorded, Weir, settings::Settings},
+};
+use weir_ui_kit::{Theme, theme};
+
+/// Widths of a small window, a laptop and a desk.
+const SIZES: [[f32; 2]; 3] = [[640.0, 420.0], [1_280.0, 800.0], [1_920.0, 1_080.0]];
+/// Frames until a panel has to be at rest.
+const STEPS_MAX: u64 = 30;
+
+fn settings(theme: Theme) -> Settings {
+    let theme = match theme {
+        Theme::Dark => ThemeChoice::Dark,
+        Theme::Light => ThemeChoice::Light,
+    };
+    Settings { theme, ..Settings::default() }
+}
+
+fn frame(ui: &mut Ui, weir: &mut Weir<Recorded>) {
+    weir.logic(ui.ctx());
+    weir.ui(ui);
+    answer_messages(weir);
+}
+
+fn harness(state: State, panel: PanelId, theme: Theme, size: [f32; 2]) -> Harness<'static, Weir<Recorded>> {
+    Harness::builder()
+        .with_size(Vec2::from(size))
+        .with_max_steps(STEPS_MAX)
+        .with_context_setup(theme::install)
+        .build_ui_state(frame, weir(state, panel, settings(theme)))
+}
+
+#[test]
+fn every_panel_draws_in_every_state_and_comes_to_rest() {
+    for meta in PANELS {
+        for state in State::ALL {
+            for (theme, size) in Theme::ALL.into_iter().flat_map(|theme| SIZES.map(|size| (theme, size))) {
+                println!("{} {state:?} {theme:?} {size:?}", meta.id); // shown when the test fails
+                let mut harness = harness(state, meta.id, theme, size);
+                harness.run();
+                assert_eq!(harness.state().current_panel(), meta.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn pictures_are_drawn_of_every_panel() {
+    let folder = std::env::var_os("WEIR_PICTURES").map(std::path::PathBuf::from);
+    let sizes: &[[u32; 2]] = if folder.is_some() { &[[900, 600], [1_280, 800], [1_920, 1_080]] } else { &[[640, 420]] };
+    let states: &[State] = if folder.is_some() { &State::ALL } else { &[State::Running] };
+    for meta in PANELS {
+        for (state, (theme, size)) in states.iter().flat_map(|state| Theme::ALL.into_iter().flat_map(|theme| sizes.iter().map(move |size| (*state, (theme, *size))))) {
+            let options = PictureOptions { size, theme, pixels_per_point: 1.0 };
+            let mut screen = Answered(weir(state, meta.id, settings(theme)));
+            let png = picture::render(&mut screen, &picture::context(&options), &options).unwrap();
+            assert!(png.len() > 1_000);
+            if let Some(folder) = &folder {
+                let name = format!("{}-{state:?}-{theme:?}-{}x{}.png", meta.id, size[0], size[1]).to_lowercase();
+                std::fs::write(folder.join(name), png).unwrap();
+            }
+        }
+    }
+}
+
+/// The interface with a backend that answers message queries at once.
+struct Answered(Weir<Recorded>);
+
+impl Screen for Answered {
+    fn logic(&mut self, ctx: &egui::Context) {
+        self.0.logic(ctx);
+        answer_messages(&mut self.0);
+    }
+
+    fn ui(&mut self, ui: &mut Ui) {
+        self.0.ui(ui);
+    }
+}
+
+#[test]
+fn the_n_th_panel_opens_with_ctrl_n() {
+    let mut harness = harness(State::Ready, OVERVIEW, Theme::Dark, SIZES[1]);
+    harness.run();
+    for (key, panel) in [(Key::Num2, TOPICS), (Key::Num3, MESSAGES), (Key::Num4, CONSUMERS), (Key::Num5, PIPELINES), (Key::Num6, DASHBOARD), (Key::Num1, OVERVIEW)] {
+        harness.key_press_modifiers(Modifiers::COMMAND, key);
+        harness.run();
+        assert_eq!(harness.state().current_panel(), panel);
+    }
+}
+
+#[test]
+fn navigation_leads_where_it_says() {
+    let mut harness = harness(State::Running, OVERVIEW, Theme::Dark, SIZES[2]);
+    harness.run();
+    for meta in PANELS {
+        harness.get_all_by_label(meta.title).next().unwrap().click();
+        harness.run();
+        assert_eq!(harness.state().current_panel(), meta.id);
+    }
+}
+
+#[test]
+fn the_palette_needs_no_pointer() {
+    let mut harness = harness(State::Ready, OVERVIEW, Theme::Dark, SIZES[1]);
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    harness.run();
+    harness.event(egui::Event::Text("consumers".to_owned()));
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(harness.state().current_panel(), CONSUMERS);
+}
+
+#[test]
+fn a_pipeline_starts_from_its_card() {
+    let mut harness = harness(State::Ready, OVERVIEW, Theme::Dark, SIZES[1]);
+    harness.run();
+    harness.get_by_label_contains("Start").click();
+    harness.run();
+    assert_eq!(harness.state().current_panel(), DASHBOARD);
+}
