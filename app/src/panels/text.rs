@@ -38,6 +38,9 @@ mod tests {
 
     #[test]
     fn one_is_singular() {
-        assert_eq!((counted(1, "record"), counted(0, "record"), counted(1_234, "record")), ("1 record".into(), "0 records".into(), "1,234 records".into()));
+        assert_eq!(
+            (counted(1, "record"), counted(0, "record"), counted(1_234, "record")),
+            ("1 record".into(), "0 records".into(), "1,234 records".into())
+        );
     }
 }

@@ -127,8 +127,16 @@ impl Detail {
         let (consumed, produced) = (rate(consumed), rate(produced));
         let members = format::integer(group.members.len() as u64);
         let uncommitted = group.partitions.iter().filter(|partition| partition.committed_offset.is_none()).count();
-        let lag_note = if uncommitted > 0 { format!("without {} never committed", text::counted(uncommitted as u64, "partition")) } else { "end − committed".to_owned() };
-        let assignor = if group.assignor.is_empty() { kind_label(group.kind).to_owned() } else { format!("{}, {}", kind_label(group.kind), group.assignor) };
+        let lag_note = if uncommitted > 0 {
+            format!("without {} never committed", text::counted(uncommitted as u64, "partition"))
+        } else {
+            "end − committed".to_owned()
+        };
+        let assignor = if group.assignor.is_empty() {
+            kind_label(group.kind).to_owned()
+        } else {
+            format!("{}, {}", kind_label(group.kind), group.assignor)
+        };
         let tiles = [
             StatTile { label: "Lag", value: &lag, unit: "records", note: &lag_note, ..StatTile::default() },
             StatTile { label: "Consumed", value: &consumed, note: "committed, all partitions", ..StatTile::default() },
@@ -194,10 +202,15 @@ impl Detail {
         }
         let idle = members.iter().filter(|member| member.is_idle).count();
         if idle > 0 && !group.partitions.is_empty() {
-            let note = format!("{} without a partition: there are more members than partitions, or they subscribe to something else", text::counted(idle as u64, "member"));
+            let note = format!(
+                "{} without a partition: there are more members than partitions, or they subscribe to something else",
+                text::counted(idle as u64, "member")
+            );
             widgets::icon_text(ui, icons::INFO, &note, Tone::Info);
         }
-        Table::new("Members", &MEMBER_COLUMNS, members.len()).height(table_height(members.len())).show(ui, |row, column| member_cell(&members[row], column));
+        Table::new("Members", &MEMBER_COLUMNS, members.len())
+            .height(table_height(members.len()))
+            .show(ui, |row, column| member_cell(&members[row], column));
     }
 }
 

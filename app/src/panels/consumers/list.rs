@@ -78,14 +78,22 @@ impl List {
     fn table(&mut self, ui: &mut Ui, wish: &mut Option<Wish>) {
         let Some((_, _, rows)) = &self.cache else { return };
         if rows.is_empty() {
-            if widgets::empty_state(ui, icons::MAGNIFYING_GLASS, "No group fits the filter", "Groups are found by their id and by the topics they read.", Some("Clear the filter")) {
+            if widgets::empty_state(
+                ui,
+                icons::MAGNIFYING_GLASS,
+                "No group fits the filter",
+                "Groups are found by their id and by the topics they read.",
+                Some("Clear the filter"),
+            ) {
                 self.query.filter.clear();
             }
             return;
         }
         let width = ui.available_width();
-        let columns: Vec<Column> =
-            Column::ALL.into_iter().filter(|column| !DROPPED_BELOW.iter().any(|(dropped, below)| dropped == column && width < *below)).collect();
+        let columns: Vec<Column> = Column::ALL
+            .into_iter()
+            .filter(|column| !DROPPED_BELOW.iter().any(|(dropped, below)| dropped == column && width < *below))
+            .collect();
         let headings: Vec<TableColumn<'_>> = columns.iter().map(|column| heading(*column)).collect();
         let selected = self.selected.as_ref().and_then(|id| rows.iter().position(|row| row.id == *id));
         let most = rows.iter().filter_map(|row| row.lag_records).max().unwrap_or(0).max(1);

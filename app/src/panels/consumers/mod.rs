@@ -75,11 +75,17 @@ fn delete_ui(ui: &Ui, cx: &mut PanelContext<'_>, id: &GroupId) -> bool {
     let mut is_done = false;
     let wants_out = parts::dialog(ui, "delete group", &format!("Delete group {id}?"), |ui| {
         if members > 0 {
-            let note = format!("It has {}. Kafka deletes only empty groups: stop its consumers first.", text::counted(members as u64, "active member"));
+            let note = format!(
+                "It has {}. Kafka deletes only empty groups: stop its consumers first.",
+                text::counted(members as u64, "active member")
+            );
             widgets::icon_text(ui, icons::WARNING, &note, Tone::Warning);
         } else {
             let cluster = store.connection.cluster().map_or("the cluster", Cluster::label);
-            let note = format!("This forgets its committed offsets of {} on {cluster}. It can't be undone.", text::counted(commits as u64, "partition"));
+            let note = format!(
+                "This forgets its committed offsets of {} on {cluster}. It can't be undone.",
+                text::counted(commits as u64, "partition")
+            );
             widgets::icon_text(ui, icons::WARNING, &note, Tone::Danger);
             widgets::subdued(ui, "A consumer that comes back begins where its auto.offset.reset says.");
         }

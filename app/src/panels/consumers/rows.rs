@@ -211,7 +211,10 @@ mod tests {
     fn the_most_urgent_stands_first() {
         assert_eq!(ids(&ListQuery::default()), ["mail", "audit", "new", "billing"]);
         assert_eq!(ids(&ListQuery { sort: Column::Lag, ..ListQuery::default() }), ["billing", "mail", "audit", "new"]);
-        assert_eq!(ids(&ListQuery { sort: Column::Group, is_descending: false, ..ListQuery::default() }), ["audit", "billing", "mail", "new"]);
+        assert_eq!(
+            ids(&ListQuery { sort: Column::Group, is_descending: false, ..ListQuery::default() }),
+            ["audit", "billing", "mail", "new"]
+        );
     }
 
     #[test]

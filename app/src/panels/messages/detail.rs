@@ -91,11 +91,15 @@ impl Detail {
                 widgets::key_value(ui, "Age when opened", &age);
             }
         }
-        widgets::key_value(ui, "Timestamp set by", match timestamp_type {
-            weir_model::TimestampType::CreateTime => "the producer (CreateTime)",
-            weir_model::TimestampType::LogAppendTime => "the broker (LogAppendTime)",
-            weir_model::TimestampType::Unknown => "not told",
-        });
+        widgets::key_value(
+            ui,
+            "Timestamp set by",
+            match timestamp_type {
+                weir_model::TimestampType::CreateTime => "the producer (CreateTime)",
+                weir_model::TimestampType::LogAppendTime => "the broker (LogAppendTime)",
+                weir_model::TimestampType::Unknown => "not told",
+            },
+        );
         let len = |bytes: &Option<Arc<[u8]>>| bytes.as_deref().map_or_else(|| "null".to_owned(), |bytes| text::bytes(bytes.len() as u64));
         widgets::key_value(ui, "Key, value", &format!("{}, {}", len(key), len(value)));
     }
@@ -148,7 +152,9 @@ fn payload_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, name: &'static str, value:
             }
             if views.len() > 1 {
                 let options: Vec<_> = views.iter().map(|view| (*view, view.label())).collect();
-                ui.push_id(name, |ui| ui.with_layout(Layout::left_to_right(Align::Center), |ui| widgets::segmented(ui, &mut value.view, &options)));
+                ui.push_id(name, |ui| {
+                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| widgets::segmented(ui, &mut value.view, &options))
+                });
             }
         });
     });

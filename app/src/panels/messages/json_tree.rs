@@ -208,13 +208,15 @@ mod tests {
     #[test]
     fn every_line_is_as_it_was_written() {
         let check = |text: &str, expect: &[&str]| assert_eq!(lines(text).unwrap_or_default(), expect, "{text}");
-        check(r#"{"id": 9007199254740993, "big":123456789012345678901234567890 }"#, &[
-            "$: 2 fields",
-            " id: 9007199254740993",
-            " big: 123456789012345678901234567890",
-        ]);
+        check(
+            r#"{"id": 9007199254740993, "big":123456789012345678901234567890 }"#,
+            &["$: 2 fields", " id: 9007199254740993", " big: 123456789012345678901234567890"],
+        );
         check(r#"{"a":1,"a":1.50}"#, &["$: 2 fields", " a: 1", " a: 1.50"]);
-        check(r#"[true, null, {"b": [ ]}, "x\"]"]"#, &["$: 4 items", " 0: true", " 1: null", " 2: 1 field", "  b: 0 items", " 3: \"x\\\"]\""]);
+        check(
+            r#"[true, null, {"b": [ ]}, "x\"]"]"#,
+            &["$: 4 items", " 0: true", " 1: null", " 2: 1 field", "  b: 0 items", " 3: \"x\\\"]\""],
+        );
         check(r#"{"naïve \u00e9": "ü"}"#, &["$: 1 field", " naïve é: \"ü\""]);
     }
 

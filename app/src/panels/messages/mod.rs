@@ -182,13 +182,25 @@ fn choose_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(cluster) = parts::loaded(ui, cx, &store.cluster) else { return };
     let mut topics: Vec<_> = cluster.user_topics().collect();
     if topics.is_empty() {
-        widgets::empty_state(ui, icons::CHATS_CIRCLE, "No topics yet", "Write a first record with any Kafka client; the broker makes the topic:", None);
+        widgets::empty_state(
+            ui,
+            icons::CHATS_CIRCLE,
+            "No topics yet",
+            "Write a first record with any Kafka client; the broker makes the topic:",
+            None,
+        );
         kcat_line(ui, cx, &"hello".into());
         return;
     }
     let rate = |topic: &weir_model::Topic| topic.rates.map_or(0.0, |rates| rates.records_per_s);
     topics.sort_by(|a, b| rate(b).total_cmp(&rate(a)).then_with(|| b.records().cmp(&a.records())));
-    widgets::empty_state(ui, icons::CHATS_CIRCLE, "Choose a topic", "Its newest records come first, and new ones as they arrive. No group is joined and nothing is committed.", None);
+    widgets::empty_state(
+        ui,
+        icons::CHATS_CIRCLE,
+        "Choose a topic",
+        "Its newest records come first, and new ones as they arrive. No group is joined and nothing is committed.",
+        None,
+    );
     ui.vertical_centered(|ui| {
         for topic in topics.into_iter().take(OFFERED_TOPICS_MAX) {
             if widgets::link(ui, topic.name.as_str()).clicked() {

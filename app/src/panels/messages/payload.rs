@@ -57,8 +57,9 @@ mod tests {
     #[test]
     fn hex_lines_say_where_and_what() {
         let check = |bytes: &[u8], line: usize, expect: &str| assert_eq!(hex_line(bytes, line), expect);
-        check(b"Weir\x00\xff", 0, "00000000  57 65 69 72 00 ff                                       Weir··");
-        check(&[0x41; 18], 1, "00000010  41 41                                                    AA");
+        let check_short = |bytes: &[u8], line: usize, hex: &str, text: &str| check(bytes, line, &format!("{hex:<60}{text}"));
+        check_short(b"Weir\x00\xff", 0, "00000000  57 65 69 72 00 ff", "Weir··");
+        check_short(&[0x41; 18], 1, "00000010  41 41", "AA");
         assert_eq!((hex_line_count(0), hex_line_count(16), hex_line_count(17)), (0, 1, 2));
     }
 

@@ -34,8 +34,16 @@ pub(super) fn text(receipt: &Receipt, follow: bool) -> ReceiptText {
     ReceiptText {
         state,
         state_help,
-        matched: format!("{} of {} scanned match", format::integer(receipt.records_matched), text::counted(receipt.records_scanned, "record")),
-        cost: format!("{} in {}", text::bytes(receipt.bytes_scanned), format::duration_ms(i64::try_from(receipt.elapsed_ms).unwrap_or(i64::MAX))),
+        matched: format!(
+            "{} of {} scanned match",
+            format::integer(receipt.records_matched),
+            text::counted(receipt.records_scanned, "record")
+        ),
+        cost: format!(
+            "{} in {}",
+            text::bytes(receipt.bytes_scanned),
+            format::duration_ms(i64::try_from(receipt.elapsed_ms).unwrap_or(i64::MAX))
+        ),
         partitions: text::counted(receipt.ranges.len() as u64, "partition"),
         gaps: if gaps == 0 { String::new() } else { format!("{} held no record", text::counted(gaps, "offset")) },
         ranges: ranges(&receipt.ranges),

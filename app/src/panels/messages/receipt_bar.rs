@@ -40,7 +40,10 @@ pub(super) fn ui(ui: &mut Ui, cx: &PanelContext<'_>, words: Option<&ReceiptText>
                 }
                 if view.dropped_rows > 0 {
                     let note = format!("{} made room", text::counted(view.dropped_rows, "older row"));
-                    let kept = format!("The list keeps {} rows; export or narrow the query to keep others", format::integer(weir_model::MESSAGES_MAX as u64));
+                    let kept = format!(
+                        "The list keeps {} rows; export or narrow the query to keep others",
+                        format::integer(weir_model::MESSAGES_MAX as u64)
+                    );
                     widgets::icon_text(ui, icons::WARNING, &note, Tone::Warning).on_hover_text(kept);
                 }
             });

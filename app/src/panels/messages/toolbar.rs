@@ -31,9 +31,14 @@ pub(super) fn ui(panel: &mut MessagesPanel, ui: &mut Ui, cx: &mut PanelContext<'
         let contains = widgets::search_field(ui, &mut panel.form.contains, "Contains text  /", 200.0)
             .on_hover_text("Keeps records whose key, value or a header holds this text, in any case. Enter searches.");
         submit(ui, &contains, wish);
-        let partitions = text_field(ui, &mut panel.form.partitions, "Partitions", "all partitions", 96.0).on_hover_text("Such as 0,2,5-7; empty for all");
+        let partitions = text_field(ui, &mut panel.form.partitions, "Partitions", "all partitions", 96.0)
+            .on_hover_text("Such as 0,2,5-7; empty for all");
         submit(ui, &partitions, wish);
-        if ui.toggle_value(&mut panel.form.follow, format!("{}  Follow", icons::PULSE)).on_hover_text("Go on with records as they arrive").clicked() {
+        if ui
+            .toggle_value(&mut panel.form.follow, format!("{}  Follow", icons::PULSE))
+            .on_hover_text("Go on with records as they arrive")
+            .clicked()
+        {
             *wish = Some(Wish::Run);
         }
     });
@@ -45,7 +50,11 @@ pub(super) fn ui(panel: &mut MessagesPanel, ui: &mut Ui, cx: &mut PanelContext<'
 
 fn topic_menu(panel: &mut MessagesPanel, ui: &mut Ui, cx: &PanelContext<'_>, wish: &mut Option<Wish>) {
     let name = panel.form.topic.as_ref().map_or("Choose a topic", TopicName::as_str).to_owned();
-    let menu = ComboBox::new("topic", "").selected_text(name.clone()).width(240.0).height(420.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    let menu = ComboBox::new("topic", "")
+        .selected_text(name.clone())
+        .width(240.0)
+        .height(420.0)
+        .close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let shown = menu.show_ui(ui, |ui| {
         let field = text_field(ui, &mut panel.topic_filter, "Filter topics", "filter topics", 260.0);
         if ui.memory(|memory| memory.focused().is_none()) {
@@ -56,7 +65,8 @@ fn topic_menu(panel: &mut MessagesPanel, ui: &mut Ui, cx: &PanelContext<'_>, wis
             return;
         };
         let is_enter = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-        let mut fitting = cluster.topics.iter().filter(|topic| filter::matches(topic.name.as_str(), &panel.topic_filter)).collect::<Vec<_>>();
+        let mut fitting =
+            cluster.topics.iter().filter(|topic| filter::matches(topic.name.as_str(), &panel.topic_filter)).collect::<Vec<_>>();
         fitting.sort_by_key(|topic| topic.is_internal);
         let mut chosen = fitting.first().filter(|_| is_enter).map(|topic| topic.name.clone());
         let more = fitting.len().saturating_sub(MENU_TOPICS_MAX);

@@ -81,7 +81,9 @@ impl ValueView {
         match &self.bytes {
             None => Some("null: no bytes at all"),
             Some(bytes) if bytes.is_empty() => Some("empty: 0 bytes, which is not null"),
-            Some(bytes) if bytes.len() > TREE_BYTES_MAX && self.is_text => Some("Larger than 2 MiB, so it is shown whole as text rather than as a tree"),
+            Some(bytes) if bytes.len() > TREE_BYTES_MAX && self.is_text => {
+                Some("Larger than 2 MiB, so it is shown whole as text rather than as a tree")
+            }
             _ => None,
         }
     }
@@ -107,7 +109,13 @@ impl ValueView {
             if node.is_container() {
                 let is_closed = closed.contains(&at);
                 let caret = if is_closed { icons::CARET_RIGHT } else { icons::CARET_DOWN };
-                ui.painter().text(pos2(left + 6.0, rect.center().y), egui::Align2::CENTER_CENTER, caret, theme::icon(10.0), tokens.text.subdued);
+                ui.painter().text(
+                    pos2(left + 6.0, rect.center().y),
+                    egui::Align2::CENTER_CENTER,
+                    caret,
+                    theme::icon(10.0),
+                    tokens.text.subdued,
+                );
                 let area = Rect::from_min_max(pos2(left, rect.top()), rect.right_bottom());
                 let response = ui.interact(area, ui.scope_id().with(("node", at)), Sense::click());
                 let name = node.name.as_deref().unwrap_or("document");

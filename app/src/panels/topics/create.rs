@@ -88,9 +88,10 @@ fn check_replication(text: &str, cluster: Option<&ClusterSnapshot>) -> Result<i3
     let brokers = cluster.map(|cluster| cluster.brokers.len()).filter(|count| *count > 0);
     match text.parse::<i16>() {
         Ok(factor) if factor >= 1 => match brokers {
-            Some(brokers) if usize::try_from(factor).is_ok_and(|factor| factor > brokers) => {
-                Err(format!("{factor} replicas need {factor} brokers; there {}", if brokers == 1 { "is 1".to_owned() } else { format!("are {brokers}") }))
-            }
+            Some(brokers) if usize::try_from(factor).is_ok_and(|factor| factor > brokers) => Err(format!(
+                "{factor} replicas need {factor} brokers; there {}",
+                if brokers == 1 { "is 1".to_owned() } else { format!("are {brokers}") }
+            )),
             _ => Ok(factor.into()),
         },
         _ => Err("A whole number from 1 on, or empty for the broker's default".to_owned()),

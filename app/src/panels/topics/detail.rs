@@ -83,7 +83,11 @@ impl Detail {
         let readers = self.readers.as_ref().map_or(0, |(_, rows)| rows.len());
         let consumers = format!("Consumers ({readers})");
         let partitions = format!("Partitions ({})", topic.partitions.len());
-        widgets::segmented(ui, &mut self.tab, &[(Tab::Partitions, &partitions), (Tab::Configuration, "Configuration"), (Tab::Consumers, &consumers)]);
+        widgets::segmented(
+            ui,
+            &mut self.tab,
+            &[(Tab::Partitions, &partitions), (Tab::Configuration, "Configuration"), (Tab::Consumers, &consumers)],
+        );
         match self.tab {
             Tab::Partitions => self.partitions_ui(ui, topic),
             Tab::Configuration => self.configs_ui(ui, cx),
@@ -194,7 +198,11 @@ fn totals(ui: &mut Ui, topic: &Topic) {
     let rate = topic.rates.map_or_else(|| "–".to_owned(), |rates| format::per_s(rates.records_per_s));
     let byte_rate = topic.rates.and_then(|rates| rates.bytes_per_s).map(|rate| format!("{}/s", format::bytes(rate))).unwrap_or_default();
     let replication = format::integer(topic.replication_factor() as u64);
-    let in_sync = if under_replicated == 0 { "all in sync".to_owned() } else { format!("{} under-replicated", text::counted(under_replicated as u64, "partition")) };
+    let in_sync = if under_replicated == 0 {
+        "all in sync".to_owned()
+    } else {
+        format!("{} under-replicated", text::counted(under_replicated as u64, "partition"))
+    };
     let tiles = [
         StatTile {
             label: "Records",
@@ -236,7 +244,10 @@ fn config_cell(entry: &ConfigEntry, column: usize) -> TableCell<'_> {
     let is_set = entry.source == ConfigSource::Topic;
     match column {
         0 => TableCell::mono(&*entry.name),
-        1 => entry.value.as_deref().map_or_else(|| TableCell::text("hidden by the broker").subdued(), |value| if value.is_empty() { TableCell::text("empty").subdued() } else { TableCell::mono(value) }),
+        1 => entry.value.as_deref().map_or_else(
+            || TableCell::text("hidden by the broker").subdued(),
+            |value| if value.is_empty() { TableCell::text("empty").subdued() } else { TableCell::mono(value) },
+        ),
         2 => TableCell::text(detail_rows::value_note(entry)).subdued(),
         _ if is_set => TableCell::badge(icons::CHECK, detail_rows::source_label(entry.source), Tone::Info),
         _ => TableCell::text(detail_rows::source_label(entry.source)).subdued(),

@@ -171,11 +171,12 @@ mod tests {
     #[test]
     fn what_was_set_stands_first_and_units_are_spelled_out() {
         let entry = |name: &str, value: &str, source| ConfigEntry { name: name.into(), value: Some(value.into()), source };
-        let entries =
-            [entry("cleanup.policy", "delete", ConfigSource::Default), entry("retention.ms", "604800000", ConfigSource::Topic)];
+        let entries = [entry("cleanup.policy", "delete", ConfigSource::Default), entry("retention.ms", "604800000", ConfigSource::Topic)];
         let rows = config_rows(&entries);
         assert_eq!(&*rows[0].name, "retention.ms");
-        let check = |name: &str, value: &str, expect: &str| assert_eq!(value_note(&entry(name, value, ConfigSource::Topic)), expect, "{name}={value}");
+        let check = |name: &str, value: &str, expect: &str| {
+            assert_eq!(value_note(&entry(name, value, ConfigSource::Topic)), expect, "{name}={value}")
+        };
         check("retention.ms", "604800000", "7 d 00 h");
         check("retention.bytes", "-1", "no limit");
         check("segment.bytes", "1073741824", "1.0 GiB");

@@ -106,8 +106,13 @@ fn produce_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, topic: &TopicName, form: &
 fn delete_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, topic: &TopicName, typed: &mut String) -> bool {
     let cluster = cx.store.cluster.value();
     let known = cluster.and_then(|cluster| cluster.topic(topic));
-    let records = known.and_then(weir_model::Topic::records).map_or_else(|| "all its records".to_owned(), |records| text::counted(records, "record"));
-    let readers = cx.store.groups.value().map_or(0, |groups| groups.groups.iter().filter(|group| group.partitions.iter().any(|it| it.topic == *topic)).count());
+    let records =
+        known.and_then(weir_model::Topic::records).map_or_else(|| "all its records".to_owned(), |records| text::counted(records, "record"));
+    let readers = cx
+        .store
+        .groups
+        .value()
+        .map_or(0, |groups| groups.groups.iter().filter(|group| group.partitions.iter().any(|it| it.topic == *topic)).count());
     let cluster_name = cx.store.connection.cluster().map_or("the cluster", weir_model::Cluster::label);
     widgets::icon_text(ui, icons::WARNING, &format!("This deletes {records} on {cluster_name}. It can't be undone."), Tone::Danger);
     if readers > 0 {
@@ -141,7 +146,11 @@ fn payload_field(ui: &mut Ui, label: &str, field: &mut Field, rows: usize, null_
                 name
             })
             .inner;
-        let edit = TextEdit::multiline(&mut field.text).font(TextStyle::Monospace).desired_rows(rows).desired_width(f32::INFINITY).margin(Margin::symmetric(8, 6));
+        let edit = TextEdit::multiline(&mut field.text)
+            .font(TextStyle::Monospace)
+            .desired_rows(rows)
+            .desired_width(f32::INFINITY)
+            .margin(Margin::symmetric(8, 6));
         ui.add_enabled(!field.is_null, edit).labelled_by(name.id);
     });
 }
@@ -150,7 +159,12 @@ fn lines_field(ui: &mut Ui, label: &str, text: &mut String, hint: &'static str) 
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
         let name = widgets::subdued(ui, label);
-        let edit = TextEdit::multiline(text).font(TextStyle::Monospace).hint_text(hint).desired_rows(3).desired_width(f32::INFINITY).margin(Margin::symmetric(8, 6));
+        let edit = TextEdit::multiline(text)
+            .font(TextStyle::Monospace)
+            .hint_text(hint)
+            .desired_rows(3)
+            .desired_width(f32::INFINITY)
+            .margin(Margin::symmetric(8, 6));
         ui.add(edit).labelled_by(name.id);
     });
 }

@@ -101,7 +101,13 @@ impl List {
         let Some(cache) = &self.cache else { return };
         let rows = &cache.rows.rows;
         if rows.is_empty() {
-            if widgets::empty_state(ui, icons::MAGNIFYING_GLASS, "No topic fits the filter", "Words may stand in any order; letters must stand in theirs.", Some("Clear the filter")) {
+            if widgets::empty_state(
+                ui,
+                icons::MAGNIFYING_GLASS,
+                "No topic fits the filter",
+                "Words may stand in any order; letters must stand in theirs.",
+                Some("Clear the filter"),
+            ) {
                 self.query.filter.clear();
             }
             return;

@@ -21,16 +21,8 @@ pub(super) enum Column {
 }
 
 impl Column {
-    pub(super) const ALL: [Self; 8] = [
-        Self::Name,
-        Self::Partitions,
-        Self::Records,
-        Self::RecordsPerS,
-        Self::Bytes,
-        Self::BytesPerS,
-        Self::Replication,
-        Self::Hint,
-    ];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Name, Self::Partitions, Self::Records, Self::RecordsPerS, Self::Bytes, Self::BytesPerS, Self::Replication, Self::Hint];
 
     /// The heading.
     pub(super) fn title(self) -> &'static str {
@@ -181,9 +173,9 @@ impl Row {
 
 /// The rows of the list. Without the groups nothing is said about who reads a topic.
 pub(super) fn rows(cluster: &ClusterSnapshot, groups: Option<&GroupsSnapshot>, query: &ListQuery) -> Rows {
-    let read_topics: Option<HashSet<&TopicName>> = groups.filter(|groups| groups.partial.is_empty()).map(|groups| {
-        groups.groups.iter().flat_map(|group| group.partitions.iter().map(|partition| &partition.topic)).collect()
-    });
+    let read_topics: Option<HashSet<&TopicName>> = groups
+        .filter(|groups| groups.partial.is_empty())
+        .map(|groups| groups.groups.iter().flat_map(|group| group.partitions.iter().map(|partition| &partition.topic)).collect());
     let shown = |topic: &&Topic| query.shows_internal || !topic.is_internal;
     let mut rows: Vec<Row> = cluster
         .topics
@@ -207,7 +199,8 @@ pub(super) fn rows(cluster: &ClusterSnapshot, groups: Option<&GroupsSnapshot>, q
 
 /// The table as CSV (RFC 4180), exact figures, in the order shown.
 pub(super) fn to_csv(rows: &[Row]) -> String {
-    let mut csv = String::from("topic,partitions,records,records_per_s,bytes,bytes_per_s,replication_factor,under_replicated_partitions\r\n");
+    let mut csv =
+        String::from("topic,partitions,records,records_per_s,bytes,bytes_per_s,replication_factor,under_replicated_partitions\r\n");
     for row in rows {
         let fields = [
             text::csv_field(row.name.as_str()),
