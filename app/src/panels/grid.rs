@@ -119,7 +119,7 @@ pub(crate) fn cell_card(ui: &mut Ui, height: f32, add: impl FnOnce(&mut Ui)) -> 
         ui.set_width(ui.available_width());
         add(ui);
         let needed = ui.min_rect().height();
-        ui.set_min_height(height - CARD_OVERHEAD);
+        ui.set_min_height((height - CARD_OVERHEAD).max(0.0));
         needed
     });
     content.inner + CARD_OVERHEAD
