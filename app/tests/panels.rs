@@ -66,14 +66,16 @@ fn pictures_are_drawn_of_every_panel() {
     let sizes: &[[u32; 2]] = if folder.is_some() { &[[900, 600], [1_280, 800], [1_920, 1_080]] } else { &[[640, 420]] };
     let states: &[State] = if folder.is_some() { &State::ALL } else { &[State::Running] };
     for meta in PANELS {
-        for (state, (theme, size)) in states.iter().flat_map(|state| Theme::ALL.into_iter().flat_map(|theme| sizes.iter().map(move |size| (*state, (theme, *size))))) {
-            let options = PictureOptions { size, theme, pixels_per_point: 1.0 };
-            let mut screen = Answered(weir(state, meta.id, settings(theme)));
-            let png = picture::render(&mut screen, &picture::context(&options), &options).unwrap();
-            assert!(png.len() > 1_000);
-            if let Some(folder) = &folder {
-                let name = format!("{}-{state:?}-{theme:?}-{}x{}.png", meta.id, size[0], size[1]).to_lowercase();
-                std::fs::write(folder.join(name), png).unwrap();
+        for (state, theme) in states.iter().flat_map(|state| Theme::ALL.map(|theme| (*state, theme))) {
+            for size in sizes {
+                let options = PictureOptions { size: *size, theme, pixels_per_point: 1.0 };
+                let mut screen = Answered(weir(state, meta.id, settings(theme)));
+                let png = picture::render(&mut screen, &picture::context(&options), &options).unwrap();
+                assert!(png.len() > 1_000);
+                if let Some(folder) = &folder {
+                    let name = format!("{}-{state:?}-{theme:?}-{}x{}.png", meta.id, size[0], size[1]).to_lowercase();
+                    std::fs::write(folder.join(name), png).unwrap();
+                }
             }
         }
     }

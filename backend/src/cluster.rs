@@ -105,7 +105,7 @@ pub fn add_rates(now: &mut ClusterSnapshot, before: Option<(&ClusterSnapshot, Ti
     for topic in &mut now.topics {
         let Some(old) = before.topic(&topic.name) else { continue };
         for partition in &mut topic.partitions {
-            let Some(old) = old.partitions.iter().find(|old| old.id == partition.id) else { continue };
+            let Some(old) = old.partition(partition.id) else { continue };
             partition.rates = rates(partition, old, seconds);
         }
         topic.rates = topic.partitions.iter().filter_map(|partition| partition.rates).reduce(|a, b| Rates {

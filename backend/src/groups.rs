@@ -93,7 +93,7 @@ impl GroupsReader {
         cluster: &ClusterSnapshot,
         at: TimestampMs,
     ) -> GroupPartition {
-        let known = cluster.topic(&place.topic).and_then(|topic| topic.partitions.iter().find(|it| it.id == place.partition));
+        let known = cluster.topic(&place.topic).and_then(|topic| topic.partition(place.partition));
         let (log_start_offset, end_offset) = (known.and_then(|it| it.log_start_offset), known.and_then(|it| it.high_watermark));
         let history = self.histories.entry((group.clone(), place.topic.clone(), place.partition)).or_default();
         if let (Some(log_start), Some(end)) = (log_start_offset, end_offset) {

@@ -66,6 +66,11 @@ pub struct Topic {
 }
 
 impl Topic {
+    /// The partition of that number.
+    pub fn partition(&self, id: PartitionId) -> Option<&Partition> {
+        self.partitions.binary_search_by_key(&id, |partition| partition.id).ok().and_then(|at| self.partitions.get(at))
+    }
+
     /// Sum over partitions of high watermark − log start offset. Compaction and transaction markers make it an upper bound.
     /// `None` when any partition's offsets are unknown.
     pub fn records(&self) -> Option<u64> {

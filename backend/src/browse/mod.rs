@@ -5,6 +5,7 @@ mod forward;
 mod scan;
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -47,10 +48,16 @@ impl Cancel {
 /// Runs a query to its end; rows and receipts go out as updates. Blocks: it needs a thread of its own.
 pub fn run(connection: &Connection, query: &MessageQuery, updates: &Updates, cancel: &Cancel) {
     let mut scan = Scan::new(query, updates, cancel);
-    let stopped = match find(connection, query, &mut scan) {
-        Ok(reason) => reason,
-        Err(error) => {
-            StopReason::Failed(error.map_or_else(|problem| problem, |error| error.problem(format!("{} could not be read", query.topic))))
+    // The binding panics on a header's name that is not UTF-8; whoever waits for the receipt must get one all the same.
+    let found = catch_unwind(AssertUnwindSafe(|| find(connection, query, &mut scan)));
+    let stopped = match found {
+        Ok(Ok(reason)) => reason,
+        Ok(Err(Ok(error))) => StopReason::Failed(error.problem(format!("{} could not be read", query.topic))),
+        Ok(Err(Err(problem))) => StopReason::Failed(problem),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            let why = format!("an internal error: {}", text.unwrap_or("no message"));
+            StopReason::Failed(Problem::new(format!("{} could not be read", query.topic), why, "Read another range, and please report it"))
         }
     };
     scan.finish(stopped);

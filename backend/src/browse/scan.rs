@@ -39,21 +39,22 @@ impl<'a> Scan<'a> {
 
     /// Begins the account of a partition.
     pub(super) fn begin(&mut self, partition: i32, from: i64) {
-        if self.receipt.ranges.iter().all(|range| range.partition.0 != partition) {
-            self.receipt.ranges.push(PartitionRange {
-                partition: PartitionId(partition),
-                from: Offset(from),
-                to: Offset(from),
-                records: 0,
-            });
+        let ranges = &mut self.receipt.ranges;
+        if let Err(at) = ranges.binary_search_by_key(&partition, |range| range.partition.0) {
+            ranges.insert(at, PartitionRange { partition: PartitionId(partition), from: Offset(from), to: Offset(from), records: 0 });
         }
+    }
+
+    fn range(&mut self, partition: i32) -> Option<&mut PartitionRange> {
+        let ranges = &mut self.receipt.ranges;
+        ranges.binary_search_by_key(&partition, |range| range.partition.0).ok().and_then(|at| ranges.get_mut(at))
     }
 
     /// Looks at a record; a copy comes back when it matches.
     pub(super) fn look(&mut self, record: &IncomingRecord<'_>) -> Option<Record> {
         self.receipt.records_scanned += 1;
         self.receipt.bytes_scanned += (record.key().map_or(0, <[u8]>::len) + record.value().map_or(0, <[u8]>::len)) as u64;
-        if let Some(range) = self.receipt.ranges.iter_mut().find(|range| range.partition.0 == record.partition()) {
+        if let Some(range) = self.range(record.partition()) {
             range.from = range.from.min(Offset(record.offset()));
             range.to = range.to.max(Offset(record.offset() + 1));
             range.records += 1;
@@ -80,14 +81,14 @@ impl<'a> Scan<'a> {
 
     /// The partition was looked at down to this offset, records or gaps.
     pub(super) fn reached_down(&mut self, partition: i32, from: i64) {
-        if let Some(range) = self.receipt.ranges.iter_mut().find(|range| range.partition.0 == partition) {
+        if let Some(range) = self.range(partition) {
             range.from = range.from.min(Offset(from));
         }
     }
 
     /// The partition was looked at up to this offset, records or gaps.
     pub(super) fn reached(&mut self, partition: i32, to: i64) {
-        if let Some(range) = self.receipt.ranges.iter_mut().find(|range| range.partition.0 == partition) {
+        if let Some(range) = self.range(partition) {
             range.to = range.to.max(Offset(to));
         }
     }

@@ -151,3 +151,42 @@ fn a_million_records_do_not_fill_the_memory_of_a_slow_reader() {
     }
     assert_eq!((rows, stopped), (200_000, Some(StopReason::End)));
 }
+
+/// The embedded broker has no transactions yet; a real cluster does.
+#[test]
+fn transactions_leave_gaps_that_the_receipt_shows() {
+    use rdkafka::{
+        ClientConfig,
+        producer::{BaseProducer, BaseRecord, Producer as _},
+    };
+
+    if std::env::var("WEIR_TEST_BOOTSTRAP").is_err() {
+        println!("did not run: WEIR_TEST_BOOTSTRAP names no cluster");
+        return;
+    }
+    let cluster = TestCluster::start();
+    let mut backend = TestBackend::connected(&cluster);
+    let topic = backend.create_topic(&unique("transactions"), 1);
+    let id = unique("writer");
+    let producer: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", &cluster.bootstrap).set("transactional.id", &id).create().unwrap();
+    producer.init_transactions(DEADLINE).unwrap();
+    for (round, is_committed) in [(0, true), (1, false), (2, true), (3, false)] {
+        producer.begin_transaction().unwrap();
+        for at in 0..5 {
+            let value = format!("{round}-{at}");
+            producer.send(BaseRecord::<(), _>::to(topic.as_str()).payload(&value)).unwrap();
+        }
+        let done = if is_committed { producer.commit_transaction(DEADLINE) } else { producer.abort_transaction(DEADLINE) };
+        done.unwrap();
+    }
+    let committed: Vec<String> = [0, 2].iter().flat_map(|round| (0..5).map(move |at| format!("{round}-{at}"))).collect();
+    for start in [Start::Beginning, Start::Newest, Start::Offset(Offset(0))] {
+        let query = backend.query(&topic, start, 1_000);
+        let (values, receipt) = backend.read(&query);
+        assert_eq!((&values, &receipt.stopped), (&committed, &Some(StopReason::End)), "{start:?}");
+        let range = receipt.ranges[0];
+        assert_eq!((range.from.0, range.records), (0, 10), "{receipt:?}");
+        assert!(range.to.0 > 20, "aborted records and markers have been passed: {receipt:?}");
+    }
+}
