@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::batch::NO_TIMESTAMP;
 use super::config::LogConfig;
 use super::partition::{Partition, State};
 use super::segment::ClosedSegment;
@@ -67,8 +68,9 @@ impl Partition {
     }
 }
 
+/// Records without a timestamp have no age, and stay until their bytes are too many.
 fn is_expired(max_timestamp_ms: i64, config: &LogConfig, now_ms: i64) -> bool {
-    config.retention_ms >= 0 && now_ms.saturating_sub(max_timestamp_ms) > config.retention_ms
+    config.retention_ms >= 0 && max_timestamp_ms != NO_TIMESTAMP && now_ms.saturating_sub(max_timestamp_ms) > config.retention_ms
 }
 
 /// Bytes above `retention.bytes`.

@@ -307,6 +307,16 @@ fn retention_moves_the_start_and_never_back() {
 }
 
 #[test]
+fn records_without_a_time_do_not_expire() {
+    let world = World::new(&[("retention.ms", "1000")]);
+    let log = world.open();
+    append(&log, &plain(1, 100, batch::NO_TIMESTAMP));
+    world.clock.advance(Duration::from_secs(2));
+    log.retain().unwrap();
+    assert_eq!(read_all(&log).len(), 1);
+}
+
+#[test]
 fn retention_by_size_keeps_no_more_than_asked_and_a_segment() {
     let world = World::new(&[("segment.bytes", "1024"), ("retention.bytes", "3000")]);
     let log = world.open();
