@@ -229,12 +229,18 @@ fn a_run_can_be_repeated_and_judges_itself() {
     assert_eq!(names(&first), ["pipeline", "seed", "counts", "latency_ms", "checks", "scores"].into());
     assert_eq!((&first["pipeline"], &first["seed"]), (&Value::from("clickstream"), &Value::from(7)));
     assert!(first["latency_ms"]["p99"].as_f64().unwrap() > 0.0);
-    let checks = first["checks"].as_array().unwrap();
-    assert!(!checks.is_empty());
-    for check in checks {
-        assert_eq!(check["verdict"], "pass", "{check}");
+    for check in first["checks"].as_array().unwrap() {
+        // So short a run is too short for a statement on the A/B test, and says so.
+        let expect = if check["id"] == "ab_interval_covers_truth" { "pending" } else { "pass" };
+        assert_eq!(check["verdict"], expect, "{check}");
     }
-    assert_eq!(first["counts"], second["counts"], "equal seeds, equal counts");
+    let counts = |report: &Value| {
+        let mut counts = report["counts"].as_object().unwrap().clone();
+        counts.remove("behind_ms"); // how late the generator was, which is the machine's doing
+        counts
+    };
+    assert_eq!(counts(&first)["processed"], 1_000);
+    assert_eq!(counts(&first), counts(&second), "equal seeds, equal counts");
 
     let readable = weir(&["run", "clickstream", "--for", "500ms", "--rate", "100"]);
     assert_eq!(readable.code, Some(0), "{readable:?}");

@@ -135,11 +135,12 @@ impl Studio {
         let [width, height] = self.options.size.map(|side| side as f32);
         let screen_rect = Some(Rect::from_min_size(Pos2::ZERO, vec2(width, height)));
         let weir = &mut self.weir;
-        // Nothing of this frame is drawn.
-        let _ = ctx.run_ui(RawInput { screen_rect, ..RawInput::default() }, |ui| {
+        let mut output = ctx.run_ui(RawInput { screen_rect, ..RawInput::default() }, |ui| {
             weir.logic(ui.ctx());
             weir.ui(ui);
         });
+        // Nothing of this frame is drawn; egui wants that said.
+        output.textures_delta.clear();
     }
 
     /// A picture of something that is not there would be a picture of nothing.
