@@ -157,7 +157,7 @@ fn a_million_records_do_not_fill_the_memory_of_a_slow_reader() {
 fn transactions_leave_gaps_that_the_receipt_shows() {
     use rdkafka::{
         ClientConfig,
-        producer::{BaseProducer, BaseRecord, Producer as _},
+        producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer},
     };
 
     if std::env::var("WEIR_TEST_BOOTSTRAP").is_err() {
@@ -168,7 +168,7 @@ fn transactions_leave_gaps_that_the_receipt_shows() {
     let mut backend = TestBackend::connected(&cluster);
     let topic = backend.create_topic(&unique("transactions"), 1);
     let id = unique("writer");
-    let producer: BaseProducer =
+    let producer: ThreadedProducer<DefaultProducerContext> =
         ClientConfig::new().set("bootstrap.servers", &cluster.bootstrap).set("transactional.id", &id).create().unwrap();
     producer.init_transactions(DEADLINE).unwrap();
     for (round, is_committed) in [(0, true), (1, false), (2, true), (3, false)] {
@@ -177,6 +177,7 @@ fn transactions_leave_gaps_that_the_receipt_shows() {
             let value = format!("{round}-{at}");
             producer.send(BaseRecord::<(), _>::to(topic.as_str()).payload(&value)).unwrap();
         }
+        producer.flush(DEADLINE).unwrap(); // an abort would drop what is still queued
         let done = if is_committed { producer.commit_transaction(DEADLINE) } else { producer.abort_transaction(DEADLINE) };
         done.unwrap();
     }
