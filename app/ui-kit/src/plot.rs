@@ -47,7 +47,7 @@ pub fn time_series(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, he
             HoverPosition::Elsewhere { .. } => None,
         });
     if lines.len() > 1 {
-        plot = plot.legend(Legend::default().text_style(egui::TextStyle::Small).background_alpha(0.0));
+        plot = plot.legend(Legend::default().position(egui_plot::Corner::LeftTop).text_style(egui::TextStyle::Small).background_alpha(0.6));
     }
     let shown = plot.show(ui, |plot| {
         for (at, line) in lines.iter().enumerate() {

@@ -32,8 +32,8 @@ impl Renderer {
         Self::default()
     }
 
-    /// Takes in a frame's textures without drawing. Every frame's output must be drawn or taken in, in order.
-    pub fn take_textures(&mut self, delta: &TexturesDelta) {
+    /// Takes in a frame's textures without drawing, and leaves none. Every frame's output must be drawn or taken in, in order.
+    pub fn take_textures(&mut self, delta: &mut TexturesDelta) {
         for (id, change) in delta.set.iter().flat_map(|(id, changes)| changes.iter().map(move |change| (id, change))) {
             let ImageData::Color(patch) = &change.image;
             match (change.pos, self.textures.get_mut(id)) {
@@ -43,11 +43,16 @@ impl Renderer {
                 }
             }
         }
+        for id in &delta.free {
+            self.textures.remove(id);
+        }
+        delta.clear(); // egui takes offence at changes that nobody took in
     }
 
     /// Draws a frame of `width` × `height` pixels on a background.
-    pub fn render(&mut self, ctx: &Context, output: FullOutput, [width, height]: [usize; 2], background: Color32) -> Image {
-        self.take_textures(&output.textures_delta);
+    pub fn render(&mut self, ctx: &Context, mut output: FullOutput, [width, height]: [usize; 2], background: Color32) -> Image {
+        let freed = std::mem::take(&mut output.textures_delta.free);
+        self.take_textures(&mut output.textures_delta);
         let primitives = ctx.tessellate(output.shapes, output.pixels_per_point);
         let mut target = Target { width, height, pixels: vec![background; width * height] };
         for ClippedPrimitive { clip_rect, primitive } in &primitives {
@@ -57,7 +62,7 @@ impl Renderer {
                 target.mesh(mesh, texture, *clip_rect, output.pixels_per_point);
             }
         }
-        for id in &output.textures_delta.free {
+        for id in &freed {
             self.textures.remove(id);
         }
         Image { width, height, rgba: target.pixels.iter().flat_map(|pixel| [pixel.r(), pixel.g(), pixel.b(), 255]).collect() }
@@ -198,8 +203,8 @@ mod tests {
         let ctx = Context::default();
         let mut renderer = Renderer::new();
         let input = || RawInput { screen_rect: Some(Rect::from_min_size(Pos2::ZERO, vec2(64.0, 32.0))), ..RawInput::default() };
-        let first = ctx.run_ui(input(), |ui| draw(ui));
-        renderer.take_textures(&first.textures_delta);
+        let mut first = ctx.run_ui(input(), |ui| draw(ui));
+        renderer.take_textures(&mut first.textures_delta);
         let second = ctx.run_ui(input(), |ui| draw(ui));
         renderer.render(&ctx, second, [64, 32], Color32::BLACK)
     }
