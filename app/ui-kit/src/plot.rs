@@ -119,11 +119,17 @@ pub fn funnel(ui: &mut Ui, stages: &[(&str, u64)]) {
         let bar = Rect::from_min_size(rect.min, vec2((rect.width() * share(first) as f32).max(3.0), rect.height()));
         ui.painter().rect_filled(bar, CornerRadius::same(5), tokens.series.color(at).gamma_multiply(0.28));
         ui.painter().rect_filled(Rect::from_min_size(rect.min, vec2(3.0, rect.height())), 1.0, tokens.series.color(at));
-        let inner = rect.shrink2(vec2(12.0, 0.0));
-        label(ui, inner, name, theme::medium(size::BODY), tokens.text.strong, Align2::LEFT_CENTER);
-        let figures = if at == 0 { format::integer(*count) } else { format!("{}   {} of all   {} of the step before", format::integer(*count), format::percent(share(first), 1), format::percent(share(before), 1)) };
-        label(ui, inner, &figures, FontId::proportional(size::BODY), tokens.text.normal, Align2::RIGHT_CENTER);
-        response.on_hover_text(format!("{name}: {figures}"));
+        let inner = rect.shrink2(vec2(12.0, 3.0));
+        let shares = format!("{} of all · {} of the step before", format::percent(share(first), 1), format::percent(share(before), 1));
+        let value = format::integer(*count);
+        let (left, right) = if at == 0 { (Align2::LEFT_CENTER, Align2::RIGHT_CENTER) } else { (Align2::LEFT_TOP, Align2::RIGHT_TOP) };
+        let taken = label(ui, inner, &value, theme::medium(size::BODY), tokens.text.strong, right);
+        let name_area = Rect::from_min_max(inner.min, pos2(taken.left() - 8.0, inner.bottom()));
+        label(ui, name_area, name, theme::medium(size::BODY), tokens.text.strong, left);
+        if at > 0 {
+            label(ui, inner, &shares, FontId::proportional(size::SMALL), tokens.text.normal, Align2::LEFT_BOTTOM);
+        }
+        response.on_hover_text(format!("{name}: {value}, {shares}"));
         before = *count;
     }
 }
