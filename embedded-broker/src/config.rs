@@ -90,6 +90,8 @@ pub struct Limits {
     pub max_fetch_wait: Duration,
     /// `connections.max.idle.ms`: a connection without a request for this long is closed.
     pub max_connection_idle: Duration,
+    /// How long a client may pause inside a request: until it is whole it holds memory that others wait for.
+    pub max_request_pause: Duration,
     /// How long a client may take to read its answer.
     pub max_response_write: Duration,
     /// Idempotent producers remembered per partition; the one idle for longest goes first.
@@ -114,6 +116,7 @@ impl Default for Limits {
             max_fetch_bytes: 55 * 1024 * 1024,
             max_fetch_wait: Duration::from_secs(300),
             max_connection_idle: Duration::from_secs(600),
+            max_request_pause: Duration::from_secs(30),
             max_response_write: Duration::from_secs(60),
             max_producers_per_partition: 10_000,
             producer_id_expiration_ms: 24 * 60 * 60 * 1_000,

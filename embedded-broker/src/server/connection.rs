@@ -76,9 +76,12 @@ impl<'a> Connection<'a> {
                 in_flight = node.in_flight(self.buffer.len() + missing).await;
             }
             self.buffer.reserve(missing.clamp(READ_LEAST_BYTES, READ_STEP_BYTES));
-            let reading = timeout(limits.max_connection_idle, self.stream.read_buf(&mut self.buffer));
-            match reading.await.map_err(|_| Closed::Idle)?? {
-                0 if self.buffer.is_empty() => return Ok(None),
+            let is_idle = self.buffer.is_empty();
+            let (patience, in_vain) =
+                if is_idle { (limits.max_connection_idle, Closed::Idle) } else { (limits.max_request_pause, Closed::Stalled) };
+            let reading = timeout(patience, self.stream.read_buf(&mut self.buffer));
+            match reading.await.map_err(|_| in_vain)?? {
+                0 if is_idle => return Ok(None),
                 0 => return Err(Closed::InsideFrame),
                 read => self.node.stats.bytes_in.fetch_add(read as u64, Relaxed),
             };
@@ -134,6 +137,9 @@ pub(super) enum Closed {
     /// No request for too long.
     #[error("no request came for too long (connections.max.idle.ms)")]
     Idle,
+    /// The rest of a request does not come.
+    #[error("the client stopped in the middle of a request")]
+    Stalled,
     /// The answer can't be delivered.
     #[error("the client does not read its answer")]
     NotReading,

@@ -142,3 +142,17 @@ fn a_client_that_goes_in_the_middle_of_anything_is_let_go() {
     still_works(&mut witness);
     assert_eq!(witness.produce("t", batch(&["b"])).base_offset, 0, "no half request was taken for a whole one");
 }
+
+#[test]
+fn a_client_that_stops_in_the_middle_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.limits.max_request_pause = std::time::Duration::from_millis(50);
+    let broker = Broker::start(config).unwrap();
+    let mut idle = Client::connect(&broker);
+    still_works(&mut idle);
+    let mut stalled = Client::connect(&broker);
+    stalled.stream.write_all(&[0, 0, 1, 0, 0, 3]).unwrap();
+    assert!(stalled.receive_bytes().is_none(), "the broker closes it");
+    still_works(&mut idle);
+}
