@@ -68,7 +68,7 @@ fn draw(screen: &mut dyn Screen, ctx: &Context, options: &PictureOptions) -> Ima
     let mut renderer = Renderer::new();
     let mut frame = 0;
     loop {
-        let output = ctx.run_ui(input(options, frame), |ui| {
+        let mut output = ctx.run_ui(input(options, frame), |ui| {
             screen.logic(ui.ctx());
             screen.ui(ui);
         });
@@ -78,7 +78,7 @@ fn draw(screen: &mut dyn Screen, ctx: &Context, options: &PictureOptions) -> Ima
         if frame >= FRAMES_MAX || (frame > 1 && again > REST) {
             return renderer.render(ctx, output, pixels, background);
         }
-        renderer.take_textures(&output.textures_delta);
+        renderer.take_textures(&mut output.textures_delta);
     }
 }
 

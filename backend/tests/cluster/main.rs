@@ -3,6 +3,7 @@
 
 mod browsing;
 mod groups;
+mod local;
 mod operating;
 mod support;
 mod trouble;

@@ -82,7 +82,10 @@ pub(crate) struct TestBackend {
 
 impl TestBackend {
     pub(crate) fn start() -> Self {
-        let handle = Handle::start(HandleConfig::default(), || {}).unwrap();
+        Self::of(Handle::start(HandleConfig::default(), || {}).unwrap())
+    }
+
+    pub(crate) fn of(handle: Handle) -> Self {
         Self { handle, store: Store::default(), next_query: 1 }
     }
 
