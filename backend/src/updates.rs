@@ -1,7 +1,7 @@
 //! How backend tasks tell the window or the command line what is new, without ever waiting for a slow reader to look at state.
 //!
 //! State (connection, cluster, groups, a pipeline's status or dashboard) is coalesced: only the newest of each kind waits. News (messages,
-//! notices, reports) waits in a bounded queue and is never dropped; who sends messages faster than they are read waits.
+//! notices, reports) waits in a bounded queue and is kept for the reader; who sends messages faster than they are read waits.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,6 +13,8 @@ use weir_model::{Notice, NoticeLevel, PipelineId, Problem, TimestampMs, TopicNam
 
 /// News that waits for the reader; beyond it, senders of messages wait and other news is still taken.
 const NEWS_MAX: usize = 256;
+/// Beyond it the oldest notice makes room: nobody has looked for a long time, and a store keeps fewer than that.
+const NEWS_AND_NOTICES_MAX: usize = 2_048;
 
 /// The sending side. Clones share one mailbox.
 #[derive(Clone)]
@@ -79,7 +81,10 @@ impl Updates {
             Some(key) => {
                 mailbox.state.insert(key, update);
             }
-            None => mailbox.news.push_back(update),
+            None => {
+                mailbox.make_room();
+                mailbox.news.push_back(update);
+            }
         }
         drop(mailbox);
         self.shared.arrived.notify_one();
@@ -158,6 +163,14 @@ impl Shared {
 }
 
 impl Mailbox {
+    fn make_room(&mut self) {
+        if self.news.len() >= NEWS_AND_NOTICES_MAX
+            && let Some(oldest) = self.news.iter().position(|update| matches!(update, Update::Notice(_)))
+        {
+            self.news.remove(oldest);
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.state.is_empty() && self.news.is_empty()
     }
@@ -197,6 +210,18 @@ mod tests {
         }
         assert_eq!(reader.drain(100).len(), 11);
         assert_eq!(wakes.load(Ordering::Relaxed), 1, "one wake until the reader has looked");
+    }
+
+    #[test]
+    fn notices_that_nobody_reads_do_not_pile_up_and_the_newest_stay() {
+        let (updates, reader) = channel(|| {});
+        for at in 0..10 * NEWS_AND_NOTICES_MAX {
+            updates.notice(NoticeLevel::Info, at.to_string(), "");
+        }
+        let kept = reader.drain(usize::MAX);
+        assert_eq!(kept.len(), NEWS_AND_NOTICES_MAX);
+        let Some(Update::Notice(newest)) = kept.last() else { panic!("{kept:?}") };
+        assert_eq!(*newest.title, (10 * NEWS_AND_NOTICES_MAX - 1).to_string());
     }
 
     #[test]

@@ -23,18 +23,7 @@ pub(super) fn read(
         }
     }
     reader.assign(starts)?;
-    let mut begun = HashSet::new();
-    // Brokers may answer the question for a time with the offset of the batch that holds it: what is older is skipped.
-    let mut is_too_old = |partition: i32, timestamp_ms: Option<i64>| match query.start {
-        Start::Timestamp(at) if !begun.contains(&partition) => {
-            let is_too_old = timestamp_ms.is_some_and(|timestamp_ms| timestamp_ms < at.0);
-            if !is_too_old {
-                begun.insert(partition);
-            }
-            is_too_old
-        }
-        _ => false,
-    };
+    let mut threshold = Threshold::new(query.start);
     let already_matched = scan.matched();
     let mut patience = Patience::new();
     while scan.matched() - already_matched < query.limit as u64 {
@@ -64,7 +53,7 @@ pub(super) fn read(
                     ends.remove(&partition);
                 }
                 // What came after the query began is not part of it.
-                if is_beyond || is_too_old(partition, record.timestamp_ms()) {
+                if is_beyond || threshold.is_below(partition, record.timestamp_ms()) {
                     continue;
                 }
                 if let Some(record) = scan.look(&record) {
@@ -74,4 +63,27 @@ pub(super) fn read(
         }
     }
     Ok(StopReason::Limit)
+}
+
+/// Brokers may answer the question for a time with the offset of the batch that holds it: what is older is skipped, up to the first record
+/// of each partition that is not.
+struct Threshold {
+    at_ms: Option<i64>,
+    passed: HashSet<i32>,
+}
+
+impl Threshold {
+    fn new(start: Start) -> Self {
+        let at_ms = if let Start::Timestamp(at) = start { Some(at.0) } else { None };
+        Self { at_ms, passed: HashSet::new() }
+    }
+
+    fn is_below(&mut self, partition: i32, timestamp_ms: Option<i64>) -> bool {
+        let Some(at_ms) = self.at_ms.filter(|_| !self.passed.contains(&partition)) else { return false };
+        let is_below = timestamp_ms.is_some_and(|timestamp_ms| timestamp_ms < at_ms);
+        if !is_below {
+            self.passed.insert(partition);
+        }
+        is_below
+    }
 }

@@ -131,3 +131,36 @@ fn a_rebalance_is_told_before_the_records_it_brings() {
         }
     }
 }
+
+#[test]
+fn hundreds_of_groups_are_read_together() {
+    use rdkafka::{
+        ClientConfig, Offset as At, TopicPartitionList,
+        consumer::{BaseConsumer, CommitMode, Consumer as _},
+    };
+
+    const GROUPS: usize = 250; // more than one request holds
+    let cluster = TestCluster::start();
+    let mut backend = TestBackend::connected(&cluster);
+    let topic = backend.create_topic(&unique("popular"), 1);
+    cluster.produce(&topic, 0, (0..1_000).map(|at| (at, format!("value {at}"))));
+    let prefix = unique("many");
+    let name = |number: usize| format!("{prefix}-{number:03}");
+    for number in 0..GROUPS {
+        // A consumer that chooses its partitions by itself: it commits without ever joining.
+        let consumer: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", &cluster.bootstrap).set("group.id", name(number)).create().unwrap();
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic.as_str(), 0, At::Offset(i64::try_from(number).unwrap())).unwrap();
+        consumer.commit(&offsets, CommitMode::Sync).unwrap();
+    }
+    backend.ask(Request::Refresh);
+    let is_whole = |store: &Store| (0..GROUPS).all(|number| group(store, &GroupId::from(name(number))).is_some());
+    backend.wait("all groups", is_whole);
+    let snapshot = backend.store.groups.value().unwrap();
+    assert_eq!(snapshot.partial, []);
+    for number in 0..GROUPS {
+        let seen = snapshot.group(&GroupId::from(name(number))).unwrap();
+        assert_eq!((seen.lag_records(), &seen.state), (Some(1_000 - number as u64), &GroupState::Empty));
+    }
+}
