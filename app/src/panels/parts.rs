@@ -11,7 +11,7 @@ use weir_ui_kit::{
     widgets::{self, Failure, Tone},
 };
 
-use super::PanelContext;
+use super::{Command, PanelContext};
 
 /// Rows of the outline while nothing is known.
 const SKELETON_ROWS: usize = 8;
@@ -83,6 +83,20 @@ pub(crate) fn dialog(ui: &Ui, id: &str, heading: &str, add_contents: impl FnOnce
         add_contents(ui);
     });
     modal.should_close()
+}
+
+/// A line to paste into a terminal, in the middle of an empty screen.
+pub(crate) fn command_line(ui: &mut Ui, cx: &mut PanelContext<'_>, line: &str) {
+    let font = theme::mono(size::BODY - 0.5);
+    let char_width = ui.fonts_mut(|fonts| fonts.glyph_width(&font, 'm'));
+    // The text, its margins and its button.
+    let width = (line.chars().count() as f32 * char_width + 56.0).min(ui.available_width());
+    ui.horizontal(|ui| {
+        ui.add_space((ui.available_width() - width) / 2.0);
+        if widgets::copy_field(ui, line, "kcat line") {
+            cx.push(Command::Copy { text: line.to_owned(), what: "kcat line" });
+        }
+    });
 }
 
 /// What is wrong with a field, under it.

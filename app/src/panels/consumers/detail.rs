@@ -22,6 +22,10 @@ use crate::panels::{Command, PanelContext, Route, parts, text};
 const TABLE_ROWS_MAX: usize = 14;
 /// Rows asked for when the unread records are shown.
 const UNREAD_LIMIT: usize = 500;
+/// Below this width members are left to their own table.
+const MEMBER_SHOWN_FROM: f32 = 820.0;
+/// Below this width rates are left to the figures above.
+const RATES_SHOWN_FROM: f32 = 700.0;
 /// Points a chart needs to say something.
 const CHART_POINTS_MIN: usize = 2;
 
@@ -138,7 +142,7 @@ impl Detail {
             format!("{}, {}", kind_label(group.kind), group.assignor)
         };
         let tiles = [
-            StatTile { label: "Lag", value: &lag, unit: "records", note: &lag_note, ..StatTile::default() },
+            StatTile { label: "Lag (records)", value: &lag, note: &lag_note, ..StatTile::default() },
             StatTile { label: "Consumed", value: &consumed, note: "committed, all partitions", ..StatTile::default() },
             StatTile { label: "Produced", value: &produced, note: "to the same partitions", ..StatTile::default() },
             StatTile { label: "Members", value: &members, note: &assignor, ..StatTile::default() },
@@ -162,7 +166,11 @@ impl Detail {
         let Some(Derived { partitions: rows, .. }) = &self.derived else { return };
         ui.add_space(4.0);
         ui.horizontal(|ui| {
-            widgets::section(ui, &format!("Partitions ({})", rows.len()));
+            let heading = match rows.first() {
+                Some(first) if rows.iter().all(|row| row.topic == first.topic) => format!("Partitions of {} ({})", first.topic, rows.len()),
+                _ => format!("Partitions ({})", rows.len()),
+            };
+            widgets::section(ui, &heading);
             let unread = self.selected.and_then(|row| rows.get(row)).filter(|row| row.first_unread.is_some());
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| match unread {
                 Some(row) => {
@@ -177,11 +185,20 @@ impl Detail {
                 None => {}
             });
         });
-        let headings: Vec<TableColumn<'_>> = Column::ALL.iter().map(|column| partition_heading(*column)).collect();
+        let width = ui.available_width();
+        let is_one_topic = rows.windows(2).all(|pair| pair[0].topic == pair[1].topic);
+        let is_shown = |column: Column| match column {
+            Column::Topic => !is_one_topic,
+            Column::Member => width >= MEMBER_SHOWN_FROM,
+            Column::Produced | Column::Consumed => width >= RATES_SHOWN_FROM,
+            _ => true,
+        };
+        let columns: Vec<Column> = Column::ALL.into_iter().filter(|column| is_shown(*column)).collect();
+        let headings: Vec<TableColumn<'_>> = columns.iter().map(|column| partition_heading(*column)).collect();
         let response = Table::new("Partitions of the group", &headings, rows.len())
             .selected(self.selected)
             .height(table_height(rows.len()))
-            .show(ui, |row, column| partition_cell(&rows[row], Column::ALL[column]));
+            .show(ui, |row, column| partition_cell(&rows[row], columns[column]));
         if let Some(row) = response.opened.and_then(|row| rows.get(row)) {
             show_unread(cx, row);
         }
@@ -242,14 +259,14 @@ fn table_height(rows: usize) -> f32 {
 
 fn partition_heading(column: Column) -> TableColumn<'static> {
     let width = match column {
-        Column::Verdict => 140.0,
-        Column::Topic => 180.0,
-        Column::Partition => 76.0,
-        Column::Committed | Column::End => 112.0,
-        Column::Lag => 100.0,
-        Column::Consumed | Column::Produced => 92.0,
-        Column::Eta => 124.0,
-        Column::Member => 160.0,
+        Column::Verdict => 136.0,
+        Column::Topic => 150.0,
+        Column::Partition => 72.0,
+        Column::Committed | Column::End => 100.0,
+        Column::Lag => 88.0,
+        Column::Consumed | Column::Produced => 88.0,
+        Column::Eta => 96.0,
+        Column::Member => 120.0,
     };
     TableColumn { title: column.title(), width, is_number: column.is_number(), is_sortable: false }
 }

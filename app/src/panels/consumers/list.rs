@@ -17,7 +17,7 @@ use super::{
 use crate::panels::{Command, PanelContext, parts, text};
 
 /// Columns that go first when there is little room, with the width below which they go.
-const DROPPED_BELOW: &[(Column, f32)] = &[(Column::Kind, 1_000.0), (Column::State, 760.0)];
+const DROPPED_BELOW: &[(Column, f32)] = &[(Column::Kind, 1_080.0), (Column::State, 840.0), (Column::Topics, 640.0)];
 
 #[derive(Default)]
 pub(super) struct List {
@@ -140,17 +140,12 @@ fn empty_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     widgets::empty_state(ui, icons::USERS_THREE, "No consumer groups yet", what_to_do, None);
     let topic = cx.store.cluster.value().and_then(|cluster| cluster.user_topics().next()).map_or("hello", |topic| topic.name.as_str());
     let line = format!("kcat -b {} -G mygroup {topic}", cx.store.connection.bootstrap().unwrap_or("HOST:PORT"));
-    ui.vertical_centered(|ui| {
-        ui.set_max_width(480.0);
-        if widgets::copy_field(ui, &line, "kcat line") {
-            cx.push(Command::Copy { text: line.clone(), what: "kcat line" });
-        }
-    });
+    parts::command_line(ui, cx, &line);
 }
 
 fn heading(column: Column) -> TableColumn<'static> {
     let width = match column {
-        Column::Verdict => 150.0,
+        Column::Verdict => 140.0,
         Column::Group => 240.0,
         Column::State => 140.0,
         Column::Members => 80.0,

@@ -79,7 +79,7 @@ impl PartitionRow {
 
     fn new(partition: &GroupPartition, members: &BTreeMap<&str, &Member>) -> Self {
         let offset = |offset: Option<Offset>| offset.map_or_else(text::unknown, |offset| format::integer(offset.0).into());
-        let rate = |rate: Option<f64>| rate.map_or_else(text::unknown, |rate| format::per_s(rate).into());
+        let rate = |rate: Option<f64>| rate.map_or_else(text::unknown, |rate| format::si(rate).into());
         let member: Arc<str> = match &partition.member_id {
             None => text::unknown(),
             Some(id) => members.get(id.as_str()).map_or_else(|| id.as_str().into(), |member| Arc::clone(&member.client_id)),
@@ -177,7 +177,7 @@ fn eta_text(partition: &GroupPartition) -> String {
     }
     let gain_per_s = consumed - produced;
     if gain_per_s <= 0.0 {
-        return "never at this pace".to_owned();
+        return "never".to_owned();
     }
     format::duration_ms((lag as f64 / gain_per_s * 1_000.0) as i64)
 }
@@ -221,7 +221,7 @@ mod tests {
         };
         check(Some(1_000), Some((5.0, 5.0)), "now");
         check(Some(0), Some((60.0, 50.0)), "1 m 40 s");
-        check(Some(0), Some((50.0, 50.0)), "never at this pace");
+        check(Some(0), Some((50.0, 50.0)), "never");
         check(Some(0), None, "–");
         check(None, Some((1.0, 0.0)), "–");
     }

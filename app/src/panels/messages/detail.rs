@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use egui::{Align, Layout, RichText, ScrollArea, Ui};
+use egui::{Align, Layout, ScrollArea, Ui};
 use weir_model::{MessageRow, Record};
 use weir_ui_kit::{
     format, icons,
-    theme::size,
-    tokens,
     widgets::{self, Tone},
 };
 
@@ -48,8 +46,8 @@ impl Detail {
     pub(super) fn ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) -> bool {
         let is_open = self.heading(ui, cx);
         ScrollArea::vertical().id_salt("record").auto_shrink(false).show(ui, |ui| {
-            self.metadata_ui(ui, cx);
-            self.headers_ui(ui);
+            ui.scope(|ui| self.metadata_ui(ui, cx));
+            ui.scope(|ui| self.headers_ui(ui));
             payload_ui(ui, cx, "Key", &mut self.key, "");
             payload_ui(ui, cx, "Value", &mut self.value, self.row.decoder.0);
             self.notes_ui(ui);
@@ -80,7 +78,9 @@ impl Detail {
 
     fn metadata_ui(&self, ui: &mut Ui, cx: &PanelContext<'_>) {
         let Record { topic, timestamp, timestamp_type, key, value, .. } = &*self.row.record;
-        ui.spacing_mut().item_spacing.y = 4.0;
+        // Lines of text, not of buttons.
+        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().interact_size.y = 20.0;
         widgets::key_value(ui, "Topic", topic.as_str());
         match timestamp {
             None => widgets::key_value(ui, "Time", "none"),
@@ -88,7 +88,7 @@ impl Detail {
                 widgets::key_value(ui, "Time (UTC)", &format::timestamp_utc(at.0));
                 let age_ms = cx.now.since(*at);
                 let age = if age_ms < -1_500 { format!("{} in the future", format::duration_ms(-age_ms)) } else { format::ago(age_ms) };
-                widgets::key_value(ui, "Age when opened", &age);
+                widgets::key_value(ui, "Age", &age);
             }
         }
         widgets::key_value(
@@ -105,6 +105,8 @@ impl Detail {
     }
 
     fn headers_ui(&self, ui: &mut Ui) {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().interact_size.y = 20.0;
         section(ui, &format!("Headers ({})", self.headers.len()));
         for (name, value) in &self.headers {
             ui.horizontal(|ui| {
@@ -166,8 +168,7 @@ fn payload_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, name: &'static str, value:
 
 fn section(ui: &mut Ui, heading: &str) {
     ui.add_space(8.0);
-    let color = tokens(ui).text.strong;
-    ui.label(RichText::new(heading).size(size::BODY).color(color));
+    widgets::section(ui, heading);
 }
 
 fn preview(value: &str) -> String {

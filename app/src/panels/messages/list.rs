@@ -12,14 +12,35 @@ use weir_ui_kit::{
 
 use crate::panels::text;
 
-const COLUMNS: [TableColumn<'static>; 6] = [
-    TableColumn { title: "Time (UTC)", width: 178.0, is_number: false, is_sortable: true },
-    TableColumn { title: "Partition", width: 72.0, is_number: true, is_sortable: false },
-    TableColumn { title: "Offset", width: 96.0, is_number: true, is_sortable: false },
-    TableColumn { title: "Key", width: 150.0, is_number: false, is_sortable: false },
-    TableColumn { title: "Size", width: 76.0, is_number: true, is_sortable: false },
-    TableColumn { title: "Value", width: 320.0, is_number: false, is_sortable: false },
-];
+/// A column of the list, in the order shown. The value takes what is left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Time,
+    Partition,
+    Offset,
+    Key,
+    Size,
+    Value,
+}
+
+impl Column {
+    const ALL: [Self; 6] = [Self::Time, Self::Partition, Self::Offset, Self::Key, Self::Size, Self::Value];
+
+    fn heading(self, is_long_time: bool) -> TableColumn<'static> {
+        match self {
+            Self::Time if is_long_time => TableColumn::text("Time (UTC)", 180.0),
+            Self::Time => TableColumn::text("Time (UTC)", 110.0),
+            Self::Partition => TableColumn::number("Partition", 68.0).unsorted(),
+            Self::Offset => TableColumn::number("Offset", 92.0).unsorted(),
+            Self::Key => TableColumn::text("Key", 130.0).unsorted(),
+            Self::Size => TableColumn::number("Size", 72.0).unsorted(),
+            Self::Value => TableColumn::text("Value", 160.0).unsorted(),
+        }
+    }
+}
+
+/// Below this width sizes make room for values.
+const SIZE_SHOWN_FROM: f32 = 700.0;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -61,13 +82,20 @@ impl List {
         let order = Order { count, is_oldest_first: self.is_oldest_first };
         let selected = self.selected.and_then(|at| usize::try_from(at.checked_sub(view.dropped_rows)?).ok()).map(|at| order.flip(at));
         let is_live = view.receipt.as_ref().is_none_or(|receipt| receipt.stopped.is_none());
+        let has_size = ui.available_width() >= SIZE_SHOWN_FROM;
+        let columns: Vec<Column> = Column::ALL.into_iter().filter(|column| has_size || *column != Column::Size).collect();
+        // Time only rises within a partition, so the ends tell whether another day is in the list.
+        let is_long_time = [view.rows.front(), view.rows.back()].into_iter().flatten().any(|row| !is_today(row.record.timestamp, now));
+        let headings: Vec<TableColumn<'_>> = columns.iter().map(|column| column.heading(is_long_time)).collect();
         let response = ui
-            .push_id(self.generation, |ui| {
-                Table::new("Messages", &COLUMNS, count)
+            .push_id((self.generation, is_long_time), |ui| {
+                Table::new("Messages", &headings, count)
                     .selected(selected)
                     .sorted(0, !self.is_oldest_first)
                     .follow_end(self.is_oldest_first && is_live)
-                    .show(ui, |at, column| view.rows.get(order.flip(at)).map_or_else(TableCell::default, |row| cell(row, column, now)))
+                    .show(ui, |at, column| {
+                        view.rows.get(order.flip(at)).map_or_else(TableCell::default, |row| cell(row, columns[column], now))
+                    })
             })
             .inner;
         if response.sort_by.is_some() {
@@ -94,15 +122,17 @@ impl Order {
     }
 }
 
-fn cell(row: &MessageRow, column: usize, now: TimestampMs) -> TableCell<'_> {
+fn cell(row: &MessageRow, column: Column, now: TimestampMs) -> TableCell<'_> {
     let record = &row.record;
     match column {
-        0 => record.timestamp.map_or_else(|| TableCell::mono("no timestamp").subdued(), |at| TableCell::mono(time_text(at, now))),
-        1 => TableCell::mono(record.partition.to_string()).subdued(),
-        2 => TableCell::mono(format::integer(record.offset.0)),
-        3 => payload_cell(record.key.as_deref(), &row.key_preview, "null"),
-        4 => TableCell::mono(text::bytes(size_bytes(row))).subdued(),
-        _ => payload_cell(record.value.as_deref(), &row.value_preview, "null (tombstone)"),
+        Column::Time => {
+            record.timestamp.map_or_else(|| TableCell::mono("no timestamp").subdued(), |at| TableCell::mono(time_text(at, now)))
+        }
+        Column::Partition => TableCell::mono(record.partition.to_string()).subdued(),
+        Column::Offset => TableCell::mono(format::integer(record.offset.0)),
+        Column::Key => payload_cell(record.key.as_deref(), &row.key_preview, "null"),
+        Column::Size => TableCell::mono(text::bytes(size_bytes(row))).subdued(),
+        Column::Value => payload_cell(record.value.as_deref(), &row.value_preview, "null (tombstone)"),
     }
 }
 
@@ -121,8 +151,11 @@ fn size_bytes(row: &MessageRow) -> u64 {
 
 /// Today's times without their day; all others in full.
 fn time_text(at: TimestampMs, now: TimestampMs) -> String {
-    let is_today = at.0.div_euclid(DAY_MS) == now.0.div_euclid(DAY_MS);
-    if is_today { format::time_utc(at.0) } else { format::timestamp_utc(at.0) }
+    if is_today(Some(at), now) { format::time_utc(at.0) } else { format::timestamp_utc(at.0) }
+}
+
+fn is_today(at: Option<TimestampMs>, now: TimestampMs) -> bool {
+    at.is_none_or(|at| at.0.div_euclid(DAY_MS) == now.0.div_euclid(DAY_MS))
 }
 
 #[cfg(test)]

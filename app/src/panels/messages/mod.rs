@@ -240,10 +240,5 @@ fn waiting_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, query: &MessageQuery, view
 
 fn kcat_line(ui: &mut Ui, cx: &mut PanelContext<'_>, topic: &TopicName) {
     let line = commands::kcat_write(cx.store.connection.bootstrap(), topic);
-    ui.vertical_centered(|ui| {
-        ui.set_max_width(480.0);
-        if widgets::copy_field(ui, &line, "kcat line") {
-            cx.push(Command::Copy { text: line.clone(), what: "kcat line" });
-        }
-    });
+    parts::command_line(ui, cx, &line);
 }

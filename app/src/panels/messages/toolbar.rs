@@ -28,10 +28,10 @@ pub(super) fn ui(panel: &mut MessagesPanel, ui: &mut Ui, cx: &mut PanelContext<'
     ui.horizontal_wrapped(|ui| {
         start_menu(panel, ui, wish);
         limit_menu(panel, ui, wish);
-        let contains = widgets::search_field(ui, &mut panel.form.contains, "Contains text  /", 200.0)
+        let contains = widgets::search_field(ui, &mut panel.form.contains, "Contains text  /", 160.0)
             .on_hover_text("Keeps records whose key, value or a header holds this text, in any case. Enter searches.");
         submit(ui, &contains, wish);
-        let partitions = text_field(ui, &mut panel.form.partitions, "Partitions", "all partitions", 96.0)
+        let partitions = text_field(ui, &mut panel.form.partitions, "Partitions", "all partitions", 92.0)
             .on_hover_text("Such as 0,2,5-7; empty for all");
         submit(ui, &partitions, wish);
         if ui
@@ -95,7 +95,7 @@ fn topic_menu(panel: &mut MessagesPanel, ui: &mut Ui, cx: &PanelContext<'_>, wis
 fn start_menu(panel: &mut MessagesPanel, ui: &mut Ui, wish: &mut Option<Wish>) {
     let form = &mut panel.form;
     let label = form.from.label();
-    let shown = ComboBox::new("from", "").selected_text(format!("From: {label}")).width(170.0).show_ui(ui, |ui| {
+    let shown = ComboBox::new("from", "").selected_text(format!("From: {label}")).width(150.0).show_ui(ui, |ui| {
         for from in From::ALL {
             if ui.selectable_label(form.from == from, from.label()).clicked() {
                 form.from = from;
@@ -116,7 +116,7 @@ fn start_menu(panel: &mut MessagesPanel, ui: &mut Ui, wish: &mut Option<Wish>) {
 fn limit_menu(panel: &mut MessagesPanel, ui: &mut Ui, wish: &mut Option<Wish>) {
     let form = &mut panel.form;
     let label = format!("{} rows", format::integer(form.limit as u64));
-    let shown = ComboBox::new("limit", "").selected_text(label.clone()).width(110.0).show_ui(ui, |ui| {
+    let shown = ComboBox::new("limit", "").selected_text(label.clone()).width(96.0).show_ui(ui, |ui| {
         for limit in LIMITS {
             if ui.selectable_label(form.limit == *limit, format::integer(*limit as u64)).clicked() {
                 form.limit = *limit;

@@ -22,7 +22,7 @@ const SKEW_TOLD: f64 = 1.5;
 const SKEW_RECORDS_MIN: u64 = 1_000;
 
 const PARTITION_COLUMNS: [TableColumn<'static>; 10] = [
-    number("Partition", 78.0),
+    number("Partition", 76.0),
     number("Leader", 70.0),
     words("Replicas", 96.0),
     words("In sync", 96.0),
@@ -173,12 +173,7 @@ impl Detail {
             let line = format!("kcat -b {} -G mygroup {}", store.connection.bootstrap().unwrap_or("HOST:PORT"), self.topic);
             let what_to_do = "No consumer group has committed an offset on it or is assigned to it. Start one:";
             widgets::empty_state(ui, icons::USERS_THREE, "No consumer group reads this topic", what_to_do, None);
-            ui.vertical_centered(|ui| {
-                ui.set_max_width(480.0);
-                if widgets::copy_field(ui, &line, "kcat line") {
-                    cx.push(Command::Copy { text: line.clone(), what: "kcat line" });
-                }
-            });
+            parts::command_line(ui, cx, &line);
             return;
         }
         let response = Table::new("Consumers of this topic", &READER_COLUMNS, rows.len())

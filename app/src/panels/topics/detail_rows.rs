@@ -39,7 +39,7 @@ pub(super) fn partition_rows(topic: &Topic) -> Vec<PartitionRow> {
         high_watermark: offset_text(partition.high_watermark),
         records: partition.records().map_or_else(text::unknown, |records| format::integer(records).into()),
         bytes: partition.bytes.map_or_else(text::unknown, |bytes| text::bytes(bytes).into()),
-        rate: partition.rates.map_or_else(text::unknown, |rates| format::per_s(rates.records_per_s).into()),
+        rate: partition.rates.map_or_else(text::unknown, |rates| format::si(rates.records_per_s).into()),
         share: partition.records().map_or(0.0, |records| (records as f64 / fullest as f64) as f32),
         is_under_replicated: partition.isr.len() < partition.replicas.len(),
         is_offline: partition.leader.is_none(),

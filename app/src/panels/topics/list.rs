@@ -140,11 +140,8 @@ impl List {
             *wish = Some(Wish::Create);
         }
         let line = kcat_write(cx.store.connection.bootstrap(), &"hello".into());
+        parts::command_line(ui, cx, &line);
         ui.vertical_centered(|ui| {
-            ui.set_max_width(480.0);
-            if widgets::copy_field(ui, &line, "kcat line") {
-                cx.push(Command::Copy { text: line.clone(), what: "kcat line" });
-            }
             let internal = cluster.topics.len();
             if internal > 0 && ui.link(format!("Show {}", text::counted(internal as u64, "internal topic"))).clicked() {
                 self.query.shows_internal = true;
@@ -200,10 +197,10 @@ fn copy_menu(ui: &mut Ui, cx: &mut PanelContext<'_>, rows: &[Row]) {
 
 fn heading(column: Column) -> TableColumn<'static> {
     let width = match column {
-        Column::Name => 260.0,
-        Column::Partitions | Column::Replication => 84.0,
-        Column::Records => 120.0,
-        Column::RecordsPerS | Column::Bytes | Column::BytesPerS => 104.0,
+        Column::Name => 300.0,
+        Column::Partitions | Column::Replication => 80.0,
+        Column::Records => 110.0,
+        Column::RecordsPerS | Column::Bytes | Column::BytesPerS => 92.0,
         Column::Hint => 150.0,
     };
     if column.is_number() { TableColumn::number(column.title(), width) } else { TableColumn::text(column.title(), width) }

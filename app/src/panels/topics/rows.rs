@@ -135,9 +135,9 @@ impl Row {
             topic.name.as_str().into(),
             format::integer(topic.partitions.len() as u64).into(),
             records.map_or_else(text::unknown, |records| format::integer(records).into()),
-            records_per_s.map_or_else(text::unknown, |rate| format::per_s(rate).into()),
+            records_per_s.map_or_else(text::unknown, |rate| format::si(rate).into()),
             bytes.map_or_else(text::unknown, |bytes| text::bytes(bytes).into()),
-            bytes_per_s.map_or_else(text::unknown, |rate| format!("{}/s", format::bytes(rate)).into()),
+            bytes_per_s.map_or_else(text::unknown, |rate| format::bytes(rate).into()),
             format::integer(topic.replication_factor() as u64).into(),
             hint.map_or("", Hint::label).into(),
         ];
