@@ -53,7 +53,8 @@ fn main() {
 fn produce(bootstrap: &str, topic: &TopicName, records: u64) {
     let producer = Producer::new(&Connection::new(bootstrap, [])).unwrap();
     for at in 0..records {
-        let (key, value) = (format!("user-{}", at % 10_007), format!(r#"{{"id":{at},"action":"view","page":"/item/{}","price":12.5}}"#, at % 997));
+        let (key, value) =
+            (format!("user-{}", at % 10_007), format!(r#"{{"id":{at},"action":"view","page":"/item/{}","price":12.5}}"#, at % 997));
         let record =
             OutgoingRecord { topic: topic.as_str(), key: Some(key.as_bytes()), value: Some(value.as_bytes()), ..OutgoingRecord::default() };
         while producer.send(record).unwrap().is_err() {

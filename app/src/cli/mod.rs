@@ -113,6 +113,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Every subcommand with what it does, for the README.
+pub fn subcommands() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SUBCOMMANDS.iter().map(|entry| (entry.name, entry.about))
+}
+
+/// Whether these arguments, the program's name first, are understood; nothing is run. For documents that quote them.
+///
+/// # Errors
+/// What the user would be told.
+pub fn check(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    command().try_get_matches_from(arguments).map(drop).map_err(|error| error.to_string())
+}
+
 fn run_window(matches: &ArgMatches) -> Result<(), Failure> {
     let globals = Globals::of(matches, WINDOW_TAKES)?;
     globals.check()?;

@@ -118,14 +118,8 @@ pub(crate) fn cell_card(ui: &mut Ui, height: f32, add: impl FnOnce(&mut Ui)) -> 
     let content = frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         // The content is measured on its own: the card may be taller, as tall as its row.
-        let needed = ui.vertical(add).response.rect.height();
-        let missing = height - CARD_OVERHEAD - needed;
-        if missing > 0.0 {
-            let spacing = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 0.0);
-            ui.add_space(missing);
-            ui.spacing_mut().item_spacing.y = spacing;
-        }
-        needed
+        ui.set_min_height((height - CARD_OVERHEAD).max(0.0));
+        ui.vertical(add).response.rect.height()
     });
     content.inner + CARD_OVERHEAD
 }
