@@ -12,6 +12,8 @@ pub mod messages;
 pub mod overview;
 mod parts;
 pub mod pipelines;
+#[cfg(test)]
+mod testing;
 mod text;
 pub mod topics;
 

@@ -4,6 +4,8 @@ mod detail;
 mod list;
 mod partitions;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use egui::Ui;
 use weir_model::{Cluster, GroupId, Request};

@@ -8,6 +8,8 @@ mod payload;
 mod query;
 mod receipt;
 mod receipt_bar;
+#[cfg(test)]
+mod tests;
 mod toolbar;
 mod value_view;
 

@@ -193,7 +193,10 @@ fn totals(ui: &mut Ui, topic: &Topic) {
     let rate = topic.rates.map_or_else(|| "–".to_owned(), |rates| format::per_s(rates.records_per_s));
     let byte_rate = topic.rates.and_then(|rates| rates.bytes_per_s).map(|rate| format!("{}/s", format::bytes(rate))).unwrap_or_default();
     let replication = format::integer(topic.replication_factor() as u64);
-    let in_sync = if under_replicated == 0 {
+    let offline = topic.partitions.iter().filter(|partition| partition.leader.is_none()).count();
+    let in_sync = if offline > 0 {
+        format!("{} without a leader", text::counted(offline as u64, "partition"))
+    } else if under_replicated == 0 {
         "all in sync".to_owned()
     } else {
         format!("{} under-replicated", text::counted(under_replicated as u64, "partition"))

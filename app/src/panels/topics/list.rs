@@ -213,6 +213,8 @@ fn is_dropped(column: Column, width: f32) -> bool {
 fn cell(row: &Row, column: Column) -> TableCell<'_> {
     let text = &**row.text(column);
     match (column, row.hint) {
+        (Column::Name, Some(Hint::Offline)) => TableCell { icon: icons::WARNING_CIRCLE, ..TableCell::text(text) },
+        (Column::Name, Some(Hint::UnderReplicated)) => TableCell { icon: icons::WARNING, ..TableCell::text(text) },
         (Column::Name, _) if row.is_internal => TableCell::text(text).subdued(),
         (Column::Name, _) => TableCell::text(text),
         (Column::Hint, Some(hint @ (Hint::Offline | Hint::UnderReplicated))) => {

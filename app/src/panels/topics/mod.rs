@@ -7,6 +7,8 @@ mod dialogs;
 mod list;
 mod produce;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use egui::Ui;
 use weir_model::{Request, TopicName};
