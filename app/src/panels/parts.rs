@@ -75,7 +75,8 @@ pub(crate) fn verdict_look(verdict: Verdict) -> (&'static str, Tone) {
 
 /// A dialog over the screen; true when the user wants it gone.
 pub(crate) fn dialog(ui: &Ui, id: &str, heading: &str, add_contents: impl FnOnce(&mut Ui)) -> bool {
-    let modal = Modal::new(Id::unique(id)).show(ui.ctx(), |ui| {
+    let frame = Frame::popup(ui.style()).inner_margin(Margin::same(20));
+    let modal = Modal::new(Id::unique(id)).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(DIALOG_WIDTH.min(ui.ctx().content_rect().width() - 64.0));
         let color = tokens(ui).text.strong;
         ui.label(RichText::new(heading).font(theme::medium(size::HEADING + 2.0)).color(color));

@@ -25,8 +25,7 @@ pub(crate) struct Bench {
 impl Bench {
     /// What the panel asked of the backend.
     pub(crate) fn requests(&self) -> Vec<&Request> {
-        let request = |command| if let &Command::Request(ref request) = command { Some(request) } else { None };
-        self.commands.iter().filter_map(request).collect()
+        self.commands.iter().filter_map(|command| if let Command::Request(request) = command { Some(request) } else { None }).collect()
     }
 
     /// The link that was followed last.

@@ -29,10 +29,11 @@ const RATES_SHOWN_FROM: f32 = 700.0;
 /// Points a chart needs to say something.
 const CHART_POINTS_MIN: usize = 2;
 
-const MEMBER_COLUMNS: [TableColumn<'static>; 5] = [
-    words("Client id", 200.0),
-    words("Host", 130.0),
-    words("Instance id", 130.0),
+const MEMBER_COLUMNS: [TableColumn<'static>; 6] = [
+    words("Client id", 140.0),
+    words("Member id", 220.0),
+    words("Host", 120.0),
+    words("Instance id", 110.0),
     TableColumn { title: "Partitions", width: 84.0, is_number: true, is_sortable: false },
     words("Assignment", 320.0),
 ];
@@ -288,9 +289,10 @@ fn partition_cell(row: &PartitionRow, column: Column) -> TableCell<'_> {
 fn member_cell(row: &MemberRow, column: usize) -> TableCell<'_> {
     match column {
         0 => TableCell::text(&*row.client_id),
-        1 => TableCell::mono(&*row.host).subdued(),
-        2 => TableCell::mono(&*row.instance_id).subdued(),
-        3 => TableCell::mono(&*row.partitions),
+        1 => TableCell::mono(&*row.member_id).subdued(),
+        2 => TableCell::mono(&*row.host).subdued(),
+        3 => TableCell::mono(&*row.instance_id).subdued(),
+        4 => TableCell::mono(&*row.partitions),
         _ if row.is_idle => TableCell::text(&*row.assignment).subdued(),
         _ => TableCell::text(&*row.assignment),
     }

@@ -82,7 +82,7 @@ impl PartitionRow {
         let rate = |rate: Option<f64>| rate.map_or_else(text::unknown, |rate| format::si(rate).into());
         let member: Arc<str> = match &partition.member_id {
             None => text::unknown(),
-            Some(id) => members.get(id.as_str()).map_or_else(|| id.as_str().into(), |member| Arc::clone(&member.client_id)),
+            Some(id) => members.get(id.as_str()).map_or_else(|| id.as_str().into(), |member| member_name(member, members)),
         };
         let texts = [
             partition.verdict.verdict.label().into(),
@@ -114,6 +114,12 @@ pub(super) fn rows(group: &Group) -> Vec<PartitionRow> {
     let mut partitions: Vec<&GroupPartition> = group.partitions.iter().collect();
     partitions.sort_by_key(|partition| (Reverse(partition.verdict.verdict), Reverse(partition.lag_records)));
     partitions.into_iter().map(|partition| PartitionRow::new(partition, &members)).collect()
+}
+
+/// The client id, which says more, unless several members share it.
+fn member_name(member: &Member, members: &BTreeMap<&str, &Member>) -> Arc<str> {
+    let is_shared = members.values().filter(|other| other.client_id == member.client_id).take(2).count() > 1;
+    if is_shared { member.id.as_str().into() } else { Arc::clone(&member.client_id) }
 }
 
 /// One member with the texts of its row.

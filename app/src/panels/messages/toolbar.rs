@@ -56,6 +56,7 @@ fn topic_menu(panel: &mut MessagesPanel, ui: &mut Ui, cx: &PanelContext<'_>, wis
         .height(420.0)
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let shown = menu.show_ui(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
         let field = text_field(ui, &mut panel.topic_filter, "Filter topics", "filter topics", 260.0);
         if ui.memory(|memory| memory.focused().is_none()) {
             field.request_focus();

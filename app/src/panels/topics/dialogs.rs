@@ -1,6 +1,6 @@
 //! Dialogs: create a topic, write a record, delete a topic.
 
-use egui::{Align, Layout, Margin, TextEdit, TextStyle, Ui};
+use egui::{Align, Key, Layout, Margin, Response, TextEdit, TextStyle, Ui};
 use weir_model::{Request, TopicName};
 use weir_ui_kit::{
     icons,
@@ -67,7 +67,8 @@ fn create_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, form: &mut NewTopicForm) ->
     lines_field(ui, "Configuration, one name=value a line", &mut form.configs, "cleanup.policy=compact\nretention.ms=604800000");
     parts::field_error(ui, configs.as_deref());
     ui.add_space(4.0);
-    match buttons(ui, "Create topic", false, checked.is_ok()) {
+    let is_submitted = submitted(ui, &field) && checked.is_ok();
+    match buttons(ui, "Create topic", false, checked.is_ok()).or_go(is_submitted) {
         Pressed::Go => {
             if let Ok(topic) = checked {
                 cx.request(Request::CreateTopic(topic));
@@ -124,7 +125,9 @@ fn delete_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, topic: &TopicName, typed: &
         field.request_focus();
     }
     ui.add_space(4.0);
-    match buttons(ui, "Delete topic", true, typed.trim() == topic.as_str()) {
+    let is_confirmed = typed.trim() == topic.as_str();
+    let is_submitted = submitted(ui, &field) && is_confirmed;
+    match buttons(ui, "Delete topic", true, is_confirmed).or_go(is_submitted) {
         Pressed::Go => {
             cx.request(Request::DeleteTopic(topic.clone()));
             true
@@ -174,6 +177,17 @@ enum Pressed {
     Nothing,
     Cancel,
     Go,
+}
+
+impl Pressed {
+    /// Enter in the dialog's one line does what its button does.
+    fn or_go(self, is_submitted: bool) -> Self {
+        if is_submitted { Self::Go } else { self }
+    }
+}
+
+fn submitted(ui: &Ui, field: &Response) -> bool {
+    field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
 }
 
 fn buttons(ui: &mut Ui, go: &str, is_dangerous: bool, is_ready: bool) -> Pressed {

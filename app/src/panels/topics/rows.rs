@@ -108,16 +108,6 @@ impl Hint {
             Self::NoConsumers => "No consumer group",
         }
     }
-
-    /// What it means.
-    pub(super) fn help(self) -> &'static str {
-        match self {
-            Self::Offline => "A partition has no leader: it can be neither read nor written",
-            Self::UnderReplicated => "A partition has fewer in-sync replicas than replicas",
-            Self::Empty => "No record is in it; a candidate for cleaning up if it stays so",
-            Self::NoConsumers => "No consumer group has committed an offset on it; readers without a group leave no trace",
-        }
-    }
 }
 
 impl Row {
