@@ -186,6 +186,10 @@ impl Detail {
                 None => {}
             });
         });
+        if rows.is_empty() {
+            widgets::subdued(ui, "No partition is committed or assigned: there is no lag to tell of yet.");
+            return;
+        }
         let width = ui.available_width();
         let is_one_topic = rows.windows(2).all(|pair| pair[0].topic == pair[1].topic);
         let is_shown = |column: Column| match column {
