@@ -51,7 +51,8 @@ fn arguments_that_make_no_sense_are_usage_errors() {
     check("consume t --from middle", "beginning");
     check("topics --bootstrap localhost:99999", "65535");
     check("topics -X nonsense", "NAME=VALUE");
-    check("topics --data-dir d", "broker");
+    check("topics --data-dir d", "--data-dir");
+    check("--data-dir d topics", "broker");
     check("broker --bootstrap a:1", "bootstrap");
     check("-b a:1 broker", "bootstrap");
     check("broker --listen 9092", "127.0.0.1:9092");

@@ -1,7 +1,5 @@
 //! Tests over the list of subcommands.
 
-use std::{env, fs, path::Path};
-
 use super::*;
 
 #[test]
@@ -44,31 +42,4 @@ fn options_stand_before_the_name_or_after_it() {
     assert!(matches!(read("weir --data-dir d topics"), Err(Failure::Usage(_))));
     assert!(matches!(read("weir --data-dir d run clickstream -b a:1"), Err(Failure::Usage(_))));
     assert!(read("weir --data-dir d broker").unwrap().data_dir.is_some());
-}
-
-/// The README's table of commands is made from the list: `WEIR_UPDATE_README=1 cargo test -p weir readme` writes it.
-#[test]
-fn the_readme_shows_the_commands() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let readme = fs::read_to_string(&path).unwrap();
-    let (begin, end) = ("<!-- table:commands -->\n", "<!-- /table:commands -->");
-    let (head, rest) = readme.split_once(begin).unwrap();
-    let (table, tail) = rest.split_once(end).unwrap();
-    let expected = table_of_commands();
-    if env::var_os("WEIR_UPDATE_README").is_some() {
-        fs::write(&path, format!("{head}{begin}{expected}{end}{tail}")).unwrap();
-    } else {
-        assert_eq!(table, expected, "run `WEIR_UPDATE_README=1 cargo test -p weir readme`");
-    }
-}
-
-fn table_of_commands() -> String {
-    let mut table = "| command | what it does |\n|---|---|\n| `weir` | Open the window |\n".to_owned();
-    let mut command = command();
-    command.build();
-    for entry in SUBCOMMANDS {
-        let usage = usage(&mut command, Some(entry.name));
-        table.push_str(&format!("| `{}` | {} |\n", usage.trim_start_matches("Usage: ").trim(), entry.about));
-    }
-    table
 }

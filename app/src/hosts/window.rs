@@ -77,6 +77,8 @@ impl WindowError {
 
     /// From whatever winit, glutin or a panic on the way said.
     fn of(text: &str) -> Self {
+        // winit puts the place in its own source before the reason.
+        let text = text.rsplit_once(".rs:").and_then(|(_, rest)| rest.split_once(": ")).map_or(text, |(_, reason)| reason);
         let missing = LIBRARIES.iter().filter(|(library, _)| text.contains(library)).max_by_key(|(library, _)| library.len());
         let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
         match missing {

@@ -111,6 +111,10 @@ impl Running {
     /// Sends a signal by its name and waits for the end.
     pub fn signal(mut self, signal: &str) -> Option<i32> {
         let child = self.child.take().unwrap();
+        // Nobody can end while a full pipe holds it.
+        let mut rest = self.rest.take();
+        let drain = move || rest.as_mut().map(|rest| std::io::copy(rest, &mut std::io::sink()));
+        thread::Builder::new().name("drain".to_owned()).spawn(drain).unwrap();
         assert!(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap().success());
         wait(child)
     }
