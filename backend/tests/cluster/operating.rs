@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use weir_model::{ConfigSource, NoticeLevel, Offset, PartitionId, ProduceRecord, RecordHeader, Request, Start, TopicName};
+use weir_model::{ConfigSource, NoticeLevel, Offset, PartitionId, ProduceRecord, RecordHeader, Request, Start, Store, TopicName};
 
 use crate::support::{DEADLINE, TestBackend, TestCluster, unique};
 
@@ -11,7 +11,9 @@ fn a_topic_is_created_seen_and_deleted() {
     let cluster = TestCluster::start();
     let mut backend = TestBackend::connected(&cluster);
     let topic = backend.create_topic(&unique("orders"), 3);
-    backend.wait("topic", |store| store.cluster.value().is_some_and(|cluster| cluster.topic(&topic).is_some()));
+    // A cluster may list a topic a moment before its leaders answer for it; its offsets are unknown until then.
+    let is_known = |store: &Store| store.cluster.value().and_then(|cluster| cluster.topic(&topic)?.records()).is_some();
+    backend.wait("topic", is_known);
 
     let snapshot = backend.store.cluster.value().unwrap().clone();
     assert!(!snapshot.brokers.is_empty());

@@ -140,7 +140,7 @@ fn tls_and_sasl_work_and_their_failures_are_told() {
     backend.wait("connection", |store| store.connection.bootstrap().is_some());
     backend.wait("topics", |store| store.cluster.value().is_some());
     let topic = backend.create_topic(&unique("secured"), 1);
-    backend.wait("topic", |store| store.cluster.value().is_some_and(|cluster| cluster.topic(&topic).is_some()));
+    backend.wait("topic", |store| store.cluster.value().and_then(|cluster| cluster.topic(&topic)?.records()).is_some());
     let seen = backend.store.cluster.value().unwrap().topic(&topic).unwrap().clone();
     assert_eq!((seen.records(), seen.bytes()), (Some(0), None), "sizes are unknown rather than wrong");
 
