@@ -175,12 +175,12 @@ fn ranges_text(sorted: &[i32]) -> String {
 
 /// How long until the lag is gone at the present pace.
 fn eta_text(partition: &GroupPartition) -> String {
+    if partition.lag_records == Some(0) {
+        return "now".to_owned();
+    }
     let (Some(lag), Some(consumed), Some(produced)) = (partition.lag_records, partition.consumed_per_s, partition.produced_per_s) else {
         return text::unknown().to_string();
     };
-    if lag == 0 {
-        return "now".to_owned();
-    }
     let gain_per_s = consumed - produced;
     if gain_per_s <= 0.0 {
         return "never".to_owned();
@@ -228,6 +228,7 @@ mod tests {
         check(Some(1_000), Some((5.0, 5.0)), "now");
         check(Some(0), Some((60.0, 50.0)), "1 m 40 s");
         check(Some(0), Some((50.0, 50.0)), "never");
+        check(Some(1_000), None, "now");
         check(Some(0), None, "–");
         check(None, Some((1.0, 0.0)), "–");
     }
