@@ -57,7 +57,7 @@ fn arguments_that_make_no_sense_are_usage_errors() {
     check("-b a:1 broker", "bootstrap");
     check("broker --listen 9092", "127.0.0.1:9092");
     check("run nonsense", "clickstream");
-    check("run clickstream --rate 4000000000", "rate");
+    check("run clickstream --rate 4000000000", "50,000");
     check("run clickstream --for soon", "30s");
     check("run clickstream -X a=b", "--bootstrap");
     check("shot nonsense -o x.png", "overview");

@@ -16,21 +16,21 @@ const DEADLINE: Duration = Duration::from_secs(120);
 
 /// How a command ended.
 #[derive(Debug)]
-pub struct Ended {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
     /// The lines of stdout as JSON; it must have ended well.
-    pub fn json(&self) -> Vec<Value> {
+    pub(crate) fn json(&self) -> Vec<Value> {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
     }
 
     /// The command must have failed with that code, nothing on stdout, and all of these words on stderr.
-    pub fn check_failure(&self, code: i32, words: &[&str]) {
+    pub(crate) fn check_failure(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
         assert_eq!(self.stdout, "", "results only on stdout");
         for word in words {
@@ -49,7 +49,7 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 /// Runs `weir` with these arguments to its end.
-pub fn weir(arguments: &[&str]) -> Ended {
+pub(crate) fn weir(arguments: &[&str]) -> Ended {
     finish(command(arguments).spawn().unwrap(), arguments)
 }
 
@@ -83,16 +83,16 @@ fn boxed<R: Read + Send + 'static>(pipe: R) -> Box<dyn Read + Send> {
 }
 
 /// A command that goes on until it is told to end.
-pub struct Running {
+pub(crate) struct Running {
     child: Option<Child>,
     /// Its first line on stdout.
-    pub first_line: String,
+    pub(crate) first_line: String,
     rest: Option<BufReader<std::process::ChildStdout>>,
 }
 
 impl Running {
     /// Starts `weir` and waits for its first line.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = command(arguments);
         command.stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap();
@@ -103,13 +103,13 @@ impl Running {
     }
 
     /// Closes the pipe it writes to, as `| head` does, and waits for its end.
-    pub fn close_pipe(mut self) -> Option<i32> {
+    pub(crate) fn close_pipe(mut self) -> Option<i32> {
         drop(self.rest.take());
         wait(self.child.take().unwrap())
     }
 
     /// Sends a signal by its name and waits for the end.
-    pub fn signal(mut self, signal: &str) -> Option<i32> {
+    pub(crate) fn signal(mut self, signal: &str) -> Option<i32> {
         let child = self.child.take().unwrap();
         // Nobody can end while a full pipe holds it.
         let mut rest = self.rest.take();
@@ -139,30 +139,30 @@ fn wait(mut child: Child) -> Option<i32> {
 }
 
 /// A broker in a child process.
-pub struct Broker {
+pub(crate) struct Broker {
     /// The process.
-    pub running: Running,
+    pub(crate) running: Running,
     /// Its address.
-    pub bootstrap: String,
+    pub(crate) bootstrap: String,
 }
 
 impl Broker {
     /// On a free port, with its data there.
-    pub fn start(data_dir: &Path) -> Self {
+    pub(crate) fn start(data_dir: &Path) -> Self {
         let running = Running::start(&["broker", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()]);
         let bootstrap = running.first_line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{:?}", running.first_line)).to_owned();
         Self { running, bootstrap }
     }
 
     /// Runs a command against it.
-    pub fn weir(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn weir(&self, arguments: &[&str]) -> Ended {
         let mut all = arguments.to_vec();
         all.extend(["--bootstrap", &self.bootstrap]);
         weir(&all)
     }
 
     /// Runs the pipeline against it, so that there are topics, records and a group.
-    pub fn fill(&self, seed: &str) -> Vec<Value> {
+    pub(crate) fn fill(&self, seed: &str) -> Vec<Value> {
         self.weir(&["run", "clickstream", "--for", "2s", "--rate", "500", "--seed", seed, "--json"]).json()
     }
 }

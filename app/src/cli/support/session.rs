@@ -28,7 +28,7 @@ impl Session {
     /// Connects, and waits until the cluster answers. `data_dir` is for the embedded broker.
     pub(crate) fn connect(cluster: Cluster, data_dir: Option<PathBuf>) -> Result<Self, Failure> {
         let end = EndAsked::listen()?;
-        let handle = Handle::start(HandleConfig { data_dir, ..HandleConfig::default() }, || {})?;
+        let handle = Handle::start(HandleConfig { data_dir }, || {})?;
         let mut session = Self { handle, store: Store::default(), end };
         let what = format!("{} does not answer", cluster.label());
         session.request(Request::Connect(cluster))?;

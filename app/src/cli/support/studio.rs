@@ -74,8 +74,11 @@ impl Studio {
         let data = if is_own { Some(demo::temporary_folder("weir-shot-")?) } else { None };
         let data_dir = globals.data_dir.clone().or_else(|| data.as_ref().map(|folder| folder.path().to_owned()));
         let (tell, news) = sync_channel(1);
-        // A full channel tells the same.
-        let handle = Rc::new(Handle::start(HandleConfig { data_dir }, move || drop(tell.try_send(())))?);
+        let wake = move || {
+            // A full channel tells the same.
+            let _ = tell.try_send(());
+        };
+        let handle = Rc::new(Handle::start(HandleConfig { data_dir }, wake)?);
         let theme = if options.theme == Theme::Light { ThemeChoice::Light } else { ThemeChoice::Dark };
         let mut weir = Weir::without_disk(Shared(Rc::clone(&handle)), Settings { theme, ..Settings::default() });
         weir.push(Command::Connect(globals.cluster()));
