@@ -99,7 +99,14 @@ impl Screen for Answered {
 fn the_n_th_panel_opens_with_ctrl_n() {
     let mut harness = harness(State::Ready, OVERVIEW, Theme::Dark, SIZES[1]);
     harness.run();
-    for (key, panel) in [(Key::Num2, TOPICS), (Key::Num3, MESSAGES), (Key::Num4, CONSUMERS), (Key::Num5, PIPELINES), (Key::Num6, DASHBOARD), (Key::Num1, OVERVIEW)] {
+    for (key, panel) in [
+        (Key::Num2, TOPICS),
+        (Key::Num3, MESSAGES),
+        (Key::Num4, CONSUMERS),
+        (Key::Num5, PIPELINES),
+        (Key::Num6, DASHBOARD),
+        (Key::Num1, OVERVIEW),
+    ] {
         harness.key_press_modifiers(Modifiers::COMMAND, key);
         harness.run();
         assert_eq!(harness.state().current_panel(), panel);

@@ -59,8 +59,7 @@ pub struct PanelMeta {
 }
 
 /// Every panel, in the order of the navigation; the n-th opens with Ctrl+n.
-pub const PANELS: &[PanelMeta] =
-    &[overview::META, topics::META, messages::META, consumers::META, pipelines::META, dashboard::META];
+pub const PANELS: &[PanelMeta] = &[overview::META, topics::META, messages::META, consumers::META, pipelines::META, dashboard::META];
 
 /// The panel of that name.
 pub fn meta(id: &str) -> Option<&'static PanelMeta> {

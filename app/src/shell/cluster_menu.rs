@@ -20,7 +20,13 @@ pub(super) struct ClusterMenu {
 
 impl ClusterMenu {
     /// Draws it. False when it is to close.
-    pub(super) fn ui(&mut self, ctx: &Context, connection: &ConnectionState, recent: &[RecentCluster], commands: &mut Vec<Command>) -> bool {
+    pub(super) fn ui(
+        &mut self,
+        ctx: &Context,
+        connection: &ConnectionState,
+        recent: &[RecentCluster],
+        commands: &mut Vec<Command>,
+    ) -> bool {
         let mut chosen = None;
         let modal = Modal::new(egui::Id::unique("cluster menu")).show(ctx, |ui| {
             ui.set_width(520.0_f32.min(ui.ctx().content_rect().width() - 64.0));
@@ -87,7 +93,11 @@ impl ClusterMenu {
 
 fn parse(bootstrap: &str, properties: &str) -> Result<Cluster, String> {
     let bootstrap = bootstrap.trim();
-    if bootstrap.is_empty() || bootstrap.split(',').any(|part| part.trim().rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err())) {
+    if bootstrap.is_empty()
+        || bootstrap
+            .split(',')
+            .any(|part| part.trim().rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()))
+    {
         return Err("The address has to be HOST:PORT, or several with commas".to_owned());
     }
     let lines = properties.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -109,7 +119,11 @@ mod tests {
         assert!(parse("host", "").is_err());
         assert!(parse("host:99999", "").is_err());
         assert!(parse("host:9092", "no equals sign").is_err());
-        let Ok(Cluster::Remote { bootstrap, properties }) = parse(" a:1,b:2 ", "# comment\n-X security.protocol=SSL\nsasl.password = p=q \n") else { panic!("valid") };
+        let Ok(Cluster::Remote { bootstrap, properties }) =
+            parse(" a:1,b:2 ", "# comment\n-X security.protocol=SSL\nsasl.password = p=q \n")
+        else {
+            panic!("valid")
+        };
         assert_eq!(&*bootstrap, "a:1,b:2");
         assert_eq!((&*properties[1].name, properties[1].value.reveal()), ("sasl.password", "p=q"));
     }

@@ -32,8 +32,11 @@ impl FileDialogs {
         let topic = rows.first().map_or("messages", |row| row.record.topic.as_str()).to_owned();
         let answer = self.answer.clone();
         let ask = move || {
-            let chosen: Option<PathBuf> =
-                rfd::FileDialog::new().set_title("Export messages").set_file_name(format!("{topic}.jsonl")).add_filter("JSON Lines", &["jsonl"]).save_file();
+            let chosen: Option<PathBuf> = rfd::FileDialog::new()
+                .set_title("Export messages")
+                .set_file_name(format!("{topic}.jsonl"))
+                .add_filter("JSON Lines", &["jsonl"])
+                .save_file();
             // Cancelled, or the program is gone: nothing to do.
             if let Some(path) = chosen
                 && answer.try_send(Command::FileChosen { path, rows }).is_ok()

@@ -20,7 +20,8 @@ pub(super) fn ui(ctx: &Context, settings: &mut Settings, commands: &mut Vec<Comm
             Grid::new("settings").num_columns(2).spacing([24.0, 8.0]).show(ui, |ui| {
                 subdued(ui, "Theme");
                 let mut theme = settings.theme;
-                if segmented(ui, &mut theme, &[(ThemeChoice::System, "System"), (ThemeChoice::Dark, "Dark"), (ThemeChoice::Light, "Light")]) {
+                if segmented(ui, &mut theme, &[(ThemeChoice::System, "System"), (ThemeChoice::Dark, "Dark"), (ThemeChoice::Light, "Light")])
+                {
                     commands.push(Command::SetTheme(theme));
                 }
                 ui.end_row();

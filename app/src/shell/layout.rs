@@ -41,7 +41,8 @@ impl Layout {
     /// Brings a panel to the front, in place of the current one when it is nowhere yet.
     pub(super) fn show(&mut self, panel: PanelId) {
         if self.tree.tiles.find_pane(&panel).is_none() {
-            let place = self.tree.tiles.find_pane(&self.current).or_else(|| self.panes().first().and_then(|pane| self.tree.tiles.find_pane(pane)));
+            let place =
+                self.tree.tiles.find_pane(&self.current).or_else(|| self.panes().first().and_then(|pane| self.tree.tiles.find_pane(pane)));
             match place.and_then(|place| self.tree.tiles.get_mut(place)) {
                 Some(tile) => *tile = Tile::Pane(panel),
                 None => *self = Self::new(Some(&SavedLayout::Panel(panel.to_owned()))),
@@ -129,7 +130,8 @@ impl Behavior<PanelId> for Panes<'_> {
 
 fn insert(tiles: &mut Tiles<PanelId>, saved: &SavedLayout, seen: &mut Vec<PanelId>) -> Option<TileId> {
     let mut linear = |dir, children: &[(f32, SavedLayout)]| {
-        let inserted: Vec<(f32, TileId)> = children.iter().filter_map(|(share, child)| Some((*share, insert(tiles, child, seen)?))).collect();
+        let inserted: Vec<(f32, TileId)> =
+            children.iter().filter_map(|(share, child)| Some((*share, insert(tiles, child, seen)?))).collect();
         if inserted.is_empty() {
             return None;
         }
@@ -198,7 +200,10 @@ mod tests {
         assert_eq!(layout.current(), MESSAGES);
         layout.show(CONSUMERS);
         let saved = layout.saved().unwrap();
-        assert_eq!(saved, SavedLayout::Row { children: vec![(1.0, SavedLayout::Panel(TOPICS.into())), (1.0, SavedLayout::Panel(CONSUMERS.into()))] });
+        assert_eq!(
+            saved,
+            SavedLayout::Row { children: vec![(1.0, SavedLayout::Panel(TOPICS.into())), (1.0, SavedLayout::Panel(CONSUMERS.into()))] }
+        );
         assert_eq!(Layout::new(Some(&saved)).saved(), Some(saved));
     }
 

@@ -273,7 +273,10 @@ impl<B: Backend> Weir<B> {
     fn banner(&mut self, ui: &mut Ui) {
         if let ConnectionState::Failed { cluster, problem } = &self.store.connection {
             let failure = Failure { what: &problem.what, why: &problem.why, what_to_do: &problem.what_to_do };
-            let is_again = egui::Frame::new().inner_margin(egui::Margin { left: 16, right: 16, top: 12, bottom: 0 }).show(ui, |ui| error_state(ui, failure)).inner;
+            let is_again = egui::Frame::new()
+                .inner_margin(egui::Margin { left: 16, right: 16, top: 12, bottom: 0 })
+                .show(ui, |ui| error_state(ui, failure))
+                .inner;
             if is_again {
                 self.commands.push(Command::Connect(cluster.clone()));
             }
@@ -328,7 +331,9 @@ impl<B: Backend> Screen for Weir<B> {
         self.commands.extend(shortcuts::pressed(&ctx));
         let mut repaint_at = status::ui(ui, &self.store, now);
         nav::ui(ui, &self.store, self.layout.current(), &mut self.commands);
-        egui::CentralPanel::default().frame(egui::Frame::new().fill(ui.visuals().panel_fill)).show(ui, |ui| self.central(ui, now, &mut repaint_at));
+        egui::CentralPanel::default()
+            .frame(egui::Frame::new().fill(ui.visuals().panel_fill))
+            .show(ui, |ui| self.central(ui, now, &mut repaint_at));
         self.overlays(&ctx, now, &mut repaint_at);
         if !self.commands.is_empty() {
             ctx.request_repaint(); // they run before the next frame

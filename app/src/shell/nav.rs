@@ -34,10 +34,20 @@ pub(super) fn ui(ui: &mut Ui, store: &Store, current: PanelId, commands: &mut Ve
         ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             let hint = ui.ctx().format_shortcut(&shortcuts::PALETTE);
-            if (Entry { icon: icons::QUESTION, label: "Help", hint: "?", help: "Shortcuts and settings", is_chosen: false }).ui(ui, has_labels) {
+            if (Entry { icon: icons::QUESTION, label: "Help", hint: "?", help: "Shortcuts and settings", is_chosen: false })
+                .ui(ui, has_labels)
+            {
                 commands.push(Command::OpenHelp);
             }
-            if (Entry { icon: icons::COMMAND, label: "Commands", hint: &hint, help: "Find any screen, topic, group or action", is_chosen: false }).ui(ui, has_labels) {
+            if (Entry {
+                icon: icons::COMMAND,
+                label: "Commands",
+                hint: &hint,
+                help: "Find any screen, topic, group or action",
+                is_chosen: false,
+            })
+            .ui(ui, has_labels)
+            {
                 commands.push(Command::OpenPalette);
             }
         });

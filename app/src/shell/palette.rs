@@ -30,7 +30,10 @@ impl Palette {
         self.chosen = self.chosen.min(entries.len().saturating_sub(1));
         let modal = Modal::new(egui::Id::unique("palette")).show(ctx, |ui| {
             ui.set_width(560.0_f32.min(ui.ctx().content_rect().width() - 64.0));
-            let field = TextEdit::singleline(&mut self.text).hint_text("Type a screen, topic, group or action").desired_width(f32::INFINITY).margin(egui::Margin::same(8));
+            let field = TextEdit::singleline(&mut self.text)
+                .hint_text("Type a screen, topic, group or action")
+                .desired_width(f32::INFINITY)
+                .margin(egui::Margin::same(8));
             let field = ui.add(field);
             field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Command palette"));
             field.request_focus();
@@ -68,8 +71,20 @@ impl Palette {
                 if is_chosen || response.hovered() {
                     ui.painter().rect_filled(rect, 5.0, if is_chosen { tokens.background.selected } else { tokens.background.hover });
                 }
-                ui.painter().text(rect.left_center() + vec2(16.0, 0.0), egui::Align2::CENTER_CENTER, entry.icon, theme::icon(16.0), tokens.text.subdued);
-                ui.painter().text(rect.left_center() + vec2(34.0, 0.0), egui::Align2::LEFT_CENTER, &entry.label, egui::FontId::proportional(theme::size::BODY), tokens.text.strong);
+                ui.painter().text(
+                    rect.left_center() + vec2(16.0, 0.0),
+                    egui::Align2::CENTER_CENTER,
+                    entry.icon,
+                    theme::icon(16.0),
+                    tokens.text.subdued,
+                );
+                ui.painter().text(
+                    rect.left_center() + vec2(34.0, 0.0),
+                    egui::Align2::LEFT_CENTER,
+                    &entry.label,
+                    egui::FontId::proportional(theme::size::BODY),
+                    tokens.text.strong,
+                );
                 response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_chosen, &entry.label));
                 if is_chosen && is_entered || response.clicked() {
                     picked = Some(entry.command);
@@ -84,9 +99,16 @@ impl Palette {
 }
 
 fn entries(store: &Store) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = PANELS.iter().map(|meta| Entry { icon: meta.icon, label: meta.title.to_owned(), command: Command::Navigate(Route::Panel(meta.id)) }).collect();
+    let mut entries: Vec<Entry> = PANELS
+        .iter()
+        .map(|meta| Entry { icon: meta.icon, label: meta.title.to_owned(), command: Command::Navigate(Route::Panel(meta.id)) })
+        .collect();
     for meta in store.pipelines.iter().filter(|meta| meta.availability == Availability::Ready) {
-        entries.push(Entry { icon: icons::FLOW_ARROW, label: format!("Dashboard: {}", meta.title), command: Command::Navigate(Route::Dashboard(meta.id.clone())) });
+        entries.push(Entry {
+            icon: icons::FLOW_ARROW,
+            label: format!("Dashboard: {}", meta.title),
+            command: Command::Navigate(Route::Dashboard(meta.id.clone())),
+        });
         let is_active = store.runs.get(&meta.id).and_then(|run| run.status.as_ref()).is_some_and(|status| status.phase.is_active());
         if is_active {
             let stop = Command::Request(Request::StopPipeline(meta.id.clone()));
@@ -94,13 +116,25 @@ fn entries(store: &Store) -> Vec<Entry> {
         }
     }
     for topic in store.cluster.value().into_iter().flat_map(|cluster| cluster.topics.iter()) {
-        entries.push(Entry { icon: icons::STACK, label: format!("Topic: {}", topic.name), command: Command::Navigate(Route::Topic(topic.name.clone())) });
+        entries.push(Entry {
+            icon: icons::STACK,
+            label: format!("Topic: {}", topic.name),
+            command: Command::Navigate(Route::Topic(topic.name.clone())),
+        });
         if !topic.is_internal {
-            entries.push(Entry { icon: icons::CHATS_CIRCLE, label: format!("Messages: {}", topic.name), command: Command::Navigate(Route::Messages(topic.name.clone())) });
+            entries.push(Entry {
+                icon: icons::CHATS_CIRCLE,
+                label: format!("Messages: {}", topic.name),
+                command: Command::Navigate(Route::Messages(topic.name.clone())),
+            });
         }
     }
     for group in store.groups.value().into_iter().flat_map(|groups| groups.groups.iter()) {
-        entries.push(Entry { icon: icons::USERS_THREE, label: format!("Group: {}", group.id), command: Command::Navigate(Route::Group(group.id.clone())) });
+        entries.push(Entry {
+            icon: icons::USERS_THREE,
+            label: format!("Group: {}", group.id),
+            command: Command::Navigate(Route::Group(group.id.clone())),
+        });
     }
     for meta in PANELS {
         entries.push(Entry { icon: icons::PLUS, label: format!("Show {} beside", meta.title), command: Command::Split(meta.id) });

@@ -137,10 +137,8 @@ impl RecentCluster {
 
     /// The cluster, when nothing secret is missing.
     pub fn cluster(&self) -> Option<Cluster> {
-        let property = |(name, value): (&String, &String)| ClusterProperty {
-            name: name.as_str().into(),
-            value: Secret::new(value.as_str()),
-        };
+        let property =
+            |(name, value): (&String, &String)| ClusterProperty { name: name.as_str().into(), value: Secret::new(value.as_str()) };
         self.secrets.is_empty().then(|| Cluster::Remote {
             bootstrap: self.bootstrap.as_str().into(),
             properties: self.properties.iter().map(property).collect(),
@@ -258,7 +256,8 @@ impl Saver {
             }
         };
         // Without a path or a thread, changes live as long as the program.
-        let thread = loaded.path.clone().and_then(|path| std::thread::Builder::new().name("weir-settings".to_owned()).spawn(work(path)).ok());
+        let thread =
+            loaded.path.clone().and_then(|path| std::thread::Builder::new().name("weir-settings".to_owned()).spawn(work(path)).ok());
         Self { kept: loaded.settings.clone(), queue: thread.is_some().then_some(queue), problems, thread }
     }
 
@@ -302,7 +301,11 @@ impl Drop for Saver {
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> Problem {
-    Problem::new("The settings were not kept", format!("{}: {error}", path.display()), "Free some space or make the folder writable; the next change tries again")
+    Problem::new(
+        "The settings were not kept",
+        format!("{}: {error}", path.display()),
+        "Free some space or make the folder writable; the next change tries again",
+    )
 }
 
 #[cfg(test)]

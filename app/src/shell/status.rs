@@ -18,21 +18,24 @@ const STALE_AFTER_MS: i64 = 12_000;
 pub(super) fn ui(ui: &mut Ui, store: &Store, now: TimestampMs) -> Option<TimestampMs> {
     let background = tokens(ui).background.panel;
     let frame = egui::Frame::new().fill(background).inner_margin(Margin::symmetric(12, 2));
-    BottomPanel::bottom("status").exact_size(30.0).frame(frame).show(ui, |ui| {
-        ui.horizontal_centered(|ui| {
-            ui.style_mut().override_text_style = Some(egui::TextStyle::Small);
-            let (tone, state) = state_of(&store.connection);
-            status_dot(ui, state, tone);
-            if let Some(bootstrap) = store.connection.bootstrap() {
-                ui.add_space(4.0);
-                ui.label(RichText::new(bootstrap).font(theme::mono(size::SMALL)));
-                copy_button(ui, bootstrap, "bootstrap address");
-            }
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| figures(ui, store, now)).inner
+    BottomPanel::bottom("status")
+        .exact_size(30.0)
+        .frame(frame)
+        .show(ui, |ui| {
+            ui.horizontal_centered(|ui| {
+                ui.style_mut().override_text_style = Some(egui::TextStyle::Small);
+                let (tone, state) = state_of(&store.connection);
+                status_dot(ui, state, tone);
+                if let Some(bootstrap) = store.connection.bootstrap() {
+                    ui.add_space(4.0);
+                    ui.label(RichText::new(bootstrap).font(theme::mono(size::SMALL)));
+                    copy_button(ui, bootstrap, "bootstrap address");
+                }
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| figures(ui, store, now)).inner
+            })
+            .inner
         })
         .inner
-    })
-    .inner
 }
 
 fn figures(ui: &mut Ui, store: &Store, now: TimestampMs) -> Option<TimestampMs> {
@@ -41,7 +44,8 @@ fn figures(ui: &mut Ui, store: &Store, now: TimestampMs) -> Option<TimestampMs> 
     let age_ms = now.since(as_of);
     let is_stale = age_ms >= STALE_AFTER_MS;
     if is_stale {
-        ui.label(RichText::new(format!("as of {}", format::ago(age_ms))).color(tokens.meaning.warning)).on_hover_text("The cluster has not answered since");
+        ui.label(RichText::new(format!("as of {}", format::ago(age_ms))).color(tokens.meaning.warning))
+            .on_hover_text("The cluster has not answered since");
     } else {
         ui.label(RichText::new("live").color(tokens.text.subdued)).on_hover_text(format!("Read at {} UTC", format::time_utc(as_of.0)));
     }

@@ -32,9 +32,8 @@ impl State {
     pub fn updates(self) -> Vec<Update> {
         let mut updates = vec![Update::Pipelines(weir_backend::pipelines::metas())];
         let connected = || Update::Connection(connected());
-        let cluster = |snapshot: ClusterSnapshot, at: i64| {
-            Update::Cluster(Ok(Stamped { value: Arc::new(snapshot), as_of: TimestampMs(NOW.0 - at) }))
-        };
+        let cluster =
+            |snapshot: ClusterSnapshot, at: i64| Update::Cluster(Ok(Stamped { value: Arc::new(snapshot), as_of: TimestampMs(NOW.0 - at) }));
         let groups = |snapshot: GroupsSnapshot| Update::Groups(Ok(Stamped { value: Arc::new(snapshot), as_of: TimestampMs(NOW.0 - 800) }));
         match self {
             Self::NotAsked => return Vec::new(),
@@ -115,7 +114,8 @@ fn problem() -> Problem {
 
 /// The name of the n-th topic.
 pub fn topic_name(at: usize) -> TopicName {
-    const NAMES: [&str; 4] = ["user_activity", "orders", "payments.settled", "a-topic-with-a-name-that-is-longer-than-most-columns-are-wide"];
+    const NAMES: [&str; 4] =
+        ["user_activity", "orders", "payments.settled", "a-topic-with-a-name-that-is-longer-than-most-columns-are-wide"];
     NAMES.get(at).map_or_else(|| TopicName::from(format!("topic-{at:04}")), |name| TopicName::from(*name))
 }
 
@@ -195,7 +195,9 @@ fn a_groups_snapshot(groups: usize, partitions: usize) -> GroupsSnapshot {
                 client_id: "rdkafka".into(),
                 host: "/127.0.0.1".into(),
                 group_instance_id: None,
-                assignment: (0..partitions).map(|number| TopicPartition { topic: topic_name(at % 3), partition: PartitionId(number as i32) }).collect(),
+                assignment: (0..partitions)
+                    .map(|number| TopicPartition { topic: topic_name(at % 3), partition: PartitionId(number as i32) })
+                    .collect(),
             }],
             partitions: (0..partitions).map(partition).collect(),
         }
@@ -261,7 +263,9 @@ fn dashboard() -> Dashboard {
     };
     let line = |at: usize, name: &str| Line {
         name: name.into(),
-        points: (0..300).map(|x| (TimestampMs(NOW.0 - (300 - x) * 60_000), 400.0 / (at as f64 + 1.0) * (1.2 + (x as f64 / (20.0 + at as f64)).sin()))).collect(),
+        points: (0..300)
+            .map(|x| (TimestampMs(NOW.0 - (300 - x) * 60_000), 400.0 / (at as f64 + 1.0) * (1.2 + (x as f64 / (20.0 + at as f64)).sin())))
+            .collect(),
     };
     let top = ["/", "/category/shoes", "/item/1042", "/search", "/cart", "/checkout", "/item/77", "/help", "/item/9", "/account"];
     let rows = top.iter().enumerate().map(|(at, page)| TopRow { label: (*page).into(), value: 12_345.0 / (at as f64 + 1.0) }).collect();
@@ -295,7 +299,11 @@ fn dashboard() -> Dashboard {
                 Span::TwoThirds,
                 WidgetBody::TimeSeries {
                     unit: "events/s".into(),
-                    lines: ["view", "click", "scroll", "search", "add_to_cart", "purchase"].iter().enumerate().map(|(at, name)| line(at, name)).collect(),
+                    lines: ["view", "click", "scroll", "search", "add_to_cart", "purchase"]
+                        .iter()
+                        .enumerate()
+                        .map(|(at, name)| line(at, name))
+                        .collect(),
                 },
             ),
             widget("top_pages", "Top pages", Span::Third, WidgetBody::TopK { unit: "views".into(), rows }),
@@ -329,9 +337,17 @@ fn dashboard() -> Dashboard {
                 "Latest sessions",
                 Span::Full,
                 WidgetBody::Table {
-                    columns: [("Closed session", false), ("User", false), ("Start", true), ("Length", true), ("Events", true), ("Exit page", false), ("Revenue (EUR)", true)]
-                        .map(|(title, is_number)| column(title, is_number))
-                        .into(),
+                    columns: [
+                        ("Closed session", false),
+                        ("User", false),
+                        ("Start", true),
+                        ("Length", true),
+                        ("Events", true),
+                        ("Exit page", false),
+                        ("Revenue (EUR)", true),
+                    ]
+                    .map(|(title, is_number)| column(title, is_number))
+                    .into(),
                     rows: sessions.collect(),
                 },
             ),

@@ -135,7 +135,9 @@ mod tests {
 
     #[test]
     fn rates_and_sizes_have_prefixes() {
-        let check = |value: f64, expect_si: &str, expect_bytes: &str| assert_eq!((si(value), bytes(value)), (expect_si.into(), expect_bytes.into()));
+        let check = |value: f64, expect_si: &str, expect_bytes: &str| {
+            assert_eq!((si(value), bytes(value)), (expect_si.into(), expect_bytes.into()))
+        };
         check(0.0, "0", "0 B");
         check(7.0, "7", "7 B");
         check(999.0, "999", "999 B");

@@ -51,7 +51,8 @@ pub fn time_series(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, he
     }
     let shown = plot.show(ui, |plot| {
         for (at, line) in lines.iter().enumerate() {
-            let points: Vec<[f64; 2]> = downsample(line.points, (width / 4.0) as usize).into_iter().map(|(at, value)| [(at - start) as f64, value]).collect();
+            let points: Vec<[f64; 2]> =
+                downsample(line.points, (width / 4.0) as usize).into_iter().map(|(at, value)| [(at - start) as f64, value]).collect();
             plot.line(Line::new(line.name, PlotPoints::from(points)).color(tokens.series.color(at)).width(1.6));
         }
     });
@@ -100,7 +101,8 @@ pub fn bar_list(ui: &mut Ui, rows: &[BarRow<'_>], unit: &str) {
         let bar = Rect::from_min_size(rect.min, vec2((rect.width() * share).max(2.0), rect.height()));
         ui.painter().rect_filled(bar, 4.0, tokens.accent.soft);
         let value = format::integer(row.value.round() as i64);
-        let value_rect = label(ui, rect.shrink2(vec2(8.0, 0.0)), &value, theme::mono(size::BODY - 1.0), tokens.text.strong, Align2::RIGHT_CENTER);
+        let value_rect =
+            label(ui, rect.shrink2(vec2(8.0, 0.0)), &value, theme::mono(size::BODY - 1.0), tokens.text.strong, Align2::RIGHT_CENTER);
         let name = Rect::from_min_max(rect.min + vec2(8.0, 0.0), pos2(value_rect.left() - 8.0, rect.bottom()));
         label(ui, name, row.label, FontId::proportional(size::BODY), tokens.text.normal, Align2::LEFT_CENTER);
         response.on_hover_text(format!("{}: {value} {unit}", row.label));
@@ -162,11 +164,13 @@ pub fn intervals(ui: &mut Ui, rows: &[IntervalRow<'_>], unit: &str) {
         let x = |value: f64| axis.left() + axis.width() * (((value - min) / (max - min)) as f32).clamp(0.0, 1.0);
         let color = tokens.series.color(at);
         let y = rect.center().y;
-        label(ui, rect, row.name, theme::medium(size::BODY), tokens.text.strong, Align2::LEFT_CENTER);
+        let name = Rect::from_min_max(rect.min, pos2(axis.left() - 8.0, rect.bottom()));
+        label(ui, name, row.name, theme::medium(size::BODY), tokens.text.strong, Align2::LEFT_CENTER);
         ui.painter().line_segment([pos2(axis.left(), y), pos2(axis.right(), y)], Stroke::new(1.0, tokens.line.grid));
         ui.painter().line_segment([pos2(x(row.low), y), pos2(x(row.high), y)], Stroke::new(6.0, color.gamma_multiply(0.35)));
         ui.painter().circle_filled(pos2(x(row.estimate), y), 5.0, color);
-        let figures = format!("{} {unit}  ({} – {})", format::decimal(row.estimate, 2), format::decimal(row.low, 2), format::decimal(row.high, 2));
+        let figures =
+            format!("{} {unit}  ({} – {})", format::decimal(row.estimate, 2), format::decimal(row.low, 2), format::decimal(row.high, 2));
         label(ui, rect, &figures, FontId::proportional(size::BODY), tokens.text.normal, Align2::RIGHT_CENTER);
         response.on_hover_text(format!("{}: {figures}, n = {}", row.name, format::integer(row.n)));
     }

@@ -88,7 +88,10 @@ struct Target {
 
 impl Target {
     fn mesh(&mut self, mesh: &Mesh, texture: &ColorImage, clip: Rect, pixels_per_point: f32) {
-        let clip = Rect::from_min_max((clip.min.to_vec2() * pixels_per_point).to_pos2().round(), (clip.max.to_vec2() * pixels_per_point).to_pos2().round());
+        let clip = Rect::from_min_max(
+            (clip.min.to_vec2() * pixels_per_point).to_pos2().round(),
+            (clip.max.to_vec2() * pixels_per_point).to_pos2().round(),
+        );
         for corners in mesh.indices.chunks_exact(3) {
             let vertex = |at: usize| corners.get(at).and_then(|index| mesh.vertices.get(*index as usize));
             if let (Some(a), Some(b), Some(c)) = (vertex(0), vertex(1), vertex(2)) {
@@ -106,7 +109,10 @@ impl Target {
         let bounds = Rect::from_points(&[a, b, c]).intersect(clip);
         let columns = clamp(bounds.min.x.floor(), self.width)..clamp(bounds.max.x.ceil(), self.width);
         // One colour and one texel, as in fills: most pixels of a picture are such.
-        let is_plain = corners[1].color == corners[0].color && corners[2].color == corners[0].color && corners[1].uv == corners[0].uv && corners[2].uv == corners[0].uv;
+        let is_plain = corners[1].color == corners[0].color
+            && corners[2].color == corners[0].color
+            && corners[1].uv == corners[0].uv
+            && corners[2].uv == corners[0].uv;
         let plain = is_plain.then(|| multiply(corners[0].color.to_array().map(f32::from), sample(texture, corners[0].uv)));
         for y in clamp(bounds.min.y.floor(), self.height)..clamp(bounds.max.y.ceil(), self.height) {
             for x in columns.clone() {

@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 
 use egui::{
-    Align2, CursorIcon, FontId, Id, Key, Rect, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, scroll_area::ScrollBarVisibility, vec2,
+    Align2, CursorIcon, FontId, Id, Key, Rect, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, scroll_area::ScrollBarVisibility,
+    vec2,
 };
 
 use crate::{
@@ -157,19 +158,23 @@ impl<'a> Table<'a> {
         let total_width = natural.max(ui.available_width());
         let widths = self.widths(ui, state_id, total_width);
         let height = self.height.unwrap_or_else(|| ui.available_height()).max(HEADER_HEIGHT + ROW_HEIGHT);
-        ScrollArea::horizontal().id_salt((self.id, "sideways")).scroll_bar_visibility(ScrollBarVisibility::VisibleWhenNeeded).show(ui, |ui| {
-            ui.set_width(widths.iter().sum());
-            ui.spacing_mut().item_spacing.y = 0.0;
-            self.header(ui, &tokens, state_id, &widths, &mut response);
-            self.body(ui, &tokens, state_id, &widths, height - HEADER_HEIGHT, &mut cell, &mut response);
-        });
+        ScrollArea::horizontal().id_salt((self.id, "sideways")).scroll_bar_visibility(ScrollBarVisibility::VisibleWhenNeeded).show(
+            ui,
+            |ui| {
+                ui.set_width(widths.iter().sum());
+                ui.spacing_mut().item_spacing.y = 0.0;
+                self.header(ui, &tokens, state_id, &widths, &mut response);
+                self.body(ui, &tokens, state_id, &widths, height - HEADER_HEIGHT, &mut cell, &mut response);
+            },
+        );
         response
     }
 
     /// Widths as the user left them; the last column takes what is left.
     fn widths(&self, ui: &Ui, state_id: Id, total: f32) -> Vec<f32> {
         let kept: Option<Vec<f32>> = ui.ctx().data_mut(|data| data.get_persisted(state_id));
-        let mut widths = kept.filter(|kept| kept.len() == self.columns.len()).unwrap_or_else(|| self.columns.iter().map(|it| it.width).collect());
+        let mut widths =
+            kept.filter(|kept| kept.len() == self.columns.len()).unwrap_or_else(|| self.columns.iter().map(|it| it.width).collect());
         let used: f32 = widths.iter().take(widths.len().saturating_sub(1)).sum();
         if let Some(last) = widths.last_mut() {
             *last = last.max(total - used);
@@ -187,7 +192,13 @@ impl<'a> Table<'a> {
             let sense = if column.is_sortable { Sense::click() } else { Sense::hover() };
             let heading = ui.interact(area.shrink2(vec2(3.0, 0.0)), state_id.with(("heading", at)), sense);
             let mark = match self.sorted {
-                Some((by, is_descending)) if by == at => if is_descending { icons::CARET_DOWN } else { icons::CARET_UP },
+                Some((by, is_descending)) if by == at => {
+                    if is_descending {
+                        icons::CARET_DOWN
+                    } else {
+                        icons::CARET_UP
+                    }
+                }
                 _ => "",
             };
             let color = if mark.is_empty() && !heading.hovered() { tokens.text.subdued } else { tokens.text.strong };
@@ -236,26 +247,30 @@ impl<'a> Table<'a> {
         cell: &mut dyn FnMut(usize, usize) -> TableCell<'c>,
         response: &mut TableResponse,
     ) {
-        let full_height = self.rows as f64 * f64::from(ROW_HEIGHT);
-        let scroll_height = (full_height as f32).min(SCROLL_HEIGHT_MAX);
+        let scroll_height = (full_height(self.rows) as f32).min(SCROLL_HEIGHT_MAX);
         let focus_id = state_id.with("rows");
         let moved = self.keyboard(ui, focus_id, height, response);
-        let mut area = ScrollArea::vertical().id_salt(self.id).auto_shrink(false).min_scrolled_height(height).max_height(height).stick_to_bottom(self.follows_end);
+        let mut area = ScrollArea::vertical()
+            .id_salt(self.id)
+            .auto_shrink(false)
+            .min_scrolled_height(height)
+            .max_height(height)
+            .stick_to_bottom(self.follows_end);
         if let Some(row) = moved {
             area = self.reveal(ui, area, state_id, row, height);
         }
         let output = area.show_viewport(ui, |ui, viewport| {
             ui.set_height(scroll_height);
-            // Under the cap this is the plain quotient; beyond it, the share of the way.
-            let room = (scroll_height - viewport.height()).max(1.0);
-            let hidden = (full_height - f64::from(viewport.height())).max(0.0);
-            let offset = if full_height > f64::from(SCROLL_HEIGHT_MAX) { f64::from(viewport.min.y / room).clamp(0.0, 1.0) * hidden } else { f64::from(viewport.min.y) };
+            let offset = RowSpace { rows: self.rows, view_height: viewport.height() }.content_offset(viewport.min.y);
             let first = (offset / f64::from(ROW_HEIGHT)).max(0.0) as usize;
             let above = (offset - first as f64 * f64::from(ROW_HEIGHT)) as f32;
             let count = (viewport.height() / ROW_HEIGHT).ceil() as usize + 1;
             response.visible = first.min(self.rows)..(first + count).min(self.rows);
             let top = ui.max_rect().top() + viewport.min.y - above;
-            let rows = Rect::from_min_size(pos2(ui.max_rect().left(), ui.max_rect().top() + viewport.min.y), vec2(widths.iter().sum(), viewport.height()));
+            let rows = Rect::from_min_size(
+                pos2(ui.max_rect().left(), ui.max_rect().top() + viewport.min.y),
+                vec2(widths.iter().sum(), viewport.height()),
+            );
             self.rows(ui, tokens, focus_id, widths, rows, top, cell, response);
         });
         ui.ctx().data_mut(|data| data.insert_temp(state_id.with("offset"), output.state.clamped_offset().y));
@@ -274,14 +289,20 @@ impl<'a> Table<'a> {
         response: &mut TableResponse,
     ) {
         let click = ui.interact(area, focus_id, Sense::click());
-        let selected_text = self.selected.filter(|row| *row < self.rows).map(|row| (0..self.columns.len()).map(|column| cell(row, column).text.into_owned()).collect::<Vec<_>>().join(", "));
+        let selected_text = self
+            .selected
+            .filter(|row| *row < self.rows)
+            .map(|row| (0..self.columns.len()).map(|column| cell(row, column).text.into_owned()).collect::<Vec<_>>().join(", "));
         let (rows, id) = (self.rows, self.id);
         click.widget_info(|| {
             let mut info = WidgetInfo::labeled(Role::Table, true, format!("{id}, {rows} rows"));
             info.current_text_value.clone_from(&selected_text);
             info
         });
-        let pointed = click.hover_pos().map(|at| response.visible.start + ((at.y - top) / ROW_HEIGHT).max(0.0) as usize).filter(|row| *row < self.rows);
+        let pointed = click
+            .hover_pos()
+            .map(|at| response.visible.start + ((at.y - top) / ROW_HEIGHT).max(0.0) as usize)
+            .filter(|row| *row < self.rows);
         for row in response.visible.clone() {
             let y = top + (row - response.visible.start) as f32 * ROW_HEIGHT;
             let row_rect = Rect::from_min_size(pos2(area.left(), y), vec2(area.width(), ROW_HEIGHT));
@@ -296,6 +317,11 @@ impl<'a> Table<'a> {
                 left += width;
                 paint_cell(ui, tokens, rect, cell(row, at), column.is_number);
             }
+        }
+        if click.has_focus() {
+            // The mark of the keyboard: it moves this table's choice.
+            let line = Stroke::new(1.0, tokens.accent.main.gamma_multiply(0.6));
+            ui.painter().rect_stroke(area.intersect(ui.clip_rect()), 4.0, line, egui::StrokeKind::Inside);
         }
         if click.clicked() || click.double_clicked() {
             click.request_focus();
@@ -346,17 +372,45 @@ impl<'a> Table<'a> {
     /// Scrolls so that the row is in sight.
     fn reveal(&self, ui: &Ui, area: ScrollArea, state_id: Id, row: usize, height: f32) -> ScrollArea {
         let offset: f32 = ui.ctx().data(|data| data.get_temp(state_id.with("offset"))).unwrap_or(0.0);
-        let full_height = self.rows as f64 * f64::from(ROW_HEIGHT);
-        let scale = (f64::from(SCROLL_HEIGHT_MAX) / full_height).min(1.0);
-        let top = (row as f64 * f64::from(ROW_HEIGHT) * scale) as f32;
-        let bottom = top + ROW_HEIGHT;
-        if top < offset {
-            area.vertical_scroll_offset(top)
-        } else if bottom > offset + height {
-            area.vertical_scroll_offset(bottom - height)
+        let space = RowSpace { rows: self.rows, view_height: height };
+        let above = space.content_offset(offset);
+        let top = row as f64 * f64::from(ROW_HEIGHT);
+        let bottom = top + f64::from(ROW_HEIGHT);
+        if top < above {
+            area.vertical_scroll_offset(space.scroll_offset(top))
+        } else if bottom > above + f64::from(height) {
+            area.vertical_scroll_offset(space.scroll_offset(bottom - f64::from(height)))
         } else {
             area
         }
+    }
+}
+
+fn full_height(rows: usize) -> f64 {
+    rows as f64 * f64::from(ROW_HEIGHT)
+}
+
+/// Between the height that rows would take and the one that is scrolled: the same under the cap, in proportion beyond it.
+#[derive(Debug, Clone, Copy)]
+struct RowSpace {
+    rows: usize,
+    view_height: f32,
+}
+
+impl RowSpace {
+    /// How many points of rows one scrolled point stands for.
+    fn scale(self) -> f64 {
+        let (full, view) = (full_height(self.rows), f64::from(self.view_height));
+        if full <= f64::from(SCROLL_HEIGHT_MAX) { 1.0 } else { (full - view) / (f64::from(SCROLL_HEIGHT_MAX) - view) }
+    }
+
+    fn content_offset(self, scroll: f32) -> f64 {
+        let hidden = (full_height(self.rows) - f64::from(self.view_height)).max(0.0);
+        (f64::from(scroll) * self.scale()).clamp(0.0, hidden)
+    }
+
+    fn scroll_offset(self, content: f64) -> f32 {
+        (content / self.scale()) as f32
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{
-    Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Visuals, vec2,
-};
+use egui::{Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Visuals, vec2};
 
 use crate::tokens::{self, Tokens};
 

@@ -1,9 +1,7 @@
 //! What stands above a dashboard: the run's state, its controls, the faults to inject, and the verdicts against truth.
 
 use egui::{Align, Layout, Ui};
-use weir_model::{
-    Check, CheckVerdict, FaultMeta, Phase, PipelineMeta, PipelineStatus, PipelineView, Request, RunReport, TimestampMs,
-};
+use weir_model::{Check, CheckVerdict, FaultMeta, Phase, PipelineMeta, PipelineStatus, PipelineView, Request, RunReport, TimestampMs};
 use weir_ui_kit::{
     format, icons,
     widgets::{Tone, badge, primary_button, rate_slider, secondary_button, subdued, title},
@@ -162,7 +160,8 @@ fn checks(ui: &mut Ui, checks: &[Check]) {
 }
 
 fn ended(ui: &mut Ui, report: &RunReport) {
-    let counts: Vec<String> = report.counts.iter().map(|(name, count)| format!("{} {}", format::integer(*count), name.replace('_', " "))).collect();
+    let counts: Vec<String> =
+        report.counts.iter().map(|(name, count)| format!("{} {}", format::integer(*count), name.replace('_', " "))).collect();
     ui.with_layout(Layout::top_down(Align::Min), |ui| subdued(ui, format!("The last run ended: {}", counts.join(", "))));
 }
 

@@ -82,7 +82,8 @@ fn heading(ui: &mut Ui, widget: &Widget, cx: &mut PanelContext<'_>) {
         section(ui, &widget.title);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 0.0;
-            if icon_button(ui, icons::ARROW_RIGHT, &format!("Open {}, where {} comes from", source(&widget.source), widget.title)).clicked() {
+            if icon_button(ui, icons::ARROW_RIGHT, &format!("Open {}, where {} comes from", source(&widget.source), widget.title)).clicked()
+            {
                 cx.push(open_source(&widget.source));
             }
             icon_button(ui, icons::INFO, &widget.help);

@@ -46,7 +46,8 @@ fn open_on_click(ui: &Ui, top: f32, figures: &Figures, cx: &mut PanelContext<'_>
     let bottom = ui.min_rect().bottom();
     let pitch = (bottom - top) / figures.busiest.len().max(1) as f32;
     for (at, (name, _)) in figures.busiest.iter().enumerate() {
-        let place = egui::Rect::from_min_size(egui::pos2(ui.min_rect().left(), top + pitch * at as f32), egui::vec2(ui.min_rect().width(), pitch));
+        let place =
+            egui::Rect::from_min_size(egui::pos2(ui.min_rect().left(), top + pitch * at as f32), egui::vec2(ui.min_rect().width(), pitch));
         let pressed = ui.interact(place, ui.scope_id().with(("topic", at)), Sense::click()).on_hover_cursor(CursorIcon::PointingHand);
         pressed.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Link, true, format!("Open topic {name}")));
         if pressed.clicked() {

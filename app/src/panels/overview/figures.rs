@@ -157,7 +157,8 @@ fn newest(series: &Series) -> Vec<f64> {
 fn tiles(cluster: Option<&ClusterSnapshot>, groups: Option<&GroupsSnapshot>) -> [TileText; 6] {
     let rates = cluster.and_then(ClusterSnapshot::rates);
     let bytes_per_s = rates.and_then(|rates| rates.bytes_per_s);
-    let sum = |of: &dyn Fn(&weir_model::Topic) -> Option<u64>| cluster.and_then(|cluster| cluster.user_topics().map(of).sum::<Option<u64>>());
+    let sum =
+        |of: &dyn Fn(&weir_model::Topic) -> Option<u64>| cluster.and_then(|cluster| cluster.user_topics().map(of).sum::<Option<u64>>());
     let records = sum(&|topic| topic.records());
     let bytes = sum(&|topic| topic.bytes());
     let partitions = cluster.map(|cluster| cluster.user_topics().map(|topic| topic.partitions.len() as u64).sum::<u64>());
@@ -176,7 +177,9 @@ fn tiles(cluster: Option<&ClusterSnapshot>, groups: Option<&GroupsSnapshot>) -> 
         TileText::new(
             groups.map(|groups| format::integer(groups.groups.len() as u64)),
             "",
-            behind.map(|count| if count == 0 { "none needs a look".to_owned() } else { format!("{count} need a look") }).unwrap_or_default(),
+            behind
+                .map(|count| if count == 0 { "none needs a look".to_owned() } else { format!("{count} need a look") })
+                .unwrap_or_default(),
         ),
         TileText::new(lag.map(format::integer), "records", if groups.is_some() && lag.is_none() { "no commits yet" } else { "" }),
     ]

@@ -37,7 +37,10 @@ impl Panel for PipelinesPanel {
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
         scrolled(ui, |ui| {
             title(ui, META.title);
-            subdued(ui, "Each is a real program over real topics, with a live dashboard, faults to inject and known truth to check it against.");
+            subdued(
+                ui,
+                "Each is a real program over real topics, with a live dashboard, faults to inject and known truth to check it against.",
+            );
             ui.add_space(8.0);
             if cx.store.pipelines.is_empty() {
                 skeleton(ui, SKELETON_ROWS);

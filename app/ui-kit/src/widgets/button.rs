@@ -39,7 +39,8 @@ fn filled(ui: &mut Ui, text: &str, fill: Color32, color: Color32) -> Response {
 /// An icon to press; the tooltip says what it does.
 pub fn icon_button(ui: &mut Ui, icon: &str, what: &str) -> Response {
     let color = tokens(ui).text.subdued;
-    let button = Button::new(RichText::new(icon).font(theme::icon(16.0)).color(color)).frame_when_inactive(false).min_size(vec2(28.0, 28.0));
+    let button =
+        Button::new(RichText::new(icon).font(theme::icon(16.0)).color(color)).frame_when_inactive(false).min_size(vec2(28.0, 28.0));
     let enabled = ui.is_enabled();
     let response = ui.add(button).on_hover_text(what);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, what));

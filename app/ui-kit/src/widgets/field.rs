@@ -8,7 +8,12 @@ use crate::{format, icons, tokens::tokens};
 /// Data with a button that copies it; true in the frame when it was pressed.
 pub fn copy_field(ui: &mut Ui, text: &str, what: &str) -> bool {
     let tokens = tokens(ui);
-    let frame = Frame::new().fill(tokens.background.raised).corner_radius(CornerRadius::same(5)).inner_margin(Margin { left: 10, right: 2, top: 0, bottom: 0 });
+    let frame = Frame::new().fill(tokens.background.raised).corner_radius(CornerRadius::same(5)).inner_margin(Margin {
+        left: 10,
+        right: 2,
+        top: 0,
+        bottom: 0,
+    });
     frame
         .show(ui, |ui| {
             ui.horizontal(|ui| {
@@ -27,7 +32,10 @@ pub fn copy_field(ui: &mut Ui, text: &str, what: &str) -> bool {
 
 /// Text that narrows a list. `/` puts the cursor there, Escape empties it.
 pub fn search_field(ui: &mut Ui, text: &mut String, hint: &str, width: f32) -> Response {
-    let edit = TextEdit::singleline(text).hint_text(format!("{}  {hint}", icons::MAGNIFYING_GLASS)).desired_width(width).margin(Margin::symmetric(8, 6));
+    let edit = TextEdit::singleline(text)
+        .hint_text(format!("{}  {hint}", icons::MAGNIFYING_GLASS))
+        .desired_width(width)
+        .margin(Margin::symmetric(8, 6));
     let response = ui.add(edit);
     let value = text.clone();
     response.widget_info(|| {

@@ -82,7 +82,9 @@ pub fn badge(ui: &mut Ui, icon: &str, text: &str, tone: Tone) -> Response {
     let tokens = tokens(ui);
     let text = if icon.is_empty() { text.to_owned() } else { format!("{icon} {text}") };
     let frame = Frame::new().fill(tone.soft(&tokens)).corner_radius(CornerRadius::same(4)).inner_margin(Margin::symmetric(6, 2));
-    frame.show(ui, |ui| ui.add(Label::new(RichText::new(text).size(size::SMALL).color(tone.color(&tokens))).selectable(false).extend())).inner
+    frame
+        .show(ui, |ui| ui.add(Label::new(RichText::new(text).size(size::SMALL).color(tone.color(&tokens))).selectable(false).extend()))
+        .inner
 }
 
 /// A dot and a word.

@@ -1,0 +1,98 @@
+//! Every page of the gallery, both themes, narrow and wide: it draws, has accessible names and glyphs, and comes to rest.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
+mod support;
+
+use egui::{Key, Ui, Vec2};
+use egui_kittest::{Harness, kittest::Queryable as _};
+use support::{Draw, PAGES, Page, ROWS};
+use weir_ui_kit::{Theme, theme};
+
+const SIZES: [[f32; 2]; 3] = [[420.0, 360.0], [1_280.0, 800.0], [2_200.0, 1_200.0]];
+/// Frames until a page has to be at rest.
+const STEPS_MAX: u64 = 20;
+
+fn harness(draw: Draw, theme: Theme, size: [f32; 2]) -> Harness<'static, Page> {
+    let setup = move |ctx: &egui::Context| {
+        theme::install(ctx);
+        theme::apply(ctx, theme);
+    };
+    let frame = move |ui: &mut Ui, page: &mut Page| {
+        egui::CentralPanel::default().show(ui, |ui| draw(ui, page));
+    };
+    Harness::builder()
+        .with_size(Vec2::from(size))
+        .with_max_steps(STEPS_MAX)
+        .with_context_setup(setup)
+        .build_ui_state(frame, Page::default())
+}
+
+fn page(name: &str) -> Draw {
+    PAGES.iter().find(|page| page.0 == name).unwrap().1
+}
+
+#[test]
+fn every_page_draws_at_every_size_and_comes_to_rest() {
+    for (name, draw) in PAGES {
+        for (theme, size) in Theme::ALL.into_iter().flat_map(|theme| SIZES.map(|size| (theme, size))) {
+            println!("{name} {theme:?} {size:?}"); // shown when the test fails
+            harness(draw, theme, size).run();
+        }
+    }
+}
+
+#[test]
+fn what_is_pressed_has_a_name() {
+    let mut harness = harness(page("controls"), Theme::Dark, SIZES[1]);
+    harness.run();
+    for name in ["Start", "Delete topic", "Settings", "Copy bootstrap address", "Filter topics", "Events per second"] {
+        assert!(harness.query_all_by_label(name).next().is_some(), "{name}");
+    }
+    harness.get_by_label("1 h").click();
+    harness.run();
+    assert_eq!(harness.state().range, 2);
+}
+
+#[test]
+fn a_million_rows_are_walked_with_the_keys() {
+    let mut harness = harness(page("table"), Theme::Dark, SIZES[1]);
+    harness.run();
+    harness.get_by_label_contains("Topics, ").click();
+    harness.run();
+    let mut press = |key: Key, expect: &dyn Fn(usize) -> usize| {
+        let before = harness.state().selected.unwrap();
+        harness.key_press(key);
+        harness.run();
+        let Page { selected, visible, .. } = harness.state();
+        let now = selected.unwrap();
+        assert_eq!(now, expect(before), "{key:?} from {before}");
+        assert!(visible.contains(&now), "{key:?}: row {now} is not among the rows in sight, {visible:?}");
+        assert!(visible.len() < 100, "rows off screen are not asked for");
+    };
+    press(Key::End, &|_| ROWS - 1);
+    for _ in 0..50 {
+        press(Key::ArrowUp, &|row| row - 1);
+    }
+    press(Key::Home, &|_| 0);
+    for _ in 0..50 {
+        press(Key::ArrowDown, &|row| row + 1);
+    }
+}
+
+#[test]
+fn a_row_in_the_middle_of_a_million_comes_into_sight() {
+    for row in [153_000, 500_000, 777_777] {
+        let mut harness = harness(page("table"), Theme::Light, SIZES[1]);
+        harness.run();
+        harness.get_by_label_contains("Topics, ").click();
+        harness.run();
+        harness.state_mut().selected = Some(row);
+        for _ in 0..3 {
+            harness.key_press(Key::ArrowDown);
+            harness.run();
+        }
+        let Page { selected, visible, .. } = harness.state();
+        assert_eq!(*selected, Some(row + 3));
+        assert!(visible.contains(&(row + 3)), "row {} is not among the rows in sight, {visible:?}", row + 3);
+    }
+}
