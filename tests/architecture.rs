@@ -1,4 +1,5 @@
 //! The rules of the code base that the compiler can't hold: who may import what, where `unsafe` may stand, what a file looks like.
+#![allow(clippy::expect_used, reason = "tests fail loudly")]
 
 use std::fs;
 

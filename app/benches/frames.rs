@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "../tests/support/fixtures.rs"]
+#[expect(dead_code, reason = "the tests use all of it, this bench the largest cases")]
 mod fixtures;
 
 use egui::{Context, Pos2, RawInput, Rect, vec2};

@@ -98,7 +98,7 @@ impl Route {
     /// The panel that shows it.
     pub fn panel(&self) -> super::PanelId {
         match self {
-            Self::Panel(id) => *id,
+            Self::Panel(id) => id,
             Self::Topic(_) => super::TOPICS,
             Self::Messages(_) | Self::Query(_) => super::MESSAGES,
             Self::Group(_) => super::CONSUMERS,

@@ -9,11 +9,11 @@ use weir::{
 use weir_model::*;
 
 /// The clock of all tests: 2026-05-09 07:30 UTC.
-pub const NOW: TimestampMs = TimestampMs(1_778_311_800_000);
+pub(crate) const NOW: TimestampMs = TimestampMs(1_778_311_800_000);
 
 /// A state that every panel has to be able to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     NotAsked,
     Loading,
     Ready,
@@ -25,11 +25,11 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [Self; 8] =
+    pub(crate) const ALL: [Self; 8] =
         [Self::NotAsked, Self::Loading, Self::Ready, Self::Running, Self::Failed, Self::Partial, Self::Empty, Self::Big];
 
     /// The news that lead there.
-    pub fn updates(self) -> Vec<Update> {
+    pub(crate) fn updates(self) -> Vec<Update> {
         let mut updates = vec![Update::Pipelines(weir_backend::pipelines::metas())];
         let connected = || Update::Connection(connected());
         let cluster =
@@ -70,7 +70,7 @@ impl State {
 }
 
 /// The interface in a state, showing a panel.
-pub fn weir(state: State, panel: PanelId, settings: Settings) -> Weir<Recorded> {
+pub(crate) fn weir(state: State, panel: PanelId, settings: Settings) -> Weir<Recorded> {
     let mut weir = Weir::without_disk(Recorded, settings).with_clock(|| NOW);
     for update in state.updates() {
         weir.apply(update);
@@ -83,7 +83,7 @@ pub fn weir(state: State, panel: PanelId, settings: Settings) -> Weir<Recorded> 
 }
 
 /// Answers the message query that is open, as the backend would.
-pub fn answer_messages(weir: &mut Weir<Recorded>) {
+pub(crate) fn answer_messages(weir: &mut Weir<Recorded>) {
     if let Some(query) = weir.store().messages.query.clone()
         && weir.store().messages.receipt.is_none()
     {
@@ -113,7 +113,7 @@ fn problem() -> Problem {
 }
 
 /// The name of the n-th topic.
-pub fn topic_name(at: usize) -> TopicName {
+pub(crate) fn topic_name(at: usize) -> TopicName {
     const NAMES: [&str; 4] =
         ["user_activity", "orders", "payments.settled", "a-topic-with-a-name-that-is-longer-than-most-columns-are-wide"];
     NAMES.get(at).map_or_else(|| TopicName::from(format!("topic-{at:04}")), |name| TopicName::from(*name))

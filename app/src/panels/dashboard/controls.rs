@@ -39,12 +39,8 @@ impl Controls {
             Some(status) if status.phase.is_active() => {
                 self.running(ui, meta, status, cx);
             }
-            Some(_) => {
-                if primary_button(ui, &format!("{}  Start again", icons::PLAY)).clicked() {
-                    start(meta, cx);
-                }
-            }
-            None => {}
+            Some(_) if primary_button(ui, &format!("{}  Start again", icons::PLAY)).clicked() => start(meta, cx),
+            Some(_) | None => {}
         });
         if let Some(status) = status {
             figures(ui, status);

@@ -1,6 +1,6 @@
 //! One widget, whatever its kind.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use egui::{Align, CursorIcon, Layout, Sense, Ui};
 use weir_model::{Cell, Column, Dashboard, Source, TimestampMs, TopRow, Variant, Widget, WidgetBody};
@@ -15,6 +15,8 @@ use crate::panels::{PanelContext, grid::cell_card};
 
 /// The height of a chart over time.
 const CHART_HEIGHT: f32 = 250.0;
+/// Characters of a figure and its unit that fit beside one another in a tile.
+const FIGURE_CHARS_MAX: usize = 13;
 /// Rows of a table in sight; the others scroll.
 const TABLE_ROWS: usize = 8;
 /// Width for a digit of a number column, and the least width of a column.
@@ -110,7 +112,8 @@ fn number(
     cx: &mut PanelContext<'_>,
 ) -> f32 {
     let value = value.map_or_else(|| "–".to_owned(), |value| format::decimal(value, decimals.into()));
-    let tile = StatTile { label: &widget.title, value: &value, unit, note: "", history, help: &widget.help }.show(ui);
+    let (label, beside) = placed(&widget.title, &value, unit);
+    let tile = StatTile { label: &label, value: &value, unit: beside, note: "", history, help: &widget.help }.show(ui);
     let pressed = tile.interact(Sense::click()).on_hover_cursor(CursorIcon::PointingHand);
     let name = format!("{}: {value} {unit}. Open {}", widget.title, source(&widget.source));
     pressed.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Link, true, &name));
@@ -118,6 +121,17 @@ fn number(
         cx.push(open_source(&widget.source));
     }
     tile.rect.height()
+}
+
+/// A tile's label, and the unit beside its figure: a unit that would not fit there goes to the label, unless the title says it already.
+fn placed<'a>(title: &'a str, value: &str, unit: &'a str) -> (Cow<'a, str>, &'a str) {
+    if value.chars().count() + unit.chars().count() <= FIGURE_CHARS_MAX {
+        (title.into(), unit)
+    } else if title.to_lowercase().contains(&unit.to_lowercase()) {
+        (title.into(), "")
+    } else {
+        (format!("{title} ({unit})").into(), "")
+    }
 }
 
 fn top(ui: &mut Ui, unit: &str, rows: &[TopRow]) {
@@ -178,5 +192,22 @@ fn cell(cell: &Cell) -> TableCell<'_> {
         Cell::Float(value) => TableCell::mono(format::decimal(*value, 2)),
         Cell::Time(at) => TableCell::mono(format::timestamp_utc(at.0).chars().take(19).collect::<String>()).subdued(),
         Cell::DurationMs(length) => TableCell::mono(format::duration_ms(*length)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_stands_where_it_fits() {
+        let check = |title: &str, value: &str, unit: &str, expect: (&str, &str)| {
+            let (label, beside) = placed(title, value, unit);
+            assert_eq!((&*label, beside), expect);
+        };
+        check("Bounce rate", "31.4", "%", ("Bounce rate", "%"));
+        check("Events", "1,002", "events/s", ("Events", "events/s"));
+        check("Revenue", "123,456,789", "EUR", ("Revenue (EUR)", ""));
+        check("Sessions closed", "23,456", "sessions", ("Sessions closed", ""));
     }
 }

@@ -170,7 +170,7 @@ fn tiles(cluster: Option<&ClusterSnapshot>, groups: Option<&GroupsSnapshot>) -> 
     let topics = cluster.map(|cluster| cluster.user_topics().count() as u64);
     let noted = |count: Option<u64>, noun: &str| count.map(|count| counted(count, noun)).unwrap_or_default();
     [
-        TileText::new(rates.map(|rates| format::si(rates.records_per_s)), "records/s", ""),
+        TileText::new(rates.map(|rates| format::si(rates.records_per_s)), "/s", ""),
         TileText::new(bytes_per_s.map(format::bytes), "/s", ""),
         TileText::new(topics.map(format::integer), "", noted(partitions, "partition")),
         TileText::new(bytes.map(|bytes| format::bytes(bytes as f64)), "", noted(records, "record")),
@@ -181,6 +181,6 @@ fn tiles(cluster: Option<&ClusterSnapshot>, groups: Option<&GroupsSnapshot>) -> 
                 .map(|count| if count == 0 { "none needs a look".to_owned() } else { format!("{count} need a look") })
                 .unwrap_or_default(),
         ),
-        TileText::new(lag.map(format::integer), "records", if groups.is_some() && lag.is_none() { "no commits yet" } else { "" }),
+        TileText::new(lag.map(format::integer), "", if groups.is_some() && lag.is_none() { "no commits yet" } else { "records" }),
     ]
 }
