@@ -20,7 +20,13 @@ pub(super) fn write_rate(ui: &mut Ui, height: f32, figures: &Figures, cx: &mut P
     cell_card(ui, height, |ui| {
         section(ui, "Write rate");
         if figures.rate_points.len() < 2 {
-            waiting(ui, cx, "Rates need two readings of the offsets; the second is on its way.");
+            let has_topics = cx.store.cluster.value().is_some_and(|cluster| cluster.user_topics().next().is_some());
+            let why = if has_topics {
+                "Rates need two readings of the offsets; the second is on its way."
+            } else {
+                "There is no topic to write to yet."
+            };
+            waiting(ui, cx, why);
             return;
         }
         time_series(ui, "write rate", &[TimeLine { name: "Records", points: &figures.rate_points }], "records/s", CHART_HEIGHT);
