@@ -1,6 +1,7 @@
 //! The README says what the code says: its tables are made from the code's lists, its commands are understood.
 //!
 //! `WEIR_WRITE_DOCS=1 cargo test -p weir-tests --test docs` writes the tables anew.
+#![allow(clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
 
 use std::{env, ffi::OsString, fmt::Write as _, fs};
 
@@ -8,8 +9,11 @@ use weir_backend::pipelines;
 use weir_model::Availability;
 use weir_tests::sources::root;
 
+/// Makes a table.
+type Make = fn() -> String;
+
 /// A table of the README: what stands between its markers, and how it is made.
-const TABLES: &[(&str, fn() -> String)] = &[("commands", commands), ("panels", panels), ("pipelines", pipelines_table), ("apis", apis)];
+const TABLES: &[(&str, Make)] = &[("commands", commands), ("panels", panels), ("pipelines", pipelines_table), ("apis", apis)];
 
 fn commands() -> String {
     let mut out =
