@@ -1,7 +1,7 @@
 //! Charts: lines over time, top lists, funnels, intervals. Axes have units; colours are the theme's.
 
-use egui::{Align2, Color32, CornerRadius, FontId, Rect, Response, Sense, Shape, Stroke, Ui, Vec2b, pos2, vec2};
-use egui_plot::{AxisHints, GridMark, HoverPosition, Legend, Line, Plot, PlotPoints};
+use egui::{Align2, Color32, CornerRadius, FontId, Rect, Response, Sense, Shape, Stroke, TextStyle, Ui, Vec2b, pos2, vec2};
+use egui_plot::{AxisHints, GridMark, HoverPosition, Line, Plot, PlotPoints};
 
 use crate::{
     format,
@@ -18,15 +18,60 @@ pub struct TimeLine<'a> {
     pub points: &'a [(i64, f64)],
 }
 
-/// Lines over time, as wide as there is room.
+/// Lines over time, as wide as there is room; what they are stands above them, where it hides no line.
 pub fn time_series(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, height: f32) -> Response {
+    const LEGEND_HEIGHT: f32 = 18.0;
+    if lines.iter().all(|line| line.points.len() < 2) {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+        label(
+            ui,
+            rect,
+            "Drawn as soon as there are two readings",
+            FontId::proportional(size::SMALL),
+            tokens(ui).text.subdued,
+            Align2::CENTER_CENTER,
+        );
+        return response;
+    }
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 4.0;
+        // The plot writes its axes in the body's font and colour; axes matter less than that.
+        let subdued = tokens(ui).text.subdued;
+        let style = ui.style_mut();
+        style.text_styles.insert(TextStyle::Body, FontId::proportional(size::SMALL));
+        style.visuals.override_text_color = Some(subdued);
+        legend(ui, lines, unit, LEGEND_HEIGHT);
+        lines_plot(ui, id, lines, unit, (height - LEGEND_HEIGHT - 4.0).max(LEGEND_HEIGHT))
+    })
+    .inner
+}
+
+fn legend(ui: &mut Ui, lines: &[TimeLine<'_>], unit: &str, height: f32) {
+    let tokens = tokens(ui);
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+    let font = FontId::proportional(size::SMALL);
+    let mut rest = Rect::from_min_max(
+        pos2(label(ui, rect, unit, font.clone(), tokens.text.subdued, Align2::LEFT_CENTER).right() + 16.0, rect.top()),
+        rect.max,
+    );
+    if lines.len() < 2 {
+        return;
+    }
+    for (at, line) in lines.iter().enumerate() {
+        ui.painter().circle_filled(pos2(rest.left() + 4.0, rest.center().y), 3.5, tokens.series.color(at));
+        let name = Rect::from_min_max(pos2(rest.left() + 12.0, rest.top()), rest.max);
+        rest.min.x = label(ui, name, line.name, font.clone(), tokens.text.normal, Align2::LEFT_CENTER).right() + 16.0;
+    }
+}
+
+fn lines_plot(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, height: f32) -> Response {
     let tokens = tokens(ui);
     let width = ui.available_width();
     let start = lines.iter().filter_map(|line| line.points.first()).map(|point| point.0).min().unwrap_or(0);
     let unit_owned = unit.to_owned();
-    let y_axis = AxisHints::new_y().label(unit).formatter(|mark: GridMark, _: &_| format::si(mark.value)).min_thickness(44.0);
+    let y_axis = AxisHints::new_y().formatter(|mark: GridMark, _: &_| format::si(mark.value)).min_thickness(40.0);
     let x_axis = AxisHints::new_x().formatter(move |mark: GridMark, _: &_| clock(start + mark.value as i64));
-    let mut plot = Plot::new(id)
+    let plot = Plot::new(id)
         .height(height)
         .width(width)
         .custom_y_axes(vec![y_axis])
@@ -46,9 +91,6 @@ pub fn time_series(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, he
             }
             HoverPosition::Elsewhere { .. } => None,
         });
-    if lines.len() > 1 {
-        plot = plot.legend(Legend::default().position(egui_plot::Corner::LeftTop).text_style(egui::TextStyle::Small).background_alpha(0.6));
-    }
     let shown = plot.show(ui, |plot| {
         for (at, line) in lines.iter().enumerate() {
             let points: Vec<[f64; 2]> =
@@ -151,30 +193,36 @@ pub struct IntervalRow<'a> {
     pub high: f64,
 }
 
-/// Estimates side by side on one axis.
+/// Estimates side by side on one axis; in a narrow place the axis goes below names and figures.
 pub fn intervals(ui: &mut Ui, rows: &[IntervalRow<'_>], unit: &str) {
+    const NAME_WIDTH: f32 = 96.0;
+    const FIGURES_WIDTH: f32 = 190.0;
+    const NARROW: f32 = 480.0;
     let tokens = tokens(ui);
     let max = rows.iter().map(|row| row.high).fold(0.0_f64, f64::max).max(f64::MIN_POSITIVE) * 1.1;
     let min = (rows.iter().map(|row| row.low).fold(f64::INFINITY, f64::min) * 0.9).max(0.0).min(max * 0.9);
-    const NAME_WIDTH: f32 = 64.0;
-    const FIGURES_WIDTH: f32 = 190.0;
+    let is_narrow = ui.available_width() < NARROW;
+    let (left, right) = if is_narrow { (6.0, 6.0) } else { (NAME_WIDTH, FIGURES_WIDTH) };
     for (at, row) in rows.iter().enumerate() {
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 34.0), Sense::hover());
-        let axis = Rect::from_min_max(rect.min + vec2(NAME_WIDTH, 0.0), rect.max - vec2(FIGURES_WIDTH, 0.0));
-        let x = |value: f64| axis.left() + axis.width() * (((value - min) / (max - min)) as f32).clamp(0.0, 1.0);
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), if is_narrow { 44.0 } else { 34.0 }), Sense::hover());
+        let (words, y) = if is_narrow {
+            (Rect::from_min_size(rect.min, vec2(rect.width(), 22.0)), rect.bottom() - 11.0)
+        } else {
+            (rect, rect.center().y)
+        };
+        let x = |value: f64| rect.left() + left + (rect.width() - left - right) * (((value - min) / (max - min)) as f32).clamp(0.0, 1.0);
         let color = tokens.series.color(at);
-        let y = rect.center().y;
-        let name = Rect::from_min_max(rect.min, pos2(axis.left() - 8.0, rect.bottom()));
-        label(ui, name, row.name, theme::medium(size::BODY), tokens.text.strong, Align2::LEFT_CENTER);
-        ui.painter().line_segment([pos2(axis.left(), y), pos2(axis.right(), y)], Stroke::new(1.0, tokens.line.grid));
-        ui.painter().line_segment([pos2(x(row.low), y), pos2(x(row.high), y)], Stroke::new(6.0, color.gamma_multiply(0.35)));
-        ui.painter().circle_filled(pos2(x(row.estimate), y), 5.0, color);
         let figures =
             format!("{} {unit}  ({} – {})", format::decimal(row.estimate, 2), format::decimal(row.low, 2), format::decimal(row.high, 2));
-        label(ui, rect, &figures, FontId::proportional(size::BODY), tokens.text.normal, Align2::RIGHT_CENTER);
+        let taken = label(ui, words, &figures, FontId::proportional(size::BODY), tokens.text.normal, Align2::RIGHT_CENTER);
+        let name = words.with_max_x(if is_narrow { taken.left() - 8.0 } else { rect.left() + left - 8.0 });
+        label(ui, name, row.name, theme::medium(size::BODY), tokens.text.strong, Align2::LEFT_CENTER);
+        ui.painter().line_segment([pos2(x(min), y), pos2(x(max), y)], Stroke::new(1.0, tokens.line.grid));
+        ui.painter().line_segment([pos2(x(row.low), y), pos2(x(row.high), y)], Stroke::new(6.0, color.gamma_multiply(0.35)));
+        ui.painter().circle_filled(pos2(x(row.estimate), y), 5.0, color);
         response.on_hover_text(format!("{}: {figures}, n = {}", row.name, format::integer(row.n)));
     }
-    axis(ui, min, max, unit, NAME_WIDTH, FIGURES_WIDTH);
+    axis(ui, min, max, unit, left, right);
 }
 
 fn axis(ui: &mut Ui, min: f64, max: f64, unit: &str, left: f32, right: f32) {

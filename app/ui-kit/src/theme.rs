@@ -97,8 +97,7 @@ pub fn mono(size: f32) -> FontId {
 }
 
 fn style(tokens: &Tokens, theme: Theme) -> Style {
-    let mut style = Style::default();
-    style.text_styles = [
+    let text_styles = [
         (TextStyle::Small, FontId::proportional(size::SMALL)),
         (TextStyle::Body, FontId::proportional(size::BODY)),
         (TextStyle::Button, FontId::proportional(size::BODY)),
@@ -106,6 +105,7 @@ fn style(tokens: &Tokens, theme: Theme) -> Style {
         (TextStyle::Heading, medium(size::TITLE)),
     ]
     .into();
+    let mut style = Style { text_styles, ..Style::default() };
     let spacing = &mut style.spacing;
     spacing.item_spacing = vec2(8.0, 8.0);
     spacing.button_padding = vec2(10.0, 5.0);
@@ -136,7 +136,9 @@ fn visuals(tokens: &Tokens, theme: Theme) -> Visuals {
     visuals.menu_corner_radius = CornerRadius::same(6);
     visuals.faint_bg_color = background.panel;
     visuals.extreme_bg_color = background.panel;
-    visuals.text_edit_bg_color = Some(background.panel);
+    visuals.text_edit_bg_color = Some(background.raised);
+    visuals.handle_shape = egui::style::HandleShape::Circle;
+    visuals.slider_trailing_fill = true;
     visuals.code_bg_color = background.raised;
     visuals.hyperlink_color = accent.main;
     visuals.warn_fg_color = meaning.warning;

@@ -42,12 +42,15 @@ pub fn toolbar<R>(ui: &mut Ui, add_contents: impl FnOnce(&mut Ui) -> R) -> R {
 
 /// A name and a value.
 pub fn key_value(ui: &mut Ui, key: &str, value: &str) {
-    ui.horizontal(|ui| {
-        ui.scope(|ui| {
-            ui.set_min_width(130.0);
-            ui.set_max_width(130.0);
-            subdued(ui, key);
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 20.0; // nothing here is to be pressed
+        ui.horizontal(|ui| {
+            ui.scope(|ui| {
+                ui.set_min_width(130.0);
+                ui.set_max_width(130.0);
+                subdued(ui, key);
+            });
+            mono(ui, value).on_hover_text(value);
         });
-        mono(ui, value).on_hover_text(value);
     });
 }

@@ -71,7 +71,14 @@ pub fn rate_slider(ui: &mut Ui, rate: &mut f64, range: std::ops::RangeInclusive<
         .integer()
         .custom_formatter(|value, _| format::integer(value.round() as i64))
         .custom_parser(|text| text.replace([',', ' ', '_'], "").parse().ok());
-    let response = ui.add(slider);
+    let accent = tokens(ui).accent.main;
+    let response = ui
+        .scope(|ui| {
+            ui.spacing_mut().interact_size.y = 20.0; // the handle's size
+            ui.visuals_mut().selection.bg_fill = accent; // the part of the rail left of the handle
+            ui.add(slider)
+        })
+        .inner;
     let value = *rate;
     response.widget_info(|| WidgetInfo::slider(true, value, what));
     response

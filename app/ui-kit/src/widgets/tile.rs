@@ -47,6 +47,7 @@ impl StatTile<'_> {
                     }
                 });
                 if self.history.len() > 1 {
+                    ui.add_space(3.0);
                     sparkline(ui, self.history, vec2(ui.available_width(), 18.0), tokens.accent.main);
                 } else if !self.note.is_empty() {
                     ui.add(Label::new(RichText::new(self.note).size(size::SMALL).color(tokens.text.subdued)).truncate());

@@ -131,7 +131,10 @@ fn charts(ui: &mut Ui, _page: &mut Page) {
         let line = |phase: f64| -> Vec<(i64, f64)> {
             (0..3_600)
                 .map(|at| {
-                    (1_795_395_600_000 + at * 1_000, 12_000.0 + 4_000.0 * (at as f64 / 200.0 + phase).sin() + (at % 11) as f64 * 90.0)
+                    (
+                        1_795_395_600_000 + at * 1_000,
+                        12_000.0 + 4_000.0 * (at as f64 / 200.0 + phase).sin() + (at as f64 / 37.0).cos() * 300.0,
+                    )
                 })
                 .collect()
         };
