@@ -74,7 +74,7 @@ pub fn rate_slider(ui: &mut Ui, rate: &mut f64, range: std::ops::RangeInclusive<
     let accent = tokens(ui).accent.main;
     let response = ui
         .scope(|ui| {
-            ui.spacing_mut().interact_size.y = 20.0; // the handle's size
+            ui.spacing_mut().interact_size.y = 26.0; // the figure's height, so that both stand on one line
             ui.visuals_mut().selection.bg_fill = accent; // the part of the rail left of the handle
             ui.add(slider)
         })
