@@ -1,4 +1,4 @@
-//! The command line. [`SUBCOMMANDS`] is the one list of subcommands: dispatch, help, the README's table and the tests follow from it.
+//! The command line. `SUBCOMMANDS` is the one list of subcommands: dispatch, help, the README's table and the tests follow from it.
 
 mod broker;
 mod consume;
