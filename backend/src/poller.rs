@@ -22,7 +22,7 @@ const QUIET_INTERVAL: Duration = Duration::from_millis(2_000);
 /// Readings without a change before the cluster counts as quiet.
 const QUIET_AFTER: u32 = 10;
 /// Even without a change the reader hears from us this often, so that it can tell quiet from stuck.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// A cluster that answers later is down.
 const ANSWER_MAX: Duration = Duration::from_secs(8);
 

@@ -12,7 +12,7 @@ use weir_ui_kit::{
 use super::nav::state_of;
 
 /// Figures older than this are shown as old.
-const STALE_AFTER_MS: i64 = 12_000;
+const STALE_AFTER_MS: i64 = 20_000;
 
 /// Draws the bar. Returns when it has to be drawn again although nothing happens.
 pub(super) fn ui(ui: &mut Ui, store: &Store, now: TimestampMs) -> Option<TimestampMs> {
