@@ -197,6 +197,7 @@ mod tests {
                 check(&format!("subdued on {name}"), tokens.text.subdued, surface, 4.5);
                 check(&format!("accent on {name}"), tokens.accent.main, surface, 4.5);
             }
+            check("on accent", tokens.text.on_accent, tokens.accent.main, 4.5);
             let meaning = &tokens.meaning;
             check("ok", meaning.ok, meaning.ok_soft, 4.5);
             check("warning", meaning.warning, meaning.warning_soft, 4.5);
