@@ -164,7 +164,7 @@ impl<A: SessionAggregate> SessionStore<A> {
         let at = sessions.partition_point(|session| session.end_ms < inside_ms);
         let session = sessions.get_mut(at).filter(|session| session.start_ms <= inside_ms)?;
         let (start_ms, end_ms) = (session.start_ms, session.end_ms);
-        // A record up to one gap away is a neighbour, and it could be taken in by a session up to one gap further on.
+        // A record up to one gap away is a neighbour, and it is in time itself up to one gap further on.
         let mark_until_ms = end_ms.saturating_add(self.windows.gap_ms * 2);
         if session.value.is_some() && end_ms >= close_time {
             self.expiry.push(Reverse((end_ms, end_ms, Arc::clone(key))));
@@ -178,8 +178,8 @@ impl<A: SessionAggregate> SessionStore<A> {
         if mark_until_ms >= close_time {
             return None; // left over from a merge; the mark has its own entry
         }
-        let next_end_ms =
-            sessions.get(at + 1).filter(|next| next.value.is_some() && next.start_ms <= mark_until_ms).map(|next| next.end_ms);
+        // However far the next open session starts now: late records may still extend it backwards, gap by gap, to this one.
+        let next_end_ms = sessions.get(at + 1).filter(|next| next.value.is_some()).map(|next| next.end_ms);
         match next_end_ms {
             Some(next_end_ms) if next_end_ms >= close_time => self.expiry.push(Reverse((next_end_ms, end_ms, Arc::clone(key)))),
             _ => drop(sessions.remove(at)),

@@ -82,6 +82,13 @@ fn a_neighbour_of_a_closed_session_is_late_too() {
     assert_eq!(run(&[("a", 0), ("b", 16), ("a", 11)]).2[2], Added::Accepted);
 }
 
+#[test]
+fn a_closed_session_is_remembered_while_the_next_can_grow_back_to_it() {
+    let (_, rest, added) = run(&[("a", -2), ("b", 20), ("a", 23), ("b", 37), ("a", 13), ("a", 8)]);
+    assert_eq!(added[4..], [Added::Accepted, Added::Late], "8 would join the two, and the first one's result is out");
+    assert!(rest.contains(&session("a", &[13, 23])));
+}
+
 /// The same by definition: the accepted records of a key are split where the distance exceeds the gap, and a record is late when
 /// the run of records it would join has ended before the close time.
 fn naive(records: &[(u8, i64)]) -> (BTreeSet<Plain>, usize) {
