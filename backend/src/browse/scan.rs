@@ -70,7 +70,7 @@ impl<'a> Scan<'a> {
         let is_match = needle.is_empty()
             || holds(record.key())
             || holds(record.value())
-            || record.headers().any(|(name, value)| holds(Some(name.as_bytes())) || holds(value));
+            || record.headers().into_iter().any(|(name, value)| holds(Some(name.as_bytes())) || holds(value));
         is_match.then(|| record.to_record())
     }
 

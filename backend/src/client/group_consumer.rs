@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol},
     error::KafkaError,
+    message::OwnedMessage,
     types::RDKafkaRespErr,
 };
 
@@ -43,6 +44,8 @@ pub enum GroupEvent<'a> {
 /// Blocking; belongs on a thread of its own, which must poll more often than `max.poll.interval.ms`.
 pub struct GroupConsumer {
     inner: BaseConsumer<Rebalancing>,
+    /// A record that came in the same poll as a rebalance, until that was told.
+    held: Mutex<Option<OwnedMessage>>,
 }
 
 struct Rebalancing {
@@ -72,7 +75,7 @@ impl GroupConsumer {
         let context = Rebalancing { start_offset: Box::new(start_offset), events: Mutex::default() };
         let inner: BaseConsumer<Rebalancing> = connection.config(&defaults, &fixed).create_with_context(context)?;
         inner.subscribe(topics)?;
-        Ok(Self { inner })
+        Ok(Self { inner, held: Mutex::default() })
     }
 
     /// Waits for the next event. `None` when the time is over.
@@ -83,12 +86,16 @@ impl GroupConsumer {
         if let Some(event) = self.take_event() {
             return Ok(Some(event));
         }
-        match self.inner.poll(timeout) {
-            // A rebalance happened inside the poll: whoever keeps state by partition must hear of it before the record.
-            Some(Ok(message)) => Ok(Some(GroupEvent::Record(IncomingRecord::new(message)))),
-            Some(Err(error)) => Err(error.into()),
-            None => Ok(self.take_event()),
+        if let Some(record) = lock(&self.held).take() {
+            return Ok(Some(GroupEvent::Record(IncomingRecord::owned(record))));
         }
+        let polled = self.inner.poll(timeout).transpose()?;
+        let Some(event) = self.take_event() else {
+            return Ok(polled.map(|message| GroupEvent::Record(IncomingRecord::borrowed(message))));
+        };
+        // A rebalance happened inside the poll, before the record: whoever keeps state by partition must hear of it first.
+        *lock(&self.held) = polled.map(|message| message.detach());
+        Ok(Some(event))
     }
 
     /// Commits the offsets to read next. Asynchronous commits are sent in order; a lost one is made good by the next.
@@ -132,8 +139,12 @@ impl GroupConsumer {
     }
 
     fn take_event(&self) -> Option<GroupEvent<'static>> {
-        self.inner.context().events.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        lock(&self.inner.context().events).pop_front()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn assignments(list: &TopicPartitionList) -> Vec<Assignment> {
@@ -171,6 +182,6 @@ impl ConsumerContext for Rebalancing {
         if let Err(error) = done {
             tracing::warn!("a rebalance was not taken over: {error}");
         }
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        lock(&self.events).push_back(event);
     }
 }

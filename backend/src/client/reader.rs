@@ -6,7 +6,7 @@ use rdkafka::{
     Message as _, Offset, Timestamp, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::KafkaError,
-    message::{BorrowedMessage, Headers as _},
+    message::{BorrowedMessage, Headers, OwnedMessage},
     types::RDKafkaErrorCode,
 };
 use weir_model::{Offset as RecordOffset, PartitionId, Record, RecordHeader, TimestampMs, TimestampType, TopicName};
@@ -15,9 +15,16 @@ use super::{ClientError, Connection, connection::Context};
 
 impl ConsumerContext for Context {}
 
-/// A record as it was received; it borrows librdkafka's buffer.
+/// A record as it was received; it borrows librdkafka's buffer where it can.
 pub struct IncomingRecord<'a> {
-    message: BorrowedMessage<'a>,
+    message: Received<'a>,
+}
+
+enum Received<'a> {
+    /// Straight from a poll.
+    Borrowed(BorrowedMessage<'a>),
+    /// Kept over a poll.
+    Owned(OwnedMessage),
 }
 
 /// What a poll brings.
@@ -82,7 +89,7 @@ impl Reader {
         loop {
             return match self.inner.poll(deadline.saturating_duration_since(Instant::now())) {
                 None => Ok(None),
-                Some(Ok(message)) => Ok(Some(ReaderEvent::Record(IncomingRecord { message }))),
+                Some(Ok(message)) => Ok(Some(ReaderEvent::Record(IncomingRecord::borrowed(message)))),
                 Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Some(ReaderEvent::End(partition))),
                 // The client reconnects by itself; the caller's deadline decides when that took too long.
                 Some(Err(error)) if is_passing(&error) && Instant::now() < deadline => {
@@ -107,69 +114,89 @@ fn is_passing(error: &KafkaError) -> bool {
     )
 }
 
+/// The same expression over either kind of message: they share a trait that can't be an object.
+macro_rules! each {
+    ($record:expr, $message:ident => $what:expr) => {
+        match &$record.message {
+            Received::Borrowed($message) => $what,
+            Received::Owned($message) => $what,
+        }
+    };
+}
+
 impl<'a> IncomingRecord<'a> {
-    pub(super) fn new(message: BorrowedMessage<'a>) -> Self {
-        Self { message }
+    pub(super) fn borrowed(message: BorrowedMessage<'a>) -> Self {
+        Self { message: Received::Borrowed(message) }
+    }
+
+    pub(super) fn owned(message: OwnedMessage) -> Self {
+        Self { message: Received::Owned(message) }
     }
 
     /// Its topic.
     pub fn topic(&self) -> &str {
-        self.message.topic()
+        each!(self, message => message.topic())
     }
 
     /// Its partition.
     pub fn partition(&self) -> i32 {
-        self.message.partition()
+        each!(self, message => message.partition())
     }
 
     /// Its offset.
     pub fn offset(&self) -> i64 {
-        self.message.offset()
+        each!(self, message => message.offset())
     }
 
     /// Its timestamp in epoch milliseconds, when it has one.
     pub fn timestamp_ms(&self) -> Option<i64> {
-        self.message.timestamp().to_millis()
+        self.timestamp().to_millis()
     }
 
     /// Its key; `None` is null.
     pub fn key(&self) -> Option<&[u8]> {
-        self.message.key()
+        each!(self, message => message.key())
     }
 
     /// Its value; `None` is a tombstone.
     pub fn value(&self) -> Option<&[u8]> {
-        self.message.payload()
+        each!(self, message => message.payload())
     }
 
     /// The value of the last header of that name.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.message.headers()?.iter().filter(|header| header.key == name).last()?.value
+        self.headers().into_iter().rfind(|(key, _)| *key == name)?.1
     }
 
     /// Its headers, in order.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        self.message.headers().into_iter().flat_map(|headers| headers.iter().map(|header| (header.key, header.value)))
+    pub fn headers(&self) -> Vec<(&str, Option<&[u8]>)> {
+        each!(self, message => message.headers().map(list).unwrap_or_default())
     }
 
     /// A copy that stands on its own.
     pub fn to_record(&self) -> Record {
-        let headers = self.message.headers().map(|headers| {
-            headers.iter().map(|header| RecordHeader { name: header.key.into(), value: header.value.map(Into::into) }).collect()
-        });
+        let headers = self.headers().into_iter();
         Record {
             topic: TopicName::from(self.topic()),
             partition: PartitionId(self.partition()),
             offset: RecordOffset(self.offset()),
             timestamp: self.timestamp_ms().map(TimestampMs),
-            timestamp_type: match self.message.timestamp() {
+            timestamp_type: match self.timestamp() {
                 Timestamp::CreateTime(_) => TimestampType::CreateTime,
                 Timestamp::LogAppendTime(_) => TimestampType::LogAppendTime,
                 Timestamp::NotAvailable => TimestampType::Unknown,
             },
-            headers: headers.unwrap_or_default(),
+            headers: headers.map(|(name, value)| RecordHeader { name: name.into(), value: value.map(Into::into) }).collect(),
             key: self.key().map(Into::into),
             value: self.value().map(Into::into),
         }
     }
+
+    fn timestamp(&self) -> Timestamp {
+        each!(self, message => message.timestamp())
+    }
+}
+
+fn list<H: Headers>(headers: &H) -> Vec<(&str, Option<&[u8]>)> {
+    headers.iter().map(|header| (header.key, header.value)).collect()
 }

@@ -132,10 +132,7 @@ impl<T: Task, F: Fn(i32) -> T> Member<'_, T, F> {
 
     fn process(&mut self, record: &IncomingRecord<'_>) -> Result<(), Problem> {
         let (partition, offset) = (record.partition(), record.offset());
-        if !self.owned.contains_key(&partition) {
-            self.own(partition, self.start_of(partition));
-        }
-        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) }; // fetched before it was revoked
         if offset < owned.next_offset {
             return Ok(()); // fetched before a rebalance took effect, and known
         }
