@@ -3,6 +3,8 @@
 
 #[path = "wire/client.rs"]
 mod client;
+#[path = "wire/cluster.rs"]
+mod cluster;
 #[path = "wire/data.rs"]
 mod data;
 #[path = "wire/every_api.rs"]

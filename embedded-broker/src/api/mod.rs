@@ -28,10 +28,18 @@ mod k33_alter_configs;
 mod k35_describe_log_dirs;
 mod k37_create_partitions;
 mod k42_delete_groups;
+mod k43_elect_leaders;
 mod k44_incremental_alter_configs;
+mod k45_alter_partition_reassignments;
+mod k46_list_partition_reassignments;
 mod k47_offset_delete;
+mod k55_describe_quorum;
+mod k57_update_features;
 mod k60_describe_cluster;
 mod k61_describe_producers;
+mod k71_get_telemetry_subscriptions;
+mod k72_push_telemetry;
+mod k74_list_config_resources;
 mod k75_describe_topic_partitions;
 mod shared;
 
@@ -73,10 +81,18 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k35_describe_log_dirs::DescribeLogDirs>(),
     Entry::of::<k37_create_partitions::CreatePartitions>(),
     Entry::of::<k42_delete_groups::DeleteGroups>(),
+    Entry::of::<k43_elect_leaders::ElectLeaders>(),
     Entry::of::<k44_incremental_alter_configs::IncrementalAlterConfigs>(),
+    Entry::of::<k45_alter_partition_reassignments::AlterPartitionReassignments>(),
+    Entry::of::<k46_list_partition_reassignments::ListPartitionReassignments>(),
     Entry::of::<k47_offset_delete::OffsetDelete>(),
+    Entry::of::<k55_describe_quorum::DescribeQuorum>(),
+    Entry::of::<k57_update_features::UpdateFeatures>(),
     Entry::of::<k60_describe_cluster::DescribeCluster>(),
     Entry::of::<k61_describe_producers::DescribeProducers>(),
+    Entry::of::<k71_get_telemetry_subscriptions::GetTelemetrySubscriptions>(),
+    Entry::of::<k72_push_telemetry::PushTelemetry>(),
+    Entry::of::<k74_list_config_resources::ListConfigResources>(),
     Entry::of::<k75_describe_topic_partitions::DescribeTopicPartitions>(),
 ];
 

@@ -107,7 +107,9 @@ fn mutated_requests_harm_nobody() {
         SyncGroupRequest DescribeGroupsRequest ListGroupsRequest ApiVersionsRequest CreateTopicsRequest DeleteTopicsRequest
         DeleteRecordsRequest InitProducerIdRequest OffsetForLeaderEpochRequest DescribeConfigsRequest AlterConfigsRequest
         DescribeLogDirsRequest CreatePartitionsRequest DeleteGroupsRequest IncrementalAlterConfigsRequest OffsetDeleteRequest
-        DescribeClusterRequest DescribeProducersRequest DescribeTopicPartitionsRequest
+        DescribeClusterRequest DescribeProducersRequest DescribeTopicPartitionsRequest ElectLeadersRequest
+        AlterPartitionReassignmentsRequest ListPartitionReassignmentsRequest DescribeQuorumRequest UpdateFeaturesRequest
+        GetTelemetrySubscriptionsRequest PushTelemetryRequest ListConfigResourcesRequest
     );
     for mutant in &frames {
         deliver(&broker, mutant);

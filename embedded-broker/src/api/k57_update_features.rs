@@ -1,0 +1,42 @@
+//! UpdateFeatures: 0-2. Raises or lowers the level of a cluster feature (KIP-584). Here the levels come with the program.
+//!
+//! - Every update is refused with INVALID_UPDATE_VERSION, which names no other level as possible.
+//! - 1: `validate_only` and the kind of upgrade (KIP-778). 2: one error for all updates instead of one each (KIP-1022).
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::{Api, Refusal, RequestContext};
+use crate::codec::messages::update_features_response::UpdatableFeatureResult;
+use crate::codec::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
+use crate::codec::{ResponseError, text};
+use crate::node::Node;
+
+const REASON: &str = "the levels of this broker's features come with the program and can't be changed";
+/// The first version without a result per feature.
+const FIRST_WITHOUT_RESULTS: i16 = 2;
+
+pub(crate) struct UpdateFeatures;
+
+impl Api for UpdateFeatures {
+    const KEY: i16 = 57;
+    const NAME: &'static str = "UpdateFeatures";
+    const VERSIONS: RangeInclusive<i16> = 0..=2;
+    type Request = UpdateFeaturesRequest;
+    type Response = UpdateFeaturesResponse;
+
+    async fn handle(_node: Arc<Node>, context: Arc<RequestContext>, request: UpdateFeaturesRequest) -> Result<Self::Response, Refusal> {
+        let response = UpdateFeaturesResponse::default();
+        if request.feature_updates.is_empty() {
+            return Ok(response);
+        }
+        let code = ResponseError::InvalidUpdateVersion.code();
+        if context.version >= FIRST_WITHOUT_RESULTS {
+            return Ok(response.with_error_code(code).with_error_message(Some(text(REASON))));
+        }
+        let results = request.feature_updates.into_iter().map(|update| {
+            UpdatableFeatureResult::default().with_feature(update.feature).with_error_code(code).with_error_message(Some(text(REASON)))
+        });
+        Ok(response.with_results(results.collect()))
+    }
+}
