@@ -9,9 +9,11 @@ use std::thread::JoinHandle;
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::config::BrokerConfig;
 use crate::node::Node;
+use crate::security::{self, BoundListener, ListenerError, SecurityProtocol};
 use crate::stats::Stats;
 use crate::{housekeeping, server};
 
@@ -19,7 +21,6 @@ use crate::{housekeeping, server};
 #[derive(Debug)]
 pub struct Broker {
     node: Arc<Node>,
-    address: SocketAddr,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -27,9 +28,8 @@ pub struct Broker {
 impl Broker {
     /// Opens the data, recovers what a crash left, and listens. When this returns clients can connect.
     pub fn start(config: BrokerConfig) -> Result<Self, StartError> {
-        if !config.listen.ip().is_loopback() && !config.allow_non_loopback {
-            return Err(StartError::NotLoopback { listen: config.listen });
-        }
+        let listeners = config.effective_listeners();
+        let tls = security::check(&listeners, &config.security)?;
         let data_dir = config.data_dir.clone();
         let unusable = |source| StartError::DataFolder { data_dir: data_dir.clone(), source };
         config.disk.create_folder(&config.data_dir).map_err(unusable)?;
@@ -37,26 +37,35 @@ impl Broker {
             io::ErrorKind::WouldBlock => StartError::Locked { data_dir: data_dir.clone() },
             _ => unusable(error),
         })?;
-        let listener = listen(&config)?;
-        let address = listener.local_addr().map_err(StartError::Runtime)?;
+        let bound = security::bind(&listeners, &config.security, tls.as_ref(), config.fallback_to_any_port)?;
+        let (sockets, bound): (Vec<StdListener>, Vec<BoundListener>) = bound.into_iter().unzip();
         let runtime = runtime(config.worker_threads).map_err(StartError::Runtime)?;
-        let node = Arc::new(Node::open(config, address).map_err(unusable)?);
+        let node = Arc::new(Node::open(config, bound).map_err(unusable)?);
+        let wants_login = node.listeners.iter().any(|listener| listener.protocol.has_sasl());
+        if wants_login && node.security.users.all().is_empty() {
+            return Err(ListenerError::NoUser.into());
+        }
         let (stop, stopped) = watch::channel(false);
         let serving = Arc::clone(&node);
         let serve = move || {
-            serve(&runtime, &serving, listener, &stopped);
+            serve(&runtime, &serving, sockets, &stopped);
             // Connections and their tasks first, so that nothing appends to a closed log.
             drop(runtime);
             serving.close();
             drop(lock);
         };
         let thread = std::thread::Builder::new().name("weir-broker".into()).spawn(serve).map_err(StartError::Runtime)?;
-        Ok(Self { node, address, stop, thread: Some(thread) })
+        Ok(Self { node, stop, thread: Some(thread) })
     }
 
-    /// Where clients connect: the bootstrap address.
+    /// Where clients connect: the bootstrap address. With several listeners that of the first.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.node.listeners[0].address
+    }
+
+    /// Where each listener listens, by its name, in the order of the configuration.
+    pub fn listeners(&self) -> impl Iterator<Item = (&str, SecurityProtocol, SocketAddr)> {
+        self.node.listeners.iter().map(|listener| (listener.name.as_str(), listener.protocol, listener.address))
     }
 
     /// What it has done so far. Costs next to nothing.
@@ -85,22 +94,23 @@ impl Drop for Broker {
     }
 }
 
-fn serve(runtime: &Runtime, node: &Arc<Node>, listener: StdListener, stopped: &watch::Receiver<bool>) {
+fn serve(runtime: &Runtime, node: &Arc<Node>, sockets: Vec<StdListener>, stopped: &watch::Receiver<bool>) {
     runtime.block_on(async {
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => {
-                tracing::error!(%error, "the broker can't listen");
-                return;
-            }
-        };
         tokio::spawn(housekeeping::run(Arc::clone(node)));
         let timing = Arc::clone(node);
         tokio::spawn(async move { timing.coordinator.run_timers().await });
-        // On a worker, not on this thread: accepting must not be held up by block_on's own scheduling.
-        let serving = tokio::spawn(server::serve(Arc::clone(node), listener, stopped.clone()));
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "the broker's server ended");
+        // On workers, not on this thread: accepting must not be held up by block_on's own scheduling.
+        let mut serving = JoinSet::new();
+        for (socket, listener) in sockets.into_iter().zip(&node.listeners) {
+            match TcpListener::from_std(socket) {
+                Ok(socket) => _ = serving.spawn(server::serve(Arc::clone(node), Arc::clone(listener), socket, stopped.clone())),
+                Err(error) => tracing::error!(listener = listener.name, %error, "the broker can't listen"),
+            }
+        }
+        while let Some(served) = serving.join_next().await {
+            if let Err(error) = served {
+                tracing::error!(%error, "the broker's server ended");
+            }
         }
     });
 }
@@ -109,46 +119,13 @@ fn runtime(worker_threads: usize) -> io::Result<Runtime> {
     runtime::Builder::new_multi_thread().worker_threads(worker_threads.max(1)).thread_name("weir-broker-worker").enable_all().build()
 }
 
-fn listen(config: &BrokerConfig) -> Result<StdListener, StartError> {
-    let listener = match StdListener::bind(config.listen) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && config.fallback_to_any_port => StdListener::bind((config.listen.ip(), 0)),
-        listener => listener,
-    };
-    let refused = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortInUse { listen: config.listen },
-        _ => StartError::Listen { listen: config.listen, source },
-    };
-    let listener = listener.map_err(refused)?;
-    listener.set_nonblocking(true).map_err(StartError::Runtime)?;
-    Ok(listener)
-}
-
 /// Why a broker did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Someone else listens there.
-    #[error("port {} on {} is in use, by another broker perhaps; stop it or choose another port", listen.port(), listen.ip())]
-    PortInUse {
-        /// The address asked for.
-        listen: SocketAddr,
-    },
-    /// The address can't be listened on.
-    #[error("can't listen on {listen}: {source}; choose an address of this machine and a port you may use")]
-    Listen {
-        /// The address asked for.
-        listen: SocketAddr,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// More than this machine could reach it.
-    #[error(
-        "refusing to listen on {listen}: without authentication everyone who reaches it could read and delete everything; listen on 127.0.0.1"
-    )]
-    NotLoopback {
-        /// The address asked for.
-        listen: SocketAddr,
-    },
+    /// A listener is not as it must be, or its address is taken.
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
     /// Another process has the data.
     #[error("the data folder {} is in use by another broker; stop it or choose another folder", data_dir.display())]
     Locked {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::coordinator::GroupConfig;
 use crate::disk::{Disk, RealDisk};
+use crate::security::{Listener, SecurityConfig, SecurityProtocol};
 
 /// Kafka's port, where clients look first.
 pub const DEFAULT_PORT: u16 = 9092;
@@ -15,16 +16,18 @@ pub const DEFAULT_PORT: u16 = 9092;
 /// How to start a broker. [`BrokerConfig::new`] gives Kafka's defaults on loopback.
 #[derive(Clone, Debug)]
 pub struct BrokerConfig {
-    /// Where to listen. Port 0 takes any free one.
+    /// Where to listen, in the clear and for everyone on this machine, unless [`Self::listeners`] says otherwise. Port 0 takes any free one.
     pub listen: SocketAddr,
     /// Take any free port when the wanted one is in use.
     pub fallback_to_any_port: bool,
     /// Where topics and offsets are kept. Created if missing.
     pub data_dir: PathBuf,
-    /// The host clients are told to connect to. `None`: the address listened on.
+    /// The host clients of [`Self::listen`] are told to connect to. `None`: the address listened on.
     pub advertised_host: Option<String>,
-    /// Listen on more than loopback. There is no authentication yet: everyone who reaches the port may read and delete everything.
-    pub allow_non_loopback: bool,
+    /// Kafka's `listeners`. Empty: one PLAINTEXT listener at [`Self::listen`].
+    pub listeners: Vec<Listener>,
+    /// Who gets in. Matters to listeners with TLS or SASL.
+    pub security: SecurityConfig,
     /// Kafka's `broker.id`.
     pub broker_id: i32,
     /// `num.partitions`: partitions of a topic that was created without saying how many.
@@ -51,7 +54,8 @@ impl BrokerConfig {
             fallback_to_any_port: false,
             data_dir: data_dir.into(),
             advertised_host: None,
-            allow_non_loopback: false,
+            listeners: Vec::new(),
+            security: SecurityConfig::default(),
             broker_id: 0,
             num_partitions: 1,
             auto_create_topics: true,
@@ -61,6 +65,15 @@ impl BrokerConfig {
             clock: Arc::new(SystemClock),
             disk: Arc::new(RealDisk),
         }
+    }
+
+    /// The listeners to open.
+    pub(crate) fn effective_listeners(&self) -> Vec<Listener> {
+        if !self.listeners.is_empty() {
+            return self.listeners.clone();
+        }
+        let plaintext = Listener::new(SecurityProtocol::Plaintext, self.listen);
+        vec![Listener { advertised: self.advertised_host.clone().map(|host| (host, 0)), ..plaintext }]
     }
 }
 
@@ -74,10 +87,16 @@ pub struct Limits {
     /// The largest frame of any other request. Decoded requests take many times their bytes, so this is far below the one for Produce,
     /// whose bulk is never decoded.
     pub max_control_frame_bytes: usize,
+    /// `sasl.server.max.receive.size`: the largest frame of a client that has not logged in where a login is wanted.
+    pub max_unauthenticated_frame_bytes: usize,
+    /// How long TLS handshake and login may take together.
+    pub max_authentication: Duration,
     /// Array elements in one request, all arrays together.
     pub max_request_elements: usize,
     /// Bytes in the requests that are read or served at this moment, over all connections, and as many again in responses under way.
     pub max_in_flight_bytes: usize,
+    /// Users with a password on this broker.
+    pub max_users: usize,
     /// Topics on this broker.
     pub max_topics: usize,
     /// Partitions on this broker, all topics together.
@@ -108,8 +127,11 @@ impl Default for Limits {
             max_connections: 1_024,
             max_produce_frame_bytes: 100 * 1024 * 1024,
             max_control_frame_bytes: 8 * 1024 * 1024,
+            max_unauthenticated_frame_bytes: 512 * 1024,
+            max_authentication: Duration::from_secs(10),
             max_request_elements: 250_000,
             max_in_flight_bytes: 256 * 1024 * 1024,
+            max_users: 10_000,
             max_topics: 5_000,
             max_partitions: 20_000,
             max_open_log_files: 400,

@@ -9,7 +9,7 @@
 //! # Ok::<(), weir_broker::StartError>(())
 //! ```
 //!
-//! In reading order: `broker` (start and stop), `server` (sockets), `codec` (bytes to messages, guarded), `api` (one file per request),
+//! In reading order: `broker` (start and stop), `server` (sockets), `security` (who gets in), `codec` (bytes to messages, guarded), `api` (one file per request),
 //! `node` (what they share), `topics`, `log` (the records), `coordinator` (groups).
 //!
 //! Invariants: nothing reaches the codec crate before `codec::guard` has walked it; a client's record batches are never decoded and encoded
@@ -26,6 +26,7 @@ mod housekeeping;
 mod log;
 mod node;
 mod producer_ids;
+mod security;
 mod server;
 mod stats;
 mod sync;
@@ -37,4 +38,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{BrokerConfig, DEFAULT_PORT, Limits};
 pub use coordinator::GroupConfig;
 pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk};
+pub use security::{
+    Credential, Listener, ListenerError, Mechanism, Secret, SecurityConfig, SecurityProtocol, TlsError, TlsFiles, UnknownName,
+};
 pub use stats::Stats;

@@ -1,9 +1,9 @@
 //! What all requests share: topics and their logs, limits, clock, counters. The place where parts of the broker meet.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
@@ -12,6 +12,7 @@ use crate::config::BrokerConfig;
 use crate::coordinator::{Coordinator, OffsetsTopic};
 use crate::log::{Environment, OpenFiles, Partition};
 use crate::producer_ids::ProducerIds;
+use crate::security::{BoundListener, LoginError, Progress, Security, Session};
 use crate::stats::Counters;
 use crate::topics::Topics;
 
@@ -24,8 +25,8 @@ const IN_FLIGHT_FREE_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) config: BrokerConfig,
-    /// What clients are told to connect to.
-    pub(crate) advertised: (String, u16),
+    pub(crate) listeners: Vec<Arc<BoundListener>>,
+    pub(crate) security: Security,
     pub(crate) cluster_id: String,
     pub(crate) topics: Arc<Topics>,
     pub(crate) coordinator: Coordinator,
@@ -35,11 +36,13 @@ pub(crate) struct Node {
     /// Memory for requests and for responses. Two, so that a request that holds some never waits for its own response.
     requests: Semaphore,
     responses: Arc<Semaphore>,
+    /// One permit per connection that may be open.
+    pub(crate) connections: Arc<Semaphore>,
 }
 
 impl Node {
     /// Opens what is on disk.
-    pub(crate) fn open(config: BrokerConfig, address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn open(config: BrokerConfig, listeners: Vec<BoundListener>) -> io::Result<Self> {
         let disk = Arc::clone(&config.disk);
         let environment = Arc::new(Environment {
             clock: Arc::clone(&config.clock),
@@ -47,12 +50,12 @@ impl Node {
             open_files: OpenFiles::new(config.limits.max_open_log_files),
             housekeeping: Notify::new(),
         });
-        let host = config.advertised_host.clone().unwrap_or_else(|| address.ip().to_string());
         let topics = Arc::new(Topics::open(&config.data_dir, Arc::clone(&environment), config.limits.clone())?);
         let offsets = OffsetsTopic::new(Arc::clone(&topics));
         let coordinator = Coordinator::open(config.groups.clone(), offsets, Arc::clone(&config.clock)).map_err(io::Error::other)?;
         Ok(Self {
-            advertised: (host, address.port()),
+            listeners: listeners.into_iter().map(Arc::new).collect(),
+            security: Security::open(&config.data_dir, Arc::clone(&disk), config.security.clone())?,
             cluster_id: cluster_id(&config)?,
             topics,
             coordinator,
@@ -61,6 +64,7 @@ impl Node {
             environment,
             requests: Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES),
             responses: Arc::new(Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES)),
+            connections: Arc::new(Semaphore::new(config.limits.max_connections)),
             config,
         })
     }
@@ -81,6 +85,26 @@ impl Node {
     ) -> Result<T, Stopping> {
         let node = Arc::clone(self);
         tokio::task::spawn_blocking(move || work(&node)).await.map_err(|_| Stopping)
+    }
+
+    /// Takes a SASL token of a connection. A failed login is logged here, once, and its answer held back for a moment.
+    pub(crate) async fn log_in(self: &Arc<Self>, session: &Arc<Session>, token: Bytes) -> Result<Progress, LoginError> {
+        let expires_ms = self.security.session_lifetime_ms().map(|lifetime_ms| self.clock().now_ms().saturating_add(lifetime_ms));
+        let of = Arc::clone(session);
+        // Deriving keys takes milliseconds.
+        let authenticating = self.blocking(move |node| of.authenticate(&node.security.users, &token, expires_ms));
+        let outcome = authenticating.await.unwrap_or_else(|stopping| Err(LoginError::Io(io::Error::other(stopping))));
+        match &outcome {
+            Ok(progress) if progress.is_done => {
+                tracing::debug!(listener = session.listener.name, client = %session.client_host, principal = %session.principal(), "logged in");
+            }
+            Ok(_) => {}
+            Err(reason) => {
+                tracing::warn!(listener = session.listener.name, client = %session.client_host, %reason, "a login failed");
+                tokio::time::sleep(self.config.security.failed_login_delay).await;
+            }
+        }
+        outcome
     }
 
     /// Waits until there is memory for a frame.

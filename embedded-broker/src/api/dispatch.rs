@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -10,10 +9,15 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::{APIS, Api, Refusal, RequestContext, k18_api_versions};
+use super::{APIS, Api, Refusal, RequestContext, k17_sasl_handshake, k18_api_versions, k36_sasl_authenticate};
 use crate::codec::guard::Guard;
 use crate::codec::{self, CodecError, FrameError, HeaderVersion as _, RequestHead};
 use crate::node::Node;
+use crate::security::{NotAdmitted, Session};
+
+/// What a client may ask before it has logged in, where a login is wanted: what is served, and the login.
+const BEFORE_LOGIN: &[i16] =
+    &[k18_api_versions::ApiVersions::KEY, k17_sasl_handshake::SaslHandshake::KEY, k36_sasl_authenticate::SaslAuthenticate::KEY];
 
 /// An API with its types erased.
 pub(crate) struct Entry {
@@ -64,12 +68,15 @@ pub(crate) struct Answered {
 }
 
 /// Answers one frame. A panic on the way ends the connection, not the broker.
-pub(crate) async fn dispatch(node: &Arc<Node>, client_host: IpAddr, mut frame: Bytes) -> Answer {
+pub(crate) async fn dispatch(node: &Arc<Node>, session: &Arc<Session>, mut frame: Bytes) -> Answer {
     let head = RequestHead::read(&mut frame)?;
     let Some((index, entry)) = APIS.iter().enumerate().find(|(_, entry)| entry.key == head.key) else {
         return Err(Dropped::UnknownApi { key: head.key, version: head.version });
     };
     node.stats.count_request(index);
+    if !BEFORE_LOGIN.contains(&head.key) {
+        session.admits(node.clock().now_ms()).map_err(|reason| Dropped::NotAdmitted { name: entry.name, reason })?;
+    }
     if !entry.versions.contains(&head.version) {
         // KIP-511: a client that asks for too much learns what there is, in the format every client reads.
         if entry.key == k18_api_versions::ApiVersions::KEY {
@@ -84,7 +91,8 @@ pub(crate) async fn dispatch(node: &Arc<Node>, client_host: IpAddr, mut frame: B
     let header_bytes = guard.position();
     guard.body(entry.key, head.version).map_err(refused)?;
     frame.advance(header_bytes);
-    let context = Arc::new(RequestContext { client_id, client_host, version: head.version, response_room: OnceLock::new() });
+    let context =
+        Arc::new(RequestContext { client_id, session: Arc::clone(session), version: head.version, response_room: OnceLock::new() });
     without_panic(entry.name, (entry.handle)(Arc::clone(node), context, head.correlation_id, frame)).await
 }
 
@@ -122,6 +130,14 @@ pub(crate) enum Dropped {
         name: &'static str,
         /// The version asked for.
         version: i16,
+    },
+    /// Not before the login, or not after it has expired.
+    #[error("the client asked for {name}: {reason}")]
+    NotAdmitted {
+        /// The API.
+        name: &'static str,
+        /// Why not.
+        reason: NotAdmitted,
     },
     /// The body is not what its API says.
     #[error(transparent)]

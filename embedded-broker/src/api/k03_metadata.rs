@@ -46,8 +46,8 @@ impl Api for Metadata {
         };
         let broker = MetadataResponseBroker::default()
             .with_node_id(shared::broker_id(&node))
-            .with_host(shared::advertised_host(&node))
-            .with_port(shared::advertised_port(&node));
+            .with_host(shared::advertised_host(&context))
+            .with_port(shared::advertised_port(&context));
         let response = MetadataResponse::default()
             .with_brokers(vec![broker])
             .with_cluster_id(Some(text(node.cluster_id.clone())))

@@ -25,7 +25,7 @@ impl Api for FindCoordinator {
         context: Arc<RequestContext>,
         request: FindCoordinatorRequest,
     ) -> Result<FindCoordinatorResponse, Refusal> {
-        let (host, port) = &node.advertised;
+        let (host, port) = &context.session.listener.advertised;
         Ok(find_coordinator(context.version, &request, node.config.broker_id, host, i32::from(*port)))
     }
 }

@@ -15,6 +15,7 @@ use crate::codec::messages::describe_configs_response::{DescribeConfigsResourceR
 use crate::codec::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use crate::codec::{ResponseError, text};
 use crate::node::Node;
+use crate::security::BoundListener;
 use crate::topics::configs::{Kind, TOPIC_CONFIGS};
 
 pub(super) const TOPIC_RESOURCE: i8 = 2;
@@ -93,13 +94,21 @@ fn configs(node: &Node, asked: &DescribeConfigsResource) -> Result<Vec<Config>, 
 fn broker_configs(node: &Node) -> Vec<Config> {
     const STRING: i8 = 2;
     let config = |name, value: String, kind, doc| Config { name, value, default: None, source: STATIC_BROKER_CONFIG, kind, doc };
-    let (host, port) = &node.advertised;
+    let listeners = |place: fn(&BoundListener) -> String| {
+        let listeners = node.listeners.iter().map(|listener| format!("{}://{}", listener.name, place(listener)));
+        listeners.collect::<Vec<_>>().join(",")
+    };
     let bool_kind = kind_code(Kind::Bool);
     let int_kind = kind_code(Kind::Int(0));
     let limits = &node.config.limits;
     let groups = &node.config.groups;
     vec![
-        config("advertised.listeners", format!("PLAINTEXT://{host}:{port}"), STRING, "Where clients are told to connect."),
+        config(
+            "advertised.listeners",
+            listeners(|listener| format!("{}:{}", listener.advertised.0, listener.advertised.1)),
+            STRING,
+            "Where clients are told to connect.",
+        ),
         config(
             "auto.create.topics.enable",
             node.config.auto_create_topics.to_string(),
@@ -134,6 +143,7 @@ fn broker_configs(node: &Node) -> Vec<Config> {
             int_kind,
             "The shortest session a member may ask for.",
         ),
+        config("listeners", listeners(|listener| listener.address.to_string()), STRING, "Where the broker listens."),
         config("log.dirs", node.config.data_dir.display().to_string(), STRING, "Where the data is."),
         config(
             "log.retention.check.interval.ms",

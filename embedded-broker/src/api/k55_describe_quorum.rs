@@ -35,9 +35,9 @@ impl Api for DescribeQuorum {
             return Ok(response);
         }
         let listener = Listener::default()
-            .with_name(text("PLAINTEXT"))
-            .with_host(shared::advertised_host(&node))
-            .with_port(u16::try_from(shared::advertised_port(&node)).unwrap_or_default());
+            .with_name(text(context.session.listener.name.clone()))
+            .with_host(shared::advertised_host(&context))
+            .with_port(u16::try_from(shared::advertised_port(&context)).unwrap_or_default());
         let voter = QuorumNode::default().with_node_id(shared::broker_id(&node)).with_listeners(vec![listener]);
         Ok(response.with_nodes(vec![voter]))
     }

@@ -25,7 +25,7 @@ impl Api for DescribeCluster {
 
     async fn handle(
         node: Arc<Node>,
-        _context: Arc<RequestContext>,
+        context: Arc<RequestContext>,
         request: DescribeClusterRequest,
     ) -> Result<DescribeClusterResponse, Refusal> {
         if request.endpoint_type != BROKERS {
@@ -35,8 +35,8 @@ impl Api for DescribeCluster {
         }
         let broker = DescribeClusterBroker::default()
             .with_broker_id(shared::broker_id(&node))
-            .with_host(shared::advertised_host(&node))
-            .with_port(shared::advertised_port(&node));
+            .with_host(shared::advertised_host(&context))
+            .with_port(shared::advertised_port(&context));
         let operations = if request.include_cluster_authorized_operations { CLUSTER_OPERATIONS } else { OPERATIONS_NOT_ASKED };
         Ok(DescribeClusterResponse::default()
             .with_cluster_id(text(node.cluster_id.clone()))

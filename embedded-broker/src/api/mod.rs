@@ -17,6 +17,7 @@ mod k13_leave_group;
 mod k14_sync_group;
 mod k15_describe_groups;
 mod k16_list_groups;
+mod k17_sasl_handshake;
 mod k18_api_versions;
 mod k19_create_topics;
 mod k20_delete_topics;
@@ -26,6 +27,7 @@ mod k23_offset_for_leader_epoch;
 mod k32_describe_configs;
 mod k33_alter_configs;
 mod k35_describe_log_dirs;
+mod k36_sasl_authenticate;
 mod k37_create_partitions;
 mod k42_delete_groups;
 mod k43_elect_leaders;
@@ -33,6 +35,8 @@ mod k44_incremental_alter_configs;
 mod k45_alter_partition_reassignments;
 mod k46_list_partition_reassignments;
 mod k47_offset_delete;
+mod k50_describe_user_scram_credentials;
+mod k51_alter_user_scram_credentials;
 mod k55_describe_quorum;
 mod k57_update_features;
 mod k60_describe_cluster;
@@ -44,7 +48,6 @@ mod k75_describe_topic_partitions;
 mod shared;
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
@@ -52,6 +55,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::codec::{Decodable, Encodable, HeaderVersion};
 use crate::node::Node;
+use crate::security::Session;
 
 pub(crate) use dispatch::{Dropped, Entry, dispatch};
 
@@ -70,6 +74,7 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k14_sync_group::SyncGroup>(),
     Entry::of::<k15_describe_groups::DescribeGroups>(),
     Entry::of::<k16_list_groups::ListGroups>(),
+    Entry::of::<k17_sasl_handshake::SaslHandshake>(),
     Entry::of::<k18_api_versions::ApiVersions>(),
     Entry::of::<k19_create_topics::CreateTopics>(),
     Entry::of::<k20_delete_topics::DeleteTopics>(),
@@ -79,6 +84,7 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k32_describe_configs::DescribeConfigs>(),
     Entry::of::<k33_alter_configs::AlterConfigs>(),
     Entry::of::<k35_describe_log_dirs::DescribeLogDirs>(),
+    Entry::of::<k36_sasl_authenticate::SaslAuthenticate>(),
     Entry::of::<k37_create_partitions::CreatePartitions>(),
     Entry::of::<k42_delete_groups::DeleteGroups>(),
     Entry::of::<k43_elect_leaders::ElectLeaders>(),
@@ -86,6 +92,8 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k45_alter_partition_reassignments::AlterPartitionReassignments>(),
     Entry::of::<k46_list_partition_reassignments::ListPartitionReassignments>(),
     Entry::of::<k47_offset_delete::OffsetDelete>(),
+    Entry::of::<k50_describe_user_scram_credentials::DescribeUserScramCredentials>(),
+    Entry::of::<k51_alter_user_scram_credentials::AlterUserScramCredentials>(),
     Entry::of::<k55_describe_quorum::DescribeQuorum>(),
     Entry::of::<k57_update_features::UpdateFeatures>(),
     Entry::of::<k60_describe_cluster::DescribeCluster>(),
@@ -141,8 +149,8 @@ pub(crate) trait Api: 'static {
 pub(crate) struct RequestContext {
     /// The name the client gave itself; empty when it gave none.
     pub(crate) client_id: Arc<str>,
-    /// Where the client is.
-    pub(crate) client_host: IpAddr,
+    /// Where the client is, on which listener, and who.
+    pub(crate) session: Arc<Session>,
     /// The request's version.
     pub(crate) version: i16,
     /// Memory taken for a large response, given back once it is sent.
@@ -152,7 +160,7 @@ pub(crate) struct RequestContext {
 impl RequestContext {
     /// The client's address as Kafka spells it in group descriptions: "/127.0.0.1".
     pub(crate) fn client_host_text(&self) -> String {
-        format!("/{}", self.client_host)
+        format!("/{}", self.session.client_host)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::RequestContext;
 use crate::codec::messages::BrokerId;
 use crate::codec::{ResponseError, StrBytes};
 use crate::log::{AppendError, LEADER_EPOCH, Partition, ReadError};
@@ -48,12 +49,13 @@ pub(super) fn broker_id(node: &Node) -> BrokerId {
     BrokerId(node.config.broker_id)
 }
 
-pub(super) fn advertised_host(node: &Node) -> StrBytes {
-    StrBytes::from_string(node.advertised.0.clone())
+/// Where the client is told to connect to: each listener advertises itself.
+pub(super) fn advertised_host(context: &RequestContext) -> StrBytes {
+    StrBytes::from_string(context.session.listener.advertised.0.clone())
 }
 
-pub(super) fn advertised_port(node: &Node) -> i32 {
-    i32::from(node.advertised.1)
+pub(super) fn advertised_port(context: &RequestContext) -> i32 {
+    i32::from(context.session.listener.advertised.1)
 }
 
 /// Kafka's code for a batch that was not appended. Storage errors are logged here, once.

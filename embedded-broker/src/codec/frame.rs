@@ -9,18 +9,44 @@ use crate::config::Limits;
 const HEAD_BYTES: usize = 8;
 const PRODUCE_KEY: i16 = 0;
 
+/// How large frames may be, and how small.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameBounds {
+    least: usize,
+    produce: usize,
+    other: usize,
+}
+
+impl FrameBounds {
+    /// Requests of a client that is let in.
+    pub(crate) fn requests(limits: &Limits) -> Self {
+        Self { least: HEAD_BYTES, produce: limits.max_produce_frame_bytes, other: limits.max_control_frame_bytes }
+    }
+
+    /// Requests of a client that has not logged in.
+    pub(crate) fn unauthenticated(limits: &Limits) -> Self {
+        let most = limits.max_unauthenticated_frame_bytes;
+        Self { least: HEAD_BYTES, produce: most, other: most }
+    }
+
+    /// SASL tokens without a header.
+    pub(crate) fn raw_tokens(limits: &Limits) -> Self {
+        Self { least: 0, ..Self::unauthenticated(limits) }
+    }
+}
+
 /// Takes the next whole frame, without its length, off `buffer`. `Ok(None)`: it is not all there yet; `missing` bytes are.
-pub(crate) fn split_frame(buffer: &mut BytesMut, limits: &Limits) -> Result<Result<Bytes, usize>, FrameError> {
+pub(crate) fn split_frame(buffer: &mut BytesMut, bounds: FrameBounds) -> Result<Result<Bytes, usize>, FrameError> {
     let Some(length) = buffer.first_chunk::<LENGTH_BYTES>() else {
         return Ok(Err(LENGTH_BYTES - buffer.len()));
     };
     let announced = i32::from_be_bytes(*length);
     let length = usize::try_from(announced).map_err(|_| FrameError::NegativeLength { announced })?;
-    if length < HEAD_BYTES {
+    if length < bounds.least {
         return Err(FrameError::TooShort { length });
     }
-    if length > limits.max_control_frame_bytes {
-        check_large(buffer, length, limits)?;
+    if length > bounds.other {
+        check_large(buffer, length, bounds)?;
     }
     let whole = LENGTH_BYTES + length;
     if buffer.len() < whole {
@@ -31,11 +57,11 @@ pub(crate) fn split_frame(buffer: &mut BytesMut, limits: &Limits) -> Result<Resu
 }
 
 /// Only Produce may be this large, and even it has an end.
-fn check_large(buffer: &[u8], length: usize, limits: &Limits) -> Result<(), FrameError> {
+fn check_large(buffer: &[u8], length: usize, bounds: FrameBounds) -> Result<(), FrameError> {
     let key = buffer.get(LENGTH_BYTES..LENGTH_BYTES + 2).map(|key| i16::from_be_bytes([key[0], key[1]]));
     let max_bytes = match key {
-        None | Some(PRODUCE_KEY) => limits.max_produce_frame_bytes,
-        Some(_) => limits.max_control_frame_bytes,
+        None | Some(PRODUCE_KEY) => bounds.produce,
+        Some(_) => bounds.other,
     };
     if length > max_bytes { Err(FrameError::TooLong { length, max_bytes }) } else { Ok(()) }
 }

@@ -7,7 +7,7 @@ mod frame;
 pub(crate) mod guard;
 mod shapes;
 
-pub(crate) use frame::{FrameError, RequestHead, split_frame};
+pub(crate) use frame::{FrameBounds, FrameError, RequestHead, split_frame};
 pub(crate) use kafka_protocol::ResponseError;
 pub(crate) use kafka_protocol::messages;
 pub(crate) use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};

@@ -8,16 +8,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::SemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::api::{self, Dropped};
-use crate::codec::{FrameError, LENGTH_BYTES, split_frame};
+use crate::codec::{FrameBounds, FrameError, LENGTH_BYTES, split_frame};
 use crate::node::Node;
+use crate::security::{BoundListener, Session, distinguished_name};
+
+use super::stream::Stream;
 
 /// Room made for reading at a time. A frame's length is only a claim: memory follows the bytes that come.
 const READ_STEP_BYTES: usize = 1024 * 1024 + 64 * 1024;
@@ -26,34 +29,80 @@ const READ_LEAST_BYTES: usize = 16 * 1024;
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 /// A buffer that grew larger for one frame is given back.
 const KEEP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// How long the last words to a client may take.
+const MAX_GOODBYE: Duration = Duration::from_millis(500);
 
 /// Serves one client until it goes or breaks the protocol.
-pub(super) async fn run(node: &Arc<Node>, stream: TcpStream, peer: SocketAddr) -> Result<(), Closed> {
+pub(super) async fn run(node: &Arc<Node>, listener: &Arc<BoundListener>, stream: TcpStream, peer: SocketAddr) -> Result<(), Closed> {
     stream.set_nodelay(true)?;
-    let mut connection = Connection { node, stream, buffer: BytesMut::new() };
-    while let Some((frame, _in_flight)) = connection.next_frame().await? {
-        let answering = api::dispatch(node, peer.ip(), frame);
-        tokio::pin!(answering);
-        let answer = tokio::select! {
-            biased;
-            answer = &mut answering => answer?,
-            () = connection.gone() => return Ok(()),
-        };
-        if let Some(answer) = answer {
-            connection.send(&answer.frame).await?;
-        }
-        connection.shrink();
+    let login_by = Instant::now() + node.config.limits.max_authentication;
+    let stream = timeout_at(login_by, Stream::open(stream, listener.tls.as_ref())).await.map_err(|_| Closed::LoginTooSlow)?;
+    let stream = stream.map_err(Closed::Handshake)?;
+    let certificate_name = stream.client_certificate().and_then(distinguished_name);
+    let session = Arc::new(Session::new(Arc::clone(listener), peer.ip(), certificate_name.as_deref()));
+    let mut connection = Connection { node, session, login_by, stream, buffer: BytesMut::new() };
+    let served = connection.serve().await;
+    if served.is_err() {
+        // A client that does not read is not waited for.
+        let _ = timeout(MAX_GOODBYE, connection.stream.close()).await;
     }
-    Ok(())
+    served
 }
 
 struct Connection<'a> {
-    node: &'a Node,
-    stream: TcpStream,
+    node: &'a Arc<Node>,
+    session: Arc<Session>,
+    /// Until when the client must have logged in, where a login is wanted.
+    login_by: Instant,
+    stream: Stream,
     buffer: BytesMut,
 }
 
 impl<'a> Connection<'a> {
+    async fn serve(&mut self) -> Result<(), Closed> {
+        let (node, session) = (self.node, Arc::clone(&self.session));
+        while let Some((frame, _in_flight)) = self.next_frame().await? {
+            if session.takes_raw_tokens() {
+                self.raw_token(frame).await?;
+                continue;
+            }
+            let answering = api::dispatch(node, &session, frame);
+            tokio::pin!(answering);
+            let answer = tokio::select! {
+                biased;
+                answer = &mut answering => answer?,
+                () = self.gone() => return Ok(()),
+            };
+            if let Some(answer) = answer {
+                self.send(&answer.frame).await?;
+            }
+            if session.has_failed() {
+                return Err(Closed::LoginFailed);
+            }
+            self.shrink();
+        }
+        Ok(())
+    }
+
+    /// A SASL token after a handshake of version 0: neither token nor answer has a header.
+    async fn raw_token(&mut self, token: Bytes) -> Result<(), Closed> {
+        let session = Arc::clone(&self.session);
+        let progress = self.node.log_in(&session, token).await.map_err(|_| Closed::LoginFailed)?;
+        let length = u32::try_from(progress.token.len()).unwrap_or(u32::MAX);
+        self.send(&[&length.to_be_bytes(), progress.token.as_slice()].concat()).await
+    }
+
+    fn bounds(&self) -> FrameBounds {
+        let limits = &self.node.config.limits;
+        if self.session.takes_raw_tokens() {
+            FrameBounds::raw_tokens(limits)
+        } else if self.session.is_authenticated() {
+            FrameBounds::requests(limits)
+        } else {
+            FrameBounds::unauthenticated(limits)
+        }
+    }
+
     /// The next frame, with its share of the memory for frames; `None` when the client closed between two.
     ///
     /// The share is taken as soon as the frame's length is known: a thousand clients that each send most of a large frame would otherwise
@@ -61,9 +110,14 @@ impl<'a> Connection<'a> {
     async fn next_frame(&mut self) -> Result<Option<(Bytes, Option<SemaphorePermit<'a>>)>, Closed> {
         let node = self.node;
         let limits = &node.config.limits;
+        let bounds = self.bounds();
+        let must_log_in = !self.session.is_authenticated();
+        if must_log_in && Instant::now() >= self.login_by {
+            return Err(Closed::LoginTooSlow);
+        }
         let mut in_flight = None;
         loop {
-            let missing = match split_frame(&mut self.buffer, limits)? {
+            let missing = match split_frame(&mut self.buffer, bounds)? {
                 Ok(frame) => {
                     if in_flight.is_none() {
                         in_flight = node.in_flight(frame.len()).await;
@@ -77,9 +131,14 @@ impl<'a> Connection<'a> {
             }
             self.buffer.reserve(missing.clamp(READ_LEAST_BYTES, READ_STEP_BYTES));
             let is_idle = self.buffer.is_empty();
-            let (patience, in_vain) =
-                if is_idle { (limits.max_connection_idle, Closed::Idle) } else { (limits.max_request_pause, Closed::Stalled) };
-            let reading = timeout(patience, self.stream.read_buf(&mut self.buffer));
+            let (patience, in_vain) = if must_log_in {
+                (self.login_by.saturating_duration_since(Instant::now()), Closed::LoginTooSlow)
+            } else if is_idle {
+                (limits.max_connection_idle, Closed::Idle)
+            } else {
+                (limits.max_request_pause, Closed::Stalled)
+            };
+            let reading = timeout(patience, self.stream.read(&mut self.buffer));
             match reading.await.map_err(|_| in_vain)?? {
                 0 if is_idle => return Ok(None),
                 0 => return Err(Closed::InsideFrame),
@@ -95,21 +154,15 @@ impl<'a> Connection<'a> {
                 // The client is there, and has sent more than we want to hold: its going will be seen after this request.
                 return pending().await;
             }
-            if self.stream.readable().await.is_err() {
-                return;
-            }
-            self.buffer.reserve(READ_LEAST_BYTES);
-            match self.stream.try_read_buf(&mut self.buffer) {
-                Ok(0) => return,
+            match self.stream.read_late(&mut self.buffer, READ_LEAST_BYTES).await {
+                Ok(0) | Err(_) => return,
                 Ok(read) => _ = self.node.stats.bytes_in.fetch_add(read as u64, Relaxed),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return,
             }
         }
     }
 
     async fn send(&mut self, answer: &[u8]) -> Result<(), Closed> {
-        let writing = timeout(self.node.config.limits.max_response_write, self.stream.write_all(answer));
+        let writing = timeout(self.node.config.limits.max_response_write, self.stream.write(answer));
         writing.await.map_err(|_| Closed::NotReading)??;
         self.node.stats.bytes_out.fetch_add(answer.len() as u64, Relaxed);
         Ok(())
@@ -131,6 +184,15 @@ pub(super) enum Closed {
     /// The request can't be answered.
     #[error(transparent)]
     Dropped(#[from] Dropped),
+    /// TLS did not come about.
+    #[error("the TLS handshake failed: {0} (is the client set to SSL or SASL_SSL, and does it trust this broker's authority?)")]
+    Handshake(io::Error),
+    /// Handshake and login take too long.
+    #[error("the client did not log in in time (max_authentication)")]
+    LoginTooSlow,
+    /// Logged with its reason where it failed.
+    #[error("the login failed")]
+    LoginFailed,
     /// The client went in the middle of a request.
     #[error("the client closed the connection inside a request")]
     InsideFrame,

@@ -40,7 +40,8 @@ fn every_version_claimed_is_answered() {
         DescribeConfigsRequest AlterConfigsRequest DescribeLogDirsRequest CreatePartitionsRequest DeleteGroupsRequest
         IncrementalAlterConfigsRequest OffsetDeleteRequest DescribeClusterRequest DescribeProducersRequest DescribeTopicPartitionsRequest
         ElectLeadersRequest AlterPartitionReassignmentsRequest ListPartitionReassignmentsRequest DescribeQuorumRequest
-        UpdateFeaturesRequest GetTelemetrySubscriptionsRequest PushTelemetryRequest ListConfigResourcesRequest
+        UpdateFeaturesRequest GetTelemetrySubscriptionsRequest PushTelemetryRequest ListConfigResourcesRequest SaslHandshakeRequest
+        SaslAuthenticateRequest DescribeUserScramCredentialsRequest AlterUserScramCredentialsRequest
     );
     // Produce without records asks for no answer by default: acks is 0.
     assert_eq!(left.remove(&0), Some((0, 13)));

@@ -109,7 +109,8 @@ fn mutated_requests_harm_nobody() {
         DescribeLogDirsRequest CreatePartitionsRequest DeleteGroupsRequest IncrementalAlterConfigsRequest OffsetDeleteRequest
         DescribeClusterRequest DescribeProducersRequest DescribeTopicPartitionsRequest ElectLeadersRequest
         AlterPartitionReassignmentsRequest ListPartitionReassignmentsRequest DescribeQuorumRequest UpdateFeaturesRequest
-        GetTelemetrySubscriptionsRequest PushTelemetryRequest ListConfigResourcesRequest
+        GetTelemetrySubscriptionsRequest PushTelemetryRequest ListConfigResourcesRequest SaslHandshakeRequest SaslAuthenticateRequest
+        DescribeUserScramCredentialsRequest AlterUserScramCredentialsRequest
     );
     for mutant in &frames {
         deliver(&broker, mutant);

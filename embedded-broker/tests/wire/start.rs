@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use weir_broker::{Broker, StartError};
+use weir_broker::{Broker, ListenerError, StartError};
 
 use crate::client::{Client, config};
 
@@ -13,7 +13,7 @@ fn a_port_in_use_is_told_or_avoided() {
     let mut config = config(dir.path());
     config.listen = taken.local_addr().unwrap();
     let error = Broker::start(config.clone()).unwrap_err();
-    assert!(matches!(error, StartError::PortInUse { .. }), "{error}");
+    assert!(matches!(error, StartError::Listener(ListenerError::PortInUse { .. })), "{error}");
     assert!(error.to_string().contains(&config.listen.port().to_string()));
     config.fallback_to_any_port = true;
     let broker = Broker::start(config.clone()).unwrap();
@@ -46,7 +46,7 @@ fn more_than_loopback_is_refused() {
     let mut config = config(dir.path());
     config.listen = "0.0.0.0:0".parse().unwrap();
     let error = Broker::start(config).unwrap_err();
-    assert!(matches!(error, StartError::NotLoopback { .. }), "{error}");
+    assert!(matches!(error, StartError::Listener(ListenerError::Open { .. })), "{error}");
 }
 
 #[test]

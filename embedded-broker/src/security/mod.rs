@@ -1,0 +1,58 @@
+//! Who gets in, and what he may do: listeners, TLS, logins, users.
+//!
+//! In reading order: `settings` (what may be chosen), `listeners` (what is refused), `tls`, `session` (a connection's login), `scram`,
+//! `users` (who may log in).
+
+mod dn;
+mod listeners;
+mod principal;
+mod scram;
+mod secret;
+mod session;
+mod settings;
+mod tls;
+mod users;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::Disk;
+
+pub(crate) use dn::distinguished_name;
+pub use listeners::ListenerError;
+pub(crate) use listeners::{BoundListener, bind, check};
+pub(crate) use scram::{MAX_ITERATIONS, MIN_ITERATIONS, ScramCredential, ScramHash};
+pub use secret::Secret;
+pub(crate) use session::{ChooseError, LoginError, NotAdmitted, Progress, Session};
+pub use settings::{Credential, Listener, Mechanism, SecurityConfig, SecurityProtocol, TlsFiles, UnknownName};
+pub(crate) use tls::Tls;
+pub use tls::TlsError;
+pub(crate) use users::{Change, Credentials, Users};
+
+const FOLDER: &str = "security";
+/// The longest name and the longest salt a user may have.
+pub(crate) const MAX_USER_NAME_BYTES: usize = 1_024;
+pub(crate) const MAX_SALT_BYTES: usize = 1_024;
+
+/// What the broker remembers about access.
+#[derive(Debug)]
+pub(crate) struct Security {
+    pub(crate) config: SecurityConfig,
+    pub(crate) users: Users,
+}
+
+impl Security {
+    /// Opens what is on disk.
+    pub(crate) fn open(data_dir: &Path, disk: Arc<dyn Disk>, config: SecurityConfig) -> io::Result<Self> {
+        let folder = data_dir.join(FOLDER);
+        disk.create_folder(&folder)?;
+        let users = Users::open(&folder, disk, config.bootstrap_admin.as_ref())?;
+        Ok(Self { config, users })
+    }
+
+    /// How long a login lasts; `None`: as long as the connection.
+    pub(crate) fn session_lifetime_ms(&self) -> Option<i64> {
+        self.config.max_session.map(|session| i64::try_from(session.as_millis()).unwrap_or(i64::MAX))
+    }
+}

@@ -1,0 +1,13 @@
+//! Who gets in, over real sockets: TLS by rustls, logins by a SCRAM client of our own, and what must be kept out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
+
+#[path = "access/client.rs"]
+mod client;
+#[path = "access/hostile.rs"]
+mod hostile;
+#[path = "access/listeners.rs"]
+mod listeners;
+#[path = "access/login.rs"]
+mod login;
+#[path = "access/users.rs"]
+mod users;
