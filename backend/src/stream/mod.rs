@@ -15,13 +15,32 @@
 //!   session of its own. Here that session is final and the record is late. So the published sessions are always the
 //!   accepted records, split where the distance exceeds the gap, and a batch job can recompute them.
 
+mod context;
+mod data;
+mod driver;
+mod instance;
 pub mod runner;
 mod session;
+mod store;
 mod task;
+#[cfg(test)]
+mod tests;
 mod time;
+mod topology;
 mod tumbling;
+mod windows;
 
+pub use context::{Context, Dropped, Origin, Publish};
+pub use data::{Key, Malformed, Record, Value, Windowed};
+pub use driver::TopologyTestDriver;
+pub use instance::{InputRecord, QUEUE_RECORDS_MAX, StreamTask, TaskError};
 pub use session::{Added, ClosedSession, Session, SessionAggregate, SessionStore, SessionWindows};
+pub use store::{Change, StateStore, Store};
 pub use task::{Input, Output, Task};
 pub use time::StreamTime;
+pub use topology::{
+    Condition, Description, Forward, GlobalTable, Grouped, Incoming, Node, NodeId, Processor, StoreHandle, Stream, StreamsBuilder,
+    Subtopology, Table, TimestampExtractor, Topology, TopologyError, Update,
+};
 pub use tumbling::{TumblingStore, TumblingWindows};
+pub use windows::{Emission, JoinWindows, TimeWindows};

@@ -1,0 +1,86 @@
+//! What a running task tells its operators, and what they leave with it.
+
+use super::{data::Malformed, time::StreamTime};
+
+/// A record to publish once the task commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publish {
+    /// The topic.
+    pub topic: std::sync::Arc<str>,
+    /// The key; `None` is null.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Event time of the result.
+    pub timestamp_ms: i64,
+    /// Headers, in order.
+    pub headers: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// Records that had no effect, by reason. Counted, never lost in silence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Their window was closed.
+    pub late: u64,
+    /// Their bytes were not what the topology expects; they are in the dead-letter topic.
+    pub malformed: u64,
+    /// Their key was null where state needs one.
+    pub null_key: u64,
+    /// Seen before, by [`super::Stream::deduplicate`].
+    pub duplicate: u64,
+}
+
+/// Where the record being processed comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The topic.
+    pub topic: std::sync::Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
+/// The task that runs an operator.
+#[derive(Debug, Default)]
+pub struct Context {
+    pub(super) stream_time: StreamTime,
+    pub(super) wall_ms: i64,
+    pub(super) origin: Origin,
+    pub(super) published: Vec<Publish>,
+    pub(super) dropped: Dropped,
+    /// Records each node passed on.
+    pub(super) passed: Vec<u64>,
+    /// The first thing that went wrong and must stop the task: an own value that can't be written.
+    pub(super) failure: Option<Malformed>,
+}
+
+impl Context {
+    /// Stream time: the largest timestamp of this task, the current record's included.
+    pub fn stream_time_ms(&self) -> i64 {
+        self.stream_time.get().unwrap_or(i64::MIN)
+    }
+
+    /// The wall clock as the runner or the test driver last set it.
+    pub fn wall_clock_ms(&self) -> i64 {
+        self.wall_ms
+    }
+
+    /// Where the current record comes from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(super) fn publish(&mut self, record: Result<Publish, Malformed>) {
+        match record {
+            Ok(record) => self.published.push(record),
+            Err(malformed) => self.failure = self.failure.take().or(Some(malformed)),
+        }
+    }
+
+    pub(super) fn count(&mut self, node: usize) {
+        if let Some(passed) = self.passed.get_mut(node) {
+            *passed += 1;
+        }
+    }
+}

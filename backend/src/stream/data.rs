@@ -1,0 +1,159 @@
+//! What flows between operators, and how keys and values become bytes where they leave a task.
+
+use std::fmt::Debug;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// One record on its way from operator to operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record<K, V> {
+    /// Decides the partition, and which state it meets.
+    pub key: K,
+    /// What happened.
+    pub value: V,
+    /// When it happened, in epoch milliseconds: event time.
+    pub timestamp_ms: i64,
+}
+
+impl<K: Clone, V> Record<K, V> {
+    /// The same key and time with another value.
+    pub fn with_value<W>(&self, value: W) -> Record<K, W> {
+        Record { key: self.key.clone(), value, timestamp_ms: self.timestamp_ms }
+    }
+}
+
+impl<K, V: Clone> Record<K, V> {
+    /// The same value and time under another key.
+    pub fn with_key<L>(&self, key: L) -> Record<L, V> {
+        Record { key, value: self.value.clone(), timestamp_ms: self.timestamp_ms }
+    }
+}
+
+/// Bytes that are not what a topology says they are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub String);
+
+/// What a record can be keyed by. Equal keys must have equal bytes: these choose the partition and name the state.
+pub trait Key: Clone + Ord + Debug + 'static {
+    /// Appends the bytes.
+    fn encode(&self, out: &mut Vec<u8>);
+
+    /// Reads them back.
+    ///
+    /// # Errors
+    /// When the bytes are no such key.
+    fn decode(bytes: &[u8]) -> Result<Self, Malformed>;
+
+    /// The bytes alone.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out
+    }
+}
+
+impl Key for String {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        Ok(std::str::from_utf8(bytes).map_err(|error| Malformed(format!("the key is no UTF-8: {error}")))?.to_owned())
+    }
+}
+
+impl Key for Vec<u8> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        Ok(bytes.to_vec())
+    }
+}
+
+/// Big-endian, as Kafka's `LongSerializer`.
+impl Key for i64 {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_be_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let bytes = bytes.try_into().map_err(|_| Malformed(format!("the key has {} bytes, an integer has 8", bytes.len())))?;
+        Ok(Self::from_be_bytes(bytes))
+    }
+}
+
+/// A key in a window of time: `[start, end)` of a time window, `[start, end]` of a session.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Windowed<K> {
+    /// Where the window begins.
+    pub start_ms: i64,
+    /// The key.
+    pub key: K,
+    /// Where it ends.
+    pub end_ms: i64,
+}
+
+/// The key's bytes, then start and end: what `TimeWindowedSerializer` writes, with the end, so that sessions fit too.
+impl<K: Key> Key for Windowed<K> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.key.encode(out);
+        self.start_ms.encode(out);
+        self.end_ms.encode(out);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let short = || Malformed(format!("{} bytes are too few for a window", bytes.len()));
+        let (rest, end) = bytes.split_last_chunk::<8>().ok_or_else(short)?;
+        let (key, start) = rest.split_last_chunk::<8>().ok_or_else(short)?;
+        Ok(Self { start_ms: i64::from_be_bytes(*start), key: K::decode(key)?, end_ms: i64::from_be_bytes(*end) })
+    }
+}
+
+/// What can be stored and published: as JSON, readable in the message browser.
+pub trait Value: Clone + Debug + Serialize + DeserializeOwned + 'static {
+    /// The bytes.
+    ///
+    /// # Errors
+    /// When the value has no JSON, for instance a map with keys that are no strings.
+    fn to_bytes(&self) -> Result<Vec<u8>, Malformed> {
+        serde_json::to_vec(self).map_err(|error| Malformed(format!("the value can't be written as JSON: {error}")))
+    }
+
+    /// Reads them back.
+    ///
+    /// # Errors
+    /// When the bytes are no such value.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        serde_json::from_slice(bytes).map_err(|error| Malformed(format!("the value does not have the expected fields: {error}")))
+    }
+}
+
+impl<T: Clone + Debug + Serialize + DeserializeOwned + 'static> Value for T {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn returns<K: Key>(key: &K) {
+        assert_eq!(K::decode(&key.to_bytes()).as_ref(), Ok(key));
+    }
+
+    proptest! {
+        #[test]
+        fn keys_return_from_their_bytes(text in ".*", number: i64, start_ms: i64, end_ms: i64) {
+            returns(&text);
+            returns(&number);
+            returns(&Windowed { start_ms, key: text, end_ms });
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        assert!(String::decode(&[0xff]).is_err() && i64::decode(b"123").is_err() && Windowed::<String>::decode(b"too short").is_err());
+    }
+}

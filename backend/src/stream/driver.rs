@@ -1,0 +1,146 @@
+//! Runs a topology without a broker, one record at a time: for tests (Kafka Streams' `TopologyTestDriver`).
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use super::{
+    Dropped, InputRecord, StreamTask, TaskError, Topology,
+    context::Publish,
+    data::{Key, Malformed, Record, Value},
+    store::Change,
+};
+
+/// A topology over topics of one partition, committed after each record. Time is the records' own; the wall clock moves only
+/// when told to.
+pub struct TopologyTestDriver {
+    topology: Topology,
+    task: StreamTask,
+    offsets: BTreeMap<Arc<str>, i64>,
+    outputs: BTreeMap<Arc<str>, VecDeque<Publish>>,
+    /// Every changelog topic as a broker would have it.
+    changelogs: Vec<(Arc<str>, Change)>,
+}
+
+impl TopologyTestDriver {
+    /// Everything empty.
+    pub fn new(topology: &Topology) -> Self {
+        let task = StreamTask::whole(topology);
+        Self { topology: topology.clone(), task, offsets: BTreeMap::new(), outputs: BTreeMap::new(), changelogs: Vec::new() }
+    }
+
+    /// Writes a record to a topic and runs until nothing is left to do.
+    ///
+    /// # Errors
+    /// When a result can't be written.
+    pub fn pipe<K: Key, V: Value>(&mut self, topic: &str, key: K, value: V, timestamp_ms: i64) -> Result<(), TaskError> {
+        let value = Value::to_bytes(&value).map_err(|source| TaskError { app: self.topology.app().to_owned(), source })?;
+        self.pipe_bytes(topic, Some(Key::to_bytes(&key)), Some(value), timestamp_ms)
+    }
+
+    /// As [`Self::pipe`], with bytes as they come: nulls, tombstones, nonsense.
+    ///
+    /// # Errors
+    /// When a result can't be written.
+    pub fn pipe_bytes(&mut self, topic: &str, key: Option<Vec<u8>>, value: Option<Vec<u8>>, timestamp_ms: i64) -> Result<(), TaskError> {
+        let mut waiting = VecDeque::from([self.incoming(topic.into(), key, value, timestamp_ms)]);
+        while let Some(record) = waiting.pop_front() {
+            self.task.process(&record)?;
+            self.collect(&mut waiting)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the wall clock.
+    ///
+    /// # Errors
+    /// When a result can't be written.
+    pub fn advance_wall_clock(&mut self, now_ms: i64) -> Result<(), TaskError> {
+        self.task.advance_wall_clock(now_ms)?;
+        let mut waiting = VecDeque::new();
+        self.collect(&mut waiting)?;
+        while let Some(record) = waiting.pop_front() {
+            self.task.process(&record)?;
+            self.collect(&mut waiting)?;
+        }
+        Ok(())
+    }
+
+    /// The next record of an output topic; `None` when all were read. A tombstone's value is `None`.
+    ///
+    /// # Errors
+    /// When the bytes are no such record.
+    pub fn read<K: Key, V: Value>(&mut self, topic: &str) -> Result<Option<Record<K, Option<V>>>, Malformed> {
+        let Some(record) = self.outputs.get_mut(topic).and_then(VecDeque::pop_front) else { return Ok(None) };
+        let key = K::decode(record.key.as_deref().unwrap_or_default())?;
+        let value = record.value.as_deref().map(V::from_bytes).transpose()?;
+        Ok(Some(Record { key, value, timestamp_ms: record.timestamp_ms }))
+    }
+
+    /// All records of an output topic that were not read yet.
+    ///
+    /// # Errors
+    /// When the bytes of one are no such record.
+    pub fn read_all<K: Key, V: Value>(&mut self, topic: &str) -> Result<Vec<Record<K, Option<V>>>, Malformed> {
+        std::iter::from_fn(|| self.read(topic).transpose()).collect()
+    }
+
+    /// The task, to look into its stores and counters.
+    pub fn task(&self) -> &StreamTask {
+        &self.task
+    }
+
+    /// Records without effect, by reason.
+    pub fn dropped(&self) -> Dropped {
+        self.task.dropped()
+    }
+
+    /// Forgets everything in memory and rebuilds it from the changelogs, as a new instance would.
+    ///
+    /// # Errors
+    /// When a changelog does not fit the topology.
+    pub fn crash_and_restore(&mut self) -> Result<(), TaskError> {
+        let stream_time_ms = self.task.stream_time_ms();
+        self.task = StreamTask::whole(&self.topology);
+        for (topic, change) in &self.changelogs {
+            self.task.restore(topic, change)?;
+        }
+        if let Some(stream_time_ms) = stream_time_ms {
+            self.task.restore_stream_time(stream_time_ms);
+        }
+        self.task.commit();
+        Ok(())
+    }
+
+    fn incoming(&mut self, topic: Arc<str>, key: Option<Vec<u8>>, value: Option<Vec<u8>>, timestamp_ms: i64) -> InputRecord {
+        let next = self.offsets.entry(Arc::clone(&topic)).or_default();
+        let offset = *next;
+        *next += 1;
+        // A table's own topic, and a global one, are what they are restored from.
+        if let Some(key) = &key {
+            let is_changelog =
+                self.topology.description().subtopologies.iter().flat_map(|part| &part.changelogs).any(|(_, log)| *log == topic);
+            if is_changelog {
+                let change = Change { key: key.clone(), value: value.clone(), timestamp_ms: Some(timestamp_ms) };
+                self.changelogs.push((Arc::clone(&topic), change));
+            }
+        }
+        InputRecord { topic, partition: 0, offset, timestamp_ms, key, value }
+    }
+
+    /// Commits; internal topics go round, the others wait to be read.
+    fn collect(&mut self, waiting: &mut VecDeque<InputRecord>) -> Result<(), TaskError> {
+        self.changelogs.extend(self.task.changes()?);
+        self.task.commit();
+        for record in self.task.take_published() {
+            if self.topology.description().repartition_topics.contains(&record.topic) {
+                let incoming = self.incoming(record.topic, record.key, record.value, record.timestamp_ms);
+                waiting.push_back(incoming);
+            } else {
+                self.outputs.entry(Arc::clone(&record.topic)).or_default().push_back(record);
+            }
+        }
+        Ok(())
+    }
+}

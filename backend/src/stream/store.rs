@@ -1,0 +1,279 @@
+//! Keyed state: what a task remembers between records. Its changes go to a changelog topic, from which it is rebuilt.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeBounds,
+};
+
+use super::data::{Key, Malformed, Value};
+
+/// A change of a store as a changelog record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key's bytes.
+    pub key: Vec<u8>,
+    /// The value's, or a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Event time of the value, where the store knows it.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// What the runner does with every store, whatever is in it.
+pub trait StateStore {
+    /// What changed since the last commit, each key once, with its newest value.
+    ///
+    /// # Errors
+    /// When a value can't be written.
+    fn changes(&self) -> Result<Vec<Change>, Malformed>;
+
+    /// What changed is safe now.
+    fn commit(&mut self);
+
+    /// Takes back what changed since the last commit.
+    fn rollback(&mut self);
+
+    /// Takes a record of the changelog in.
+    ///
+    /// # Errors
+    /// When it is not of this store.
+    fn restore(&mut self, key: &[u8], value: Option<&[u8]>, timestamp_ms: i64) -> Result<(), Malformed>;
+
+    /// Entries in it.
+    fn len(&self) -> usize;
+
+    /// Whether nothing is in it.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Some entries for people, as text, in key order from the first that contains `filter`.
+    fn browse(&self, filter: &str, limit: usize) -> Vec<(String, String)>;
+}
+
+/// When an entry may go, as a time that its owner compares with stream time.
+pub(super) type ExpiresAt<K, V> = fn(&K, &V) -> i64;
+
+/// A sorted map with an undo log since the last commit and, where entries expire, an index of when.
+#[derive(Debug)]
+pub struct Store<K, V> {
+    entries: BTreeMap<K, V>,
+    /// What the changed entries were at the last commit.
+    before: BTreeMap<K, Option<V>>,
+    expires_at: Option<ExpiresAt<K, V>>,
+    by_expiry: BTreeSet<(i64, K)>,
+}
+
+impl<K: Key, V: Value> Store<K, V> {
+    /// An empty store whose entries stay until they are deleted.
+    pub fn new() -> Self {
+        Self { entries: BTreeMap::new(), before: BTreeMap::new(), expires_at: None, by_expiry: BTreeSet::new() }
+    }
+
+    /// An empty store that tells by [`Self::pop_expired`] what may go.
+    pub fn expiring(expires_at: ExpiresAt<K, V>) -> Self {
+        Self { expires_at: Some(expires_at), ..Self::new() }
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key)
+    }
+
+    /// Entries in key order.
+    pub fn range(&self, range: impl RangeBounds<K>) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+        self.entries.range(range)
+    }
+
+    /// All entries in key order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+        self.entries.iter()
+    }
+
+    /// Sets a value.
+    pub fn put(&mut self, key: K, value: V) {
+        self.change(key, Some(value));
+    }
+
+    /// Forgets a key; gives what it was.
+    pub fn delete(&mut self, key: &K) -> Option<V> {
+        self.change(key.clone(), None)
+    }
+
+    /// Changes a value in place, from `init` where there is none, and gives it back.
+    pub fn update(&mut self, key: &K, init: impl FnOnce() -> V, change: impl FnOnce(&mut V)) -> &V {
+        self.remember(key);
+        if let (Some(expires_at), Some(old)) = (self.expires_at, self.entries.get(key)) {
+            self.by_expiry.remove(&(expires_at(key, old), key.clone()));
+        }
+        let value = self.entries.entry(key.clone()).or_insert_with(init);
+        change(value);
+        if let Some(expires_at) = self.expires_at {
+            self.by_expiry.insert((expires_at(key, value), key.clone()));
+        }
+        value
+    }
+
+    /// The first entry that expires before this time, taken out.
+    pub fn pop_expired(&mut self, before_ms: i64) -> Option<(K, V)> {
+        let (expires_ms, key) = self.by_expiry.first()?;
+        if *expires_ms >= before_ms {
+            return None;
+        }
+        let key = key.clone();
+        let value = self.change(key.clone(), None)?;
+        Some((key, value))
+    }
+
+    /// What changed since the last commit. What came and went in between is no change.
+    pub(super) fn changed(&self) -> impl Iterator<Item = (&K, Option<&V>)> {
+        let now = self.before.iter().map(|(key, before)| (key, before, self.entries.get(key)));
+        now.filter(|(_, before, now)| before.is_some() || now.is_some()).map(|(key, _, now)| (key, now))
+    }
+
+    /// Sets or deletes an entry, to be undone by a rollback.
+    fn change(&mut self, key: K, value: Option<V>) -> Option<V> {
+        self.remember(&key);
+        self.set(key, value)
+    }
+
+    /// Keeps what an entry was at the last commit, before its first change since.
+    fn remember(&mut self, key: &K) {
+        if !self.before.contains_key(key) {
+            self.before.insert(key.clone(), self.entries.get(key).cloned());
+        }
+    }
+
+    fn set(&mut self, key: K, value: Option<V>) -> Option<V> {
+        if let (Some(expires_at), Some(value)) = (self.expires_at, &value) {
+            let at = expires_at(&key, value);
+            if let Some(old) = self.entries.get(&key) {
+                self.by_expiry.remove(&(expires_at(&key, old), key.clone()));
+            }
+            self.by_expiry.insert((at, key.clone()));
+        }
+        let Some(value) = value else {
+            let old = self.entries.remove(&key);
+            if let (Some(expires_at), Some(old)) = (self.expires_at, &old) {
+                self.by_expiry.remove(&(expires_at(&key, old), key));
+            }
+            return old;
+        };
+        self.entries.insert(key, value)
+    }
+}
+
+impl<K: Key, V: Value> Default for Store<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Key, V: Value> StateStore for Store<K, V> {
+    fn changes(&self) -> Result<Vec<Change>, Malformed> {
+        let change = |(key, value): (&K, Option<&V>)| {
+            Ok(Change { key: Key::to_bytes(key), value: value.map(Value::to_bytes).transpose()?, timestamp_ms: None })
+        };
+        self.changed().map(change).collect()
+    }
+
+    fn commit(&mut self) {
+        self.before.clear();
+    }
+
+    fn rollback(&mut self) {
+        for (key, before) in std::mem::take(&mut self.before) {
+            self.set(key, before);
+        }
+    }
+
+    fn restore(&mut self, key: &[u8], value: Option<&[u8]>, _: i64) -> Result<(), Malformed> {
+        let value = value.map(V::from_bytes).transpose()?;
+        self.set(K::decode(key)?, value);
+        Ok(())
+    }
+
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn browse(&self, filter: &str, limit: usize) -> Vec<(String, String)> {
+        let text = |value: &V| serde_json::to_string(value).unwrap_or_else(|error| error.to_string());
+        let entries = self.entries.iter().map(|(key, value)| (format!("{key:?}"), text(value)));
+        entries.filter(|(key, value)| key.contains(filter) || value.contains(filter)).take(limit).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Numbers = Store<String, i64>;
+
+    fn contents(store: &Numbers) -> Vec<(String, i64)> {
+        store.iter().map(|(key, value)| (key.clone(), *value)).collect()
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Put(u8, i64),
+        Delete(u8),
+        Expire(i64),
+        Commit,
+        Rollback,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => (0_u8..6, 0_i64..50).prop_map(|(key, value)| Step::Put(key, value)),
+            2 => (0_u8..6).prop_map(Step::Delete),
+            1 => (0_i64..50).prop_map(Step::Expire),
+            1 => Just(Step::Commit),
+            1 => Just(Step::Rollback),
+        ];
+        prop::collection::vec(step, 0..60)
+    }
+
+    proptest! {
+        /// A rollback returns to the last commit, the changelog rebuilds what was committed, and the index never lies.
+        #[test]
+        fn state_is_what_was_committed(steps in steps()) {
+            let mut store = Numbers::expiring(|_, value| *value);
+            let (mut committed, mut replica) = (Vec::new(), Numbers::new());
+            for step in steps {
+                match step {
+                    Step::Put(key, value) => store.put(key.to_string(), value),
+                    Step::Delete(key) => drop(store.delete(&key.to_string())),
+                    Step::Expire(before) => {
+                        while let Some((_, value)) = store.pop_expired(before) {
+                            prop_assert!(value < before);
+                        }
+                        prop_assert!(store.iter().all(|(_, value)| *value >= before));
+                    }
+                    Step::Commit => {
+                        for change in store.changes().unwrap() {
+                            replica.restore(&change.key, change.value.as_deref(), 0).unwrap();
+                        }
+                        store.commit();
+                        committed = contents(&store);
+                        prop_assert_eq!(&contents(&replica), &committed);
+                    }
+                    Step::Rollback => {
+                        store.rollback();
+                        prop_assert_eq!(&contents(&store), &committed);
+                    }
+                }
+                prop_assert_eq!(store.by_expiry.len(), store.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_came_and_went_is_no_change() {
+        let mut store = Numbers::new();
+        store.put("a".to_owned(), 1);
+        store.delete(&"a".to_owned());
+        assert_eq!(store.changes(), Ok(vec![]));
+    }
+}

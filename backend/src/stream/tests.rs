@@ -1,0 +1,245 @@
+//! The operators through the test driver: the documented examples one by one, then random streams against naive recomputations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn driver(build: impl Fn(&StreamsBuilder) + Send + Sync + 'static) -> TopologyTestDriver {
+    TopologyTestDriver::new(&Topology::new("app", build).unwrap())
+}
+
+/// Key, value and time of everything on an output topic.
+fn read<V: Value>(driver: &mut TopologyTestDriver, topic: &str) -> Vec<(String, Option<V>, i64)> {
+    let records = driver.read_all::<String, V>(topic).unwrap();
+    records.into_iter().map(|record| (record.key, record.value, record.timestamp_ms)).collect()
+}
+
+fn read_windowed(driver: &mut TopologyTestDriver, topic: &str) -> Vec<(String, i64, i64, Option<u64>)> {
+    let records = driver.read_all::<Windowed<String>, u64>(topic).unwrap();
+    records.into_iter().map(|record| (record.key.key, record.key.start_ms, record.key.end_ms, record.value)).collect()
+}
+
+fn pipe(driver: &mut TopologyTestDriver, topic: &str, records: &[(&str, i64, i64)]) {
+    for (key, value, time) in records {
+        driver.pipe(topic, (*key).to_owned(), *value, *time).unwrap();
+    }
+}
+
+#[test]
+fn stateless_operators_keep_order_key_and_time() {
+    let mut driver = driver(|builder| {
+        let numbers = builder.stream::<String, i64>("in");
+        let [even, odd] = numbers.branch([|it| it.value % 2 == 0, |it| it.value > 0]);
+        even.map_values(|it| it.value * 10).merge(&odd.filter(|it| it.value != 3)).to("out");
+        numbers.flat_map_values(|it| vec![it.value; it.value.max(0) as usize]).to("many");
+    });
+    pipe(&mut driver, "in", &[("a", 1, 5), ("b", 2, 4), ("c", 3, 9), ("d", -1, 1)]);
+    assert_eq!(read::<i64>(&mut driver, "out"), [("a".into(), Some(1), 5), ("b".into(), Some(20), 4)]);
+    assert_eq!(read::<i64>(&mut driver, "many").len(), 6);
+}
+
+#[test]
+fn what_cannot_be_read_goes_to_the_dead_letters() {
+    let mut driver = driver(|builder| builder.stream::<String, i64>("in").to("out"));
+    driver.pipe_bytes("in", Some(b"a".to_vec()), Some(b"{".to_vec()), 7).unwrap();
+    driver.pipe_bytes("in", None, Some(b"1".to_vec()), 7).unwrap();
+    pipe(&mut driver, "in", &[("a", 1, 8)]);
+    assert_eq!(read::<i64>(&mut driver, "out").len(), 1);
+    let letters = driver.read_all::<Vec<u8>, serde_json::Value>("app.dlq");
+    assert!(letters.is_err(), "the bytes are as they came");
+    assert_eq!((driver.dropped().malformed, driver.dropped().null_key), (1, 1));
+}
+
+#[test]
+fn a_changed_key_goes_through_a_topic_before_it_meets_state() {
+    let build = |builder: &StreamsBuilder| {
+        builder.stream::<String, i64>("in").group_by("by-value", |it| it.value.to_string()).count().to_stream().to("out")
+    };
+    let topology = Topology::new("app", build).unwrap();
+    let description = topology.description();
+    assert_eq!(description.subtopologies.len(), 2);
+    assert_eq!(&*description.repartition_topics[0], "app-by-value-repartition");
+    assert_eq!(&*description.subtopologies[1].changelogs[0].1, "app-by-value-changelog");
+    let mut driver = TopologyTestDriver::new(&topology);
+    pipe(&mut driver, "in", &[("a", 1, 1), ("b", 1, 2), ("c", 2, 3)]);
+    assert_eq!(read::<u64>(&mut driver, "out"), [("1".into(), Some(1), 1), ("1".into(), Some(2), 2), ("2".into(), Some(1), 3)]);
+}
+
+#[test]
+fn mistakes_are_told_before_anything_runs() {
+    let twice = Topology::new("app", |builder| {
+        builder.stream::<String, i64>("in").to("a");
+        builder.stream::<String, i64>("in").to("b");
+    });
+    assert!(twice.unwrap_err().to_string().contains("read twice"));
+    let join = Topology::new("app", |builder| {
+        let prices = builder.table::<String, i64>("prices", "prices");
+        builder.stream::<String, i64>("orders").join_table(&prices, |order, price| order.value * price).to("out");
+    });
+    let counts = |topic: &str| Some(if topic == "orders" { 3 } else { 4 });
+    assert_eq!(join.unwrap().copartitioning_mistakes(counts).len(), 1);
+}
+
+#[test]
+fn a_table_join_asks_as_of_the_records_time() {
+    let mut driver = driver(|builder| {
+        let prices = builder.table_with_history::<String, i64>("prices", "prices", 100);
+        builder.stream::<String, i64>("orders").left_join_table(&prices, |order, price| (order.value, price.copied())).to("out");
+    });
+    pipe(&mut driver, "orders", &[("a", 1, 0)]);
+    pipe(&mut driver, "prices", &[("a", 10, 5), ("a", 20, 15), ("a", 17, 12)]);
+    pipe(&mut driver, "orders", &[("a", 2, 7), ("a", 3, 13), ("a", 4, 20), ("b", 5, 20)]);
+    let values: Vec<_> = read::<(i64, Option<i64>)>(&mut driver, "out").into_iter().filter_map(|it| it.1).collect();
+    assert_eq!(values, [(1, None), (2, Some(10)), (3, Some(17)), (4, Some(20)), (5, None)]);
+}
+
+#[test]
+fn tables_join_and_take_rows_back() {
+    let mut driver = driver(|builder| {
+        let (left, right) = (builder.table::<String, i64>("left", "left"), builder.table::<String, i64>("right", "right"));
+        left.join(&right, "sum", |_, a, b| a + b).to_stream().to("out");
+    });
+    pipe(&mut driver, "left", &[("a", 1, 1)]);
+    pipe(&mut driver, "right", &[("a", 10, 2), ("a", 20, 3)]);
+    driver.pipe_bytes("left", Some(b"a".to_vec()), None, 4).unwrap();
+    driver.pipe_bytes("right", Some(b"a".to_vec()), None, 5).unwrap();
+    assert_eq!(read::<i64>(&mut driver, "out"), [("a".into(), Some(11), 2), ("a".into(), Some(21), 3), ("a".into(), None, 4)]);
+}
+
+#[test]
+fn a_global_table_is_found_by_any_key() {
+    let mut driver = driver(|builder| {
+        let names = builder.global_table::<String, String>("names", "names");
+        builder.stream::<String, i64>("in").join_global(&names, |it| it.value.to_string(), |_, name| name.cloned()).to("out");
+    });
+    driver.pipe("names", "7".to_owned(), "seven".to_owned(), 0).unwrap();
+    pipe(&mut driver, "in", &[("a", 7, 1), ("b", 8, 2)]);
+    assert_eq!(read::<String>(&mut driver, "out"), [("a".into(), Some("seven".into()), 1), ("b".into(), None, 2)]);
+}
+
+#[test]
+fn duplicates_are_dropped_and_counted_for_as_long_as_said() {
+    let mut driver = driver(|builder| builder.stream::<String, i64>("in").deduplicate("seen", 10, |it| it.value.to_string()).to("out"));
+    pipe(&mut driver, "in", &[("a", 1, 0), ("a", 1, 5), ("a", 2, 11), ("a", 1, 12)]);
+    let values: Vec<_> = read::<i64>(&mut driver, "out").into_iter().filter_map(|it| it.1).collect();
+    assert_eq!((values, driver.dropped().duplicate), (vec![1, 2, 1], 1));
+}
+
+#[test]
+fn sessions_merge_close_and_are_withdrawn() {
+    const WINDOWS: SessionWindows = SessionWindows { gap_ms: 10, grace_ms: 0 };
+    let build = |emission| {
+        driver(move |builder| {
+            let by_key = builder.stream::<String, i64>("in").group_by_key("visits");
+            by_key.sessions(WINDOWS, emission, || 0_u64, |_, count| *count += 1, |count, other| *count += other).to("out");
+        })
+    };
+    let mut updates = build(Emission::OnUpdate);
+    pipe(&mut updates, "in", &[("a", 0, 0), ("a", 0, 10)]);
+    let expected = [("a".to_owned(), 0, 0, Some(1)), ("a".to_owned(), 0, 0, None), ("a".to_owned(), 0, 10, Some(2))];
+    assert_eq!(read_windowed(&mut updates, "out"), expected);
+    let mut finals = build(Emission::OnWindowClose);
+    pipe(&mut finals, "in", &[("a", 0, 0), ("a", 0, 10), ("b", 0, 20), ("b", 0, 21)]);
+    assert_eq!(read_windowed(&mut finals, "out"), [("a".to_owned(), 0, 10, Some(2))]);
+}
+
+/// Random records of few keys whose time goes on, with some a little or a lot late.
+fn records() -> impl Strategy<Value = Vec<(u8, i64)>> {
+    let step = (0_u8..3, 0_i64..8, prop_oneof![4 => 0_i64..4, 1 => 0_i64..40]);
+    prop::collection::vec(step, 0..80).prop_map(|steps| {
+        let mut clock = 100;
+        steps
+            .into_iter()
+            .map(|(key, step, back)| {
+                clock += step;
+                (key, clock - back)
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn hopping_counts_equal_a_naive_recomputation(records in records(), crash_at in 0_usize..80, emission in prop_oneof![Just(Emission::OnUpdate), Just(Emission::OnWindowClose)]) {
+        const WINDOWS: TimeWindows = TimeWindows::hopping(12, 5, 3);
+        let mut driver = driver(move |builder| {
+            builder.stream::<String, i64>("in").group_by_key("counts").windowed(WINDOWS, emission, || 0_u64, |_, count| *count += 1).to("out");
+        });
+        let (mut expected, mut time, mut late) = (BTreeMap::<(i64, String), u64>::new(), i64::MIN, 0);
+        for (at, (key, timestamp)) in records.iter().enumerate() {
+            if at == crash_at {
+                driver.crash_and_restore().unwrap();
+                late = 0; // counters are of this life
+            }
+            pipe(&mut driver, "in", &[(&key.to_string(), 0, *timestamp)]);
+            time = time.max(*timestamp);
+            let open: Vec<_> = (timestamp - 11..=*timestamp).filter(|start| start.rem_euclid(5) == 0 && start + 12 + 3 > time).collect();
+            late += u64::from(open.is_empty());
+            for start in open {
+                *expected.entry((start, key.to_string())).or_default() += 1;
+            }
+        }
+        if emission == Emission::OnWindowClose {
+            expected.retain(|(start, _), _| start + 12 + 3 <= time);
+        }
+        // On update the newest result of a window counts.
+        let results: BTreeMap<_, _> = read_windowed(&mut driver, "out").into_iter().map(|(key, start, _, count)| ((start, key), count.unwrap_or(0))).collect();
+        prop_assert_eq!(results, expected);
+        prop_assert_eq!(driver.dropped().late, late);
+    }
+
+    #[test]
+    fn stream_joins_equal_a_naive_recomputation(left in records(), right in records(), order in prop::collection::vec(any::<bool>(), 160), crash_at in 0_usize..160) {
+        const WINDOWS: JoinWindows = JoinWindows { before_ms: 4, after_ms: 9, grace_ms: 6 };
+        let mut driver = driver(|builder| {
+            let (left, right) = (builder.stream::<String, i64>("left"), builder.stream::<String, i64>("right"));
+            left.outer_join(&right, WINDOWS, "pairs", |_, left, right| (left.copied(), right.copied())).to("out");
+        });
+        let (mut left, mut right, mut all) = (left.into_iter(), right.into_iter(), Vec::new());
+        for is_left in order {
+            let next = if is_left { left.next() } else { right.next() };
+            all.extend(next.map(|(key, timestamp)| (is_left, key, timestamp)));
+        }
+        let (mut kept, mut time, mut expected, mut late) = (Vec::<(bool, u8, i64, i64)>::new(), i64::MIN, BTreeSet::new(), 0);
+        for (id, (is_left, key, timestamp)) in all.iter().enumerate() {
+            if id == crash_at {
+                driver.crash_and_restore().unwrap();
+                late = 0;
+            }
+            let (id, topic) = (id as i64, if *is_left { "left" } else { "right" });
+            pipe(&mut driver, topic, &[(&key.to_string(), id, *timestamp)]);
+            time = time.max(*timestamp);
+            let reach = if *is_left { WINDOWS.after_ms } else { WINDOWS.before_ms };
+            if timestamp + reach + WINDOWS.grace_ms < time {
+                late += 1;
+                continue;
+            }
+            for (other_is_left, other_key, other_time, other) in &kept {
+                let (l, r) = if *is_left { (timestamp, other_time) } else { (other_time, timestamp) };
+                let other_reach = if *other_is_left { WINDOWS.after_ms } else { WINDOWS.before_ms };
+                // A record whose window is closed is out, lone or not; who comes later does not find it.
+                let is_open = other_time + other_reach + WINDOWS.grace_ms >= time;
+                let is_in_reach = is_open && (l - WINDOWS.before_ms..=l + WINDOWS.after_ms).contains(r);
+                if other_is_left != is_left && other_key == key && is_in_reach {
+                    expected.insert(if *is_left { (Some(id), Some(*other)) } else { (Some(*other), Some(id)) });
+                }
+            }
+            kept.push((*is_left, *key, *timestamp, id));
+        }
+        for (is_left, _, timestamp, id) in kept {
+            let pair = if is_left { (Some(id), None) } else { (None, Some(id)) };
+            let is_paired = expected.iter().any(|(l, r)| l.is_some() && r.is_some() && if is_left { *l == Some(id) } else { *r == Some(id) });
+            let reach = if is_left { WINDOWS.after_ms } else { WINDOWS.before_ms };
+            if !is_paired && timestamp + reach + WINDOWS.grace_ms < time {
+                expected.insert(pair);
+            }
+        }
+        let results = read::<(Option<i64>, Option<i64>)>(&mut driver, "out");
+        let distinct: BTreeSet<_> = results.iter().filter_map(|it| it.1).collect();
+        prop_assert_eq!(distinct.len(), results.len(), "no pair comes twice");
+        prop_assert_eq!(distinct, expected);
+        prop_assert_eq!(driver.dropped().late, late);
+    }
+}
