@@ -3,7 +3,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
@@ -11,6 +12,12 @@ use tokio::sync::watch;
 pub trait Clock: Send + Sync + fmt::Debug {
     /// Milliseconds since 1970-01-01 UTC, as Kafka writes time.
     fn now_ms(&self) -> i64;
+
+    /// Milliseconds since some moment in the past. Never goes back and never jumps, as [`Self::now_ms`] does when someone sets the machine's
+    /// clock: what lapses after a time is counted by this one.
+    fn monotonic_ms(&self) -> i64 {
+        self.now_ms()
+    }
 
     /// Ends once this clock has moved on by `duration`.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -23,7 +30,12 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+        as_ms(since_epoch)
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        as_ms(START.elapsed())
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {

@@ -107,6 +107,10 @@ pub struct Limits {
     pub max_fetch_bytes: usize,
     /// The longest a Fetch may wait.
     pub max_fetch_wait: Duration,
+    /// `max.incremental.fetch.session.cache.slots`: clients whose fetches are remembered (KIP-227); others say all of it each time.
+    pub max_fetch_sessions: usize,
+    /// Partitions in all these sessions together.
+    pub max_fetch_session_partitions: usize,
     /// `connections.max.idle.ms`: a connection without a request for this long is closed.
     pub max_connection_idle: Duration,
     /// How long a client may pause inside a request: until it is whole it holds memory that others wait for.
@@ -137,6 +141,8 @@ impl Default for Limits {
             max_open_log_files: 400,
             max_fetch_bytes: 55 * 1024 * 1024,
             max_fetch_wait: Duration::from_secs(300),
+            max_fetch_sessions: 1_000,
+            max_fetch_session_partitions: 200_000,
             max_connection_idle: Duration::from_secs(600),
             max_request_pause: Duration::from_secs(30),
             max_response_write: Duration::from_secs(60),

@@ -22,6 +22,7 @@ mod codec;
 mod config;
 mod coordinator;
 mod disk;
+mod fetch_sessions;
 mod housekeeping;
 mod log;
 mod node;

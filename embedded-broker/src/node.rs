@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::coordinator::{Coordinator, OffsetsTopic};
+use crate::fetch_sessions::FetchSessions;
 use crate::log::{Environment, OpenFiles, Partition};
 use crate::producer_ids::ProducerIds;
 use crate::security::{BoundListener, LoginError, Progress, Security, Session};
@@ -31,6 +32,7 @@ pub(crate) struct Node {
     pub(crate) topics: Arc<Topics>,
     pub(crate) coordinator: Coordinator,
     pub(crate) producer_ids: ProducerIds,
+    pub(crate) fetch_sessions: FetchSessions,
     pub(crate) stats: Counters,
     pub(crate) environment: Arc<Environment>,
     /// Memory for requests and for responses. Two, so that a request that holds some never waits for its own response.
@@ -60,6 +62,7 @@ impl Node {
             topics,
             coordinator,
             producer_ids: ProducerIds::open(&config.data_dir, disk)?,
+            fetch_sessions: FetchSessions::new(config.limits.max_fetch_sessions, config.limits.max_fetch_session_partitions),
             stats: Counters::default(),
             environment,
             requests: Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES),

@@ -11,6 +11,8 @@ mod data;
 mod every_api;
 #[path = "wire/hostile.rs"]
 mod hostile;
+#[path = "wire/sessions.rs"]
+mod sessions;
 #[path = "wire/start.rs"]
 mod start;
 #[path = "wire/topics.rs"]

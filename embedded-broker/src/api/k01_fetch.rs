@@ -3,8 +3,8 @@
 //! - The batch that holds the offset comes whole, also when the offset is in its middle. An offset outside the log is an error at once.
 //! - Waits up to `max_wait_ms` for `min_bytes`; every append to one of the partitions wakes it. Errors are answered at once.
 //! - `max_bytes` and `partition_max_bytes` hold, but the first batch of the answer comes even if it is larger (KIP-74).
-//! - 7: fetch sessions (KIP-227) are declined in the protocol's own way: every answer says session 0, so clients send full requests.
-//! - 13: topics by id (KIP-516). 9: leader epochs are checked (KIP-320).
+//! - 7: fetch sessions (KIP-227): see `fetch_sessions`. A client that finds no room for one is answered session 0 and sends full requests.
+//! - 13: topics by id (KIP-516), in a session only if it was opened so. 9: leader epochs are checked (KIP-320).
 //! - Left out: transactions (the last stable offset is the high watermark), follower fetching, divergence (12: there are no followers).
 
 use std::ops::RangeInclusive;
@@ -16,12 +16,14 @@ use bytes::Bytes;
 use super::shared::{self, read_error};
 use super::{Api, Refusal, RequestContext};
 use crate::codec::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use crate::codec::messages::{FetchRequest, FetchResponse, TopicName};
+use crate::codec::messages::{FetchRequest, FetchResponse};
 use crate::codec::{ResponseError, error_code};
+use crate::fetch_sessions::{Asked, Fetching};
 use crate::log::{Offsets, Partition, Waiter};
 use crate::node::{Busy, Node};
 
 const READ_COMMITTED: i8 = 1;
+const FIRST_WITH_TOPIC_IDS: i16 = 13;
 
 pub(crate) struct Fetch;
 
@@ -33,10 +35,12 @@ impl Api for Fetch {
     type Response = FetchResponse;
 
     async fn handle(node: Arc<Node>, context: Arc<RequestContext>, request: FetchRequest) -> Result<FetchResponse, Refusal> {
-        if request.session_id != 0 {
-            return Ok(FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code()));
-        }
-        let wanted = Wanted::from_request(&node, &request);
+        let has_topic_ids = context.version >= FIRST_WITH_TOPIC_IDS;
+        let fetching = match node.fetch_sessions.begin(&request, has_topic_ids, node.clock().monotonic_ms()) {
+            Ok(fetching) => fetching,
+            Err(error) => return Ok(FetchResponse::default().with_error_code(error.code())),
+        };
+        let wanted = Wanted::of(&node, &request, &fetching.asked);
         let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(node.config.limits.max_fetch_wait);
         let waiter = Arc::new(Waiter::default());
         let mut timeout = None;
@@ -47,14 +51,16 @@ impl Api for Fetch {
             if looked.is_none_or(|looked| looked.is_outdated(appended_bytes, wanted.min_bytes)) {
                 let got = wanted.read();
                 if got.is_final || got.bytes >= wanted.min_bytes || max_wait.is_zero() {
-                    return Ok(wanted.response(wanted.admitted(&node, &context, got).await));
+                    return Ok(wanted.response(&node, fetching, wanted.admitted(&node, &context, got).await));
                 }
                 looked = Some(Look { appended_bytes, bytes: got.bytes });
             }
             let timeout = timeout.get_or_insert_with(|| node.clock().sleep(max_wait));
             tokio::select! {
                 () = waiter.woken() => {}
-                () = timeout => return Ok(wanted.response(wanted.admitted(&node, &context, wanted.read()).await)),
+                () = timeout => {
+                    return Ok(wanted.response(&node, fetching, wanted.admitted(&node, &context, wanted.read()).await));
+                }
             }
         }
     }
@@ -76,18 +82,12 @@ impl Look {
     }
 }
 
-/// A request with its partitions found.
+/// A request with its partitions found, in the order asked.
 struct Wanted {
-    topics: Vec<WantedTopic>,
+    partitions: Vec<WantedPartition>,
     min_bytes: usize,
     max_bytes: usize,
     read_committed: bool,
-}
-
-struct WantedTopic {
-    name: TopicName,
-    id: uuid::Uuid,
-    partitions: Vec<WantedPartition>,
 }
 
 struct WantedPartition {
@@ -106,43 +106,38 @@ struct Got {
 }
 
 impl Wanted {
-    fn from_request(node: &Node, request: &FetchRequest) -> Self {
-        let topics = request.topics.iter().map(|asked| {
-            let topic = shared::topic(node, &asked.topic, asked.topic_id);
-            let partitions = asked.partitions.iter().map(|partition| WantedPartition {
-                index: partition.partition,
-                log: shared::check_leader_epoch(partition.current_leader_epoch)
-                    .and_then(|()| shared::partition(&topic, partition.partition)),
-                offset: partition.fetch_offset,
-                max_bytes: usize::try_from(partition.partition_max_bytes).unwrap_or(0),
-            });
-            WantedTopic { name: asked.topic.clone(), id: asked.topic_id, partitions: partitions.collect() }
+    fn of(node: &Node, request: &FetchRequest, asked: &[Asked]) -> Self {
+        let by_topic = asked.chunk_by(|one, next| one.topic == next.topic);
+        let partitions = by_topic.flat_map(|of_topic| {
+            let topic = shared::topic(node, &of_topic[0].topic.name, of_topic[0].topic.id);
+            of_topic.iter().map(move |asked| WantedPartition {
+                index: asked.partition,
+                log: shared::check_leader_epoch(asked.current_leader_epoch).and_then(|()| shared::partition(&topic, asked.partition)),
+                offset: asked.offset,
+                max_bytes: usize::try_from(asked.max_bytes).unwrap_or(0),
+            })
         });
         Self {
-            topics: topics.collect(),
+            partitions: partitions.collect(),
             min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
             max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(node.config.limits.max_fetch_bytes),
             read_committed: request.isolation_level == READ_COMMITTED,
         }
     }
 
-    fn partitions(&self) -> impl Iterator<Item = &WantedPartition> {
-        self.topics.iter().flat_map(|topic| &topic.partitions)
-    }
-
     fn appended_bytes(&self) -> u64 {
-        self.partitions().filter_map(|partition| partition.log.as_ref().ok()).map(|log| log.appended_bytes()).sum()
+        self.partitions.iter().filter_map(|partition| partition.log.as_ref().ok()).map(|log| log.appended_bytes()).sum()
     }
 
     fn register(&self, waiter: &Arc<Waiter>) {
-        for log in self.partitions().filter_map(|partition| partition.log.as_ref().ok()) {
+        for log in self.partitions.iter().filter_map(|partition| partition.log.as_ref().ok()) {
             log.register(waiter);
         }
     }
 
     fn read(&self) -> Got {
-        let mut got = Got { partitions: Vec::new(), bytes: 0, is_final: self.topics.is_empty() };
-        for partition in self.partitions() {
+        let mut got = Got { partitions: Vec::new(), bytes: 0, is_final: self.partitions.is_empty() };
+        for partition in &self.partitions {
             let max_bytes = partition.max_bytes.min(self.max_bytes.saturating_sub(got.bytes));
             let result = partition.read(max_bytes, got.bytes == 0);
             match &result {
@@ -171,13 +166,20 @@ impl Wanted {
         got
     }
 
-    fn response(&self, got: Got) -> FetchResponse {
-        let mut results = got.partitions.into_iter();
-        let responses = self.topics.iter().map(|topic| {
-            let partitions = topic.partitions.iter().zip(&mut results).map(|(asked, result)| self.partition_data(asked, result));
-            FetchableTopicResponse::default().with_topic(topic.name.clone()).with_topic_id(topic.id).with_partitions(partitions.collect())
-        });
-        FetchResponse::default().with_responses(responses.collect())
+    fn response(&self, node: &Node, fetching: Fetching, got: Got) -> FetchResponse {
+        let results = self.partitions.iter().zip(got.partitions).map(|(asked, result)| self.partition_data(asked, result)).collect();
+        let answered = node.fetch_sessions.finish(fetching, results, node.clock().monotonic_ms());
+        let mut responses: Vec<FetchableTopicResponse> = Vec::new();
+        for (topic, data) in answered.partitions {
+            match responses.last_mut().filter(|last| last.topic == topic.name && last.topic_id == topic.id) {
+                Some(last) => last.partitions.push(data),
+                None => {
+                    let response = FetchableTopicResponse::default().with_topic(topic.name.clone()).with_topic_id(topic.id);
+                    responses.push(response.with_partitions(vec![data]));
+                }
+            }
+        }
+        FetchResponse::default().with_error_code(error_code(answered.error)).with_session_id(answered.session_id).with_responses(responses)
     }
 
     fn partition_data(&self, asked: &WantedPartition, result: Result<(Bytes, Offsets), ResponseError>) -> PartitionData {
