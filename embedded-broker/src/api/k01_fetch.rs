@@ -5,7 +5,9 @@
 //! - `max_bytes` and `partition_max_bytes` hold, but the first batch of the answer comes even if it is larger (KIP-74).
 //! - 7: fetch sessions (KIP-227): see `fetch_sessions`. A client that finds no room for one is answered session 0 and sends full requests.
 //! - 13: topics by id (KIP-516), in a session only if it was opened so. 9: leader epochs are checked (KIP-320).
-//! - Left out: transactions (the last stable offset is the high watermark), follower fetching, divergence (12: there are no followers).
+//! - read_committed reads up to the last stable offset, and is told which transactions in what it got were aborted (KIP-98); `min_bytes`
+//!   counts what it may read.
+//! - Left out: follower fetching, divergence (12: there are no followers).
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -15,11 +17,11 @@ use bytes::Bytes;
 
 use super::shared::{self, read_error};
 use super::{Api, Refusal, RequestContext};
-use crate::codec::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use crate::codec::messages::{FetchRequest, FetchResponse};
+use crate::codec::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
+use crate::codec::messages::{FetchRequest, FetchResponse, ProducerId};
 use crate::codec::{ResponseError, error_code};
 use crate::fetch_sessions::{Asked, Fetching};
-use crate::log::{Offsets, Partition, Waiter};
+use crate::log::{self, Offsets, Partition, Waiter, batch};
 use crate::node::{Busy, Node};
 
 const READ_COMMITTED: i8 = 1;
@@ -48,7 +50,8 @@ impl Api for Fetch {
         loop {
             wanted.register(&waiter);
             let appended_bytes = wanted.appended_bytes();
-            if looked.is_none_or(|looked| looked.is_outdated(appended_bytes, wanted.min_bytes)) {
+            // A marker of some bytes can make megabytes readable.
+            if wanted.read_committed || looked.is_none_or(|looked| looked.is_outdated(appended_bytes, wanted.min_bytes)) {
                 let got = wanted.read();
                 if got.is_final || got.bytes >= wanted.min_bytes || max_wait.is_zero() {
                     return Ok(wanted.response(&node, fetching, wanted.admitted(&node, &context, got).await));
@@ -97,9 +100,17 @@ struct WantedPartition {
     max_bytes: usize,
 }
 
+/// What a look at one partition found.
+struct Records {
+    bytes: Bytes,
+    offsets: Offsets,
+    /// What a read_committed reader must skip in it.
+    aborted: Vec<log::AbortedTransaction>,
+}
+
 /// One look at all partitions, in the order asked.
 struct Got {
-    partitions: Vec<Result<(Bytes, Offsets), ResponseError>>,
+    partitions: Vec<Result<Records, ResponseError>>,
     bytes: usize,
     /// Waiting would not change it.
     is_final: bool,
@@ -139,9 +150,9 @@ impl Wanted {
         let mut got = Got { partitions: Vec::new(), bytes: 0, is_final: self.partitions.is_empty() };
         for partition in &self.partitions {
             let max_bytes = partition.max_bytes.min(self.max_bytes.saturating_sub(got.bytes));
-            let result = partition.read(max_bytes, got.bytes == 0);
+            let result = partition.read(max_bytes, got.bytes == 0, self.read_committed);
             match &result {
-                Ok((bytes, _)) => got.bytes += bytes.len(),
+                Ok(records) => got.bytes += records.bytes.len(),
                 Err(_) => got.is_final = true,
             }
             got.partitions.push(result);
@@ -182,27 +193,41 @@ impl Wanted {
         FetchResponse::default().with_error_code(error_code(answered.error)).with_session_id(answered.session_id).with_responses(responses)
     }
 
-    fn partition_data(&self, asked: &WantedPartition, result: Result<(Bytes, Offsets), ResponseError>) -> PartitionData {
+    fn partition_data(&self, asked: &WantedPartition, result: Result<Records, ResponseError>) -> PartitionData {
         let data = PartitionData::default().with_partition_index(asked.index);
-        let (records, offsets, error) = match result {
-            Ok((records, offsets)) => (records, Some(offsets), None),
+        let (records, offsets, aborted, error) = match result {
+            Ok(Records { bytes, offsets, aborted }) => (bytes, Some(offsets), aborted, None),
             // A client that fetched out of range learns the range.
-            Err(error) => (Bytes::new(), asked.log.as_ref().ok().map(|log| log.offsets()), Some(error)),
+            Err(error) => (Bytes::new(), asked.log.as_ref().ok().map(|log| log.offsets()), Vec::new(), Some(error)),
         };
-        let offsets = offsets.unwrap_or(Offsets { log_start_offset: -1, high_watermark: -1 });
+        let offsets = offsets.unwrap_or(Offsets { log_start_offset: -1, high_watermark: -1, last_stable_offset: -1 });
+        let aborted = aborted.iter().map(|aborted| {
+            AbortedTransaction::default().with_producer_id(ProducerId(aborted.producer_id)).with_first_offset(aborted.first_offset)
+        });
         data.with_error_code(error_code(error))
             .with_high_watermark(offsets.high_watermark)
-            .with_last_stable_offset(offsets.high_watermark)
+            .with_last_stable_offset(offsets.last_stable_offset)
             .with_log_start_offset(offsets.log_start_offset)
-            .with_aborted_transactions(self.read_committed.then(Vec::new))
+            .with_aborted_transactions(self.read_committed.then(|| aborted.collect()))
             .with_records(Some(records))
     }
 }
 
 impl WantedPartition {
-    fn read(&self, max_bytes: usize, at_least_one: bool) -> Result<(Bytes, Offsets), ResponseError> {
+    fn read(&self, max_bytes: usize, at_least_one: bool, read_committed: bool) -> Result<Records, ResponseError> {
         let log = self.log.as_ref().map_err(|error| *error)?;
-        let records = log.read(self.offset, max_bytes, at_least_one).map_err(|error| read_error(log, &error))?;
-        Ok((records, log.offsets()))
+        // Before the data, so that what is read can't be newer than what is said to be stable.
+        let offsets = log.offsets();
+        let mut bytes = log.read(self.offset, max_bytes, at_least_one).map_err(|error| read_error(log, &error))?;
+        if !read_committed {
+            return Ok(Records { bytes, offsets: log.offsets(), aborted: Vec::new() });
+        }
+        let unstable = batch::headers(&bytes).find(|(_, header)| header.last_offset() >= offsets.last_stable_offset);
+        if let Some((at, _)) = unstable {
+            bytes.truncate(at);
+        }
+        let end = batch::headers(&bytes).last().map_or(self.offset, |(_, header)| header.last_offset() + 1);
+        let aborted = if bytes.is_empty() { Vec::new() } else { log.aborted_transactions(self.offset, end) };
+        Ok(Records { bytes, offsets, aborted })
     }
 }

@@ -3,7 +3,7 @@
 //! - Timestamps with a meaning: -1 latest (the high watermark), -2 earliest, -3 the largest timestamp (7, KIP-734), -4 earliest local
 //!   (8, KIP-405: all is local), -5 latest tiered (9, KIP-1005: nothing is). Any other: the first record at or after it; -1 when none is.
 //! - Inside a compressed batch the batch's first offset is given, which is at or before the record sought (see `Partition::offset_of_time`).
-//! - 4: leader epochs are checked (KIP-320). Left out: the isolation level makes no difference without transactions.
+//! - 2: read_committed sees the last stable offset as the end. 4: leader epochs are checked (KIP-320).
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use crate::log::{LEADER_EPOCH, TimedOffset};
 use crate::node::Node;
 use crate::topics::Topic;
 
+const READ_COMMITTED: i8 = 1;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -38,7 +39,10 @@ impl Api for ListOffsets {
         let answering = node.blocking(move |node| {
             let topics = request.topics.into_iter().map(|asked| {
                 let topic = shared::topic(node, &asked.name, uuid::Uuid::nil());
-                let partitions = asked.partitions.iter().map(|partition| answer(&topic, partition, context.version));
+                let partitions = asked
+                    .partitions
+                    .iter()
+                    .map(|partition| answer(&topic, partition, request.isolation_level == READ_COMMITTED, context.version));
                 let partitions = partitions.collect();
                 ListOffsetsTopicResponse::default().with_name(asked.name).with_partitions(partitions)
             });
@@ -48,9 +52,14 @@ impl Api for ListOffsets {
     }
 }
 
-fn answer(topic: &Result<Arc<Topic>, ResponseError>, asked: &ListOffsetsPartition, version: i16) -> ListOffsetsPartitionResponse {
+fn answer(
+    topic: &Result<Arc<Topic>, ResponseError>,
+    asked: &ListOffsetsPartition,
+    read_committed: bool,
+    version: i16,
+) -> ListOffsetsPartitionResponse {
     let response = ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
-    match find(topic, asked) {
+    match find(topic, asked, read_committed) {
         Ok(Some(found)) => {
             let response = response.with_offset(found.offset).with_timestamp(found.timestamp_ms);
             if version >= 4 { response.with_leader_epoch(LEADER_EPOCH) } else { response }
@@ -60,15 +69,23 @@ fn answer(topic: &Result<Arc<Topic>, ResponseError>, asked: &ListOffsetsPartitio
     }
 }
 
-fn find(topic: &Result<Arc<Topic>, ResponseError>, asked: &ListOffsetsPartition) -> Result<Option<TimedOffset>, ResponseError> {
+fn find(
+    topic: &Result<Arc<Topic>, ResponseError>,
+    asked: &ListOffsetsPartition,
+    read_committed: bool,
+) -> Result<Option<TimedOffset>, ResponseError> {
     shared::check_leader_epoch(asked.current_leader_epoch)?;
     let log = shared::partition(topic, asked.partition_index)?;
     let untimed = |offset| Some(TimedOffset { offset, timestamp_ms: -1 });
-    match asked.timestamp {
-        LATEST => Ok(untimed(log.offsets().high_watermark)),
-        EARLIEST | EARLIEST_LOCAL => Ok(untimed(log.offsets().log_start_offset)),
+    let offsets = log.offsets();
+    let end = if read_committed { offsets.last_stable_offset } else { offsets.high_watermark };
+    let found = match asked.timestamp {
+        LATEST => Ok(untimed(end)),
+        EARLIEST | EARLIEST_LOCAL => Ok(untimed(offsets.log_start_offset)),
         LATEST_TIERED => Ok(None),
         MAX_TIMESTAMP => log.offset_of_max_timestamp().map_err(|error| read_error(&log, &error)),
         timestamp_ms => log.offset_of_time(timestamp_ms).map_err(|error| read_error(&log, &error)),
-    }
+    };
+    // What is not stable yet is not there for read_committed.
+    Ok(found?.filter(|found| found.timestamp_ms < 0 || found.offset < end))
 }

@@ -1,6 +1,4 @@
-//! DescribeProducers: 0. Which idempotent producers a partition remembers (KIP-664).
-//!
-//! - Left out: transactions, so no producer has an open one.
+//! DescribeProducers: 0. Which producers a partition remembers, and which have a transaction open in it since which offset (KIP-664).
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -49,6 +47,6 @@ fn state(view: &ProducerView) -> ProducerState {
         .with_producer_epoch(i32::from(view.epoch))
         .with_last_sequence(view.last_sequence)
         .with_last_timestamp(view.last_timestamp_ms)
-        .with_coordinator_epoch(-1)
-        .with_current_txn_start_offset(-1)
+        .with_coordinator_epoch(view.coordinator_epoch)
+        .with_current_txn_start_offset(view.open_from.unwrap_or(-1))
 }

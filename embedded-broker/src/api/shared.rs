@@ -67,6 +67,7 @@ pub(super) fn append_error(partition: &Partition, error: &AppendError) -> Respon
         AppendError::Timestamp => ResponseError::InvalidTimestamp,
         AppendError::OutOfOrder { .. } => ResponseError::OutOfOrderSequenceNumber,
         AppendError::Fenced => ResponseError::InvalidProducerEpoch,
+        AppendError::NoTransaction => ResponseError::InvalidTxnState,
         AppendError::Deleted => ResponseError::UnknownTopicOrPartition,
         AppendError::Storage(error) => {
             tracing::error!(?partition, %error, "a batch could not be written; is the disk full?");

@@ -12,6 +12,7 @@ use super::partition::{Active, Partition, State};
 use super::producers::Verdict;
 use super::records::check_records;
 use super::segment::{ClosedSegment, Paths};
+use super::transactions::Marker;
 use crate::sync::lock;
 
 /// There is one replica and it never changes hands.
@@ -53,23 +54,37 @@ impl Partition {
             header = batch::check(&stamped)?;
             restamped = Some(stamped);
         }
-        let appended = self.append_checked(restamped.as_ref().unwrap_or(batch), header, &config, now_ms)?;
+        let appended = self.append_checked(restamped.as_ref().unwrap_or(batch), header, None, &config, now_ms)?;
         self.wake();
         Ok(appended)
     }
 
-    fn append_checked(&self, batch: &[u8], mut header: BatchHeader, config: &LogConfig, now_ms: i64) -> Result<Appended, AppendError> {
+    /// A batch that was found good; `marker`: what it says, if it ends a transaction.
+    pub(super) fn append_checked(
+        &self,
+        batch: &[u8],
+        mut header: BatchHeader,
+        marker: Option<Marker>,
+        config: &LogConfig,
+        now_ms: i64,
+    ) -> Result<Appended, AppendError> {
         let mut state = lock(&self.state);
         if state.deleted {
             return Err(AppendError::Deleted);
         }
         let log_start_offset = state.log_start_offset;
         let log_append_time_ms = if config.log_append_time { now_ms } else { NO_TIMESTAMP };
-        match state.producers.judge(&header) {
+        let verdict = match marker {
+            Some(_) if state.producers.admits_marker(header.producer_id, header.producer_epoch) => Verdict::New,
+            Some(_) => Verdict::Fenced,
+            None => state.producers.judge(&header),
+        };
+        match verdict {
             Verdict::New => {}
             Verdict::Duplicate { base_offset } => return Ok(Appended { base_offset, log_start_offset, log_append_time_ms }),
             Verdict::OutOfOrder { expected } => return Err(AppendError::OutOfOrder { expected, found: header.base_sequence }),
             Verdict::Fenced => return Err(AppendError::Fenced),
+            Verdict::NoTransaction => return Err(AppendError::NoTransaction),
         }
         self.roll_if_due(&mut state, header.size as u64, config, now_ms);
         header.base_offset = state.next_offset;
@@ -79,7 +94,13 @@ impl Partition {
         state.active.size += header.size as u64;
         state.appended_bytes += header.size as u64;
         state.active.first_append_ms.get_or_insert(now_ms);
-        state.producers.appended(&header, now_ms, config.max_producers);
+        match marker {
+            None => state.producers.appended(&header, now_ms, config.max_producers),
+            Some(marker) => {
+                let aborted = state.producers.ended(&header, marker, now_ms, config.max_producers);
+                state.aborted.extend(aborted);
+            }
+        }
         state.next_offset = header.last_offset() + 1;
         Ok(Appended { base_offset: header.base_offset, log_start_offset, log_append_time_ms })
     }
@@ -136,8 +157,8 @@ fn check_client_batch(batch: &[u8], header: &BatchHeader, config: &LogConfig, no
     if header.is_control() {
         return Err(AppendError::Invalid("control batches are the broker's own"));
     }
-    if header.is_transactional() {
-        return Err(AppendError::Invalid("transactions are not supported by this broker yet"));
+    if header.is_transactional() && header.producer_id == NO_PRODUCER_ID {
+        return Err(AppendError::Invalid("a transactional batch needs a producer id"));
     }
     if header.record_count == 0 || header.record_count - 1 != header.last_offset_delta {
         return Err(AppendError::Invalid("the record count and the last offset delta do not fit each other"));
@@ -191,6 +212,9 @@ pub(crate) enum AppendError {
     /// A newer incarnation has written.
     #[error("a producer with a newer epoch has written to this partition")]
     Fenced,
+    /// A batch of a transaction that has ended, or never began.
+    #[error("the batch belongs to a transaction that is not open in this partition")]
+    NoTransaction,
     /// The topic is gone.
     #[error("the topic was deleted")]
     Deleted,

@@ -1,17 +1,18 @@
 //! A segment's sparse index: where in the file an offset or a time is, to within some kilobytes.
 //!
-//! On disk (`.index`) it ends with a footer, and doubles as the segment's seal: it is written only after the log file was synced, so a
+//! On disk (`.index`) the segment's aborted transactions follow it, and it ends with a footer, and doubles as the segment's seal: it is written only after the log file was synced, so a
 //! segment whose footer is valid and names the log's size needs no scan. It is removed before anything more is appended. Both it and its
 //! loss are harmless: it is rebuilt from the log.
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
 
 use super::batch::{BatchHeader, NO_TIMESTAMP};
+use super::transactions::AbortedTransaction;
 
 const ENTRY_BYTES: usize = 24;
 /// Bytes of the footer: what [`Footer::read`] wants.
-pub(super) const FOOTER_BYTES: usize = 44;
-const MAGIC: u32 = 0x5745_4952;
+pub(super) const FOOTER_BYTES: usize = 52;
+const MAGIC: u32 = 0x5745_4953;
 
 /// Where a batch stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +66,17 @@ impl SparseIndex {
     }
 
     /// The index file of a segment that is complete and synced.
-    pub(super) fn encode(&self, log_size: u64, next_offset: i64) -> Vec<u8> {
-        let mut bytes = BytesMut::with_capacity(self.entries.len() * ENTRY_BYTES + FOOTER_BYTES);
+    pub(super) fn encode(&self, log_size: u64, next_offset: i64, aborted: &[AbortedTransaction]) -> Vec<u8> {
+        let mut bytes = BytesMut::with_capacity((self.entries.len() + aborted.len()) * ENTRY_BYTES + FOOTER_BYTES);
         for entry in &self.entries {
             bytes.put_i64(entry.base_offset);
             bytes.put_u64(entry.position);
             bytes.put_i64(entry.max_timestamp_before_ms);
+        }
+        for aborted in aborted {
+            bytes.put_i64(aborted.producer_id);
+            bytes.put_i64(aborted.first_offset);
+            bytes.put_i64(aborted.marker_offset);
         }
         let entries_crc = crc32c::crc32c(&bytes);
         let footer_at = bytes.len();
@@ -80,24 +86,32 @@ impl SparseIndex {
         bytes.put_i64(next_offset);
         bytes.put_i64(self.max_timestamp_ms);
         bytes.put_u64(self.bytes_since_entry);
+        bytes.put_u64(aborted.len() as u64);
         let footer_crc = crc32c::crc32c(&bytes[footer_at..]);
         bytes.put_u32(footer_crc);
         bytes.to_vec()
     }
 
-    /// Reads an index file back; `None` if it is damaged.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (mut entries, footer) = bytes.split_at_checked(bytes.len().checked_sub(FOOTER_BYTES)?)?;
+    /// Reads an index file back, with the segment's aborted transactions; `None` if it is damaged.
+    pub(super) fn decode(bytes: &[u8]) -> Option<(Self, Vec<AbortedTransaction>)> {
+        let (body, footer) = bytes.split_at_checked(bytes.len().checked_sub(FOOTER_BYTES)?)?;
         let footer = Footer::read(footer)?;
-        if crc32c::crc32c(entries) != footer.entries_crc || !entries.len().is_multiple_of(ENTRY_BYTES) {
+        if crc32c::crc32c(body) != footer.entries_crc || !body.len().is_multiple_of(ENTRY_BYTES) {
             return None;
         }
+        let aborted_bytes = usize::try_from(footer.aborted_count).ok()?.checked_mul(ENTRY_BYTES)?;
+        let (mut entries, mut rest) = body.split_at_checked(body.len().checked_sub(aborted_bytes)?)?;
         let mut index = Self { max_timestamp_ms: footer.max_timestamp_ms, bytes_since_entry: footer.bytes_since_entry, ..Self::default() };
         while entries.has_remaining() {
             let (base_offset, position) = (entries.get_i64(), entries.get_u64());
             index.entries.push(Entry { base_offset, position, max_timestamp_before_ms: entries.get_i64() });
         }
-        Some(index)
+        let mut aborted = Vec::new();
+        while rest.has_remaining() {
+            let (producer_id, first_offset) = (rest.get_i64(), rest.get_i64());
+            aborted.push(AbortedTransaction { producer_id, first_offset, marker_offset: rest.get_i64() });
+        }
+        Some((index, aborted))
     }
 }
 
@@ -109,6 +123,8 @@ pub(super) struct Footer {
     pub(super) next_offset: i64,
     pub(super) max_timestamp_ms: i64,
     bytes_since_entry: u64,
+    /// Aborted transactions whose markers are in the segment.
+    pub(super) aborted_count: u64,
 }
 
 impl Footer {
@@ -124,6 +140,7 @@ impl Footer {
             next_offset: footer.get_i64(),
             max_timestamp_ms: footer.get_i64(),
             bytes_since_entry: footer.get_u64(),
+            aborted_count: footer.get_u64(),
         })
     }
 }

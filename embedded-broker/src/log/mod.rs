@@ -1,7 +1,7 @@
 //! A partition's log: clients' record batches as bytes, in segments, with sparse indexes beside them.
 //!
 //! In reading order: `batch` (what a batch looks like, without decoding it), `records` (reading and building plain batches, for our own
-//! topics and for timestamps), `index`, `files`, `segment`, `producers` (idempotence), `partition` (the state), `append`, `read`, `recovery`,
+//! topics and for timestamps), `index`, `files`, `segment`, `producers` (idempotence, open transactions), `transactions` (markers and what was aborted), `partition` (the state), `append`, `read`, `recovery`,
 //! `retention`. Left out for now: compaction; its place is `retention`.
 
 mod append;
@@ -18,6 +18,7 @@ mod retention;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 pub(crate) use append::{AppendError, Appended, LEADER_EPOCH, Origin};
 pub(crate) use config::LogConfig;
@@ -25,3 +26,4 @@ pub(crate) use files::OpenFiles;
 pub(crate) use partition::{Environment, Offsets, Partition, Waiter};
 pub(crate) use producers::ProducerView;
 pub(crate) use read::{ReadError, TimedOffset};
+pub(crate) use transactions::{AbortedTransaction, Marker, ProducerEpoch};

@@ -14,6 +14,7 @@ use super::files::{LogFile, OpenFiles};
 use super::index::SparseIndex;
 use super::producers::{ProducerView, Producers};
 use super::segment::{ClosedSegment, Paths};
+use super::transactions::AbortedTransaction;
 use crate::clock::Clock;
 use crate::disk::{Disk, DiskFile};
 use crate::sync::{lock, read, write};
@@ -52,6 +53,8 @@ pub(super) struct State {
     pub(super) closed: VecDeque<Arc<ClosedSegment>>,
     pub(super) active: Active,
     pub(super) producers: Producers,
+    /// Aborted transactions of which something is still in the log, by their markers' offsets.
+    pub(super) aborted: VecDeque<AbortedTransaction>,
     /// Closed segments that are not sealed yet, with the producers as they were at their end, where that is known.
     pub(super) unsealed: Vec<(Arc<ClosedSegment>, Option<Producers>)>,
     /// Bytes appended since the log was opened. Never less.
@@ -77,6 +80,18 @@ pub(super) struct Active {
     pub(super) torn: bool,
 }
 
+impl State {
+    pub(super) fn offsets(&self) -> Offsets {
+        let last_stable_offset = self.producers.first_unstable_offset().unwrap_or(self.next_offset);
+        Offsets { log_start_offset: self.log_start_offset, high_watermark: self.next_offset, last_stable_offset }
+    }
+
+    /// The aborted transactions whose markers are in a segment.
+    pub(super) fn aborted_in(&self, offsets: std::ops::Range<i64>) -> Vec<AbortedTransaction> {
+        self.aborted.iter().filter(|aborted| offsets.contains(&aborted.marker_offset)).copied().collect()
+    }
+}
+
 impl Active {
     pub(super) fn new(paths: Paths, base_offset: i64) -> Self {
         let (file, index) = (LogFile::new(paths.log.clone()), SparseIndex::default());
@@ -89,6 +104,8 @@ impl Active {
 pub(crate) struct Offsets {
     pub(crate) log_start_offset: i64,
     pub(crate) high_watermark: i64,
+    /// Where the oldest open transaction begins, or the high watermark: read_committed reads no further.
+    pub(crate) last_stable_offset: i64,
 }
 
 /// A fetch that waits for any of its partitions to grow.
@@ -124,8 +141,7 @@ impl Partition {
     }
 
     pub(crate) fn offsets(&self) -> Offsets {
-        let state = lock(&self.state);
-        Offsets { log_start_offset: state.log_start_offset, high_watermark: state.next_offset }
+        lock(&self.state).offsets()
     }
 
     /// Bytes appended since the log was opened: how much there is to read now that was not there before.

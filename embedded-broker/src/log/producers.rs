@@ -1,26 +1,40 @@
-//! What a partition remembers of its idempotent producers (KIP-98): enough to recognise a retry and to notice a gap.
+//! What a partition remembers of its producers (KIP-98): enough to recognise a retry, to notice a gap, and to know who has a transaction
+//! open and since which offset.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bytes::{Buf as _, BufMut as _};
 
 use super::batch::{BatchHeader, NO_PRODUCER_ID};
+use super::transactions::{AbortedTransaction, Marker};
 
 /// Batches remembered per producer: as many as a client may have in flight.
 const BATCHES_REMEMBERED: usize = 5;
-const SNAPSHOT_MAGIC: u32 = 0x5752_5053;
+const SNAPSHOT_MAGIC: u32 = 0x5752_5054;
+/// The sequence of a batch the broker writes in a producer's name: offsets committed in a transaction, and markers.
+const NO_SEQUENCE: i32 = -1;
+/// No transaction is open, or no marker was seen.
+const NONE: i64 = -1;
 const CRC_BYTES: usize = 4;
 
 /// All producers of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Producers {
     by_id: HashMap<i64, Producer>,
+    /// First offset and producer of every open transaction.
+    open: BTreeSet<(i64, i64)>,
+    /// Producers whose transaction the coordinator is asked about at this moment, with their epochs. Not durable.
+    verifying: HashMap<i64, i16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Producer {
     epoch: i16,
     last_seen_ms: i64,
+    /// Where its open transaction begins.
+    open_from: Option<i64>,
+    /// Of the coordinator whose marker came last; -1 before the first.
+    coordinator_epoch: i32,
     /// Oldest first.
     batches: VecDeque<Batch>,
 }
@@ -44,6 +58,8 @@ pub(super) enum Verdict {
     OutOfOrder { expected: i32 },
     /// A newer incarnation of the producer has written.
     Fenced,
+    /// Part of a transaction that nobody has begun.
+    NoTransaction,
 }
 
 impl Producers {
@@ -52,12 +68,29 @@ impl Producers {
         if header.producer_id == NO_PRODUCER_ID {
             return Verdict::New;
         }
+        match self.judge_sequence(header) {
+            Verdict::New if header.is_transactional() && !self.may_continue(header) => Verdict::NoTransaction,
+            verdict => verdict,
+        }
+    }
+
+    /// Whether a batch belongs to a transaction that is open here, or about to be. Without this a batch that was under way when its
+    /// transaction ended would open one that nobody ends (KIP-890).
+    fn may_continue(&self, header: &BatchHeader) -> bool {
+        let is_open = |producer: &Producer| producer.open_from.is_some() && producer.epoch == header.producer_epoch;
+        self.by_id.get(&header.producer_id).is_some_and(is_open) || self.verifying.get(&header.producer_id) == Some(&header.producer_epoch)
+    }
+
+    fn judge_sequence(&self, header: &BatchHeader) -> Verdict {
         // A producer this partition does not know may start anywhere: what it wrote before may have been deleted.
         let Some(producer) = self.by_id.get(&header.producer_id) else {
             return Verdict::New;
         };
         if header.producer_epoch < producer.epoch {
             return Verdict::Fenced;
+        }
+        if header.base_sequence == NO_SEQUENCE {
+            return Verdict::New;
         }
         if header.producer_epoch > producer.epoch {
             return if header.base_sequence == 0 { Verdict::New } else { Verdict::OutOfOrder { expected: 0 } };
@@ -74,35 +107,85 @@ impl Producers {
         }
     }
 
-    /// Takes note of an appended batch, live and on recovery. `limit` bounds the producers: the one idle for longest goes.
+    /// Takes note of an appended batch of data, live and on recovery. `limit` bounds the producers: of those without an open
+    /// transaction, the one idle for longest goes.
     pub(super) fn appended(&mut self, header: &BatchHeader, now_ms: i64, limit: usize) {
         if header.producer_id == NO_PRODUCER_ID || header.is_control() {
             return;
         }
-        if self.by_id.len() >= limit && !self.by_id.contains_key(&header.producer_id) {
-            let idlest = self.by_id.iter().min_by_key(|(_, producer)| producer.last_seen_ms).map(|(id, _)| *id);
+        let producer = self.entry(header.producer_id, header.producer_epoch, now_ms, limit);
+        if header.base_sequence != NO_SEQUENCE {
+            if producer.batches.len() == BATCHES_REMEMBERED {
+                producer.batches.pop_front();
+            }
+            producer.batches.push_back(Batch {
+                first_sequence: header.base_sequence,
+                last_sequence: last_sequence(header),
+                base_offset: header.base_offset,
+                max_timestamp_ms: header.max_timestamp_ms,
+            });
+        }
+        if header.is_transactional() && producer.open_from.is_none() {
+            producer.open_from = Some(header.base_offset);
+            self.open.insert((header.base_offset, header.producer_id));
+            self.verifying.remove(&header.producer_id);
+        }
+    }
+
+    /// Takes note of an appended marker, live and on recovery; what it aborted, if it did and there was anything.
+    pub(super) fn ended(&mut self, header: &BatchHeader, marker: Marker, now_ms: i64, limit: usize) -> Option<AbortedTransaction> {
+        self.verifying.remove(&header.producer_id);
+        let producer = self.entry(header.producer_id, header.producer_epoch, now_ms, limit);
+        producer.coordinator_epoch = marker.coordinator_epoch;
+        let first_offset = producer.open_from.take()?;
+        self.open.remove(&(first_offset, header.producer_id));
+        let aborted = AbortedTransaction { producer_id: header.producer_id, first_offset, marker_offset: header.base_offset };
+        (!marker.is_commit).then_some(aborted)
+    }
+
+    /// The producer, as of this epoch: a newer one starts anew, but for a transaction that is still open.
+    fn entry(&mut self, producer_id: i64, epoch: i16, now_ms: i64, limit: usize) -> &mut Producer {
+        if self.by_id.len() >= limit && !self.by_id.contains_key(&producer_id) {
+            let idle = self.by_id.iter().filter(|(_, producer)| producer.open_from.is_none());
+            let idlest = idle.min_by_key(|(_, producer)| producer.last_seen_ms).map(|(id, _)| *id);
             idlest.map(|id| self.by_id.remove(&id));
         }
-        let fresh = || Producer { epoch: header.producer_epoch, last_seen_ms: now_ms, batches: VecDeque::new() };
-        let producer = self.by_id.entry(header.producer_id).or_insert_with(fresh);
-        if producer.epoch != header.producer_epoch {
-            *producer = fresh();
+        let producer = self.by_id.entry(producer_id).or_insert_with(|| Producer::new(epoch));
+        if producer.epoch != epoch {
+            let Producer { open_from, coordinator_epoch, .. } = *producer;
+            *producer = Producer { open_from, coordinator_epoch, ..Producer::new(epoch) };
         }
         producer.last_seen_ms = now_ms;
-        if producer.batches.len() == BATCHES_REMEMBERED {
-            producer.batches.pop_front();
+        producer
+    }
+
+    /// Whether a marker of this epoch may be written: not if a newer incarnation has been seen.
+    pub(super) fn admits_marker(&self, producer_id: i64, epoch: i16) -> bool {
+        self.by_id.get(&producer_id).is_none_or(|producer| producer.epoch <= epoch)
+    }
+
+    /// Lets the next batches of this producer open a transaction, until one does or a marker comes. `false`: one is open already.
+    pub(super) fn verify(&mut self, producer_id: i64, epoch: i16, limit: usize) -> bool {
+        let is_open = self.by_id.get(&producer_id).is_some_and(|producer| producer.open_from.is_some() && producer.epoch == epoch);
+        if !is_open && self.verifying.len() < limit {
+            self.verifying.insert(producer_id, epoch);
         }
-        producer.batches.push_back(Batch {
-            first_sequence: header.base_sequence,
-            last_sequence: last_sequence(header),
-            base_offset: header.base_offset,
-            max_timestamp_ms: header.max_timestamp_ms,
-        });
+        !is_open
+    }
+
+    /// The coordinator knows of no such transaction.
+    pub(super) fn refuse(&mut self, producer_id: i64) {
+        self.verifying.remove(&producer_id);
+    }
+
+    /// The first offset that belongs to an open transaction.
+    pub(super) fn first_unstable_offset(&self) -> Option<i64> {
+        self.open.first().map(|(offset, _)| *offset)
     }
 
     /// Forgets producers that have been silent since `since_ms`.
     pub(super) fn forget_silent(&mut self, since_ms: i64) {
-        self.by_id.retain(|_, producer| producer.last_seen_ms >= since_ms);
+        self.by_id.retain(|_, producer| producer.open_from.is_some() || producer.last_seen_ms >= since_ms);
     }
 
     /// What DescribeProducers tells, by producer id.
@@ -115,6 +198,8 @@ impl Producers {
                 epoch: producer.epoch,
                 last_sequence: producer.batches.back().map_or(-1, |batch| batch.last_sequence),
                 last_timestamp_ms: producer.batches.back().map_or(-1, |batch| batch.max_timestamp_ms),
+                coordinator_epoch: producer.coordinator_epoch,
+                open_from: producer.open_from,
             })
             .collect();
         views.sort_by_key(|view| view.producer_id);
@@ -129,6 +214,8 @@ impl Producers {
             bytes.put_i64(*id);
             bytes.put_i16(producer.epoch);
             bytes.put_i64(producer.last_seen_ms);
+            bytes.put_i64(producer.open_from.unwrap_or(NONE));
+            bytes.put_i32(producer.coordinator_epoch);
             bytes.put_u8(producer.batches.len() as u8);
             for batch in &producer.batches {
                 bytes.put_i32(batch.first_sequence);
@@ -152,6 +239,8 @@ impl Producers {
         while body.has_remaining() {
             let id = body.try_get_i64().ok()?;
             let (epoch, last_seen_ms) = (body.try_get_i16().ok()?, body.try_get_i64().ok()?);
+            let open_from = Some(body.try_get_i64().ok()?).filter(|offset| *offset != NONE);
+            let coordinator_epoch = body.try_get_i32().ok()?;
             let mut batches = VecDeque::new();
             for _ in 0..body.try_get_u8().ok()? {
                 batches.push_back(Batch {
@@ -161,7 +250,8 @@ impl Producers {
                     max_timestamp_ms: body.try_get_i64().ok()?,
                 });
             }
-            producers.by_id.insert(id, Producer { epoch, last_seen_ms, batches });
+            producers.open.extend(open_from.map(|offset| (offset, id)));
+            producers.by_id.insert(id, Producer { epoch, last_seen_ms, open_from, coordinator_epoch, batches });
         }
         Some(producers)
     }
@@ -174,6 +264,15 @@ pub(crate) struct ProducerView {
     pub(crate) epoch: i16,
     pub(crate) last_sequence: i32,
     pub(crate) last_timestamp_ms: i64,
+    pub(crate) coordinator_epoch: i32,
+    /// Where its open transaction begins.
+    pub(crate) open_from: Option<i64>,
+}
+
+impl Producer {
+    fn new(epoch: i16) -> Self {
+        Self { epoch, last_seen_ms: 0, open_from: None, coordinator_epoch: -1, batches: VecDeque::new() }
+    }
 }
 
 fn last_sequence(header: &BatchHeader) -> i32 {

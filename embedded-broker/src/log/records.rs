@@ -3,6 +3,7 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::batch::{self, BatchHeader, HEADER_BYTES, NO_PRODUCER_ID};
+use super::transactions::ProducerEpoch;
 
 /// One record of an uncompressed batch, borrowed from its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,25 @@ pub(crate) fn check_records(batch: &[u8], header: &BatchHeader) -> Result<(), Ma
 }
 
 /// Builds a batch of our own, all records with the same timestamp. The log gives it its offsets.
-pub(crate) fn build_batch<'a>(timestamp_ms: i64, records: impl IntoIterator<Item = (Option<&'a [u8]>, Option<&'a [u8]>)>) -> Bytes {
+pub(crate) fn build_batch<'a>(timestamp_ms: i64, records: impl IntoIterator<Item = RecordFields<'a>>) -> Bytes {
+    build(timestamp_ms, 0, ProducerEpoch { producer_id: NO_PRODUCER_ID, epoch: -1 }, records)
+}
+
+/// Builds a batch in a producer's name: part of its transaction, or the marker that ends it.
+pub(crate) fn build_producer_batch<'a>(
+    timestamp_ms: i64,
+    producer: ProducerEpoch,
+    is_marker: bool,
+    records: impl IntoIterator<Item = RecordFields<'a>>,
+) -> Bytes {
+    let control = if is_marker { batch::CONTROL } else { 0 };
+    build(timestamp_ms, batch::TRANSACTIONAL | control, producer, records)
+}
+
+/// A record's key and value.
+pub(crate) type RecordFields<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+fn build<'a>(timestamp_ms: i64, attributes: i16, producer: ProducerEpoch, records: impl IntoIterator<Item = RecordFields<'a>>) -> Bytes {
     let mut batch = BytesMut::zeroed(HEADER_BYTES);
     let mut count = 0;
     for (key, value) in records {
@@ -69,12 +88,12 @@ pub(crate) fn build_batch<'a>(timestamp_ms: i64, records: impl IntoIterator<Item
     header.put_i32(0);
     header.put_u8(2);
     header.put_u32(0);
-    header.put_i16(0);
+    header.put_i16(attributes);
     header.put_i32((count - 1).max(0));
     header.put_i64(timestamp_ms);
     header.put_i64(timestamp_ms);
-    header.put_i64(NO_PRODUCER_ID);
-    header.put_i16(-1);
+    header.put_i64(producer.producer_id);
+    header.put_i16(producer.epoch);
     header.put_i32(-1);
     header.put_i32(count);
     batch[..HEADER_BYTES].copy_from_slice(&header);

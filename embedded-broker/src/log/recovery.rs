@@ -1,16 +1,16 @@
 //! Opening a log again: sealed segments are trusted, the others scanned, and what is not a whole, sound batch is cut off.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::batch::BatchHeader;
 use super::config::LogConfig;
 use super::index::SparseIndex;
 use super::partition::{Active, Environment, Partition, State};
 use super::producers::Producers;
-use super::segment::{ClosedSegment, Paths, find_batch, read_footer, scan};
+use super::segment::{ClosedSegment, Found, Paths, find_batch_at, read_footer, scan};
+use super::transactions::{AbortedTransaction, read_marker};
 use crate::sync::lock;
 
 const LOG_START_FILE: &str = "log-start-offset";
@@ -30,6 +30,8 @@ impl Partition {
             config: &config,
             names: environment.disk.list(&folder)?,
             unsealed: Vec::new(),
+            aborted: BTreeMap::new(),
+            scanned_from: i64::MAX,
         };
         let state = opening.state(&name)?;
         let unsealed = opening.unsealed;
@@ -56,12 +58,13 @@ impl Partition {
     pub(super) fn seal_active(&self) -> io::Result<()> {
         let mut state = lock(&self.state);
         let next_offset = state.next_offset;
+        let aborted = state.aborted_in(state.active.base_offset..next_offset);
         let active = &mut state.active;
         if active.sealed || active.size == 0 {
             return Ok(());
         }
         self.environment.open(&active.file)?.sync()?;
-        let index = active.index.encode(active.size, next_offset);
+        let index = active.index.encode(active.size, next_offset, &aborted);
         self.disk().write_atomic(&active.paths.index, &index)?;
         active.sealed = true;
         self.write_snapshot(next_offset, &state.producers)
@@ -72,12 +75,17 @@ impl Partition {
         if !self.unsealed.swap(false, std::sync::atomic::Ordering::Relaxed) {
             return Ok(());
         }
-        let unsealed = std::mem::take(&mut lock(&self.state).unsealed);
-        for (segment, producers) in unsealed {
+        let mut state = lock(&self.state);
+        let unsealed: Vec<_> = std::mem::take(&mut state.unsealed)
+            .into_iter()
+            .map(|(segment, producers)| (state.aborted_in(segment.base_offset..segment.next_offset), segment, producers))
+            .collect();
+        drop(state);
+        for (aborted, segment, producers) in unsealed {
             if let Some(producers) = producers {
                 self.write_snapshot(segment.next_offset, &producers)?;
             }
-            segment.seal(&self.environment, self.config().index_interval_bytes)?;
+            segment.seal(&self.environment, self.config().index_interval_bytes, &aborted)?;
         }
         Ok(())
     }
@@ -102,6 +110,10 @@ struct Opening<'a> {
     config: &'a LogConfig,
     names: Vec<String>,
     unsealed: Vec<Arc<ClosedSegment>>,
+    /// By marker offset: what the seals tell, and what is found by reading again what has none.
+    aborted: BTreeMap<i64, AbortedTransaction>,
+    /// The first offset whose segment has no seal.
+    scanned_from: i64,
 }
 
 impl Opening<'_> {
@@ -118,6 +130,7 @@ impl Opening<'_> {
                 closed: VecDeque::new(),
                 active: Active::new(Paths::new(self.folder, stored_start), stored_start),
                 producers: self.snapshot(stored_start).map(|(_, producers)| producers).unwrap_or_default(),
+                aborted: VecDeque::new(),
                 unsealed: Vec::new(),
                 appended_bytes: 0,
                 deleted: false,
@@ -136,18 +149,23 @@ impl Opening<'_> {
             closed,
             active,
             producers: Producers::default(),
+            aborted: VecDeque::new(),
             unsealed: Vec::new(),
             appended_bytes: 0,
             deleted: false,
         };
         state.producers = self.producers(&mut state)?;
+        let start = state.log_start_offset;
+        state.aborted = std::mem::take(&mut self.aborted).into_values().filter(|aborted| aborted.marker_offset >= start).collect();
         Ok(state)
     }
 
     fn closed_segment(&mut self, name: &str, base_offset: i64) -> io::Result<Arc<ClosedSegment>> {
         let disk = self.environment.disk.as_ref();
         let paths = Paths::new(self.folder, base_offset);
-        if let Some(footer) = read_footer(disk, &paths, disk.size(&paths.log)?) {
+        if let Some(footer) = read_footer(disk, &paths, disk.size(&paths.log)?)
+            && self.take_aborted(&paths, footer.aborted_count)
+        {
             return Ok(Arc::new(ClosedSegment::from_footer(paths, base_offset, &footer)));
         }
         let (active, next_offset) = self.scanned(name, paths, base_offset)?;
@@ -156,13 +174,25 @@ impl Opening<'_> {
         Ok(segment)
     }
 
-    fn active_segment(&self, name: &str, base_offset: i64) -> io::Result<(Active, i64)> {
+    /// Takes note of what the seal says was aborted; `false`: it is damaged.
+    fn take_aborted(&mut self, paths: &Paths, count: u64) -> bool {
+        if count == 0 {
+            return true;
+        }
+        let stored = self.environment.disk.read(&paths.index).ok().and_then(|bytes| SparseIndex::decode(&bytes));
+        let is_sound = stored.is_some();
+        self.aborted.extend(stored.into_iter().flat_map(|(_, aborted)| aborted).map(|aborted| (aborted.marker_offset, aborted)));
+        is_sound
+    }
+
+    fn active_segment(&mut self, name: &str, base_offset: i64) -> io::Result<(Active, i64)> {
         let disk = self.environment.disk.as_ref();
         let paths = Paths::new(self.folder, base_offset);
         let size = disk.size(&paths.log)?;
         if let Some(footer) = read_footer(disk, &paths, size)
-            && let Some(index) = disk.read(&paths.index).ok().and_then(|bytes| SparseIndex::decode(&bytes))
+            && let Some((index, aborted)) = disk.read(&paths.index).ok().and_then(|bytes| SparseIndex::decode(&bytes))
         {
+            self.aborted.extend(aborted.into_iter().map(|aborted| (aborted.marker_offset, aborted)));
             let first_append_ms = (size > 0).then(|| self.environment.clock.now_ms());
             let active = Active { size, index, first_append_ms, sealed: true, ..Active::new(paths, base_offset) };
             return Ok((active, footer.next_offset));
@@ -171,7 +201,8 @@ impl Opening<'_> {
     }
 
     /// A segment whose every batch is held against its checksum; what follows the last sound one is cut off.
-    fn scanned(&self, name: &str, paths: Paths, base_offset: i64) -> io::Result<(Active, i64)> {
+    fn scanned(&mut self, name: &str, paths: Paths, base_offset: i64) -> io::Result<(Active, i64)> {
+        self.scanned_from = self.scanned_from.min(base_offset);
         let disk = self.environment.disk.as_ref();
         let empty = Active::new(paths, base_offset);
         let file = self.environment.open(&empty.file)?;
@@ -202,15 +233,24 @@ impl Opening<'_> {
         Ok((Active { size: sound, index, first_append_ms, ..empty }, next_offset))
     }
 
-    /// The newest sound snapshot, and on top of it every batch since.
-    fn producers(&self, state: &mut State) -> io::Result<Producers> {
-        let (from, mut producers) = self.snapshot(state.next_offset).unwrap_or((0, Producers::default()));
+    /// The newest sound snapshot from before what was scanned, and on top of it every batch since; so transactions that began before the
+    /// scanned part are known to whoever aborted them in it.
+    fn producers(&mut self, state: &mut State) -> io::Result<Producers> {
+        let up_to = state.next_offset.min(self.scanned_from);
+        let (from, mut producers) = self.snapshot(up_to).unwrap_or((0, Producers::default()));
+        let (limit, aborted) = (self.config.max_producers, &mut self.aborted);
         let mut replay = |file: &dyn crate::disk::DiskFile, position: u64, size: u64| {
-            find_batch(file, position, size, |header: &BatchHeader| {
-                if header.base_offset >= from {
-                    producers.appended(header, header.max_timestamp_ms, self.config.max_producers);
+            find_batch_at(file, position, size, |Found { position, header }| {
+                if header.base_offset < from {
+                    return Ok(false);
                 }
-                false
+                if !header.is_control() {
+                    producers.appended(header, header.max_timestamp_ms, limit);
+                } else if let Some(marker) = read_marker(file, *position, header.size)? {
+                    let ended = producers.ended(header, marker, header.max_timestamp_ms, limit);
+                    aborted.extend(ended.map(|ended| (ended.marker_offset, ended)));
+                }
+                Ok(false)
             })
         };
         for segment in state.closed.iter().filter(|segment| segment.next_offset > from) {

@@ -8,6 +8,7 @@ use super::batch::{self, BatchHeader, HEADER_BYTES};
 use super::files::LogFile;
 use super::index::{FOOTER_BYTES, Footer, SparseIndex};
 use super::partition::{Active, Environment};
+use super::transactions::AbortedTransaction;
 use crate::disk::{Disk, DiskFile};
 use crate::sync::lock;
 
@@ -72,7 +73,7 @@ impl ClosedSegment {
         }
         let stored = environment.disk.read(&self.paths.index).ok().and_then(|bytes| SparseIndex::decode(&bytes));
         let index = match stored {
-            Some(index) => index,
+            Some((index, _)) => index,
             None => rebuild_index(environment.open(&self.file)?.as_ref(), self.size, interval_bytes)?,
         };
         let index = Arc::new(index);
@@ -80,11 +81,11 @@ impl ClosedSegment {
         Ok(index)
     }
 
-    /// Syncs the log and writes the index, which says so.
-    pub(super) fn seal(&self, environment: &Environment, interval_bytes: u64) -> io::Result<()> {
+    /// Syncs the log and writes the index, which says so, with the transactions that were aborted in it.
+    pub(super) fn seal(&self, environment: &Environment, interval_bytes: u64, aborted: &[AbortedTransaction]) -> io::Result<()> {
         environment.open(&self.file)?.sync()?;
         let index = self.index(environment, interval_bytes)?;
-        environment.disk.write_atomic(&self.paths.index, &index.encode(self.size, self.next_offset))
+        environment.disk.write_atomic(&self.paths.index, &index.encode(self.size, self.next_offset, aborted))
     }
 
     /// Forgets the index when nobody has used it since the last call.
@@ -132,9 +133,19 @@ pub(super) struct Found {
 /// The first batch from `position` on that is wanted, by headers alone. `None`: none before `end`.
 pub(super) fn find_batch(
     file: &dyn DiskFile,
-    mut position: u64,
+    position: u64,
     end: u64,
     mut wanted: impl FnMut(&BatchHeader) -> bool,
+) -> io::Result<Option<Found>> {
+    find_batch_at(file, position, end, |found| Ok(wanted(&found.header)))
+}
+
+/// As [`find_batch`], for who also wants to know where each batch stands, and may fail.
+pub(super) fn find_batch_at(
+    file: &dyn DiskFile,
+    mut position: u64,
+    end: u64,
+    mut wanted: impl FnMut(&Found) -> io::Result<bool>,
 ) -> io::Result<Option<Found>> {
     let mut buffer = [0; STEP_BYTES];
     let (mut buffered_from, mut buffered) = (position, 0);
@@ -149,8 +160,9 @@ pub(super) fn find_batch(
         if position + header.size as u64 > end {
             return Err(corrupt(position, &batch::BatchError::Truncated));
         }
-        if wanted(&header) {
-            return Ok(Some(Found { position, header }));
+        let found = Found { position, header };
+        if wanted(&found)? {
+            return Ok(Some(found));
         }
         position += header.size as u64;
     }
