@@ -97,6 +97,8 @@ pub struct Limits {
     pub max_in_flight_bytes: usize,
     /// Users with a password on this broker.
     pub max_users: usize,
+    /// ACL bindings on this broker.
+    pub max_acls: usize,
     /// Topics on this broker.
     pub max_topics: usize,
     /// Partitions on this broker, all topics together.
@@ -136,6 +138,7 @@ impl Default for Limits {
             max_request_elements: 250_000,
             max_in_flight_bytes: 256 * 1024 * 1024,
             max_users: 10_000,
+            max_acls: 10_000,
             max_topics: 5_000,
             max_partitions: 20_000,
             max_open_log_files: 400,

@@ -52,12 +52,13 @@ impl Node {
             open_files: OpenFiles::new(config.limits.max_open_log_files),
             housekeeping: Notify::new(),
         });
+        let authenticates = listeners.iter().any(BoundListener::authenticates);
         let topics = Arc::new(Topics::open(&config.data_dir, Arc::clone(&environment), config.limits.clone())?);
         let offsets = OffsetsTopic::new(Arc::clone(&topics));
         let coordinator = Coordinator::open(config.groups.clone(), offsets, Arc::clone(&config.clock)).map_err(io::Error::other)?;
         Ok(Self {
             listeners: listeners.into_iter().map(Arc::new).collect(),
-            security: Security::open(&config.data_dir, Arc::clone(&disk), config.security.clone())?,
+            security: Security::open(&config.data_dir, &disk, config.security.clone(), authenticates)?,
             cluster_id: cluster_id(&config)?,
             topics,
             coordinator,

@@ -1,8 +1,12 @@
 //! Who gets in, over real sockets: TLS by rustls, logins by a SCRAM client of our own, and what must be kept out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
 
+#[path = "access/acls.rs"]
+mod acls;
 #[path = "access/client.rs"]
 mod client;
+#[path = "access/denied.rs"]
+mod denied;
 #[path = "access/hostile.rs"]
 mod hostile;
 #[path = "access/listeners.rs"]

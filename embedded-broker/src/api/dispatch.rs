@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
+use super::access::{Caller, Gate, Gated as _};
 use super::{APIS, Api, Refusal, RequestContext, k17_sasl_handshake, k18_api_versions, k36_sasl_authenticate};
 use crate::codec::guard::Guard;
 use crate::codec::{self, CodecError, FrameError, HeaderVersion as _, RequestHead};
@@ -46,8 +47,18 @@ impl Entry {
 async fn handle<A: Api>(node: Arc<Node>, context: Arc<RequestContext>, correlation_id: i32, body: Bytes) -> Answer {
     let version = context.version;
     let failed = |error: CodecError| error.of(A::NAME, version);
-    let request = codec::decode::<A::Request>(body, version).map_err(failed)?;
-    match A::handle(node, Arc::clone(&context), request).await {
+    let mut request = codec::decode::<A::Request>(body, version).map_err(failed)?;
+    let gate = Caller::restricted(&node, &context).map_or(Gate::Open, |caller| request.gate(&caller));
+    let answer = match gate {
+        Gate::Open => A::handle(node, Arc::clone(&context), request).await,
+        Gate::Then(change) => A::handle(node, Arc::clone(&context), request).await.map(|mut response| {
+            change(&mut response);
+            response
+        }),
+        Gate::Answer(response) => Ok(response),
+        Gate::Close(reason) => Err(Refusal::Close(reason)),
+    };
+    match answer {
         Ok(response) => {
             let frame = codec::encode_response(correlation_id, &response, version).map_err(failed)?;
             Ok(Some(Answered { frame, _context: Some(context) }))

@@ -1,8 +1,9 @@
 //! The requests this broker answers: one file per API key, one list.
 //!
 //! [`APIS`] is the list. Dispatch, the ApiVersions answer, request counters and the every-API tests are derived from it. To add an API:
-//! write `kNN_name.rs` with a type that implements [`Api`], declare the module, add it to the list.
+//! write `kNN_name.rs` with a type that implements [`Api`], declare the module, add it to the list, and say in `access` who may ask.
 
+mod access;
 mod dispatch;
 mod k00_produce;
 mod k01_fetch;
@@ -24,6 +25,9 @@ mod k20_delete_topics;
 mod k21_delete_records;
 mod k22_init_producer_id;
 mod k23_offset_for_leader_epoch;
+mod k29_describe_acls;
+mod k30_create_acls;
+mod k31_delete_acls;
 mod k32_describe_configs;
 mod k33_alter_configs;
 mod k35_describe_log_dirs;
@@ -81,6 +85,9 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k21_delete_records::DeleteRecords>(),
     Entry::of::<k22_init_producer_id::InitProducerId>(),
     Entry::of::<k23_offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    Entry::of::<k29_describe_acls::DescribeAcls>(),
+    Entry::of::<k30_create_acls::CreateAcls>(),
+    Entry::of::<k31_delete_acls::DeleteAcls>(),
     Entry::of::<k32_describe_configs::DescribeConfigs>(),
     Entry::of::<k33_alter_configs::AlterConfigs>(),
     Entry::of::<k35_describe_log_dirs::DescribeLogDirs>(),
@@ -129,7 +136,7 @@ pub(crate) trait Api: 'static {
     /// The versions it answers, and ApiVersions advertises.
     const VERSIONS: RangeInclusive<i16>;
     /// What is asked.
-    type Request: Decodable + HeaderVersion + Send;
+    type Request: Decodable + HeaderVersion + access::Gated<Self::Response> + Send;
     /// What is answered.
     type Response: Encodable + HeaderVersion + Send;
 

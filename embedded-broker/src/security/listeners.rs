@@ -19,6 +19,13 @@ pub(crate) struct BoundListener {
     pub(crate) tls: Option<Tls>,
 }
 
+impl BoundListener {
+    /// Clients say who they are: by a login, or by a certificate.
+    pub(crate) fn authenticates(&self) -> bool {
+        self.protocol.has_sasl() || self.tls.as_ref().is_some_and(|tls| tls.verifies_clients)
+    }
+}
+
 /// Holds the configuration against the rules. Reads the TLS files once for all listeners.
 pub(crate) fn check(listeners: &[Listener], security: &SecurityConfig) -> Result<Option<Tls>, ListenerError> {
     for (index, listener) in listeners.iter().enumerate() {

@@ -1,8 +1,9 @@
-//! Who gets in, and what he may do: listeners, TLS, logins, users.
+//! Who gets in, and what he may do: listeners, TLS, logins, users, ACLs.
 //!
 //! In reading order: `settings` (what may be chosen), `listeners` (what is refused), `tls`, `session` (a connection's login), `scram`,
-//! `users` (who may log in).
+//! `users` (who may log in), `acl` (who may do what; which API needs what stands in `crate::api::access`).
 
+mod acl;
 mod dn;
 mod listeners;
 mod principal;
@@ -13,12 +14,15 @@ mod settings;
 mod tls;
 mod users;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::Disk;
+use principal::Principal;
 
+pub(crate) use acl::{Acls, Binding, CLUSTER, Filter, Operation, PatternType, Permission, ResourceType};
 pub(crate) use dn::distinguished_name;
 pub use listeners::ListenerError;
 pub(crate) use listeners::{BoundListener, bind, check};
@@ -40,15 +44,21 @@ pub(crate) const MAX_SALT_BYTES: usize = 1_024;
 pub(crate) struct Security {
     pub(crate) config: SecurityConfig,
     pub(crate) users: Users,
+    /// `None`: nobody must say who he is, so everyone may do everything.
+    pub(crate) acls: Option<Acls>,
 }
 
 impl Security {
-    /// Opens what is on disk.
-    pub(crate) fn open(data_dir: &Path, disk: Arc<dyn Disk>, config: SecurityConfig) -> io::Result<Self> {
+    /// Opens what is on disk. `authenticates`: some listener wants to know who its clients are.
+    pub(crate) fn open(data_dir: &Path, disk: &Arc<dyn Disk>, config: SecurityConfig, authenticates: bool) -> io::Result<Self> {
         let folder = data_dir.join(FOLDER);
         disk.create_folder(&folder)?;
-        let users = Users::open(&folder, disk, config.bootstrap_admin.as_ref())?;
-        Ok(Self { config, users })
+        let admin = config.bootstrap_admin.as_ref();
+        let users = Users::open(&folder, Arc::clone(disk), admin)?;
+        let mut super_users: BTreeSet<String> = config.super_users.iter().cloned().collect();
+        super_users.extend(admin.map(|admin| Principal::user(&admin.user).to_string()));
+        let acls = authenticates.then(|| Acls::open(&folder, Arc::clone(disk), super_users)).transpose()?;
+        Ok(Self { config, users, acls })
     }
 
     /// How long a login lasts; `None`: as long as the connection.

@@ -63,6 +63,7 @@ fn what_a_listener_lacks_is_told() {
 fn each_listener_advertises_itself() {
     let workshop = Workshop::new();
     let mut config = workshop.config(&[Plaintext, SaslSsl]);
+    config.security.super_users = vec!["User:ANONYMOUS".into()];
     config.listeners[1].advertised = Some(("localhost".into(), 0));
     let broker = Broker::start(config).unwrap();
     let mut inside = Client::plain(&broker, Plaintext);

@@ -43,8 +43,10 @@ fn alter(client: &mut Client, deletions: Vec<ScramCredentialDeletion>, upsertion
     client.call(0, &request).results.iter().map(|result| (result.user.to_string(), result.error_code)).collect()
 }
 
-/// Error, mechanisms and iterations of each user, by name.
-fn describe(client: &mut Client, users: Option<&[&str]>) -> Vec<(String, i16, Vec<(i8, i32)>)> {
+/// A user, the error, mechanisms and iterations.
+type Described = (String, i16, Vec<(i8, i32)>);
+
+fn describe(client: &mut Client, users: Option<&[&str]>) -> Vec<Described> {
     let users = users.map(|users| users.iter().map(|user| UserName::default().with_name(text(user))).collect());
     let response = client.call(0, &DescribeUserScramCredentialsRequest::default().with_users(users));
     assert_eq!(response.error_code, 0);
@@ -70,7 +72,7 @@ fn users_come_log_in_and_go() {
     assert!(can_log_in(&broker, "SCRAM-SHA-512", "alice, =", "two"));
     assert!(!can_log_in(&broker, "SCRAM-SHA-512", "alice, =", "one"));
     let alice = ("alice, =".to_owned(), 0, vec![(SHA_256, 4_096), (SHA_512, 8_192)]);
-    assert_eq!(describe(&mut client, Some(&["alice, ="])), [alice.clone()]);
+    assert_eq!(describe(&mut client, Some(&["alice, ="])), std::slice::from_ref(&alice));
     assert_eq!(describe(&mut client, None), [(ADMIN.to_owned(), 0, vec![(SHA_256, 4_096), (SHA_512, 4_096)]), alice]);
     let absent = describe(&mut client, Some(&["bob", "eve", "eve"]));
     assert_eq!(absent, [("bob".to_owned(), ResourceNotFound.code(), vec![]), ("eve".to_owned(), DuplicateResource.code(), vec![])]);
