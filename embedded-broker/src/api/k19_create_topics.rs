@@ -9,14 +9,13 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::k32_describe_configs::{DEFAULT_CONFIG, DYNAMIC_TOPIC_CONFIG};
 use super::{Api, Refusal, RequestContext};
 use crate::codec::messages::create_topics_request::CreatableTopic;
 use crate::codec::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 use crate::codec::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use crate::codec::{ResponseError, text};
 use crate::node::Node;
-use crate::topics::configs::{Overrides, TOPIC_CONFIGS, find};
+use crate::topics::configs::{Overrides, Source, TOPIC_CONFIGS, find};
 use crate::topics::{NewTopic, is_internal};
 
 pub(crate) struct CreateTopics;
@@ -57,7 +56,7 @@ fn result(node: &Node, asked: &CreatableTopic, named_twice: bool, validate_only:
             .with_topic_id(created.id)
             .with_num_partitions(created.partitions)
             .with_replication_factor(1)
-            .with_configs(Some(configs(&created.overrides))),
+            .with_configs(Some(configs(node, &created.overrides))),
         Err((error, reason)) => {
             result.with_error_code(error.code()).with_error_message(Some(text(reason))).with_num_partitions(-1).with_replication_factor(-1)
         }
@@ -118,12 +117,12 @@ fn partitions(node: &Node, asked: &CreatableTopic) -> Result<i32, (ResponseError
     i32::try_from(indexes.len()).map_err(|_| (ResponseError::InvalidPartitions, "too many partitions".to_owned()))
 }
 
-fn configs(overrides: &Overrides) -> Vec<CreatableTopicConfigs> {
+fn configs(node: &Node, overrides: &Overrides) -> Vec<CreatableTopicConfigs> {
+    let broker = node.topics.broker_overrides();
     let configs = TOPIC_CONFIGS.iter().map(|key| {
-        let set = overrides.get(key.name);
-        let source = if set.is_some() { DYNAMIC_TOPIC_CONFIG } else { DEFAULT_CONFIG };
-        let value = set.map_or(key.default, String::as_str);
-        CreatableTopicConfigs::default().with_name(text(key.name)).with_value(Some(text(value))).with_config_source(source)
+        let (source, value) =
+            broker.values(overrides, key).next().map_or((Source::Default, key.default), |(source, _, value)| (source, value));
+        CreatableTopicConfigs::default().with_name(text(key.name)).with_value(Some(text(value))).with_config_source(source as i8)
     });
     configs.collect()
 }

@@ -4,6 +4,7 @@
 //! write `kNN_name.rs` with a type that implements [`Api`], declare the module, add it to the list, and say in `access` who may ask.
 
 mod access;
+mod broker_configs;
 mod dispatch;
 mod k00_produce;
 mod k01_fetch;

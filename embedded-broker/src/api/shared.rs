@@ -62,7 +62,7 @@ pub(super) fn advertised_port(context: &RequestContext) -> i32 {
 pub(super) fn append_error(partition: &Partition, error: &AppendError) -> ResponseError {
     match error {
         AppendError::Batch(error) => batch_error(*error),
-        AppendError::ManyBatches | AppendError::Invalid(_) => ResponseError::InvalidRecord,
+        AppendError::ManyBatches | AppendError::Invalid(_) | AppendError::NoKey { .. } => ResponseError::InvalidRecord,
         AppendError::TooLarge { .. } => ResponseError::MessageTooLarge,
         AppendError::Timestamp => ResponseError::InvalidTimestamp,
         AppendError::OutOfOrder { .. } => ResponseError::OutOfOrderSequenceNumber,
@@ -80,7 +80,7 @@ fn batch_error(error: crate::log::batch::BatchError) -> ResponseError {
     use crate::log::batch::BatchError;
     match error {
         BatchError::Magic(_) => ResponseError::UnsupportedForMessageFormat,
-        BatchError::Deltas => ResponseError::InvalidRecord,
+        BatchError::Deltas | BatchError::Contents => ResponseError::InvalidRecord,
         BatchError::Truncated | BatchError::Length(_) | BatchError::Crc => ResponseError::CorruptMessage,
     }
 }

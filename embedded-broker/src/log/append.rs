@@ -10,7 +10,7 @@ use super::batch::{self, BatchError, BatchHeader, NO_PRODUCER_ID, NO_TIMESTAMP, 
 use super::config::LogConfig;
 use super::partition::{Active, Partition, State};
 use super::producers::Verdict;
-use super::records::check_records;
+use super::records::{RecordFault, check_records};
 use super::segment::{ClosedSegment, Paths};
 use super::transactions::Marker;
 use crate::sync::lock;
@@ -45,16 +45,17 @@ impl Partition {
         if header.size != batch.len() {
             return Err(AppendError::ManyBatches);
         }
+        let mut changed = None;
         if origin == Origin::Client {
-            check_client_batch(batch, &header, &config, now_ms)?;
+            changed = check_client_batch(batch, &header, &config, now_ms)?;
         }
-        let mut restamped = None;
         if config.log_append_time {
-            let stamped = batch::with_log_append_time(batch, now_ms);
-            header = batch::check(&stamped)?;
-            restamped = Some(stamped);
+            changed = Some(batch::with_log_append_time(changed.as_ref().unwrap_or(batch), now_ms));
         }
-        let appended = self.append_checked(restamped.as_ref().unwrap_or(batch), header, None, &config, now_ms)?;
+        if let Some(changed) = &changed {
+            header = BatchHeader::read(changed)?;
+        }
+        let appended = self.append_checked(changed.as_ref().unwrap_or(batch), header, None, &config, now_ms)?;
         self.wake();
         Ok(appended)
     }
@@ -150,10 +151,9 @@ impl Partition {
     }
 }
 
-fn check_client_batch(batch: &[u8], header: &BatchHeader, config: &LogConfig, now_ms: i64) -> Result<(), AppendError> {
-    if header.size > config.max_message_bytes {
-        return Err(AppendError::TooLarge { size: header.size, max_bytes: config.max_message_bytes });
-    }
+/// Holds a client's batch to the rules. Returns it compressed anew if the topic wants it so.
+fn check_client_batch(batch: &[u8], header: &BatchHeader, config: &LogConfig, now_ms: i64) -> Result<Option<Bytes>, AppendError> {
+    check_size(header, config)?;
     if header.is_control() {
         return Err(AppendError::Invalid("control batches are the broker's own"));
     }
@@ -166,16 +166,34 @@ fn check_client_batch(batch: &[u8], header: &BatchHeader, config: &LogConfig, no
     if header.producer_id != NO_PRODUCER_ID && (header.base_sequence < 0 || header.producer_epoch < 0) {
         return Err(AppendError::Invalid("an idempotent batch needs a sequence and an epoch"));
     }
-    if !header.is_compressed() && check_records(batch, header).is_err() {
-        return Err(AppendError::Invalid("the records do not match the batch's header"));
-    }
     let oldest_ms = now_ms.saturating_sub(config.timestamp_before_max_ms);
     let newest_ms = now_ms.saturating_add(config.timestamp_after_max_ms);
     let has_time = header.base_timestamp_ms != NO_TIMESTAMP;
     if !config.log_append_time && has_time && (header.base_timestamp_ms < oldest_ms || header.max_timestamp_ms > newest_ms) {
         return Err(AppendError::Timestamp);
     }
-    Ok(())
+    check_contents(batch, header, config)
+}
+
+fn check_contents(batch: &[u8], header: &BatchHeader, config: &LogConfig) -> Result<Option<Bytes>, AppendError> {
+    let contents = batch::contents(batch, header, config.max_decompressed_bytes)?;
+    check_records(&contents, header, config.compacts).map_err(|fault| match fault {
+        RecordFault::Malformed => AppendError::Invalid("the records do not match the batch's header"),
+        RecordFault::NoKey { index } => AppendError::NoKey { index },
+    })?;
+    match config.compression {
+        Some(codec) if codec.id() != header.codec_id() => {
+            let anew = batch::with_contents(batch, codec, &codec.compress(&contents)?);
+            check_size(&BatchHeader::read(&anew)?, config)?;
+            Ok(Some(anew))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn check_size(header: &BatchHeader, config: &LogConfig) -> Result<(), AppendError> {
+    let (size, max_bytes) = (header.size, config.max_message_bytes);
+    if size > max_bytes { Err(AppendError::TooLarge { size, max_bytes }) } else { Ok(()) }
 }
 
 /// Why a batch was not appended.
@@ -190,6 +208,12 @@ pub(crate) enum AppendError {
     /// Against the rules.
     #[error("{0}")]
     Invalid(&'static str),
+    /// Compaction would not know what to do with it.
+    #[error("record {index} of the batch has no key, and the topic is compacted (cleanup.policy): give every record a key")]
+    NoKey {
+        /// Which record.
+        index: i64,
+    },
     /// Above the topic's limit.
     #[error("the record batch has {size} bytes, more than max.message.bytes ({max_bytes}); send smaller batches or raise it")]
     TooLarge {

@@ -4,7 +4,11 @@
 //! 21..23, last offset delta 23..27, base timestamp 27..35, max timestamp 35..43, producer id 43..51, producer epoch 51..53, base sequence
 //! 53..57, record count 57..61. The broker may change the first two fields and the epoch without touching the checksum.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+
+use super::compression::Codec;
 
 /// Bytes before the first record.
 pub(crate) const HEADER_BYTES: usize = 61;
@@ -79,6 +83,11 @@ impl BatchHeader {
         self.attributes & COMPRESSION_MASK != 0
     }
 
+    /// The number of its codec.
+    pub(super) fn codec_id(&self) -> i16 {
+        self.attributes & COMPRESSION_MASK
+    }
+
     pub(crate) fn is_control(&self) -> bool {
         self.attributes & CONTROL != 0
     }
@@ -124,6 +133,25 @@ pub(crate) fn with_log_append_time(batch: &[u8], now_ms: i64) -> Bytes {
     Bytes::from(batch)
 }
 
+/// The batch with other bytes behind its header, compressed as this codec does. Everything else stays as it was.
+pub(super) fn with_contents(batch: &[u8], codec: Codec, contents: &[u8]) -> Bytes {
+    let mut new = batch[..HEADER_BYTES].to_vec();
+    let attributes = i16_at(batch, ATTRIBUTES_AT) & !COMPRESSION_MASK | codec.id();
+    new[ATTRIBUTES_AT..ATTRIBUTES_AT + 2].copy_from_slice(&attributes.to_be_bytes());
+    new.extend_from_slice(contents);
+    let length = i32::try_from(new.len() - PREFIX_BYTES).unwrap_or(i32::MAX);
+    new[8..12].copy_from_slice(&length.to_be_bytes());
+    seal(&mut new);
+    Bytes::from(new)
+}
+
+/// What stands behind a whole batch's header, decompressed if need be, but no more than `max_bytes`.
+pub(super) fn contents<'a>(batch: &'a [u8], header: &BatchHeader, max_bytes: usize) -> Result<Cow<'a, [u8]>, BatchError> {
+    let contents = batch.get(HEADER_BYTES..header.size).ok_or(BatchError::Truncated)?;
+    let codec = Codec::from_id(header.codec_id()).ok_or(BatchError::Contents)?;
+    codec.decompress(contents, max_bytes).map_err(|_| BatchError::Contents)
+}
+
 /// Writes the checksum of a batch that is otherwise complete.
 pub(crate) fn seal(batch: &mut [u8]) {
     let crc = crc32c::crc32c(&batch[CRC_COVERS_FROM..]);
@@ -160,6 +188,9 @@ pub(crate) enum BatchError {
     /// Negative counts.
     #[error("the record batch has a negative record count or offset delta")]
     Deltas,
+    /// Not what the codec makes, or far too much.
+    #[error("the record batch can't be decompressed, or holds more than this broker opens")]
+    Contents,
 }
 
 fn i16_at(bytes: &[u8], at: usize) -> i16 {

@@ -6,6 +6,7 @@
 
 mod append;
 pub(crate) mod batch;
+mod compression;
 mod config;
 mod files;
 mod index;
@@ -21,6 +22,7 @@ mod tests;
 mod transactions;
 
 pub(crate) use append::{AppendError, Appended, LEADER_EPOCH, Origin};
+pub(crate) use compression::Codec;
 pub(crate) use config::LogConfig;
 pub(crate) use files::OpenFiles;
 pub(crate) use partition::{Environment, Offsets, Partition, Waiter};

@@ -16,7 +16,11 @@ pub(crate) struct Record<'a> {
 
 /// The records of one whole uncompressed batch. An `Err` ends the iteration.
 pub(crate) fn records(batch: &[u8]) -> impl Iterator<Item = Result<Record<'_>, Malformed>> {
-    let mut rest = batch.get(HEADER_BYTES..).unwrap_or_default();
+    records_in(batch.get(HEADER_BYTES..).unwrap_or_default())
+}
+
+/// The records behind a batch's header, decompressed. An `Err` ends the iteration.
+pub(super) fn records_in(mut rest: &[u8]) -> impl Iterator<Item = Result<Record<'_>, Malformed>> {
     let mut failed = false;
     std::iter::from_fn(move || {
         if rest.is_empty() || failed {
@@ -28,22 +32,37 @@ pub(crate) fn records(batch: &[u8]) -> impl Iterator<Item = Result<Record<'_>, M
     })
 }
 
-/// An uncompressed batch holds exactly the records its header says, with consecutive offsets.
-pub(crate) fn check_records(batch: &[u8], header: &BatchHeader) -> Result<(), Malformed> {
-    let mut rest = batch.get(HEADER_BYTES..header.size).ok_or(Malformed)?;
+/// What stands behind a batch's header, decompressed, is exactly the records the header says, with consecutive offsets; and all have keys
+/// where keys are wanted.
+pub(super) fn check_records(mut contents: &[u8], header: &BatchHeader, wants_keys: bool) -> Result<(), RecordFault> {
     let mut expected = 0;
-    while !rest.is_empty() {
-        let length = length(&mut rest).ok_or(Malformed)?;
-        let (mut record, after) = rest.split_at_checked(length).ok_or(Malformed)?;
-        rest = after;
-        record = record.get(1..).ok_or(Malformed)?;
-        varint(&mut record).ok_or(Malformed)?;
+    while !contents.is_empty() {
+        let length = length(&mut contents).ok_or(RecordFault::Malformed)?;
+        let (mut record, after) = contents.split_at_checked(length).ok_or(RecordFault::Malformed)?;
+        contents = after;
+        record = record.get(1..).ok_or(RecordFault::Malformed)?;
+        varint(&mut record).ok_or(RecordFault::Malformed)?;
         if varint(&mut record) != Some(expected) {
-            return Err(Malformed);
+            return Err(RecordFault::Malformed);
+        }
+        if wants_keys && varint(&mut record).ok_or(RecordFault::Malformed)? < 0 {
+            return Err(RecordFault::NoKey { index: expected });
         }
         expected += 1;
     }
-    if expected == i64::from(header.record_count) { Ok(()) } else { Err(Malformed) }
+    if expected == i64::from(header.record_count) { Ok(()) } else { Err(RecordFault::Malformed) }
+}
+
+/// What is wrong with a batch's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RecordFault {
+    /// Not what the header says.
+    Malformed,
+    /// A compacted topic keeps the last value of each key: what has no key has no place there.
+    NoKey {
+        /// Which record.
+        index: i64,
+    },
 }
 
 /// Builds a batch of our own, all records with the same timestamp. The log gives it its offsets.

@@ -13,7 +13,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::config::Limits;
 use crate::disk::{Disk as _, MemoryDisk};
-use crate::topics::configs::{Overrides, log_config};
+use crate::topics::configs::{BrokerOverrides, Overrides, log_config};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 const FIRST_SEGMENT: &str = "/p/00000000000000000000.log";
@@ -38,7 +38,7 @@ impl World {
             open_files: OpenFiles::new(4),
             housekeeping: Notify::new(),
         };
-        let config = log_config(&self.overrides, &Limits::default());
+        let config = log_config(&self.overrides, &BrokerOverrides::default(), &Limits::default());
         Partition::open("t-0".into(), PathBuf::from("/p"), Arc::new(environment), Arc::new(config)).unwrap()
     }
 

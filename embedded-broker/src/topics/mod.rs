@@ -15,9 +15,10 @@ use uuid::Uuid;
 
 use crate::codec::ResponseError;
 use crate::config::Limits;
+use crate::disk::Disk;
 use crate::log::{Environment, Partition};
 use crate::sync::{lock, read, write};
-use configs::{Overrides, log_config};
+use configs::{BROKER_CONFIGS_FILE, BrokerOverrides, Overrides, log_config};
 use file::{TOPIC_FILE, TopicFile};
 
 const TOPICS_FOLDER: &str = "topics";
@@ -71,6 +72,8 @@ pub(crate) struct Topics {
     folder: PathBuf,
     environment: Arc<Environment>,
     limits: Limits,
+    broker_configs: PathBuf,
+    broker_overrides: RwLock<BrokerOverrides>,
     map: RwLock<Map>,
     changing: Mutex<()>,
 }
@@ -86,7 +89,10 @@ impl Topics {
     pub(crate) fn open(data_dir: &Path, environment: Arc<Environment>, limits: Limits) -> io::Result<Self> {
         let folder = data_dir.join(TOPICS_FOLDER);
         environment.disk.create_folder(&folder)?;
-        let topics = Self { folder, environment, limits, map: RwLock::default(), changing: Mutex::default() };
+        let broker_configs = data_dir.join(BROKER_CONFIGS_FILE);
+        let broker_overrides = RwLock::new(read_broker_overrides(&broker_configs, environment.disk.as_ref())?);
+        let topics =
+            Self { folder, environment, limits, broker_configs, broker_overrides, map: RwLock::default(), changing: Mutex::default() };
         for name in topics.environment.disk.list(&topics.folder)? {
             // File managers leave files of their own everywhere.
             if name.contains(ID_SEPARATOR) || name.starts_with(DELETED_PREFIX) {
@@ -140,7 +146,7 @@ impl Topics {
         indexes: std::ops::Range<i32>,
         overrides: &Overrides,
     ) -> io::Result<Vec<Arc<Partition>>> {
-        let config = Arc::new(log_config(overrides, &self.limits));
+        let config = Arc::new(log_config(overrides, &read(&self.broker_overrides), &self.limits));
         let open = |index: i32| {
             let folder = folder.join(index.to_string());
             Partition::open(format!("{name}-{index}"), folder, Arc::clone(&self.environment), Arc::clone(&config)).map(Arc::new)
@@ -176,9 +182,7 @@ impl Topics {
         if new.partitions < 1 {
             return Err(TopicError::Partitions(format!("a topic has at least one partition, not {}", new.partitions)));
         }
-        for (name, value) in &new.overrides {
-            check_config(name, value)?;
-        }
+        self.check_configs(&new.overrides)?;
         let map = read(&self.map);
         if map.by_name.len() >= self.limits.max_topics {
             return Err(TopicError::Limit(format!("this broker holds at most {} topics; delete some first", self.limits.max_topics)));
@@ -268,19 +272,48 @@ impl Topics {
     /// Replaces what is set on a topic. Waits for the disk.
     pub(crate) fn set_overrides(&self, topic: &Topic, overrides: Overrides, validate_only: bool) -> Result<(), TopicError> {
         let _change = lock(&self.changing);
-        for (name, value) in &overrides {
-            check_config(name, value)?;
-        }
+        self.check_configs(&overrides)?;
         if validate_only {
             return Ok(());
         }
         self.write_file(topic, topic.partition_count(), overrides.clone())?;
-        let config = Arc::new(log_config(&overrides, &self.limits));
         *write(&topic.overrides) = overrides;
+        self.configure(topic);
+        Ok(())
+    }
+
+    /// What is set on the broker itself, and gives topics their defaults.
+    pub(crate) fn broker_overrides(&self) -> BrokerOverrides {
+        read(&self.broker_overrides).clone()
+    }
+
+    /// Replaces what is set on the broker. Every topic obeys at once. Waits for the disk.
+    pub(crate) fn set_broker_overrides(&self, overrides: BrokerOverrides, validate_only: bool) -> Result<(), TopicError> {
+        let _change = lock(&self.changing);
+        for (name, value) in overrides.broker.iter().chain(&overrides.cluster) {
+            configs::validate_server(name, value).map_err(TopicError::Config)?;
+        }
+        configs::check_together(&Overrides::new(), &overrides).map_err(TopicError::Config)?;
+        if validate_only {
+            return Ok(());
+        }
+        self.environment.disk.write_atomic(&self.broker_configs, overrides.encode().as_bytes())?;
+        *write(&self.broker_overrides) = overrides;
+        self.all().iter().for_each(|topic| self.configure(topic));
+        Ok(())
+    }
+
+    /// Tells a topic's logs what they obey now.
+    fn configure(&self, topic: &Topic) {
+        let config = Arc::new(log_config(&read(&topic.overrides), &read(&self.broker_overrides), &self.limits));
         for partition in topic.partitions() {
             partition.set_config(Arc::clone(&config));
         }
-        Ok(())
+    }
+
+    fn check_configs(&self, overrides: &Overrides) -> Result<(), TopicError> {
+        overrides.iter().try_for_each(|(name, value)| configs::validate(name, value)).map_err(TopicError::Config)?;
+        configs::check_together(overrides, &read(&self.broker_overrides)).map_err(TopicError::Config)
     }
 
     fn write_file(&self, topic: &Topic, partitions: i32, overrides: Overrides) -> io::Result<()> {
@@ -314,12 +347,17 @@ pub(crate) fn validate_name(name: &str) -> Result<(), TopicError> {
     Err(TopicError::Name(reason))
 }
 
-fn check_config(name: &str, value: &str) -> Result<(), TopicError> {
-    configs::validate(name, value).map_err(TopicError::Config)?;
-    if value.contains(char::is_control) {
-        return Err(TopicError::Config(format!("the value of {name} contains a control character")));
+fn read_broker_overrides(path: &Path, disk: &dyn Disk) -> io::Result<BrokerOverrides> {
+    let text = match disk.read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BrokerOverrides::default()),
+        text => text?,
+    };
+    let text = String::from_utf8_lossy(&text);
+    let (overrides, unread) = BrokerOverrides::decode(&text);
+    if !unread.is_empty() {
+        tracing::warn!(file = %path.display(), lines = unread.len(), "lines of the broker's configs can't be understood; they do not count");
     }
-    Ok(())
+    Ok(overrides)
 }
 
 /// Why topics stayed as they were.
