@@ -5,6 +5,8 @@
 mod client;
 #[path = "wire/cluster.rs"]
 mod cluster;
+#[path = "wire/configs.rs"]
+mod configs;
 #[path = "wire/data.rs"]
 mod data;
 #[path = "wire/every_api.rs"]

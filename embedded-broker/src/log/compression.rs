@@ -173,7 +173,8 @@ mod tests {
         for codec in &CODECS[1..] {
             let bytes = codec.compress(&[7; 5_000]).unwrap();
             for at in 0..bytes.len() {
-                assert!(codec.decompress(&bytes[..at], 10_000).is_err() || at < 2, "{codec:?} cut at {at}");
+                let cut = codec.decompress(&bytes[..at], 10_000);
+                assert!(cut.is_err() || cut.is_ok_and(|plain| [7; 5_000].starts_with(&plain)), "{codec:?} cut at {at}");
                 let mut damaged = bytes.clone();
                 damaged[at] ^= 0x40;
                 // An error or other bytes, but an end, and a bounded one.

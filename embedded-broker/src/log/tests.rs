@@ -15,6 +15,8 @@ use crate::config::Limits;
 use crate::disk::{Disk as _, MemoryDisk};
 use crate::topics::configs::{BrokerOverrides, Overrides, log_config};
 
+mod compression;
+
 const NOW_MS: i64 = 1_700_000_000_000;
 const FIRST_SEGMENT: &str = "/p/00000000000000000000.log";
 
