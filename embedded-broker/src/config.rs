@@ -99,6 +99,8 @@ pub struct Limits {
     pub max_users: usize,
     /// ACL bindings on this broker.
     pub max_acls: usize,
+    /// Quotas on this broker.
+    pub max_quotas: usize,
     /// Topics on this broker.
     pub max_topics: usize,
     /// Partitions on this broker, all topics together.
@@ -141,6 +143,7 @@ impl Default for Limits {
             max_in_flight_bytes: 256 * 1024 * 1024,
             max_users: 10_000,
             max_acls: 10_000,
+            max_quotas: 10_000,
             max_topics: 5_000,
             max_partitions: 20_000,
             max_open_log_files: 400,

@@ -13,5 +13,7 @@ mod hostile;
 mod listeners;
 #[path = "access/login.rs"]
 mod login;
+#[path = "access/quotas.rs"]
+mod quotas;
 #[path = "access/users.rs"]
 mod users;

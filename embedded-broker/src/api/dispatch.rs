@@ -4,12 +4,14 @@ use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::access::{Caller, Gate, Gated as _};
+use super::access::{Caller, Change, Gate, Gated as _};
+use super::throttle::Account;
 use super::{APIS, Api, Refusal, RequestContext, k17_sasl_handshake, k18_api_versions, k36_sasl_authenticate};
 use crate::codec::guard::Guard;
 use crate::codec::{self, CodecError, FrameError, HeaderVersion as _, RequestHead};
@@ -47,17 +49,23 @@ impl Entry {
 async fn handle<A: Api>(node: Arc<Node>, context: Arc<RequestContext>, correlation_id: i32, body: Bytes) -> Answer {
     let version = context.version;
     let failed = |error: CodecError| error.of(A::NAME, version);
+    let mut account = Account::open::<A>(&node, &context, body.len());
     let mut request = codec::decode::<A::Request>(body, version).map_err(failed)?;
     let gate = Caller::restricted(&node, &context).map_or(Gate::Open, |caller| request.gate(&caller));
-    let answer = match gate {
-        Gate::Open => A::handle(node, Arc::clone(&context), request).await,
-        Gate::Then(change) => A::handle(node, Arc::clone(&context), request).await.map(|mut response| {
-            change(&mut response);
-            response
-        }),
+    let told_by_quota = account.as_mut().and_then(|account| request.meter(account));
+    let handling = A::handle(node, Arc::clone(&context), request);
+    let mut answer = match gate {
+        Gate::Open => on_account(handling, account.as_mut()).await,
+        Gate::Then(told_by_access) => on_account(handling, account.as_mut()).await.map(|response| told(response, told_by_access)),
         Gate::Answer(response) => Ok(response),
         Gate::Close(reason) => Err(Refusal::Close(reason)),
     };
+    if let Some(told_by_quota) = told_by_quota {
+        answer = answer.map(|response| told(response, told_by_quota));
+    }
+    if let Some(account) = account {
+        account.settle::<A>(answer.as_mut().ok());
+    }
     match answer {
         Ok(response) => {
             let frame = codec::encode_response(correlation_id, &response, version).map_err(failed)?;
@@ -66,6 +74,27 @@ async fn handle<A: Api>(node: Arc<Node>, context: Arc<RequestContext>, correlati
         Err(Refusal::NoResponse) => Ok(None),
         Err(Refusal::Close(reason)) => Err(Dropped::Refused(reason)),
     }
+}
+
+fn told<R>(mut response: R, change: Change<R>) -> R {
+    change(&mut response);
+    response
+}
+
+/// Counts the time on a worker thread, where someone pays for it.
+async fn on_account<T>(work: impl Future<Output = T>, account: Option<&mut Account>) -> T {
+    let Some(account) = account else { return work.await };
+    let mut work = pin!(work);
+    let mut cpu = Duration::ZERO;
+    let done = poll_fn(|task| {
+        let start = Instant::now();
+        let polled = work.as_mut().poll(task);
+        cpu += start.elapsed();
+        polled
+    });
+    let done = done.await;
+    account.count_cpu(cpu);
+    done
 }
 
 /// What goes back to the client: a frame, or nothing when it asked for nothing.

@@ -40,6 +40,8 @@ mod k44_incremental_alter_configs;
 mod k45_alter_partition_reassignments;
 mod k46_list_partition_reassignments;
 mod k47_offset_delete;
+mod k48_describe_client_quotas;
+mod k49_alter_client_quotas;
 mod k50_describe_user_scram_credentials;
 mod k51_alter_user_scram_credentials;
 mod k55_describe_quorum;
@@ -51,6 +53,7 @@ mod k72_push_telemetry;
 mod k74_list_config_resources;
 mod k75_describe_topic_partitions;
 mod shared;
+mod throttle;
 
 use std::future::Future;
 use std::ops::RangeInclusive;
@@ -100,6 +103,8 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k45_alter_partition_reassignments::AlterPartitionReassignments>(),
     Entry::of::<k46_list_partition_reassignments::ListPartitionReassignments>(),
     Entry::of::<k47_offset_delete::OffsetDelete>(),
+    Entry::of::<k48_describe_client_quotas::DescribeClientQuotas>(),
+    Entry::of::<k49_alter_client_quotas::AlterClientQuotas>(),
     Entry::of::<k50_describe_user_scram_credentials::DescribeUserScramCredentials>(),
     Entry::of::<k51_alter_user_scram_credentials::AlterUserScramCredentials>(),
     Entry::of::<k55_describe_quorum::DescribeQuorum>(),
@@ -139,7 +144,7 @@ pub(crate) trait Api: 'static {
     /// What is asked.
     type Request: Decodable + HeaderVersion + access::Gated<Self::Response> + Send;
     /// What is answered.
-    type Response: Encodable + HeaderVersion + Send;
+    type Response: Encodable + HeaderVersion + throttle::Throttled + Send;
 
     /// Does the work. Requests of one connection are handled one after the other; those of different connections at once.
     ///

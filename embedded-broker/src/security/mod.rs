@@ -1,12 +1,14 @@
-//! Who gets in, and what he may do: listeners, TLS, logins, users, ACLs.
+//! Who gets in, and what he may do: listeners, TLS, logins, users, ACLs, quotas.
 //!
 //! In reading order: `settings` (what may be chosen), `listeners` (what is refused), `tls`, `session` (a connection's login), `scram`,
-//! `users` (who may log in), `acl` (who may do what; which API needs what stands in `crate::api::access`).
+//! `users` (who may log in), `acl` (who may do what; which API needs what stands in
+//! `crate::api::access`), `quota` (how much).
 
 mod acl;
 mod dn;
 mod listeners;
 mod principal;
+mod quota;
 mod scram;
 mod secret;
 mod session;
@@ -26,6 +28,7 @@ pub(crate) use acl::{Acls, Binding, CLUSTER, Filter, Operation, PatternType, Per
 pub(crate) use dn::distinguished_name;
 pub use listeners::ListenerError;
 pub(crate) use listeners::{BoundListener, bind, check};
+pub(crate) use quota::{Entity, EntityType, Named, QuotaKey, Quotas, Used};
 pub(crate) use scram::{MAX_ITERATIONS, MIN_ITERATIONS, ScramCredential, ScramHash};
 pub use secret::Secret;
 pub(crate) use session::{ChooseError, LoginError, NotAdmitted, Progress, Session};
@@ -46,6 +49,7 @@ pub(crate) struct Security {
     pub(crate) users: Users,
     /// `None`: nobody must say who he is, so everyone may do everything.
     pub(crate) acls: Option<Acls>,
+    pub(crate) quotas: Quotas,
 }
 
 impl Security {
@@ -58,7 +62,8 @@ impl Security {
         let mut super_users: BTreeSet<String> = config.super_users.iter().cloned().collect();
         super_users.extend(admin.map(|admin| Principal::user(&admin.user).to_string()));
         let acls = authenticates.then(|| Acls::open(&folder, Arc::clone(disk), super_users)).transpose()?;
-        Ok(Self { config, users, acls })
+        let quotas = Quotas::open(&folder, Arc::clone(disk))?;
+        Ok(Self { config, users, acls, quotas })
     }
 
     /// How long a login lasts; `None`: as long as the connection.

@@ -22,6 +22,11 @@ impl Principal {
     pub(crate) fn anonymous() -> Self {
         Self::user(ANONYMOUS)
     }
+
+    /// The name without `User:`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 impl fmt::Display for Principal {

@@ -8,6 +8,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::listeners::BoundListener;
 use super::principal::Principal;
@@ -40,6 +41,8 @@ struct State {
     expires_ms: Option<i64>,
     /// SASL tokens come without Kafka's headers (handshake version 0).
     raw_tokens: bool,
+    /// How long the client must wait, for it has used more than its quotas allow.
+    muted: Duration,
 }
 
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Session {
     pub(crate) fn new(listener: Arc<BoundListener>, client_host: IpAddr, certificate_name: Option<&str>) -> Self {
         let step = if listener.protocol.has_sasl() { Step::Start } else { Step::LoggedIn };
         let principal = certificate_name.map_or_else(Principal::anonymous, Principal::user);
-        let state = State { principal, step, first_login: None, expires_ms: None, raw_tokens: false };
+        let state = State { principal, step, first_login: None, expires_ms: None, raw_tokens: false, muted: Duration::ZERO };
         Self { listener, client_host, state: Mutex::new(state) }
     }
 
@@ -99,6 +102,17 @@ impl Session {
     pub(crate) fn takes_raw_tokens(&self) -> bool {
         let state = lock(&self.state);
         state.raw_tokens && matches!(state.step, Step::Chosen(_) | Step::Scram(..))
+    }
+
+    /// After the answer under way nothing is read for this long (KIP-219).
+    pub(crate) fn mute(&self, duration: Duration) {
+        let mut state = lock(&self.state);
+        state.muted = state.muted.max(duration);
+    }
+
+    /// How long nothing must be read now; asked once.
+    pub(crate) fn take_muted(&self) -> Duration {
+        std::mem::take(&mut lock(&self.state).muted)
     }
 
     /// SaslHandshake: the client chooses how to log in.

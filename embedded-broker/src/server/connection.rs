@@ -35,6 +35,10 @@ const MAX_GOODBYE: Duration = Duration::from_millis(500);
 /// Serves one client until it goes or breaks the protocol.
 pub(super) async fn run(node: &Arc<Node>, listener: &Arc<BoundListener>, stream: TcpStream, peer: SocketAddr) -> Result<(), Closed> {
     stream.set_nodelay(true)?;
+    let wait = node.security.quotas.connect(peer.ip(), node.clock().now_ms());
+    if !wait.is_zero() {
+        node.clock().sleep(wait).await;
+    }
     let login_by = Instant::now() + node.config.limits.max_authentication;
     let stream = timeout_at(login_by, Stream::open(stream, listener.tls.as_ref())).await.map_err(|_| Closed::LoginTooSlow)?;
     let stream = stream.map_err(Closed::Handshake)?;
@@ -79,9 +83,24 @@ impl<'a> Connection<'a> {
             if session.has_failed() {
                 return Err(Closed::LoginFailed);
             }
+            if !self.pause(session.take_muted()).await {
+                return Ok(());
+            }
             self.shrink();
         }
         Ok(())
+    }
+
+    /// Reads nothing for a while, for the client has used more than its quotas allow; whether it is still there.
+    async fn pause(&mut self, wait: Duration) -> bool {
+        if wait.is_zero() {
+            return true;
+        }
+        let passed = self.node.clock().sleep(wait);
+        tokio::select! {
+            () = passed => true,
+            () = self.gone() => false,
+        }
     }
 
     /// A SASL token after a handshake of version 0: neither token nor answer has a header.

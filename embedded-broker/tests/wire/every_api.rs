@@ -42,7 +42,7 @@ fn every_version_claimed_is_answered() {
         ElectLeadersRequest AlterPartitionReassignmentsRequest ListPartitionReassignmentsRequest DescribeQuorumRequest
         UpdateFeaturesRequest GetTelemetrySubscriptionsRequest PushTelemetryRequest ListConfigResourcesRequest SaslHandshakeRequest
         SaslAuthenticateRequest DescribeUserScramCredentialsRequest AlterUserScramCredentialsRequest
-        DescribeAclsRequest CreateAclsRequest DeleteAclsRequest
+        DescribeAclsRequest CreateAclsRequest DeleteAclsRequest DescribeClientQuotasRequest AlterClientQuotasRequest
     );
     // Produce without records asks for no answer by default: acks is 0.
     assert_eq!(left.remove(&0), Some((0, 13)));

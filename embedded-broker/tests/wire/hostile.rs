@@ -111,7 +111,7 @@ fn mutated_requests_harm_nobody() {
         AlterPartitionReassignmentsRequest ListPartitionReassignmentsRequest DescribeQuorumRequest UpdateFeaturesRequest
         GetTelemetrySubscriptionsRequest PushTelemetryRequest ListConfigResourcesRequest SaslHandshakeRequest SaslAuthenticateRequest
         DescribeUserScramCredentialsRequest AlterUserScramCredentialsRequest
-        DescribeAclsRequest CreateAclsRequest DeleteAclsRequest
+        DescribeAclsRequest CreateAclsRequest DeleteAclsRequest DescribeClientQuotasRequest AlterClientQuotasRequest
     );
     for mutant in &frames {
         deliver(&broker, mutant);

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::RequestContext;
+use super::throttle::Account;
 use crate::codec::ResponseError;
 use crate::node::Node;
 use crate::security::{CLUSTER, Operation, ResourceType};
@@ -23,14 +24,22 @@ use crate::security::{CLUSTER, Operation, ResourceType};
 pub(crate) trait Gated<R> {
     /// Takes out what the caller is not allowed.
     fn gate(&mut self, caller: &Arc<Caller>) -> Gate<R>;
+
+    /// Takes out what the client's quota does not allow now. `None`: nothing is to be told.
+    fn meter(&mut self, _account: &mut Account) -> Option<Change<R>> {
+        None
+    }
 }
+
+/// What is done to an answer.
+pub(crate) type Change<R> = Box<dyn FnOnce(&mut R) + Send>;
 
 /// What becomes of a request.
 pub(crate) enum Gate<R> {
     /// It is answered as it now is.
     Open,
     /// The same, and then this is done to the answer.
-    Then(Box<dyn FnOnce(&mut R) + Send>),
+    Then(Change<R>),
     /// This is the answer.
     Answer(R),
     /// There is no answer that could tell: the connection ends.

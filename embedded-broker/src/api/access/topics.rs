@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{CLUSTER_DENIED, Caller, GROUP_DENIED, Gate, Gated, TOPIC_DENIED, take_denied};
+use super::{Account, CLUSTER_DENIED, Caller, Change, GROUP_DENIED, Gate, Gated, TOPIC_DENIED, take_denied};
 use crate::codec::messages::create_partitions_response::CreatePartitionsTopicResult;
+use crate::codec::messages::create_topics_request::CreatableTopic;
 use crate::codec::messages::create_topics_response::CreatableTopicResult;
+use crate::codec::messages::delete_topics_request::DeleteTopicState;
 use crate::codec::messages::delete_topics_response::DeletableTopicResult;
 use crate::codec::messages::describe_configs_response::DescribeConfigsResult;
 use crate::codec::messages::describe_topic_partitions_response::DescribeTopicPartitionsResponseTopic;
@@ -17,6 +19,12 @@ use crate::codec::{ResponseError, messages, text};
 use crate::security::{CLUSTER, Operation, ResourceType};
 
 const REASON: &str = "not authorized";
+const QUOTA_EXCEEDED: i16 = ResponseError::ThrottlingQuotaExceeded.code();
+const OVER_QUOTA: &str = "more than controller_mutation_rate allows; try again after throttle_time_ms";
+/// The first versions whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599); older ones are slowed down instead.
+const FIRST_STRICT_CREATE: i16 = 6;
+const FIRST_STRICT_DELETE: i16 = 5;
+const FIRST_STRICT_GROW: i16 = 3;
 
 impl Gated<MetadataResponse> for MetadataRequest {
     fn gate(&mut self, caller: &Arc<Caller>) -> Gate<MetadataResponse> {
@@ -127,6 +135,21 @@ impl Gated<CreateTopicsResponse> for CreateTopicsRequest {
             response.topics.extend(denied);
         })
     }
+
+    fn meter(&mut self, account: &mut Account) -> Option<Change<CreateTopicsResponse>> {
+        if self.validate_only {
+            return None;
+        }
+        let strictly = account.version() >= FIRST_STRICT_CREATE;
+        let partitions = |topic: &CreatableTopic| usize::try_from(topic.num_partitions).unwrap_or(1).max(topic.assignments.len());
+        let refused = take_denied(&mut self.topics, |topic| account.may_mutate(partitions(topic), strictly));
+        let refused = refused.into_iter().map(|topic| {
+            let refusal = CreatableTopicResult::default().with_name(topic.name).with_error_code(QUOTA_EXCEEDED).with_configs(None);
+            refusal.with_error_message(Some(text(OVER_QUOTA))).with_num_partitions(-1).with_replication_factor(-1)
+        });
+        let refused: Vec<_> = refused.collect();
+        Some(Box::new(|response: &mut CreateTopicsResponse| response.topics.extend(refused)))
+    }
 }
 
 impl Gated<DeleteTopicsResponse> for DeleteTopicsRequest {
@@ -145,6 +168,24 @@ impl Gated<DeleteTopicsResponse> for DeleteTopicsRequest {
         denied.extend(states.into_iter().map(|topic| refusal(topic.name, topic.topic_id)));
         Gate::then(|response: &mut DeleteTopicsResponse| response.responses.extend(denied))
     }
+
+    fn meter(&mut self, account: &mut Account) -> Option<Change<DeleteTopicsResponse>> {
+        let strictly = account.version() >= FIRST_STRICT_DELETE;
+        let refusal = |name, id| {
+            let refusal = DeletableTopicResult::default().with_name(name).with_topic_id(id).with_error_code(QUOTA_EXCEEDED);
+            refusal.with_error_message(Some(text(OVER_QUOTA)))
+        };
+        let mut may_delete = |name: &str, id| {
+            let partitions = account.partitions_of(name, id);
+            account.may_mutate(partitions, strictly)
+        };
+        let named = take_denied(&mut self.topic_names, |name| may_delete(name, Uuid::nil()));
+        let name_of = |topic: &DeleteTopicState| topic.name.as_ref().map_or(String::new(), |name| name.as_str().to_owned());
+        let states = take_denied(&mut self.topics, |topic| may_delete(&name_of(topic), topic.topic_id));
+        let mut refused: Vec<_> = named.into_iter().map(|name| refusal(Some(name), Uuid::nil())).collect();
+        refused.extend(states.into_iter().map(|topic| refusal(topic.name, topic.topic_id)));
+        Some(Box::new(|response: &mut DeleteTopicsResponse| response.responses.extend(refused)))
+    }
 }
 
 impl Gated<CreatePartitionsResponse> for CreatePartitionsRequest {
@@ -156,6 +197,23 @@ impl Gated<CreatePartitionsResponse> for CreatePartitionsRequest {
         });
         let denied: Vec<_> = denied.collect();
         Gate::then(|response: &mut CreatePartitionsResponse| response.results.extend(denied))
+    }
+
+    fn meter(&mut self, account: &mut Account) -> Option<Change<CreatePartitionsResponse>> {
+        if self.validate_only {
+            return None;
+        }
+        let strictly = account.version() >= FIRST_STRICT_GROW;
+        let refused = take_denied(&mut self.topics, |topic| {
+            let more = usize::try_from(topic.count).unwrap_or(0).saturating_sub(account.partitions_of(&topic.name, Uuid::nil()));
+            account.may_mutate(more, strictly)
+        });
+        let refused = refused.into_iter().map(|topic| {
+            let refusal = CreatePartitionsTopicResult::default().with_name(topic.name).with_error_code(QUOTA_EXCEEDED);
+            refusal.with_error_message(Some(text(OVER_QUOTA)))
+        });
+        let refused: Vec<_> = refused.collect();
+        Some(Box::new(|response: &mut CreatePartitionsResponse| response.results.extend(refused)))
     }
 }
 
