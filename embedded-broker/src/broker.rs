@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::config::BrokerConfig;
 use crate::node::Node;
 use crate::security::{self, BoundListener, ListenerError, SecurityProtocol};
-use crate::stats::Stats;
+use crate::view::{self, BrokerView, Events, LogView, TraceEntry};
 use crate::{housekeeping, server};
 
 /// A running broker. Dropping it stops it.
@@ -68,9 +68,35 @@ impl Broker {
         self.node.listeners.iter().map(|listener| (listener.name.as_str(), listener.protocol, listener.address))
     }
 
-    /// What it has done so far. Costs next to nothing.
-    pub fn stats(&self) -> Stats {
-        self.node.stats.snapshot()
+    /// What it is doing and has done: connections, requests, totals. Cheap: ask as often as a screen is drawn.
+    pub fn view(&self) -> BrokerView {
+        self.node.view()
+    }
+
+    /// How large each partition's log is.
+    pub fn logs(&self) -> Vec<LogView> {
+        view::logs(&self.node)
+    }
+
+    /// What happened to groups, transactions, topics and connections, from event `sequence` on as far as it is remembered. Begin with 0,
+    /// go on with [`Events::next_sequence`].
+    pub fn events(&self, sequence: u64) -> Events {
+        self.node.counters.events.since(sequence)
+    }
+
+    /// Keeps the last requests of each connection from now on; 0 ends that. Costs some microseconds per request while it is on.
+    pub fn set_trace(&self, requests_per_connection: usize) {
+        self.node.counters.set_trace(requests_per_connection);
+    }
+
+    /// The last requests of an open connection, oldest first.
+    pub fn trace(&self, connection_id: u64) -> Vec<TraceEntry> {
+        self.node.counters.trace(connection_id)
+    }
+
+    /// Ends a connection, as if its client had gone. False: it is not open.
+    pub fn close_connection(&self, connection_id: u64) -> bool {
+        self.node.counters.close_connections(|connection| connection.id == connection_id) > 0
     }
 
     /// Ends all connections, syncs and closes the logs. Returns when that is done.

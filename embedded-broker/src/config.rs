@@ -123,6 +123,8 @@ pub struct Limits {
     pub max_request_pause: Duration,
     /// How long a client may take to read its answer.
     pub max_response_write: Duration,
+    /// Events remembered for the view from inside.
+    pub max_events: usize,
     /// Idempotent producers remembered per partition; the one idle for longest goes first.
     pub max_producers_per_partition: usize,
     /// `producer.id.expiration.ms`.
@@ -155,6 +157,7 @@ impl Default for Limits {
             max_connection_idle: Duration::from_secs(600),
             max_request_pause: Duration::from_secs(30),
             max_response_write: Duration::from_secs(60),
+            max_events: 4_096,
             max_producers_per_partition: 10_000,
             producer_id_expiration_ms: 24 * 60 * 60 * 1_000,
             retention_check_interval: Duration::from_secs(30),

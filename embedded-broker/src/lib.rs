@@ -29,9 +29,9 @@ mod node;
 mod producer_ids;
 mod security;
 mod server;
-mod stats;
 mod sync;
 mod topics;
+mod view;
 
 pub use api::{ServedApi, served_apis};
 pub use broker::{Broker, StartError};
@@ -42,4 +42,6 @@ pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk};
 pub use security::{
     Credential, Listener, ListenerError, Mechanism, Secret, SecurityConfig, SecurityProtocol, TlsError, TlsFiles, UnknownName,
 };
-pub use stats::Stats;
+pub use view::{
+    ApiView, BrokerView, ConnectionView, ErrorCount, Event, EventKind, Events, Histogram, InFlight, LastError, LogView, Totals, TraceEntry,
+};

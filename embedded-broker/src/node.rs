@@ -14,8 +14,8 @@ use crate::fetch_sessions::FetchSessions;
 use crate::log::{Environment, OpenFiles, Partition};
 use crate::producer_ids::ProducerIds;
 use crate::security::{BoundListener, LoginError, Progress, Security, Session};
-use crate::stats::Counters;
 use crate::topics::Topics;
+use crate::view::{BrokerView, Counters, EventLog};
 
 const CLUSTER_ID_FILE: &str = "cluster-id";
 /// In-flight memory is counted in units of this, so that a semaphore's counter can hold it.
@@ -33,7 +33,7 @@ pub(crate) struct Node {
     pub(crate) coordinator: Coordinator,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_sessions: FetchSessions,
-    pub(crate) stats: Counters,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) environment: Arc<Environment>,
     /// Memory for requests and for responses. Two, so that a request that holds some never waits for its own response.
     requests: Semaphore,
@@ -52,10 +52,14 @@ impl Node {
             open_files: OpenFiles::new(config.limits.max_open_log_files),
             housekeeping: Notify::new(),
         });
+        let events = Arc::new(EventLog::new(Arc::clone(&config.clock), config.limits.max_events));
+        let counters = Arc::new(Counters::new(Arc::clone(&config.clock), Arc::clone(&events)));
         let authenticates = listeners.iter().any(BoundListener::authenticates);
         let topics = Arc::new(Topics::open(&config.data_dir, Arc::clone(&environment), config.limits.clone())?);
         let offsets = OffsetsTopic::new(Arc::clone(&topics));
         let coordinator = Coordinator::open(config.groups.clone(), offsets, Arc::clone(&config.clock)).map_err(io::Error::other)?;
+        topics.observe(Arc::clone(&events));
+        coordinator.observe(events);
         Ok(Self {
             listeners: listeners.into_iter().map(Arc::new).collect(),
             security: Security::open(&config.data_dir, &disk, config.security.clone(), authenticates)?,
@@ -64,7 +68,7 @@ impl Node {
             coordinator,
             producer_ids: ProducerIds::open(&config.data_dir, disk)?,
             fetch_sessions: FetchSessions::new(config.limits.max_fetch_sessions, config.limits.max_fetch_session_partitions),
-            stats: Counters::default(),
+            counters,
             environment,
             requests: Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES),
             responses: Arc::new(Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES)),
@@ -109,6 +113,16 @@ impl Node {
             }
         }
         outcome
+    }
+
+    /// What goes on: all but the logs.
+    pub(crate) fn view(&self) -> BrokerView {
+        let mut view = self.counters.view();
+        let all = self.config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES;
+        let in_use = |memory: &Semaphore| all.saturating_sub(memory.available_permits()) * IN_FLIGHT_UNIT_BYTES;
+        view.totals.request_memory_bytes = in_use(&self.requests);
+        view.totals.response_memory_bytes = in_use(&self.responses);
+        view
     }
 
     /// Waits until there is memory for a frame.

@@ -6,21 +6,28 @@ use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::access::{Caller, Change, Gate, Gated as _};
 use super::throttle::Account;
-use super::{APIS, Api, Refusal, RequestContext, k17_sasl_handshake, k18_api_versions, k36_sasl_authenticate};
+use super::{
+    APIS, Api, Refusal, RequestContext, k17_sasl_handshake, k18_api_versions, k36_sasl_authenticate, k51_alter_user_scram_credentials,
+};
 use crate::codec::guard::Guard;
-use crate::codec::{self, CodecError, FrameError, HeaderVersion as _, RequestHead};
+use crate::codec::{self, CodecError, ErrorCodes as _, FrameError, HeaderVersion as _, RequestHead, ResponseError};
 use crate::node::Node;
 use crate::security::{NotAdmitted, Session};
+use crate::view::{self, ConnectionCell};
 
 /// What a client may ask before it has logged in, where a login is wanted: what is served, and the login.
 const BEFORE_LOGIN: &[i16] =
     &[k18_api_versions::ApiVersions::KEY, k17_sasl_handshake::SaslHandshake::KEY, k36_sasl_authenticate::SaslAuthenticate::KEY];
+
+/// What carries secrets: never shown.
+const SECRET: &[i16] = &[k36_sasl_authenticate::SaslAuthenticate::KEY, k51_alter_user_scram_credentials::AlterUserScramCredentials::KEY];
 
 /// An API with its types erased.
 pub(crate) struct Entry {
@@ -31,7 +38,22 @@ pub(crate) struct Entry {
     handle: fn(Arc<Node>, Arc<RequestContext>, i32, Bytes) -> Answering,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = Handled> + Send>>;
+
+/// An answer, with what the view from inside wants to know of it.
+struct Handled {
+    answer: Answer,
+    /// The errors in it.
+    error_codes: Vec<i16>,
+    /// What was asked, when requests are traced.
+    summary: Option<String>,
+}
+
+impl Handled {
+    fn silent(answer: Answer) -> Self {
+        Self { answer, error_codes: Vec::new(), summary: None }
+    }
+}
 
 impl Entry {
     pub(crate) const fn of<A: Api>() -> Self {
@@ -46,33 +68,52 @@ impl Entry {
 }
 
 /// Decodes, handles, encodes.
-async fn handle<A: Api>(node: Arc<Node>, context: Arc<RequestContext>, correlation_id: i32, body: Bytes) -> Answer {
+async fn handle<A: Api>(node: Arc<Node>, context: Arc<RequestContext>, correlation_id: i32, body: Bytes) -> Handled {
     let version = context.version;
-    let failed = |error: CodecError| error.of(A::NAME, version);
+    let failed = |error: CodecError| Dropped::from(error.of(A::NAME, version));
     let mut account = Account::open::<A>(&node, &context, body.len());
-    let mut request = codec::decode::<A::Request>(body, version).map_err(failed)?;
-    let gate = Caller::restricted(&node, &context).map_or(Gate::Open, |caller| request.gate(&caller));
-    let told_by_quota = account.as_mut().and_then(|account| request.meter(account));
-    let handling = A::handle(node, Arc::clone(&context), request);
-    let mut answer = match gate {
-        Gate::Open => on_account(handling, account.as_mut()).await,
-        Gate::Then(told_by_access) => on_account(handling, account.as_mut()).await.map(|response| told(response, told_by_access)),
-        Gate::Answer(response) => Ok(response),
-        Gate::Close(reason) => Err(Refusal::Close(reason)),
+    let request = match codec::decode::<A::Request>(body, version) {
+        Ok(request) => request,
+        Err(error) => return Handled::silent(Err(failed(error))),
     };
-    if let Some(told_by_quota) = told_by_quota {
-        answer = answer.map(|response| told(response, told_by_quota));
-    }
+    let is_traced = node.counters.traces() && !SECRET.contains(&A::KEY);
+    let summary = is_traced.then(|| view::summary(&request));
+    let mut answer = allowed::<A>(&node, &context, request, account.as_mut()).await;
     if let Some(account) = account {
         account.settle::<A>(answer.as_mut().ok());
     }
-    match answer {
-        Ok(response) => {
-            let frame = codec::encode_response(correlation_id, &response, version).map_err(failed)?;
-            Ok(Some(Answered { frame, _context: Some(context) }))
+    let mut error_codes = Vec::new();
+    let answer = match answer {
+        Ok(mut response) => {
+            response.each_error_code(&mut |_, code| error_codes.extend(Some(*code).filter(|code| *code != 0)));
+            let frame = codec::encode_response(correlation_id, &response, version).map_err(failed);
+            frame.map(|frame| Some(Answered { frame, _context: Some(context) }))
         }
         Err(Refusal::NoResponse) => Ok(None),
         Err(Refusal::Close(reason)) => Err(Dropped::Refused(reason)),
+    };
+    Handled { answer, error_codes, summary }
+}
+
+/// Lets the API answer what ACLs and quotas allow.
+async fn allowed<A: Api>(
+    node: &Arc<Node>,
+    context: &Arc<RequestContext>,
+    mut request: A::Request,
+    mut account: Option<&mut Account>,
+) -> Result<A::Response, Refusal> {
+    let gate = Caller::restricted(node, context).map_or(Gate::Open, |caller| request.gate(&caller));
+    let told_by_quota = account.as_mut().and_then(|account| request.meter(account));
+    let handling = A::handle(Arc::clone(node), Arc::clone(context), request);
+    let answer = match gate {
+        Gate::Open => on_account(handling, account).await,
+        Gate::Then(told_by_access) => on_account(handling, account).await.map(|response| told(response, told_by_access)),
+        Gate::Answer(response) => Ok(response),
+        Gate::Close(reason) => Err(Refusal::Close(reason)),
+    };
+    match told_by_quota {
+        Some(told_by_quota) => answer.map(|response| told(response, told_by_quota)),
+        None => answer,
     }
 }
 
@@ -108,21 +149,55 @@ pub(crate) struct Answered {
 }
 
 /// Answers one frame. A panic on the way ends the connection, not the broker.
-pub(crate) async fn dispatch(node: &Arc<Node>, session: &Arc<Session>, mut frame: Bytes) -> Answer {
+pub(crate) async fn dispatch(node: &Arc<Node>, session: &Arc<Session>, connection: &Arc<ConnectionCell>, mut frame: Bytes) -> Answer {
+    let request_bytes = frame.len();
     let head = RequestHead::read(&mut frame)?;
     let Some((index, entry)) = APIS.iter().enumerate().find(|(_, entry)| entry.key == head.key) else {
         return Err(Dropped::UnknownApi { key: head.key, version: head.version });
     };
-    node.stats.count_request(index);
+    let measured = node.counters.begin(connection, index, &head, request_bytes);
+    let handled = answer(node, session, connection, entry, &head, frame).await;
+    let response_bytes = handled.answer.as_ref().ok().and_then(Option::as_ref).map_or(0, |answered| answered.frame.len());
+    measured.end(response_bytes, &handled.error_codes, handled.summary);
+    handled.answer
+}
+
+async fn answer(
+    node: &Arc<Node>,
+    session: &Arc<Session>,
+    connection: &Arc<ConnectionCell>,
+    entry: &Entry,
+    head: &RequestHead,
+    frame: Bytes,
+) -> Handled {
+    match admit(node, session, connection, entry, head, frame) {
+        Ok((context, body)) => {
+            let answering = (entry.handle)(Arc::clone(node), context, head.correlation_id, body);
+            without_panic(entry.name, connection, answering).await
+        }
+        // KIP-511: a client that asks for too much learns what there is, in the format every client reads.
+        Err(Dropped::UnknownVersion { .. }) if entry.key == k18_api_versions::ApiVersions::KEY => {
+            let frame = k18_api_versions::unsupported_version(head.correlation_id);
+            let answer = frame.map(|frame| Some(Answered { frame, _context: None })).map_err(Dropped::from);
+            Handled { answer, error_codes: vec![ResponseError::UnsupportedVersion.code()], summary: None }
+        }
+        Err(dropped) => Handled::silent(Err(dropped)),
+    }
+}
+
+/// Everything that is looked at before a request is decoded: who asks, in which version, and whether the bytes can be trusted.
+fn admit(
+    node: &Arc<Node>,
+    session: &Arc<Session>,
+    connection: &Arc<ConnectionCell>,
+    entry: &Entry,
+    head: &RequestHead,
+    mut frame: Bytes,
+) -> Result<(Arc<RequestContext>, Bytes), Dropped> {
     if !BEFORE_LOGIN.contains(&head.key) {
         session.admits(node.clock().now_ms()).map_err(|reason| Dropped::NotAdmitted { name: entry.name, reason })?;
     }
     if !entry.versions.contains(&head.version) {
-        // KIP-511: a client that asks for too much learns what there is, in the format every client reads.
-        if entry.key == k18_api_versions::ApiVersions::KEY {
-            let frame = k18_api_versions::unsupported_version(head.correlation_id)?;
-            return Ok(Some(Answered { frame, _context: None }));
-        }
         return Err(Dropped::UnknownVersion { name: entry.name, version: head.version });
     }
     let refused = |error| CodecError::Guard(error).of(entry.name, head.version);
@@ -131,15 +206,28 @@ pub(crate) async fn dispatch(node: &Arc<Node>, session: &Arc<Session>, mut frame
     let header_bytes = guard.position();
     guard.body(entry.key, head.version).map_err(refused)?;
     frame.advance(header_bytes);
-    let context =
-        Arc::new(RequestContext { client_id, session: Arc::clone(session), version: head.version, response_room: OnceLock::new() });
-    without_panic(entry.name, (entry.handle)(Arc::clone(node), context, head.correlation_id, frame)).await
+    connection.set_client_id(&client_id);
+    let context = RequestContext {
+        client_id,
+        session: Arc::clone(session),
+        connection: Arc::clone(connection),
+        version: head.version,
+        response_room: OnceLock::new(),
+    };
+    Ok((Arc::new(context), frame))
 }
 
-async fn without_panic(name: &'static str, mut answering: Answering) -> Answer {
+async fn without_panic(name: &'static str, connection: &ConnectionCell, mut answering: Answering) -> Handled {
     poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(task))) {
-        Ok(poll) => poll,
-        Err(panic) => std::task::Poll::Ready(Err(Dropped::Panicked { name, reason: panic_text(panic.as_ref()) })),
+        Ok(Poll::Pending) => {
+            connection.park();
+            Poll::Pending
+        }
+        Ok(Poll::Ready(handled)) => Poll::Ready(handled),
+        Err(panic) => {
+            let reason = panic_text(panic.as_ref());
+            Poll::Ready(Handled::silent(Err(Dropped::Panicked { name, reason })))
+        }
     })
     .await
 }

@@ -25,7 +25,10 @@ impl Api for ApiVersions {
     type Request = ApiVersionsRequest;
     type Response = ApiVersionsResponse;
 
-    async fn handle(_node: Arc<Node>, _context: Arc<RequestContext>, _request: ApiVersionsRequest) -> Result<ApiVersionsResponse, Refusal> {
+    async fn handle(_node: Arc<Node>, context: Arc<RequestContext>, request: ApiVersionsRequest) -> Result<ApiVersionsResponse, Refusal> {
+        if context.version >= FIRST_WITH_SOFTWARE {
+            context.connection.set_software(&request.client_software_name, &request.client_software_version);
+        }
         Ok(response(None))
     }
 }
@@ -43,4 +46,6 @@ fn response(error: Option<ResponseError>) -> ApiVersionsResponse {
     ApiVersionsResponse::default().with_error_code(codec::error_code(error)).with_api_keys(keys.collect())
 }
 
+/// KIP-511: the client says what it is made of.
+const FIRST_WITH_SOFTWARE: i16 = 3;
 const PRODUCE_KEY: i16 = 0;

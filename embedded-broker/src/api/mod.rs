@@ -55,15 +55,17 @@ mod k75_describe_topic_partitions;
 mod shared;
 mod throttle;
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::codec::{Decodable, Encodable, HeaderVersion};
+use crate::codec::{Decodable, Encodable, ErrorCodes, HeaderVersion};
 use crate::node::Node;
 use crate::security::Session;
+use crate::view::ConnectionCell;
 
 pub(crate) use dispatch::{Dropped, Entry, dispatch};
 
@@ -117,6 +119,9 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k75_describe_topic_partitions::DescribeTopicPartitions>(),
 ];
 
+/// Those whose answer may have to wait: for data, or for other members.
+pub(crate) const PARKING_APIS: &[&str] = &[k01_fetch::Fetch::NAME, k11_join_group::JoinGroup::NAME, k14_sync_group::SyncGroup::NAME];
+
 /// An API as documents and screens show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServedApi {
@@ -142,9 +147,9 @@ pub(crate) trait Api: 'static {
     /// The versions it answers, and ApiVersions advertises.
     const VERSIONS: RangeInclusive<i16>;
     /// What is asked.
-    type Request: Decodable + HeaderVersion + access::Gated<Self::Response> + Send;
+    type Request: Decodable + HeaderVersion + Debug + access::Gated<Self::Response> + Send;
     /// What is answered.
-    type Response: Encodable + HeaderVersion + throttle::Throttled + Send;
+    type Response: Encodable + HeaderVersion + ErrorCodes + throttle::Throttled + Send;
 
     /// Does the work. Requests of one connection are handled one after the other; those of different connections at once.
     ///
@@ -164,6 +169,8 @@ pub(crate) struct RequestContext {
     pub(crate) client_id: Arc<str>,
     /// Where the client is, on which listener, and who.
     pub(crate) session: Arc<Session>,
+    /// What is known and counted of the connection.
+    pub(crate) connection: Arc<ConnectionCell>,
     /// The request's version.
     pub(crate) version: i16,
     /// Memory taken for a large response, given back once it is sent.

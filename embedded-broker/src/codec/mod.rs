@@ -3,10 +3,14 @@
 //! The codec crate allocates by counts it has not checked, so nothing reaches it before [`guard`] has walked the bytes. API files use its
 //! message types through [`messages`]; a client's record batches are never given to it at all (see `crate::log::batch`).
 
+mod error_codes;
+mod error_names;
 mod frame;
 pub(crate) mod guard;
 mod shapes;
 
+pub(crate) use error_codes::ErrorCodes;
+pub(crate) use error_names::error_name;
 pub(crate) use frame::{FrameBounds, FrameError, RequestHead, split_frame};
 pub(crate) use kafka_protocol::ResponseError;
 pub(crate) use kafka_protocol::messages;

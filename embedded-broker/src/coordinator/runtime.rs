@@ -9,7 +9,7 @@ mod timers;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use crate::codec::ResponseError;
 use crate::log::batch;
 use crate::log::records::{build_batch, records};
 use crate::sync::lock;
+use crate::view::{EventKind, EventLog};
 
 #[cfg(test)]
 pub(super) use compaction::COMPACT_FROM_BYTES;
@@ -43,6 +44,8 @@ pub(crate) struct Coordinator {
     inner: Mutex<Inner>,
     /// A timer was set earlier than the timer task knows of.
     timers_changed: Notify,
+    /// Where changes of groups are told.
+    events: OnceLock<Arc<EventLog>>,
 }
 
 #[derive(Default)]
@@ -83,9 +86,14 @@ impl Coordinator {
         }
         let next_expiry_check_ms = now_ms.saturating_add(config.offsets_retention_check_interval_ms);
         let inner = Inner { state, timers, next_expiry_check_ms, log_bytes, ..Inner::default() };
-        let coordinator = Self { config, log, clock, inner: Mutex::new(inner), timers_changed: Notify::new() };
+        let coordinator = Self { config, log, clock, inner: Mutex::new(inner), timers_changed: Notify::new(), events: OnceLock::new() };
         coordinator.compact(&mut coordinator.lock());
         Ok(coordinator)
+    }
+
+    /// From now on changes of groups are told there.
+    pub(crate) fn observe(&self, events: Arc<EventLog>) {
+        let _ = self.events.set(events);
     }
 
     /// Asks a group for something and waits for its answer. Dropping the future, as when the client hangs up, takes the request back.
@@ -182,7 +190,9 @@ impl Coordinator {
         self.append(inner, &decision.group_id, &decision.records, now_ms)?;
         // A sign of life only moves a deadline away: the timer may come early, it finds nothing to do and is set again.
         let may_be_earlier = matches!(decision.live, LiveChange::Replace(_));
+        let before = standing(&inner.state, group_id);
         inner.state.carry_out(&mut decision);
+        self.tell(group_id, before, standing(&inner.state, group_id));
         for (waiter, answer) in decision.answers {
             inner.answer(waiter, answer);
         }
@@ -194,6 +204,12 @@ impl Coordinator {
             self.timers_changed.notify_one();
         }
         Ok(())
+    }
+
+    fn tell(&self, group_id: &GroupId, before: Standing, after: Standing) {
+        let Some(events) = self.events.get().filter(|_| before != after) else { return };
+        let (state, generation, members) = after.unwrap_or((DEAD, before.map_or(0, |(_, generation, _)| generation), 0));
+        events.record(EventKind::GroupChanged { group_id: group_id.to_string(), state, generation, members });
     }
 
     fn append(&self, inner: &mut Inner, group_id: &GroupId, records: &[Record], now_ms: i64) -> Result<(), ResponseError> {
@@ -226,6 +242,17 @@ impl Inner {
             let _unheard = sender.send(answer);
         }
     }
+}
+
+/// What is told of a group: state, generation, members.
+type Standing = Option<(&'static str, i32, usize)>;
+
+/// Kafka's name of the state of a group that is no more.
+const DEAD: &str = "Dead";
+
+fn standing(state: &State, group_id: &GroupId) -> Standing {
+    let group = &state.get(group_id.as_str())?.live;
+    Some((group.phase.name(), group.generation, group.members.len()))
 }
 
 /// A request that waits. Dropped before its answer has come, it is taken back.

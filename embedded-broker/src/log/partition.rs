@@ -155,6 +155,11 @@ impl Partition {
         state.closed.iter().map(|segment| segment.size).sum::<u64>() + state.active.size
     }
 
+    /// The active one included.
+    pub(crate) fn segment_count(&self) -> usize {
+        lock(&self.state).closed.len() + 1
+    }
+
     pub(crate) fn producers(&self) -> Vec<ProducerView> {
         lock(&self.state).producers.view()
     }

@@ -7,7 +7,6 @@ use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -19,6 +18,7 @@ use crate::api::{self, Dropped};
 use crate::codec::{FrameBounds, FrameError, LENGTH_BYTES, split_frame};
 use crate::node::Node;
 use crate::security::{BoundListener, Session, distinguished_name};
+use crate::view::ConnectionCell;
 
 use super::stream::Stream;
 
@@ -33,7 +33,13 @@ const KEEP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 const MAX_GOODBYE: Duration = Duration::from_millis(500);
 
 /// Serves one client until it goes or breaks the protocol.
-pub(super) async fn run(node: &Arc<Node>, listener: &Arc<BoundListener>, stream: TcpStream, peer: SocketAddr) -> Result<(), Closed> {
+pub(super) async fn run(
+    node: &Arc<Node>,
+    listener: &Arc<BoundListener>,
+    cell: &Arc<ConnectionCell>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> Result<(), Closed> {
     stream.set_nodelay(true)?;
     let wait = node.security.quotas.connect(peer.ip(), node.clock().now_ms());
     if !wait.is_zero() {
@@ -44,8 +50,13 @@ pub(super) async fn run(node: &Arc<Node>, listener: &Arc<BoundListener>, stream:
     let stream = stream.map_err(Closed::Handshake)?;
     let certificate_name = stream.client_certificate().and_then(distinguished_name);
     let session = Arc::new(Session::new(Arc::clone(listener), peer.ip(), certificate_name.as_deref()));
-    let mut connection = Connection { node, session, login_by, stream, buffer: BytesMut::new() };
-    let served = connection.serve().await;
+    cell.set_session(&session);
+    let mut connection = Connection { node, cell, session, login_by, stream, buffer: BytesMut::new() };
+    let served = tokio::select! {
+        biased;
+        served = connection.serve() => served,
+        () = cell.told_to_close() => Err(Closed::Told),
+    };
     if served.is_err() {
         // A client that does not read is not waited for.
         let _ = timeout(MAX_GOODBYE, connection.stream.close()).await;
@@ -55,6 +66,7 @@ pub(super) async fn run(node: &Arc<Node>, listener: &Arc<BoundListener>, stream:
 
 struct Connection<'a> {
     node: &'a Arc<Node>,
+    cell: &'a Arc<ConnectionCell>,
     session: Arc<Session>,
     /// Until when the client must have logged in, where a login is wanted.
     login_by: Instant,
@@ -70,7 +82,7 @@ impl<'a> Connection<'a> {
                 self.raw_token(frame).await?;
                 continue;
             }
-            let answering = api::dispatch(node, &session, frame);
+            let answering = api::dispatch(node, &session, self.cell, frame);
             tokio::pin!(answering);
             let answer = tokio::select! {
                 biased;
@@ -161,7 +173,7 @@ impl<'a> Connection<'a> {
             match reading.await.map_err(|_| in_vain)?? {
                 0 if is_idle => return Ok(None),
                 0 => return Err(Closed::InsideFrame),
-                read => self.node.stats.bytes_in.fetch_add(read as u64, Relaxed),
+                read => self.cell.read(read),
             };
         }
     }
@@ -175,7 +187,7 @@ impl<'a> Connection<'a> {
             }
             match self.stream.read_late(&mut self.buffer, READ_LEAST_BYTES).await {
                 Ok(0) | Err(_) => return,
-                Ok(read) => _ = self.node.stats.bytes_in.fetch_add(read as u64, Relaxed),
+                Ok(read) => self.cell.read(read),
             }
         }
     }
@@ -183,7 +195,7 @@ impl<'a> Connection<'a> {
     async fn send(&mut self, answer: &[u8]) -> Result<(), Closed> {
         let writing = timeout(self.node.config.limits.max_response_write, self.stream.write(answer));
         writing.await.map_err(|_| Closed::NotReading)??;
-        self.node.stats.bytes_out.fetch_add(answer.len() as u64, Relaxed);
+        self.cell.wrote(answer.len());
         Ok(())
     }
 
@@ -224,6 +236,9 @@ pub(super) enum Closed {
     /// The answer can't be delivered.
     #[error("the client does not read its answer")]
     NotReading,
+    /// Someone who looks at the broker wants it so.
+    #[error("the connection was closed from inside the broker")]
+    Told,
     /// The network failed.
     #[error(transparent)]
     Io(#[from] io::Error),

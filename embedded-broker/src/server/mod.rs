@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::node::Node;
 use crate::security::BoundListener;
+use crate::view::EventKind;
 
 /// Pause after a failed accept: out of file descriptors, mostly, and trying again at once would only burn the CPU.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -44,18 +45,24 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 fn accept(node: &Arc<Node>, listener: &Arc<BoundListener>, connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr) {
     let Ok(permit) = Arc::clone(&node.connections).try_acquire_owned() else {
         tracing::warn!(%peer, limit = node.config.limits.max_connections, "a connection is refused: the limit of open connections is reached");
+        node.counters.refuse(peer, "the limit of open connections is reached (max_connections)".to_owned());
         return;
     };
     let (node, listener) = (Arc::clone(node), Arc::clone(listener));
-    let connection_id = node.stats.count_connection();
+    let open = node.counters.open(peer, &listener.name);
+    let connection_id = open.cell.id;
     connections.spawn(async move {
-        match connection::run(&node, &listener, stream, peer).await {
+        match connection::run(&node, &listener, &open.cell, stream, peer).await {
             Ok(()) => tracing::debug!(connection_id, %peer, "connection closed by the client"),
             // Programs end without a goodbye all the time.
             Err(reason) if reason.is_ordinary() => tracing::debug!(connection_id, %peer, %reason, "connection closed by the client"),
-            Err(reason) => tracing::warn!(connection_id, %peer, listener = listener.name, %reason, "connection closed"),
+            Err(reason) => {
+                tracing::warn!(connection_id, %peer, listener = listener.name, %reason, "connection closed");
+                let (peer, reason) = (peer.to_string(), reason.to_string());
+                node.counters.events.record(EventKind::ConnectionEnded { connection_id, peer, reason });
+            }
         }
-        node.stats.connections_open.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        drop(open);
         drop(permit);
     });
 }

@@ -9,7 +9,7 @@ mod file;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ use crate::config::Limits;
 use crate::disk::Disk;
 use crate::log::{Environment, Partition};
 use crate::sync::{lock, read, write};
+use crate::view::{EventKind, EventLog};
 use configs::{BROKER_CONFIGS_FILE, BrokerOverrides, Overrides, log_config};
 use file::{TOPIC_FILE, TopicFile};
 
@@ -76,6 +77,8 @@ pub(crate) struct Topics {
     broker_overrides: RwLock<BrokerOverrides>,
     map: RwLock<Map>,
     changing: Mutex<()>,
+    /// Where it is told which topics come and go.
+    events: OnceLock<Arc<EventLog>>,
 }
 
 #[derive(Debug, Default)]
@@ -91,8 +94,16 @@ impl Topics {
         environment.disk.create_folder(&folder)?;
         let broker_configs = data_dir.join(BROKER_CONFIGS_FILE);
         let broker_overrides = RwLock::new(read_broker_overrides(&broker_configs, environment.disk.as_ref())?);
-        let topics =
-            Self { folder, environment, limits, broker_configs, broker_overrides, map: RwLock::default(), changing: Mutex::default() };
+        let topics = Self {
+            folder,
+            environment,
+            limits,
+            broker_configs,
+            broker_overrides,
+            map: RwLock::default(),
+            changing: Mutex::default(),
+            events: OnceLock::new(),
+        };
         for name in topics.environment.disk.list(&topics.folder)? {
             // File managers leave files of their own everywhere.
             if name.contains(ID_SEPARATOR) || name.starts_with(DELETED_PREFIX) {
@@ -100,6 +111,17 @@ impl Topics {
             }
         }
         Ok(topics)
+    }
+
+    /// From now on it is told there which topics come and go.
+    pub(crate) fn observe(&self, events: Arc<EventLog>) {
+        let _ = self.events.set(events);
+    }
+
+    fn tell(&self, kind: EventKind) {
+        if let Some(events) = self.events.get() {
+            events.record(kind);
+        }
     }
 
     fn open_folder(&self, folder: &Path, folder_name: &str) -> io::Result<()> {
@@ -229,6 +251,7 @@ impl Topics {
         };
         self.insert(Arc::clone(&topic));
         tracing::info!(topic = %topic.name, partitions = file.partitions, "topic created");
+        self.tell(EventKind::TopicCreated { topic: topic.name.to_string(), partitions: file.partitions });
         Ok(topic)
     }
 
@@ -248,6 +271,7 @@ impl Topics {
             partition.mark_deleted();
         }
         tracing::info!(topic = %topic.name, "topic deleted");
+        self.tell(EventKind::TopicDeleted { topic: topic.name.to_string() });
         Ok(self.environment.disk.remove_folder(&doomed)?)
     }
 

@@ -139,8 +139,8 @@ fn a_client_that_goes_in_the_middle_of_anything_is_let_go() {
     waiting.send(11, &fetch_request("t", 0, 25_000));
     drop(waiting);
     let end = std::time::Instant::now() + crate::client::DEADLINE;
-    while broker.stats().connections_open > 1 {
-        assert!(std::time::Instant::now() < end, "{} connections are still open", broker.stats().connections_open);
+    while broker.view().totals.connections_open > 1 {
+        assert!(std::time::Instant::now() < end, "{} connections are still open", broker.view().totals.connections_open);
         std::thread::yield_now();
     }
     still_works(&mut witness);
