@@ -58,6 +58,18 @@ fn a_wrong_last_message_is_told_apart_and_refused() {
     assert_eq!(started().finish(b"\xff\xfe,p="), Err(ScramError::Malformed));
 }
 
+/// What librdkafka 2.0 sends: its nonce twice, and a proof over just that.
+#[test]
+fn a_nonce_that_repeats_the_clients_is_taken() {
+    let last = "c=biws,r=rOprNGfwEbeRWgbNEkqOrOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+    let server = started();
+    let hash = ScramHash::Sha256;
+    let client_key = hash.hmac(&hash.salted_password("pencil", &server.credential.salt, 4_096), b"Client Key");
+    let signature = hash.hmac(&hash.hash(&client_key), format!("{},{last}", server.messages).as_bytes());
+    let proof: Vec<u8> = client_key.iter().zip(&signature).map(|(key, signature)| key ^ signature).collect();
+    assert!(server.finish(format!("{last},p={}", STANDARD.encode(proof)).as_bytes()).is_ok());
+}
+
 #[test]
 fn first_messages_are_read_or_refused() {
     let cases: &[(&str, Result<&str, ScramError>)] = &[
