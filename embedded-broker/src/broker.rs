@@ -125,6 +125,8 @@ fn serve(runtime: &Runtime, node: &Arc<Node>, sockets: Vec<StdListener>, stopped
         tokio::spawn(housekeeping::run(Arc::clone(node)));
         let timing = Arc::clone(node);
         tokio::spawn(async move { timing.coordinator.run_timers().await });
+        let timing = Arc::clone(node);
+        tokio::spawn(async move { timing.transactions.run_timers().await });
         // On workers, not on this thread: accepting must not be held up by block_on's own scheduling.
         let mut serving = JoinSet::new();
         for (socket, listener) in sockets.into_iter().zip(&node.listeners) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
-use crate::coordinator::GroupConfig;
+use crate::coordinator::{GroupConfig, TransactionConfig};
 use crate::disk::{Disk, RealDisk};
 use crate::security::{Listener, SecurityConfig, SecurityProtocol};
 
@@ -40,6 +40,8 @@ pub struct BrokerConfig {
     pub limits: Limits,
     /// Settings and limits of consumer groups.
     pub groups: GroupConfig,
+    /// Settings and limits of transactions.
+    pub transactions: TransactionConfig,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where the files are.
@@ -62,6 +64,7 @@ impl BrokerConfig {
             worker_threads: 2,
             limits: Limits::default(),
             groups: GroupConfig::default(),
+            transactions: TransactionConfig::default(),
             clock: Arc::new(SystemClock),
             disk: Arc::new(RealDisk),
         }

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! In reading order: `broker` (start and stop), `server` (sockets), `security` (who gets in), `codec` (bytes to messages, guarded), `api` (one file per request),
-//! `node` (what they share), `topics`, `log` (the records), `coordinator` (groups).
+//! `node` (what they share), `topics`, `log` (the records), `coordinator` (groups, transactions).
 //!
 //! Invariants: nothing reaches the codec crate before `codec::guard` has walked it; a client's record batches are never decoded and encoded
 //! again; every queue, buffer and list has a limit in [`Limits`]; time and files come from [`Clock`] and [`Disk`].
@@ -37,7 +37,7 @@ pub use api::{ServedApi, served_apis};
 pub use broker::{Broker, StartError};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{BrokerConfig, DEFAULT_PORT, Limits};
-pub use coordinator::GroupConfig;
+pub use coordinator::{GroupConfig, TransactionConfig};
 pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk};
 pub use security::{
     Credential, Listener, ListenerError, Mechanism, Secret, SecurityConfig, SecurityProtocol, TlsError, TlsFiles, UnknownName,

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
-use crate::coordinator::{Coordinator, OffsetsTopic};
+use crate::coordinator::transaction::TransactionCoordinator;
+use crate::coordinator::{Coordinator, InternalTopic};
 use crate::fetch_sessions::FetchSessions;
 use crate::log::{Environment, OpenFiles, Partition};
 use crate::producer_ids::ProducerIds;
@@ -30,8 +31,9 @@ pub(crate) struct Node {
     pub(crate) security: Security,
     pub(crate) cluster_id: String,
     pub(crate) topics: Arc<Topics>,
-    pub(crate) coordinator: Coordinator,
-    pub(crate) producer_ids: ProducerIds,
+    pub(crate) coordinator: Arc<Coordinator>,
+    pub(crate) transactions: Arc<TransactionCoordinator>,
+    pub(crate) producer_ids: Arc<ProducerIds>,
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) counters: Arc<Counters>,
     pub(crate) environment: Arc<Environment>,
@@ -56,17 +58,28 @@ impl Node {
         let counters = Arc::new(Counters::new(Arc::clone(&config.clock), Arc::clone(&events)));
         let authenticates = listeners.iter().any(BoundListener::authenticates);
         let topics = Arc::new(Topics::open(&config.data_dir, Arc::clone(&environment), config.limits.clone())?);
-        let offsets = OffsetsTopic::new(Arc::clone(&topics));
+        let offsets = InternalTopic::offsets(Arc::clone(&topics));
         let coordinator = Coordinator::open(config.groups.clone(), offsets, Arc::clone(&config.clock)).map_err(io::Error::other)?;
         topics.observe(Arc::clone(&events));
         coordinator.observe(events);
+        let coordinator = Arc::new(coordinator);
+        let producer_ids = Arc::new(ProducerIds::open(&config.data_dir, Arc::clone(&disk))?);
+        let transactions = TransactionCoordinator::open(
+            config.transactions.clone(),
+            Arc::clone(&topics),
+            Arc::clone(&coordinator),
+            Arc::clone(&producer_ids),
+            Arc::clone(&config.clock),
+        )
+        .map_err(io::Error::other)?;
         Ok(Self {
             listeners: listeners.into_iter().map(Arc::new).collect(),
             security: Security::open(&config.data_dir, &disk, config.security.clone(), authenticates)?,
             cluster_id: cluster_id(&config)?,
             topics,
             coordinator,
-            producer_ids: ProducerIds::open(&config.data_dir, disk)?,
+            producer_ids,
+            transactions: Arc::new(transactions),
             fetch_sessions: FetchSessions::new(config.limits.max_fetch_sessions, config.limits.max_fetch_session_partitions),
             counters,
             environment,

@@ -19,3 +19,5 @@ mod sessions;
 mod start;
 #[path = "wire/topics.rs"]
 mod topics;
+#[path = "wire/transactions.rs"]
+mod transactions;

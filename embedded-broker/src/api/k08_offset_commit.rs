@@ -39,7 +39,7 @@ async fn offset_commit(
     let (known, offsets) = split_known(request, exists);
     let member = wire::caller(&request.member_id, request.group_instance_id.as_ref(), request.generation_id_or_member_epoch);
     let group_id = wire::group_id(&request.group_id);
-    let mut results = match coordinator.ask(&group_id, Command::CommitOffsets(CommitOffsets { member, offsets })).await {
+    let mut results = match coordinator.ask(&group_id, Command::CommitOffsets(CommitOffsets { member, offsets, producer: None })).await {
         Ok(Reply::Offsets(results)) => results.into_iter(),
         Ok(_) => vec![Some(ResponseError::UnknownServerError); known.len()].into_iter(),
         Err(error) => vec![Some(error); known.len()].into_iter(),

@@ -2,7 +2,7 @@
 //!
 //! - An unknown group, topic or partition is answered -1 without an error, so a consumer falls back to its `auto.offset.reset`.
 //! - No topics means all that are stored (2+). Several groups at once from version 8.
-//! - `require_stable` (7+) is always met while there are no transactions. Left out: version 10's topic ids, which the codec does not have.
+//! - `require_stable` (7+): an offset that an open transaction may change is UNSTABLE_OFFSET_COMMIT (KIP-447). Left out: version 10's topic ids, which the codec does not have.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -15,7 +15,7 @@ use crate::codec::messages::offset_fetch_response::{
     OffsetFetchResponseTopics,
 };
 use crate::codec::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
-use crate::codec::{self, StrBytes};
+use crate::codec::{self, ResponseError, StrBytes};
 use crate::coordinator::Coordinator;
 use crate::coordinator::records::CommittedOffset;
 use crate::coordinator::state::Offsets;
@@ -43,11 +43,28 @@ fn offset_fetch(coordinator: &Coordinator, version: i16, request: &OffsetFetchRe
     coordinator.read(|state| {
         let stored = |group_id: &str| state.get(group_id).map_or(&nothing, |entry| &entry.durable.offsets);
         if version < FIRST_BATCHED {
-            return OffsetFetchResponse::default().with_topics(single_group(stored(request.group_id.as_str()), request));
+            let mut topics = single_group(stored(request.group_id.as_str()), request);
+            let is_unstable = |topic: &str, partition| request.require_stable && state.is_pending(&request.group_id, topic, partition);
+            for (name, partition) in
+                topics.iter_mut().flat_map(|topic| topic.partitions.iter_mut().map(|partition| (&topic.name, partition)))
+            {
+                if is_unstable(name, partition.partition_index) {
+                    (partition.committed_offset, partition.error_code) = (-1, ResponseError::UnstableOffsetCommit.code());
+                }
+            }
+            return OffsetFetchResponse::default().with_topics(topics);
         }
         let mut named = BTreeSet::new();
         let groups = request.groups.iter().filter(|asked| named.insert(&asked.group_id)).map(|asked| {
-            let topics = one_of_many(stored(asked.group_id.as_str()), asked);
+            let mut topics = one_of_many(stored(asked.group_id.as_str()), asked);
+            let is_unstable = |topic: &str, partition| request.require_stable && state.is_pending(&asked.group_id, topic, partition);
+            for (name, partition) in
+                topics.iter_mut().flat_map(|topic| topic.partitions.iter_mut().map(|partition| (&topic.name, partition)))
+            {
+                if is_unstable(name, partition.partition_index) {
+                    (partition.committed_offset, partition.error_code) = (-1, ResponseError::UnstableOffsetCommit.code());
+                }
+            }
             OffsetFetchResponseGroup::default().with_group_id(asked.group_id.clone()).with_topics(topics)
         });
         OffsetFetchResponse::default().with_groups(groups.collect())

@@ -1,15 +1,23 @@
-//! InitProducerId: 0-5. A producer id that nobody had before, for idempotent producing (KIP-98).
+//! InitProducerId: 0-5. A producer id that nobody had before, for idempotent producing (KIP-98); with a transactional id, the id's own producer
+//! under a new epoch, which shuts out every earlier incarnation.
 //!
-//! - 3: a producer that lost track asks with its old id (KIP-360) and gets a new one, as from Kafka when it has no transactional id.
-//! - Left out: transactions. A transactional id is answered with INVALID_REQUEST, which clients treat as fatal and report.
+//! - A transaction that an earlier incarnation left open is aborted first, before the answer.
+//! - 3: a producer that lost track asks with its id and epoch (KIP-360); one that is not the newest is fenced. Without a transactional id it
+//!   gets a new id. 4: PRODUCER_FENCED in place of INVALID_PRODUCER_EPOCH. Left out: 6, two-phase commit (KIP-939).
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use super::shared::producer_error;
 use super::{Api, Refusal, RequestContext};
 use crate::codec::ResponseError;
 use crate::codec::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
+use crate::coordinator::transaction::{Command, Reply};
+use crate::log::ProducerEpoch;
 use crate::node::Node;
+
+/// The first version that knows PRODUCER_FENCED.
+const FIRST_WITH_FENCED: i16 = 4;
 
 pub(crate) struct InitProducerId;
 
@@ -22,27 +30,41 @@ impl Api for InitProducerId {
 
     async fn handle(
         node: Arc<Node>,
-        _context: Arc<RequestContext>,
+        context: Arc<RequestContext>,
         request: InitProducerIdRequest,
     ) -> Result<InitProducerIdResponse, Refusal> {
-        let failed = |error: ResponseError| {
-            let none = InitProducerIdResponse::default().with_producer_id(ProducerId(-1)).with_producer_epoch(-1);
-            Ok(none.with_error_code(error.code()))
-        };
-        if let Some(transactional_id) = request.transactional_id {
-            tracing::warn!(
-                transactional_id = transactional_id.as_str(),
-                "a client asked for transactions, which this broker does not support yet"
-            );
-            return failed(ResponseError::InvalidRequest);
-        }
-        let taking = node.blocking(|node| node.producer_ids.next());
-        match taking.await.map_err(|stopping| Refusal::Close(stopping.to_string()))? {
-            Ok(id) => Ok(InitProducerIdResponse::default().with_producer_id(ProducerId(id)).with_producer_epoch(0)),
+        let initing = node.blocking(move |node| init(node, &request));
+        let answer = initing.await.map_err(|stopping| Refusal::Close(stopping.to_string()))?;
+        let response = InitProducerIdResponse::default();
+        Ok(match answer {
+            Ok(producer) => response.with_producer_id(ProducerId(producer.producer_id)).with_producer_epoch(producer.epoch),
             Err(error) => {
-                tracing::error!(%error, "no producer id could be taken from the disk");
-                failed(ResponseError::KafkaStorageError)
+                let error = producer_error(error, context.version, FIRST_WITH_FENCED);
+                response.with_producer_id(ProducerId(-1)).with_producer_epoch(-1).with_error_code(error.code())
             }
-        }
+        })
+    }
+}
+
+fn init(node: &Node, request: &InitProducerIdRequest) -> Result<ProducerEpoch, ResponseError> {
+    let Some(id) = &request.transactional_id else {
+        let id = node.producer_ids.next().map_err(|error| {
+            tracing::error!(%error, "no producer id could be taken from the disk");
+            ResponseError::KafkaStorageError
+        })?;
+        return Ok(ProducerEpoch { producer_id: id, epoch: 0 });
+    };
+    if id.is_empty() {
+        return Err(ResponseError::InvalidRequest);
+    }
+    let given = ProducerEpoch { producer_id: request.producer_id.0, epoch: request.producer_epoch };
+    let expected = match (given.producer_id >= 0, given.epoch >= 0) {
+        (false, false) => None,
+        (true, true) => Some(given),
+        _ => return Err(ResponseError::InvalidRequest),
+    };
+    match node.transactions.ask(&id.as_str().into(), Command::Init { timeout_ms: request.transaction_timeout_ms, expected })? {
+        Reply::Producer(producer) => Ok(producer),
+        Reply::Done | Reply::AbortedFirst => Err(ResponseError::UnknownServerError),
     }
 }

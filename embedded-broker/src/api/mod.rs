@@ -26,6 +26,10 @@ mod k20_delete_topics;
 mod k21_delete_records;
 mod k22_init_producer_id;
 mod k23_offset_for_leader_epoch;
+mod k24_add_partitions_to_txn;
+mod k25_add_offsets_to_txn;
+mod k26_end_txn;
+mod k28_txn_offset_commit;
 mod k29_describe_acls;
 mod k30_create_acls;
 mod k31_delete_acls;
@@ -48,6 +52,8 @@ mod k55_describe_quorum;
 mod k57_update_features;
 mod k60_describe_cluster;
 mod k61_describe_producers;
+mod k65_describe_transactions;
+mod k66_list_transactions;
 mod k71_get_telemetry_subscriptions;
 mod k72_push_telemetry;
 mod k74_list_config_resources;
@@ -91,6 +97,10 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k21_delete_records::DeleteRecords>(),
     Entry::of::<k22_init_producer_id::InitProducerId>(),
     Entry::of::<k23_offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    Entry::of::<k24_add_partitions_to_txn::AddPartitionsToTxn>(),
+    Entry::of::<k25_add_offsets_to_txn::AddOffsetsToTxn>(),
+    Entry::of::<k26_end_txn::EndTxn>(),
+    Entry::of::<k28_txn_offset_commit::TxnOffsetCommit>(),
     Entry::of::<k29_describe_acls::DescribeAcls>(),
     Entry::of::<k30_create_acls::CreateAcls>(),
     Entry::of::<k31_delete_acls::DeleteAcls>(),
@@ -113,6 +123,8 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k57_update_features::UpdateFeatures>(),
     Entry::of::<k60_describe_cluster::DescribeCluster>(),
     Entry::of::<k61_describe_producers::DescribeProducers>(),
+    Entry::of::<k65_describe_transactions::DescribeTransactions>(),
+    Entry::of::<k66_list_transactions::ListTransactions>(),
     Entry::of::<k71_get_telemetry_subscriptions::GetTelemetrySubscriptions>(),
     Entry::of::<k72_push_telemetry::PushTelemetry>(),
     Entry::of::<k74_list_config_resources::ListConfigResources>(),

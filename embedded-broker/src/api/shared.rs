@@ -85,6 +85,17 @@ fn batch_error(error: crate::log::batch::BatchError) -> ResponseError {
     }
 }
 
+/// A transactional id that does not keep the request's frame in memory.
+pub(super) fn transactional_id(id: &crate::codec::messages::TransactionalId) -> crate::coordinator::transaction::TransactionalId {
+    id.as_str().into()
+}
+
+/// What an old version calls PRODUCER_FENCED (KIP-588).
+pub(super) fn producer_error(error: ResponseError, version: i16, first_with_fenced: i16) -> ResponseError {
+    let is_unknown = error == ResponseError::ProducerFenced && version < first_with_fenced;
+    if is_unknown { ResponseError::InvalidProducerEpoch } else { error }
+}
+
 /// Kafka's code for what could not be read. Storage errors are logged here, once.
 pub(super) fn read_error(partition: &Partition, error: &ReadError) -> ResponseError {
     match error {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::group::Group;
 use super::ids::{GroupId, InstanceId, MemberId, TopicName, WaiterId};
 use super::records::Record;
+use crate::log::ProducerEpoch;
 
 /// One thing asked of one group.
 #[derive(Clone, Debug)]
@@ -90,6 +91,8 @@ pub(crate) struct Leaving {
 pub(crate) struct CommitOffsets {
     pub(crate) member: Caller,
     pub(crate) offsets: Vec<OffsetToCommit>,
+    /// The producer whose transaction they are part of.
+    pub(crate) producer: Option<ProducerEpoch>,
 }
 
 /// One partition of an OffsetCommit request.

@@ -9,6 +9,7 @@ use super::group::{Group, Phase, heard};
 use super::ids::{GroupId, TopicName, WaiterId};
 use super::records::{CommittedOffset, Record};
 use super::state::{Durable, Entry};
+use crate::log::ProducerEpoch;
 
 /// The protocol type of consumers, whose metadata tells their subscriptions.
 const CONSUMER_PROTOCOL: &str = "consumer";
@@ -35,7 +36,7 @@ pub(super) fn commit(
             continue;
         }
         results.push(None);
-        records.push(record_of(group_id, offset, now_ms));
+        records.push(record_of(group_id, offset, commit.producer, now_ms));
     }
     Decision {
         group_id: group_id.clone(),
@@ -48,6 +49,10 @@ pub(super) fn commit(
 fn check_commit(live: &Group, exists: bool, commit: &CommitOffsets) -> Result<(), ResponseError> {
     let caller = &commit.member;
     let is_stranger = caller.generation < 0;
+    // Producers of before KIP-447 say nothing of themselves; their epoch alone fences them.
+    if commit.producer.is_some() && is_stranger && caller.member_id.as_str().is_empty() {
+        return Ok(());
+    }
     if !exists {
         // A client that keeps its own partitions may store offsets under any name; a member of a generation we do not know may not.
         return if is_stranger { Ok(()) } else { Err(ResponseError::IllegalGeneration) };
@@ -67,7 +72,7 @@ fn check_commit(live: &Group, exists: bool, commit: &CommitOffsets) -> Result<()
     }
 }
 
-fn record_of(group_id: &GroupId, offset: OffsetToCommit, now_ms: i64) -> Record {
+fn record_of(group_id: &GroupId, offset: OffsetToCommit, producer: Option<ProducerEpoch>, now_ms: i64) -> Record {
     let value = CommittedOffset {
         offset: offset.offset,
         leader_epoch: if offset.retention_ms.is_some() { -1 } else { offset.leader_epoch },
@@ -75,7 +80,11 @@ fn record_of(group_id: &GroupId, offset: OffsetToCommit, now_ms: i64) -> Record 
         commit_timestamp_ms: now_ms,
         expire_timestamp_ms: offset.retention_ms.map(|retention_ms| now_ms.saturating_add(retention_ms.max(0))),
     };
-    Record::Offset { group_id: group_id.clone(), topic: offset.topic, partition: offset.partition, value: Some(value) }
+    let (group_id, topic, partition) = (group_id.clone(), offset.topic, offset.partition);
+    match producer {
+        Some(producer) => Record::Pending { producer, group_id, topic, partition, value },
+        None => Record::Offset { group_id, topic, partition, value: Some(value) },
+    }
 }
 
 fn tombstone(group_id: &GroupId, topic: &TopicName, partition: i32) -> Record {

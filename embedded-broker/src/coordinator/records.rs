@@ -9,6 +9,7 @@
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use super::ids::{GroupId, InstanceId, MemberId, TopicName};
+use crate::log::ProducerEpoch;
 
 /// The largest int16 length; longer strings can't be written in these schemas.
 pub(crate) const MAX_STRING_BYTES: usize = i16::MAX as usize;
@@ -25,6 +26,8 @@ const GROUP_VALUE: i16 = 3;
 pub(crate) enum Record {
     /// An offset is stored, or forgotten.
     Offset { group_id: GroupId, topic: TopicName, partition: i32, value: Option<CommittedOffset> },
+    /// An offset is stored in a transaction: it counts once a marker commits it (KIP-98). On disk an offset record in a transactional batch.
+    Pending { producer: ProducerEpoch, group_id: GroupId, topic: TopicName, partition: i32, value: CommittedOffset },
     /// A group reached this generation, or is gone.
     Group { group_id: GroupId, value: Option<GroupMetadata> },
 }
@@ -78,11 +81,25 @@ impl Record {
                 key.put_i32(*partition);
                 (key.freeze(), value.as_ref().map(encode_offset))
             }
+            Record::Pending { group_id, topic, partition, value, .. } => {
+                Record::Offset { group_id: group_id.clone(), topic: topic.clone(), partition: *partition, value: Some(value.clone()) }
+                    .encode()
+            }
             Record::Group { group_id, value } => {
                 key.put_i16(GROUP_KEY);
                 put_string(&mut key, group_id.as_str());
                 (key.freeze(), value.as_ref().map(encode_group))
             }
+        }
+    }
+
+    /// The record as a part of this producer's transaction, if there is one.
+    pub(crate) fn in_transaction(self, producer: Option<ProducerEpoch>) -> Self {
+        match (self, producer) {
+            (Record::Offset { group_id, topic, partition, value: Some(value) }, Some(producer)) => {
+                Record::Pending { producer, group_id, topic, partition, value }
+            }
+            (record, _) => record,
         }
     }
 

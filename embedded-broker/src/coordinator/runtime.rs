@@ -19,13 +19,13 @@ use super::command::{Answer, Command, LiveChange};
 use super::config::GroupConfig;
 use super::decide::decide;
 use super::ids::{GroupId, TopicName, WaiterId};
-use super::offsets_topic::OffsetsTopic;
+use super::internal_topic::InternalTopic;
 use super::records::Record;
 use super::state::State;
 use crate::clock::Clock;
 use crate::codec::ResponseError;
-use crate::log::batch;
-use crate::log::records::{build_batch, records};
+use crate::log::records::{build_batch, build_producer_batch, records};
+use crate::log::{AppendError, Marker, ProducerEpoch, batch};
 use crate::sync::lock;
 use crate::view::{EventKind, EventLog};
 
@@ -39,7 +39,7 @@ const APPEND_RETRY_MS: i64 = 1_000;
 /// The group coordinator of this node.
 pub(crate) struct Coordinator {
     config: GroupConfig,
-    log: OffsetsTopic,
+    log: InternalTopic,
     clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
     /// A timer was set earlier than the timer task knows of.
@@ -67,14 +67,14 @@ impl fmt::Debug for Coordinator {
 
 impl Coordinator {
     /// Replays the log; groups come to life with their last complete generation.
-    pub(crate) fn open(config: GroupConfig, log: OffsetsTopic, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    pub(crate) fn open(config: GroupConfig, log: InternalTopic, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let mut state = State::default();
         let mut log_bytes = Vec::new();
         for partition in 0..log.partitions() {
             let mut bytes = 0;
             log.replay(partition, |batch| {
                 bytes += batch.len() as u64;
-                replay_batch(&mut state, partition, batch);
+                replay_batch(&mut state, partition, log.partitions(), batch);
             })?;
             log_bytes.push(bytes);
         }
@@ -120,6 +120,29 @@ impl Coordinator {
     /// Reads the state. Nothing that takes long may be done in `read`.
     pub(crate) fn read<R>(&self, read: impl FnOnce(&State) -> R) -> R {
         read(&self.lock().state)
+    }
+
+    /// The partition of `__consumer_offsets` that keeps this group.
+    pub(crate) fn partition_of(&self, group_id: &str) -> i32 {
+        partition_for(group_id, self.log.partitions())
+    }
+
+    /// Lets the producer's transaction store offsets of this group. Call this first, then ask the transaction coordinator.
+    pub(crate) fn verify_transaction(&self, group_id: &GroupId, producer: ProducerEpoch) -> Result<(), ResponseError> {
+        self.log.verify_transaction(self.partition_of(group_id.as_str()), producer).map_err(|error| {
+            tracing::error!(group = %group_id, error, "__consumer_offsets can't be written; the request is refused");
+            ResponseError::CoordinatorNotAvailable
+        })
+    }
+
+    /// Ends the producer's transaction in a partition of `__consumer_offsets`.
+    pub(crate) fn end_transaction(&self, partition: i32, producer: ProducerEpoch, marker: Marker) -> Result<(), AppendError> {
+        let mut inner = self.lock();
+        self.log.append_marker(partition, producer, marker)?;
+        let partitions = self.log.partitions();
+        let is_here = |group_id: &GroupId| partition_for(group_id.as_str(), partitions) == partition;
+        inner.state.end_transaction(producer.producer_id, marker.is_commit, is_here);
+        Ok(())
     }
 
     /// These topics exist no more, so neither may the offsets stored for them.
@@ -216,13 +239,23 @@ impl Coordinator {
         if records.is_empty() {
             return Ok(());
         }
+        // A decision is part of one transaction, or of none.
+        let producer = records.iter().find_map(|record| if let Record::Pending { producer, .. } = record { Some(*producer) } else { None });
         let records: Vec<(Bytes, Option<Bytes>)> = records.iter().map(Record::encode).collect();
-        let batch = build_batch(now_ms, records.iter().map(|(key, value)| (Some(&key[..]), value.as_deref())));
+        let fields = records.iter().map(|(key, value)| (Some(&key[..]), value.as_deref()));
+        let batch = match producer {
+            Some(producer) => build_producer_batch(now_ms, producer, false, fields),
+            None => build_batch(now_ms, fields),
+        };
         let batch_bytes = batch.len() as u64;
         let partition = partition_for(group_id.as_str(), self.log.partitions());
-        self.log.append(partition, &batch).map_err(|error| {
-            tracing::error!(group = %group_id, partition, error, "could not append to __consumer_offsets; the request is refused");
-            ResponseError::CoordinatorNotAvailable
+        self.log.append(partition, &batch).map_err(|error| match error {
+            AppendError::Fenced => ResponseError::InvalidProducerEpoch,
+            AppendError::NoTransaction => ResponseError::InvalidTxnState,
+            error => {
+                tracing::error!(group = %group_id, partition, %error, "could not append to __consumer_offsets; the request is refused");
+                ResponseError::CoordinatorNotAvailable
+            }
         })?;
         if let Some(bytes) = inner.log_bytes.get_mut(partition as usize) {
             *bytes += batch_bytes;
@@ -273,21 +306,29 @@ impl Drop for Parked<'_> {
 }
 
 /// Kafka's own placement, so that a tool that computes it finds the group where it looks: `Utils.abs(groupId.hashCode()) % partitions`.
-fn partition_for(group_id: &str, partitions: i32) -> i32 {
+pub(super) fn partition_for(group_id: &str, partitions: i32) -> i32 {
     let hash = group_id.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
     (hash & i32::MAX) % partitions.max(1)
 }
 
-fn replay_batch(state: &mut State, partition: i32, batch: &[u8]) {
+fn replay_batch(state: &mut State, partition: i32, partitions: i32, batch: &[u8]) {
     let header = match batch::check(batch) {
         Ok(header) => header,
         Err(error) => {
             return tracing::error!(partition, %error, "a damaged batch in __consumer_offsets is skipped: offsets may be older than they were");
         }
     };
-    // Ours are plain. Markers of transactions will be read here when there are transactions.
-    if header.is_compressed() || header.is_control() {
+    let producer = header.is_transactional().then_some(ProducerEpoch { producer_id: header.producer_id, epoch: header.producer_epoch });
+    if header.is_control() {
+        let is_here = |group_id: &GroupId| partition_for(group_id.as_str(), partitions) == partition;
+        // Markers of other kinds say nothing about groups.
+        if let Some(marker) = Marker::decode(batch) {
+            state.end_transaction(header.producer_id, marker.is_commit, is_here);
+        }
         return;
+    }
+    if header.is_compressed() {
+        return; // ours are plain
     }
     for record in records(batch) {
         let decoded = match record {
@@ -295,7 +336,7 @@ fn replay_batch(state: &mut State, partition: i32, batch: &[u8]) {
             Err(error) => return tracing::warn!(partition, %error, "unreadable batch in __consumer_offsets"),
         };
         match decoded {
-            Ok(Some(record)) => state.apply(&record),
+            Ok(Some(record)) => state.apply(&record.in_transaction(producer)),
             // A later version's kind of record: kept in the log, not understood here.
             Ok(None) => {}
             Err(error) => tracing::warn!(partition, %error, "unreadable record in __consumer_offsets"),

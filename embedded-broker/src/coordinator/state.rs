@@ -54,6 +54,8 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     groups: BTreeMap<GroupId, Entry>,
+    /// Offsets that wait for the end of a transaction, by its producer's id.
+    pending: BTreeMap<GroupId, BTreeMap<i64, Offsets>>,
     /// What all of it weighs, by the limits.
     bytes: usize,
 }
@@ -112,6 +114,13 @@ impl State {
                 }
                 self.forget_if_nothing_is_left(group_id);
             }
+            Record::Pending { producer, group_id, topic, partition, value } => {
+                let of_group = self.pending.entry(group_id.clone()).or_default();
+                let stored = of_group.entry(producer.producer_id).or_default().entry(topic.clone()).or_default();
+                let old = stored.insert(*partition, value.clone());
+                self.bytes += offset_bytes(topic, &value.metadata);
+                self.bytes -= old.map_or(0, |old| offset_bytes(topic, &old.metadata));
+            }
             Record::Group { group_id, value: Some(value) } => {
                 self.groups.entry(group_id.clone()).or_default().durable.metadata = Some(value.clone());
             }
@@ -121,6 +130,38 @@ impl State {
                 self.forget_if_nothing_is_left(group_id);
             }
         }
+    }
+
+    /// A marker has become durable: what the producer's transaction stored in these groups counts, or is forgotten.
+    pub(crate) fn end_transaction(&mut self, producer_id: i64, is_commit: bool, is_concerned: impl Fn(&GroupId) -> bool) {
+        let concerned: Vec<GroupId> = self.pending.keys().filter(|group_id| is_concerned(group_id)).cloned().collect();
+        for group_id in concerned {
+            let Some(of_group) = self.pending.get_mut(&group_id) else { continue };
+            let ended = of_group.remove(&producer_id).unwrap_or_default();
+            if of_group.is_empty() {
+                self.pending.remove(&group_id);
+            }
+            for (topic, partitions) in ended {
+                for (partition, value) in partitions {
+                    self.bytes -= offset_bytes(&topic, &value.metadata);
+                    if is_commit {
+                        let (group_id, topic) = (group_id.clone(), topic.clone());
+                        self.apply(&Record::Offset { group_id, topic, partition, value: Some(value) });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether an open transaction is about to store another offset here.
+    pub(crate) fn is_pending(&self, group_id: &str, topic: &str, partition: i32) -> bool {
+        let holds = |offsets: &Offsets| offsets.get(topic).is_some_and(|stored| stored.contains_key(&partition));
+        self.pending.get(group_id).is_some_and(|of_group| of_group.values().any(holds))
+    }
+
+    /// Whether any transaction is open.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// The rest of a decision, once its records are durable and applied.
@@ -168,7 +209,10 @@ impl State {
     pub(crate) fn counted_bytes(&self) -> usize {
         let offsets =
             |entry: &Entry| entry.durable.each_offset().map(|(topic, _, value)| offset_bytes(topic, &value.metadata)).sum::<usize>();
-        self.groups.values().map(|entry| entry.live.bytes() + offsets(entry)).sum()
+        let pending = self.pending.values().flat_map(BTreeMap::values).flat_map(|offsets| {
+            offsets.iter().flat_map(|(topic, stored)| stored.values().map(|value| offset_bytes(topic, &value.metadata)))
+        });
+        self.groups.values().map(|entry| entry.live.bytes() + offsets(entry)).sum::<usize>() + pending.sum::<usize>()
     }
 
     fn forget_if_nothing_is_left(&mut self, group_id: &GroupId) {

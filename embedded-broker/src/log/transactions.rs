@@ -32,6 +32,13 @@ pub(crate) struct ProducerEpoch {
     pub(crate) epoch: i16,
 }
 
+impl ProducerEpoch {
+    /// The same producer, one epoch on.
+    pub(crate) fn next(self) -> Self {
+        Self { epoch: self.epoch.saturating_add(1), ..self }
+    }
+}
+
 /// A transaction that a reader must skip: this producer's data from the first offset to the marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AbortedTransaction {

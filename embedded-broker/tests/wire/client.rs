@@ -135,21 +135,35 @@ pub(crate) fn fetch_request(topic: &str, offset: i64, max_wait_ms: i32) -> Fetch
 
 /// A batch of records with these values, as the codec crate makes it.
 pub(crate) fn batch(values: &[&str]) -> Bytes {
+    // The encoder starts a new batch where sequences and offsets do not go together.
+    encode(values, Writer { producer_id: -1, epoch: -1, sequence: -1, transactional: false })
+}
+
+/// Who a batch says it is from.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer {
+    pub(crate) producer_id: i64,
+    pub(crate) epoch: i16,
+    pub(crate) sequence: i32,
+    pub(crate) transactional: bool,
+}
+
+/// A batch of a producer's.
+pub(crate) fn encode(values: &[&str], writer: Writer) -> Bytes {
     let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
     let records: Vec<Record> = values
         .iter()
         .zip(0..)
         .map(|(value, index)| Record {
-            transactional: false,
+            transactional: writer.transactional,
             control: false,
             delete_horizon: false,
             partition_leader_epoch: 0,
-            producer_id: -1,
-            producer_epoch: -1,
+            producer_id: writer.producer_id,
+            producer_epoch: writer.epoch,
             timestamp_type: TimestampType::Creation,
             offset: index,
-            // The encoder starts a new batch where sequences and offsets do not go together.
-            sequence: index as i32 - 1,
+            sequence: index as i32 + writer.sequence,
             timestamp: now_ms,
             key: None,
             value: Some(Bytes::copy_from_slice(value.as_bytes())),

@@ -43,6 +43,8 @@ fn every_version_claimed_is_answered() {
         UpdateFeaturesRequest GetTelemetrySubscriptionsRequest PushTelemetryRequest ListConfigResourcesRequest SaslHandshakeRequest
         SaslAuthenticateRequest DescribeUserScramCredentialsRequest AlterUserScramCredentialsRequest
         DescribeAclsRequest CreateAclsRequest DeleteAclsRequest DescribeClientQuotasRequest AlterClientQuotasRequest
+        AddPartitionsToTxnRequest AddOffsetsToTxnRequest EndTxnRequest TxnOffsetCommitRequest DescribeTransactionsRequest
+        ListTransactionsRequest
     );
     // Produce without records asks for no answer by default: acks is 0.
     assert_eq!(left.remove(&0), Some((0, 13)));

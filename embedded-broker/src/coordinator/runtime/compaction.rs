@@ -16,6 +16,10 @@ impl Coordinator {
     /// interrupted, the log still says the same.
     pub(super) fn compact(&self, inner: &mut Inner) {
         for partition in 0..self.log.partitions() {
+            // The batches of open transactions can't be written anew: only the producer's own marker ends them.
+            if inner.state.has_pending() {
+                return;
+            }
             let bytes = inner.log_bytes.get(partition as usize).copied().unwrap_or(0);
             if bytes < COMPACT_FROM_BYTES || bytes / COMPACT_FACTOR < inner.state.bytes() as u64 {
                 continue;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::super::OffsetsTopic;
+use super::super::InternalTopic;
 use super::super::command::{Caller, Command, CommitOffsets, Join, OffsetToCommit, Protocol, Reply};
 use super::super::config::GroupConfig;
 use super::super::ids::GroupId;
@@ -38,7 +38,7 @@ fn open(disk: MemoryDisk) -> World {
         Environment { clock: clock.clone(), disk: Arc::new(disk.clone()), open_files: OpenFiles::new(4), housekeeping: Notify::new() };
     let topics = Topics::open("/data".as_ref(), Arc::new(environment), Limits::default()).unwrap();
     let topics = Arc::new(topics);
-    let log = OffsetsTopic::new(Arc::clone(&topics));
+    let log = InternalTopic::offsets(Arc::clone(&topics));
     let coordinator = Coordinator::open(GroupConfig::default(), log, clock.clone()).unwrap();
     World { disk, clock, topics, coordinator }
 }
@@ -46,7 +46,7 @@ fn open(disk: MemoryDisk) -> World {
 fn commit(offset: i64) -> Command {
     let member = Caller { generation: -1, ..Caller::default() };
     let offset = OffsetToCommit { topic: "t".into(), partition: 0, offset, leader_epoch: -1, metadata: String::new(), retention_ms: None };
-    Command::CommitOffsets(CommitOffsets { member, offsets: vec![offset] })
+    Command::CommitOffsets(CommitOffsets { member, offsets: vec![offset], producer: None })
 }
 
 fn committed(world: &World) -> Option<i64> {
