@@ -32,11 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut config = BrokerConfig::new(data_dir);
     let advertised = host.map(|host| (host, 0));
     config.listeners = vec![Listener { advertised, ..Listener::new(SecurityProtocol::SaslSsl, listen) }];
-    config.security.tls = Some(TlsFiles {
-        certificate_chain: certificate.ok_or(USAGE)?,
-        private_key: key.ok_or(USAGE)?,
-        client_authorities: None,
-    });
+    config.security.tls =
+        Some(TlsFiles { certificate_chain: certificate.ok_or(USAGE)?, private_key: key.ok_or(USAGE)?, client_authorities: None });
     let password = std::env::var("WEIR_ADMIN_PASSWORD").map(Secret::new);
     config.security.bootstrap_admin = password.ok().map(|password| Credential { user: "admin".into(), password });
     let broker = Broker::start(config)?;

@@ -112,8 +112,12 @@ impl Node {
     pub(crate) async fn log_in(self: &Arc<Self>, session: &Arc<Session>, token: Bytes) -> Result<Progress, LoginError> {
         let expires_ms = self.security.session_lifetime_ms().map(|lifetime_ms| self.clock().now_ms().saturating_add(lifetime_ms));
         let of = Arc::clone(session);
-        // Deriving keys takes milliseconds.
-        let authenticating = self.blocking(move |node| of.authenticate(&node.security.users, &token, expires_ms));
+        // An error would mean that the semaphore was closed, which it never is.
+        let turn = Arc::clone(&self.security.logins).acquire_owned().await;
+        let authenticating = self.blocking(move |node| {
+            let _turn = turn;
+            of.authenticate(&node.security.users, &token, expires_ms)
+        });
         let outcome = authenticating.await.unwrap_or_else(|stopping| Err(LoginError::Io(io::Error::other(stopping))));
         match &outcome {
             Ok(progress) if progress.is_done => {

@@ -1,5 +1,7 @@
 //! The broker's configs as DescribeConfigs shows them: what it was started with, and what can be changed while it runs.
 
+use std::collections::BTreeSet;
+
 use super::k32_describe_configs::{Config, STATIC_BROKER_CONFIG, dynamic, kind_code};
 use crate::node::Node;
 use crate::security::BoundListener;
@@ -9,7 +11,7 @@ use crate::topics::configs::{Kind, Source, TOPIC_CONFIGS};
 pub(super) fn broker_configs(node: &Node) -> Vec<Config> {
     let overrides = node.topics.broker_overrides();
     let changeable = TOPIC_CONFIGS.iter().filter_map(|key| Some(dynamic(key, key.server?, overrides.server_values(key))));
-    let mut configs: Vec<Config> = started_with(node).into_iter().chain(changeable).collect();
+    let mut configs: Vec<Config> = started_with(node).into_iter().chain(about_access(node)).chain(changeable).collect();
     configs.sort_by_key(|config| config.name);
     configs
 }
@@ -101,5 +103,30 @@ fn started_with(node: &Node) -> Vec<Config> {
             "How long the offsets of a group without members are kept.",
         ),
         config("socket.request.max.bytes", limits.max_produce_frame_bytes.to_string(), int_kind, "The largest request."),
+    ]
+}
+
+/// Who gets in, and who stands above the ACLs.
+fn about_access(node: &Node) -> Vec<Config> {
+    let list_kind = kind_code(Kind::Text);
+    let config = |name, value: String, kind, doc| Config { name, value, source: STATIC_BROKER_CONFIG, others: Vec::new(), kind, doc };
+    let protocols: Vec<String> = node.listeners.iter().map(|listener| format!("{}:{}", listener.name, listener.protocol)).collect();
+    let mechanisms: BTreeSet<&str> =
+        node.listeners.iter().flat_map(|listener| &listener.mechanisms).map(|mechanism| mechanism.name()).collect();
+    vec![
+        config(
+            "connections.max.reauth.ms",
+            node.security.session_lifetime_ms().unwrap_or(0).to_string(),
+            kind_code(Kind::Long(0)),
+            "How long a login lasts; 0: as long as the connection.",
+        ),
+        config("listener.security.protocol.map", protocols.join(","), list_kind, "What a client of each listener must do to be served."),
+        config(
+            "sasl.enabled.mechanisms",
+            mechanisms.into_iter().collect::<Vec<_>>().join(","),
+            list_kind,
+            "How clients may log in; PLAIN over TLS only.",
+        ),
+        config("super.users", node.security.super_users().join(";"), list_kind, "Principals to whom no ACL applies."),
     ]
 }

@@ -49,6 +49,13 @@ impl Disk for RealDisk {
         fs::create_dir_all(folder)
     }
 
+    fn create_private_folder(&self, folder: &Path) -> io::Result<()> {
+        self.create_folder(folder)?;
+        #[cfg(unix)]
+        fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        Ok(())
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)?;
         sync_folder(to.parent())

@@ -21,6 +21,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::disk::Disk;
 use principal::Principal;
 
@@ -38,6 +40,8 @@ pub use tls::TlsError;
 pub(crate) use users::{Change, Credentials, Users};
 
 const FOLDER: &str = "security";
+/// Deriving keys from passwords takes milliseconds of CPU, on purpose: strangers must not take it all.
+const MAX_CONCURRENT_LOGINS: usize = 2;
 /// The longest name and the longest salt a user may have.
 pub(crate) const MAX_USER_NAME_BYTES: usize = 1_024;
 pub(crate) const MAX_SALT_BYTES: usize = 1_024;
@@ -50,20 +54,27 @@ pub(crate) struct Security {
     /// `None`: nobody must say who he is, so everyone may do everything.
     pub(crate) acls: Option<Acls>,
     pub(crate) quotas: Quotas,
+    /// Logins under way that cost CPU.
+    pub(crate) logins: Arc<Semaphore>,
 }
 
 impl Security {
     /// Opens what is on disk. `authenticates`: some listener wants to know who its clients are.
     pub(crate) fn open(data_dir: &Path, disk: &Arc<dyn Disk>, config: SecurityConfig, authenticates: bool) -> io::Result<Self> {
         let folder = data_dir.join(FOLDER);
-        disk.create_folder(&folder)?;
+        disk.create_private_folder(&folder)?;
         let admin = config.bootstrap_admin.as_ref();
         let users = Users::open(&folder, Arc::clone(disk), admin)?;
         let mut super_users: BTreeSet<String> = config.super_users.iter().cloned().collect();
         super_users.extend(admin.map(|admin| Principal::user(&admin.user).to_string()));
         let acls = authenticates.then(|| Acls::open(&folder, Arc::clone(disk), super_users)).transpose()?;
         let quotas = Quotas::open(&folder, Arc::clone(disk))?;
-        Ok(Self { config, users, acls, quotas })
+        Ok(Self { config, users, acls, quotas, logins: Arc::new(Semaphore::new(MAX_CONCURRENT_LOGINS)) })
+    }
+
+    /// Who stands above the ACLs, where there are any.
+    pub(crate) fn super_users(&self) -> Vec<&str> {
+        self.acls.iter().flat_map(Acls::super_users).collect()
     }
 
     /// How long a login lasts; `None`: as long as the connection.

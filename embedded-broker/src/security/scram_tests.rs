@@ -1,5 +1,9 @@
 //! The RFCs' own examples, and what must not pass.
 
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
 use super::*;
 
 const SALT_256: &str = "W22ZaJ0SNY7soEsUEjb6gQ==";
@@ -11,8 +15,10 @@ fn pencil(hash: ScramHash, salt: &str) -> ScramCredential {
 }
 
 fn started() -> ScramServer {
+    // Derived once: it takes milliseconds.
+    static PENCIL: LazyLock<ScramCredential> = LazyLock::new(|| pencil(ScramHash::Sha256, SALT_256));
     let first = ClientFirst::parse(FIRST_256.as_bytes()).unwrap();
-    ScramServer::start(first, pencil(ScramHash::Sha256, SALT_256), SERVER_NONCE_256).0
+    ScramServer::start(first, PENCIL.clone(), SERVER_NONCE_256).0
 }
 
 /// RFC 7677, section 3.
@@ -98,4 +104,23 @@ fn first_messages_are_read_or_refused() {
 fn keys_are_not_shown() {
     let shown = format!("{:?}", pencil(ScramHash::Sha512, SALT_256));
     assert_eq!(shown, "ScramCredential(Sha512, 4096 iterations, ..)");
+}
+
+proptest! {
+    /// Whatever comes, nobody is let in by it, and nothing breaks.
+    #[test]
+    fn messages_of_all_kinds_are_refused(
+        first in prop_oneof![".{0,60}", "[npy]?,(a=[a-c=,]{0,4})?,n=[a=,23CD]{0,6},r=[ -~]{0,8}"],
+        last in prop_oneof![".{0,60}", "c=(biws|eSws|[a-z=]{0,4}),r=[a-zA-Z+=,]{0,40}(,p=[a-zA-Z0-9+/=]{0,60})?"],
+    ) {
+        let _ = ClientFirst::parse(first.as_bytes());
+        prop_assert!(started().finish(last.as_bytes()).is_err());
+    }
+
+    /// Every name comes back as it was written.
+    #[test]
+    fn names_are_unescaped(name in "[a-z=,é]{1,8}") {
+        let written = name.replace('=', "=3D").replace(',', "=2C");
+        prop_assert_eq!(ClientFirst::parse(format!("n,,n={written},r=x").as_bytes()).map(|first| first.user), Ok(name));
+    }
 }

@@ -7,6 +7,8 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{AcqRel, Release};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ pub(crate) struct Session {
     pub(crate) listener: Arc<BoundListener>,
     pub(crate) client_host: IpAddr,
     state: Mutex<State>,
+    /// There is a wait to be taken: looked at after every request, and nearly never there.
+    is_muted: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -69,7 +73,12 @@ impl Session {
         let step = if listener.protocol.has_sasl() { Step::Start } else { Step::LoggedIn };
         let principal = certificate_name.map_or_else(Principal::anonymous, Principal::user);
         let state = State { principal, step, first_login: None, expires_ms: None, raw_tokens: false, muted: Duration::ZERO };
-        Self { listener, client_host, state: Mutex::new(state) }
+        Self { listener, client_host, state: Mutex::new(state), is_muted: AtomicBool::new(false) }
+    }
+
+    /// Clients log in here. Where they don't, none of the questions below costs a lock.
+    fn wants_login(&self) -> bool {
+        self.listener.protocol.has_sasl()
     }
 
     /// Who the connection acts for.
@@ -79,12 +88,18 @@ impl Session {
 
     /// Whether the client has said all that this listener wants to know.
     pub(crate) fn is_authenticated(&self) -> bool {
+        if !self.wants_login() {
+            return true;
+        }
         let state = lock(&self.state);
         state.first_login.is_some() || matches!(state.step, Step::LoggedIn)
     }
 
     /// Whether anything but a login may be asked now.
     pub(crate) fn admits(&self, now_ms: i64) -> Result<(), NotAdmitted> {
+        if !self.wants_login() {
+            return Ok(());
+        }
         let state = lock(&self.state);
         match state.step {
             Step::LoggedIn if state.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) => Err(NotAdmitted::Expired),
@@ -95,11 +110,14 @@ impl Session {
 
     /// The login failed: once the client knows, the connection ends.
     pub(crate) fn has_failed(&self) -> bool {
-        matches!(lock(&self.state).step, Step::Failed)
+        self.wants_login() && matches!(lock(&self.state).step, Step::Failed)
     }
 
     /// The next bytes are a SASL token without Kafka's header.
     pub(crate) fn takes_raw_tokens(&self) -> bool {
+        if !self.wants_login() {
+            return false;
+        }
         let state = lock(&self.state);
         state.raw_tokens && matches!(state.step, Step::Chosen(_) | Step::Scram(..))
     }
@@ -108,17 +126,21 @@ impl Session {
     pub(crate) fn mute(&self, duration: Duration) {
         let mut state = lock(&self.state);
         state.muted = state.muted.max(duration);
+        self.is_muted.store(true, Release);
     }
 
     /// How long nothing must be read now; asked once.
     pub(crate) fn take_muted(&self) -> Duration {
+        if !self.is_muted.swap(false, AcqRel) {
+            return Duration::ZERO;
+        }
         std::mem::take(&mut lock(&self.state).muted)
     }
 
     /// SaslHandshake: the client chooses how to log in.
     pub(crate) fn choose(&self, name: &str, raw_tokens: bool) -> Result<(), ChooseError> {
         let mut state = lock(&self.state);
-        let is_allowed = self.listener.protocol.has_sasl() && matches!(state.step, Step::Start | Step::LoggedIn);
+        let is_allowed = self.wants_login() && matches!(state.step, Step::Start | Step::LoggedIn);
         if !is_allowed {
             return Err(ChooseError::IllegalState);
         }

@@ -247,7 +247,9 @@ pub(super) enum Closed {
 impl Closed {
     /// Nobody is at fault.
     pub(super) fn is_ordinary(&self) -> bool {
-        let gone = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionAborted];
-        matches!(self, Self::Idle) || matches!(self, Self::Io(error) if gone.contains(&error.kind()))
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        // TLS says UnexpectedEof when a client goes without its goodbye, as many do.
+        let gone = [ConnectionReset, BrokenPipe, ConnectionAborted, UnexpectedEof];
+        matches!(self, Self::Idle) || matches!(self, Self::Io(error) | Self::Handshake(error) if gone.contains(&error.kind()))
     }
 }

@@ -120,6 +120,12 @@ fn no_password_is_on_disk() {
     let salted = salted_password(false, "open sesame", b"some salt", 4_096);
     alter(&mut admin(&broker), vec![], vec![upsertion("alice", SHA_256, 4_096, "open sesame")]);
     broker.shutdown();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = std::fs::metadata(workshop.path("data").join("security")).unwrap();
+        assert_eq!(folder.permissions().mode() & 0o077, 0, "nobody else may look into it");
+    }
     let stored = std::fs::read(workshop.path("data").join("security").join("users")).unwrap();
     let stored = String::from_utf8(stored).unwrap();
     use base64::Engine as _;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Caller, Gate, Gated, TOPIC_DENIED, TRANSACTIONAL_ID_DENIED, take_denied};
+use crate::codec::ResponseError;
 use crate::codec::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
 use crate::codec::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use crate::codec::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
@@ -45,9 +46,20 @@ impl Gated<ProduceResponse> for ProduceRequest {
     }
 }
 
+/// Epochs of fetch sessions (KIP-227): the one that begins a session, and the one of a request without.
+const FIRST_EPOCH: i32 = 0;
+const WITHOUT_A_SESSION: i32 = -1;
+
 impl Gated<FetchResponse> for FetchRequest {
     fn gate(&mut self, caller: &Arc<Caller>) -> Gate<FetchResponse> {
         let denied = take_denied(&mut self.topics, |topic| caller.may_topic_by(Operation::Read, &topic.topic, topic.topic_id));
+        if !denied.is_empty() {
+            if self.session_epoch > FIRST_EPOCH {
+                // What a session does not know of it would never answer, not even once it is allowed: the client begins anew.
+                return Gate::Answer(FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code()));
+            }
+            self.session_epoch = WITHOUT_A_SESSION;
+        }
         let denied = denied.into_iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|partition| denied_partition(partition.partition)).collect();
             FetchableTopicResponse::default().with_topic(topic.topic).with_topic_id(topic.topic_id).with_partitions(partitions)
@@ -55,7 +67,7 @@ impl Gated<FetchResponse> for FetchRequest {
         let denied: Vec<_> = denied.collect();
         let caller = Arc::clone(caller);
         Gate::then(move |response: &mut FetchResponse| {
-            // A session (KIP-227) remembers topics of earlier requests, and permissions may be gone since.
+            // A session remembers topics of earlier requests, and permissions may be gone since.
             for topic in &mut response.responses {
                 if !caller.may_topic_by(Operation::Read, &topic.topic, topic.topic_id) {
                     topic.partitions.iter_mut().for_each(|partition| *partition = denied_partition(partition.partition_index));

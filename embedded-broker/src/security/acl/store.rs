@@ -44,6 +44,10 @@ impl Acls {
         Ok(Self { disk, path, super_users, rules: RwLock::new(Arc::new(Rules::new(bindings))), changing: Mutex::default() })
     }
 
+    pub(crate) fn super_users(&self) -> impl Iterator<Item = &str> {
+        self.super_users.iter().map(String::as_str)
+    }
+
     pub(crate) fn is_super_user(&self, principal: &str) -> bool {
         self.super_users.contains(principal)
     }
