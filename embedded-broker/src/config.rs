@@ -132,6 +132,10 @@ pub struct Limits {
     pub max_producers_per_partition: usize,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
+    /// Keys compaction remembers at a time, for some forty bytes each (`log.cleaner.dedupe.buffer.size`). A log with more is cleaned in turns.
+    pub max_compaction_keys: usize,
+    /// `log.cleaner.backoff.ms`: how often compaction is looked at.
+    pub compaction_check_interval: Duration,
     /// `log.retention.check.interval.ms`. Kafka's is five minutes; on a desk one watches it happen.
     pub retention_check_interval: Duration,
 }
@@ -163,6 +167,8 @@ impl Default for Limits {
             max_events: 4_096,
             max_producers_per_partition: 10_000,
             producer_id_expiration_ms: 24 * 60 * 60 * 1_000,
+            max_compaction_keys: 1_000_000,
+            compaction_check_interval: Duration::from_secs(5),
             retention_check_interval: Duration::from_secs(30),
         }
     }

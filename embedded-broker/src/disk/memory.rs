@@ -21,6 +21,8 @@ struct State {
     locked: BTreeSet<PathBuf>,
     /// Bytes that may still be written; `None` is no end.
     space_left: Option<u64>,
+    /// Changes that may still be made; `None` is no end.
+    changes_left: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +35,23 @@ impl MemoryDisk {
     /// Lets this many more bytes be written, then fails as a full disk does, in the middle of a write. `None`: no end.
     pub fn set_space_left(&self, bytes: Option<u64>) {
         lock(&self.state).space_left = bytes;
+    }
+
+    /// Lets this many more changes be made (writes, syncs, renames, removals), then fails all of them, as if the process had been killed
+    /// there. `None`: no end.
+    pub fn set_changes_left(&self, changes: Option<u64>) {
+        lock(&self.state).changes_left = changes;
+    }
+
+    /// The same files on a disk of their own, without faults.
+    pub fn copy(&self) -> Self {
+        let copy = Self::default();
+        for (path, file) in &lock(&self.state).files {
+            let content = lock(file);
+            let content = Content { bytes: content.bytes.clone(), synced: content.synced };
+            lock(&copy.state).files.insert(path.clone(), Arc::new(Mutex::new(content)));
+        }
+        copy
     }
 
     /// What a power cut does: whatever was not synced is gone. Files replaced as a whole were synced by that.
@@ -70,6 +89,7 @@ impl Disk for MemoryDisk {
     }
 
     fn write_atomic(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.take_change()?;
         self.take_space(content.len()).map_err(|_| io::Error::from(io::ErrorKind::StorageFull))?;
         let content = Content { bytes: content.to_vec(), synced: content.len() };
         lock(&self.state).files.insert(path.to_owned(), Arc::new(Mutex::new(content)));
@@ -94,6 +114,7 @@ impl Disk for MemoryDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.take_change()?;
         let mut state = lock(&self.state);
         let moved: Vec<PathBuf> = state.files.keys().filter(|path| path.starts_with(from)).cloned().collect();
         for path in moved {
@@ -107,11 +128,13 @@ impl Disk for MemoryDisk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.take_change()?;
         lock(&self.state).files.remove(path);
         Ok(())
     }
 
     fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        self.take_change()?;
         lock(&self.state).files.retain(|path, _| !path.starts_with(folder));
         Ok(())
     }
@@ -137,6 +160,19 @@ impl MemoryDisk {
     }
 }
 
+impl MemoryDisk {
+    fn take_change(&self) -> io::Result<()> {
+        match &mut lock(&self.state).changes_left {
+            Some(0) => Err(io::Error::other("the disk was switched off by a test")),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 struct Locked {
     disk: MemoryDisk,
     folder: PathBuf,
@@ -156,6 +192,7 @@ struct MemoryFile {
 
 impl DiskFile for MemoryFile {
     fn append(&self, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        self.disk.take_change()?;
         for part in parts {
             let granted = self.disk.take_space(part.len());
             let written = granted.err().unwrap_or(part.len());
@@ -176,6 +213,7 @@ impl DiskFile for MemoryFile {
     }
 
     fn truncate(&self, size: u64) -> io::Result<()> {
+        self.disk.take_change()?;
         let mut content = lock(&self.content);
         content.bytes.truncate(usize::try_from(size).unwrap_or(usize::MAX));
         content.synced = content.synced.min(content.bytes.len());
@@ -187,6 +225,7 @@ impl DiskFile for MemoryFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.disk.take_change()?;
         let mut content = lock(&self.content);
         content.synced = content.bytes.len();
         Ok(())

@@ -24,6 +24,11 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// A file's size.
     fn size(&self, path: &Path) -> io::Result<u64>;
+    /// When a file was last written to, in milliseconds since 1970. An error where that is not known.
+    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Creates a folder and those above it.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
     /// The same for a folder that only the broker's own user may look into, where there are users.

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use super::{Disk, DiskFile};
 
@@ -43,6 +44,11 @@ impl Disk for RealDisk {
 
     fn size(&self, path: &Path) -> io::Result<u64> {
         Ok(fs::metadata(path)?.len())
+    }
+
+    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
+        let since_epoch = fs::metadata(path)?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
 
     fn create_folder(&self, folder: &Path) -> io::Result<()> {

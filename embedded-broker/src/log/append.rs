@@ -87,14 +87,11 @@ impl Partition {
             Verdict::Fenced => return Err(AppendError::Fenced),
             Verdict::NoTransaction => return Err(AppendError::NoTransaction),
         }
-        self.roll_if_due(&mut state, header.size as u64, config, now_ms);
+        self.roll_if_due(&mut state, &header, config, now_ms);
         header.base_offset = state.next_offset;
         self.write(&mut state.active, batch, header.base_offset)?;
-        let position = state.active.size;
-        state.active.index.add(&header, position, config.index_interval_bytes);
-        state.active.size += header.size as u64;
+        state.active.appended(&header, now_ms, config.index_interval_bytes);
         state.appended_bytes += header.size as u64;
-        state.active.first_append_ms.get_or_insert(now_ms);
         match marker {
             None => state.producers.appended(&header, now_ms, config.max_producers),
             Some(marker) => {
@@ -126,11 +123,21 @@ impl Partition {
         written
     }
 
-    fn roll_if_due(&self, state: &mut State, batch_bytes: u64, config: &LogConfig, now_ms: i64) {
+    /// Kafka's rules: by bytes, by index, by time, and before offsets no longer fit their four bytes. The time that counts is the records'
+    /// own, so that a replayed history is cut as the original was; the broker's only when they have none.
+    fn roll_if_due(&self, state: &mut State, header: &BatchHeader, config: &LogConfig, now_ms: i64) {
         let active = &state.active;
-        let is_full = active.size + batch_bytes > config.segment_bytes;
-        let is_old = active.first_append_ms.is_some_and(|first_ms| now_ms.saturating_sub(first_ms) > config.segment_ms);
-        if active.size > 0 && (is_full || is_old) {
+        if active.size == 0 {
+            return;
+        }
+        let is_full = active.size + header.size as u64 > config.segment_bytes
+            || active.index.is_full(config.segment_index_bytes)
+            || state.next_offset + i64::from(header.last_offset_delta) - active.base_offset > i64::from(i32::MAX);
+        let waited_ms = match active.first_timestamp_ms {
+            Some(first_ms) if header.max_timestamp_ms != NO_TIMESTAMP => header.max_timestamp_ms.saturating_sub(first_ms),
+            _ => active.first_append_ms.map_or(0, |first_ms| now_ms.saturating_sub(first_ms)),
+        };
+        if is_full || waited_ms > config.roll_ms(active.base_offset) {
             self.roll(state);
         }
     }

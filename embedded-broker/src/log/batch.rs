@@ -20,12 +20,16 @@ const MAGIC: u8 = 2;
 const CRC_START: usize = 17;
 const CRC_COVERS_FROM: usize = 21;
 const ATTRIBUTES_AT: usize = 21;
+const BASE_TIMESTAMP_AT: usize = 27;
 const MAX_TIMESTAMP_AT: usize = 35;
+const RECORD_COUNT_AT: usize = 57;
 
 const COMPRESSION_MASK: i16 = 0x07;
 const LOG_APPEND_TIME: i16 = 0x08;
 pub(super) const TRANSACTIONAL: i16 = 0x10;
 pub(super) const CONTROL: i16 = 0x20;
+/// The base timestamp is the time from which tombstones and markers may go (KIP-534).
+const DELETE_HORIZON: i16 = 0x40;
 
 /// No producer id: the batch is not idempotent.
 pub(crate) const NO_PRODUCER_ID: i64 = -1;
@@ -83,6 +87,16 @@ impl BatchHeader {
         self.attributes & COMPRESSION_MASK != 0
     }
 
+    /// From when on its tombstones, or the marker it is, may go; `None` until compaction has met them.
+    pub(super) fn delete_horizon_ms(&self) -> Option<i64> {
+        (self.attributes & DELETE_HORIZON != 0).then_some(self.base_timestamp_ms)
+    }
+
+    /// A record's timestamp.
+    pub(super) fn record_time_ms(&self, timestamp_delta_ms: i64) -> i64 {
+        if self.uses_log_append_time() { self.max_timestamp_ms } else { self.base_timestamp_ms.wrapping_add(timestamp_delta_ms) }
+    }
+
     /// The number of its codec.
     pub(super) fn codec_id(&self) -> i16 {
         self.attributes & COMPRESSION_MASK
@@ -138,6 +152,32 @@ pub(super) fn with_contents(batch: &[u8], codec: Codec, contents: &[u8]) -> Byte
     let mut new = batch[..HEADER_BYTES].to_vec();
     let attributes = i16_at(batch, ATTRIBUTES_AT) & !COMPRESSION_MASK | codec.id();
     new[ATTRIBUTES_AT..ATTRIBUTES_AT + 2].copy_from_slice(&attributes.to_be_bytes());
+    new.extend_from_slice(contents);
+    let length = i32::try_from(new.len() - PREFIX_BYTES).unwrap_or(i32::MAX);
+    new[8..12].copy_from_slice(&length.to_be_bytes());
+    seal(&mut new);
+    Bytes::from(new)
+}
+
+/// What compaction changes in a header. The last offset delta stays, so that offsets do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rest {
+    pub(super) record_count: i32,
+    pub(super) max_timestamp_ms: i64,
+    /// Takes the place of the base timestamp.
+    pub(super) horizon_ms: Option<i64>,
+}
+
+/// The batch with fewer records; `contents` are compressed as they were.
+pub(super) fn with_rest(batch: &[u8], rest: &Rest, contents: &[u8]) -> Bytes {
+    let mut new = batch[..HEADER_BYTES].to_vec();
+    if let Some(horizon_ms) = rest.horizon_ms {
+        let attributes = i16_at(batch, ATTRIBUTES_AT) | DELETE_HORIZON;
+        new[ATTRIBUTES_AT..ATTRIBUTES_AT + 2].copy_from_slice(&attributes.to_be_bytes());
+        new[BASE_TIMESTAMP_AT..BASE_TIMESTAMP_AT + 8].copy_from_slice(&horizon_ms.to_be_bytes());
+    }
+    new[MAX_TIMESTAMP_AT..MAX_TIMESTAMP_AT + 8].copy_from_slice(&rest.max_timestamp_ms.to_be_bytes());
+    new[RECORD_COUNT_AT..HEADER_BYTES].copy_from_slice(&rest.record_count.to_be_bytes());
     new.extend_from_slice(contents);
     let length = i32::try_from(new.len() - PREFIX_BYTES).unwrap_or(i32::MAX);
     new[8..12].copy_from_slice(&length.to_be_bytes());

@@ -34,4 +34,19 @@ pub(crate) struct LogConfig {
     pub(crate) producer_id_expiration_ms: i64,
     /// What a batch may hold; the broker's limit.
     pub(crate) max_decompressed_bytes: usize,
+    /// Keys compaction remembers at a time; the broker's limit.
+    pub(crate) max_compaction_keys: usize,
+}
+
+impl LogConfig {
+    /// How long a segment is written to: `segment.ms`, less its share of `segment.jitter.ms`, so that segments that began together do not
+    /// all end together; on a compacted topic no longer than a record may stay uncompacted.
+    pub(super) fn roll_ms(&self, base_offset: i64) -> i64 {
+        let jitter_ms = self.segment_jitter_ms.min(self.segment_ms);
+        // Fibonacci hashing: neighbours get shares that are far apart.
+        let share = base_offset.wrapping_add(1).unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let less_ms = (jitter_ms as f64 * (share as f64 / f64::from(u32::MAX))) as i64;
+        let roll_ms = self.segment_ms.saturating_sub(less_ms);
+        if self.compacts { roll_ms.min(self.max_compaction_lag_ms) } else { roll_ms }
+    }
 }

@@ -41,12 +41,12 @@ impl OpenFiles {
 /// One log file, open or not.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    path: PathBuf,
     slot: Mutex<Slot>,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
+    path: PathBuf,
     file: Option<Arc<dyn DiskFile>>,
     used: bool,
     /// Opening it again would only create an empty one.
@@ -55,7 +55,7 @@ struct Slot {
 
 impl LogFile {
     pub(super) fn new(path: PathBuf) -> Arc<Self> {
-        Arc::new(Self { path, slot: Mutex::default() })
+        Arc::new(Self { slot: Mutex::new(Slot { path, ..Slot::default() }) })
     }
 
     /// The file, opened if it is not.
@@ -69,7 +69,7 @@ impl LogFile {
         if slot.removed {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let file = disk.open(&self.path)?;
+        let file = disk.open(&slot.path)?;
         slot.file = Some(Arc::clone(&file));
         drop(slot);
         open_files.opened(self);
@@ -79,6 +79,17 @@ impl LogFile {
     /// Closes it for good.
     pub(super) fn close_removed(&self) {
         *lock(&self.slot) = Slot { removed: true, ..Slot::default() };
+    }
+
+    /// Gives the file another name; who opens it meanwhile waits.
+    pub(super) fn rename(&self, disk: &dyn Disk, to: PathBuf) -> io::Result<()> {
+        let mut slot = lock(&self.slot);
+        let renamed = disk.rename(&slot.path, &to);
+        // A rename that was done and then not synced was done.
+        if renamed.is_ok() || (disk.size(&slot.path).is_err() && disk.size(&to).is_ok()) {
+            slot.path = to;
+        }
+        renamed
     }
 
     /// Whether it is closed now. One in use at this moment stays open.

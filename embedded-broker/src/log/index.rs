@@ -1,8 +1,8 @@
 //! A segment's sparse index: where in the file an offset or a time is, to within some kilobytes.
 //!
-//! On disk (`.index`) the segment's aborted transactions follow it, and it ends with a footer, and doubles as the segment's seal: it is written only after the log file was synced, so a
-//! segment whose footer is valid and names the log's size needs no scan. It is removed before anything more is appended. Both it and its
-//! loss are harmless: it is rebuilt from the log.
+//! On disk (`.index`) the segment's aborted transactions follow it, and it ends with a footer, and doubles as the segment's seal: it is
+//! written only after the log file was synced, so a segment whose footer is valid and names the log's size needs no scan. It is removed
+//! before anything more is appended. Both it and its loss are harmless: it is rebuilt from the log.
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
 
@@ -10,6 +10,8 @@ use super::batch::{BatchHeader, NO_TIMESTAMP};
 use super::transactions::AbortedTransaction;
 
 const ENTRY_BYTES: usize = 24;
+/// Of Kafka's offset index, which `segment.index.bytes` is about.
+const KAFKA_ENTRY_BYTES: u64 = 8;
 /// Bytes of the footer: what [`Footer::read`] wants.
 pub(super) const FOOTER_BYTES: usize = 52;
 const MAGIC: u32 = 0x5745_4953;
@@ -51,6 +53,11 @@ impl SparseIndex {
 
     pub(super) fn max_timestamp_ms(&self) -> i64 {
         self.max_timestamp_ms
+    }
+
+    /// Whether Kafka's offset index of as many entries would fill `segment.index.bytes`.
+    pub(super) fn is_full(&self, segment_index_bytes: u64) -> bool {
+        (self.entries.len() as u64).saturating_mul(KAFKA_ENTRY_BYTES) >= segment_index_bytes
     }
 
     /// A position at or before the batch that holds `offset`.

@@ -2,10 +2,11 @@
 //!
 //! In reading order: `batch` (what a batch looks like, without decoding it), `records` (reading and building plain batches, for our own
 //! topics and for timestamps), `index`, `files`, `segment`, `producers` (idempotence, open transactions), `transactions` (markers and what was aborted), `partition` (the state), `append`, `read`, `recovery`,
-//! `retention`. Left out for now: compaction; its place is `retention`.
+//! `retention`, `cleaner` (compaction).
 
 mod append;
 pub(crate) mod batch;
+mod cleaner;
 mod compression;
 mod config;
 mod files;

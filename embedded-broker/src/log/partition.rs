@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use tokio::sync::Notify;
 
+use super::batch::{BatchHeader, NO_TIMESTAMP};
 use super::config::LogConfig;
 use super::files::{LogFile, OpenFiles};
 use super::index::SparseIndex;
@@ -41,6 +42,10 @@ pub(crate) struct Partition {
     pub(super) state: Mutex<State>,
     /// A closed segment waits to be sealed.
     pub(super) unsealed: AtomicBool,
+    /// Compaction has met damage.
+    pub(super) uncleanable: AtomicBool,
+    /// Held by who takes segments away. Taken before the state's lock.
+    pub(super) maintenance: Mutex<()>,
     waiters: Mutex<Vec<Weak<Waiter>>>,
 }
 
@@ -74,6 +79,10 @@ pub(super) struct Active {
     pub(super) index: SparseIndex,
     /// When its first batch was appended.
     pub(super) first_append_ms: Option<i64>,
+    /// The first batch's largest timestamp, if it has one.
+    pub(super) first_timestamp_ms: Option<i64>,
+    /// When its last batch was appended.
+    pub(super) last_append_ms: i64,
     /// Its index file is on disk and names this very content.
     pub(super) sealed: bool,
     /// A failed write may have left bytes behind `size`.
@@ -95,7 +104,25 @@ impl State {
 impl Active {
     pub(super) fn new(paths: Paths, base_offset: i64) -> Self {
         let (file, index) = (LogFile::new(paths.log.clone()), SparseIndex::default());
-        Self { base_offset, paths, file, size: 0, index, first_append_ms: None, sealed: false, torn: false }
+        let (first_append_ms, first_timestamp_ms, last_append_ms) = (None, None, 0);
+        Self { base_offset, paths, file, size: 0, index, first_append_ms, first_timestamp_ms, last_append_ms, sealed: false, torn: false }
+    }
+
+    /// Takes note of an appended batch.
+    pub(super) fn appended(&mut self, header: &BatchHeader, now_ms: i64, interval_bytes: u64) {
+        if self.size == 0 {
+            self.first_timestamp_ms = (header.max_timestamp_ms != NO_TIMESTAMP).then_some(header.max_timestamp_ms);
+        }
+        self.index.add(header, self.size, interval_bytes);
+        self.size += header.size as u64;
+        self.first_append_ms.get_or_insert(now_ms);
+        self.last_append_ms = now_ms;
+    }
+
+    /// How young it is: see [`ClosedSegment::largest_timestamp_ms`].
+    pub(super) fn largest_timestamp_ms(&self) -> i64 {
+        let max_timestamp_ms = self.index.max_timestamp_ms();
+        if max_timestamp_ms == NO_TIMESTAMP { self.last_append_ms } else { max_timestamp_ms }
     }
 }
 
@@ -136,6 +163,8 @@ impl Partition {
             config: RwLock::new(config),
             state: Mutex::new(state),
             unsealed: AtomicBool::new(false),
+            uncleanable: AtomicBool::new(false),
+            maintenance: Mutex::new(()),
             waiters: Mutex::default(),
         }
     }

@@ -188,6 +188,13 @@ impl Producers {
         self.by_id.retain(|_, producer| producer.open_from.is_some() || producer.last_seen_ms >= since_ms);
     }
 
+    /// The last batch of each producer, which compaction must leave a trace of: on it hangs whether the next is a retry or a gap.
+    pub(super) fn last_batches(&self) -> HashMap<i64, LastBatch> {
+        let last =
+            |producer: &Producer| LastBatch { epoch: producer.epoch, base_offset: producer.batches.back().map(|batch| batch.base_offset) };
+        self.by_id.iter().map(|(id, producer)| (*id, last(producer))).collect()
+    }
+
     /// What DescribeProducers tells, by producer id.
     pub(super) fn view(&self) -> Vec<ProducerView> {
         let mut views: Vec<ProducerView> = self
@@ -255,6 +262,14 @@ impl Producers {
         }
         Some(producers)
     }
+}
+
+/// What was last heard of a producer: data, or only a marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LastBatch {
+    pub(super) epoch: i16,
+    /// Of its last batch with a sequence.
+    pub(super) base_offset: Option<i64>,
 }
 
 /// One producer as others may see it.

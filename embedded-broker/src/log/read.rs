@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::batch::{BatchHeader, NO_TIMESTAMP};
+use super::batch::{self, BatchHeader, NO_TIMESTAMP};
 use super::index::SparseIndex;
 use super::partition::{Partition, State};
-use super::records::records;
+use super::records::records_in;
 use super::segment::{ClosedSegment, Found, find_batch, read_batches};
 use crate::disk::DiskFile;
 use crate::sync::lock;
@@ -44,6 +44,10 @@ impl Partition {
     /// Whole batches from the one that holds `offset` on, up to `max_bytes`. The first is returned even if it is larger when `at_least_one`
     /// (KIP-74), else nothing is. At the end of the log there is nothing.
     pub(crate) fn read(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Result<Bytes, ReadError> {
+        again_if_replaced(|| self.read_from(offset, max_bytes, at_least_one))
+    }
+
+    fn read_from(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Result<Bytes, ReadError> {
         let mut from = offset;
         loop {
             let Some(source) = self.source_of(from)? else {
@@ -66,9 +70,12 @@ impl Partition {
         }
     }
 
-    /// The first record with a timestamp of at least `timestamp_ms`. Inside a compressed batch, which the broker does not open, the batch's
-    /// first offset stands for it: a consumer that starts there sees some older records, and misses none.
+    /// The first record with a timestamp of at least `timestamp_ms`. Compressed batches are opened for it.
     pub(crate) fn offset_of_time(&self, timestamp_ms: i64) -> Result<Option<TimedOffset>, ReadError> {
+        again_if_replaced(|| self.find_time(timestamp_ms))
+    }
+
+    fn find_time(&self, timestamp_ms: i64) -> Result<Option<TimedOffset>, ReadError> {
         let (sources, log_start_offset) = self.sources(Sought::Time(timestamp_ms))?;
         for source in sources.iter().filter(|source| source.max_timestamp_ms >= timestamp_ms) {
             let (file, mut position) = self.locate(source, Sought::Time(timestamp_ms))?;
@@ -86,6 +93,10 @@ impl Partition {
 
     /// The first record with the largest timestamp (KIP-734).
     pub(crate) fn offset_of_max_timestamp(&self) -> Result<Option<TimedOffset>, ReadError> {
+        again_if_replaced(|| self.find_max_timestamp())
+    }
+
+    fn find_max_timestamp(&self) -> Result<Option<TimedOffset>, ReadError> {
         let (sources, log_start_offset) = self.sources(Sought::Time(i64::MIN))?;
         let mut max_timestamp_ms = NO_TIMESTAMP;
         for source in &sources {
@@ -100,7 +111,7 @@ impl Partition {
                 false
             })?;
         }
-        if max_timestamp_ms == NO_TIMESTAMP { Ok(None) } else { self.offset_of_time(max_timestamp_ms) }
+        if max_timestamp_ms == NO_TIMESTAMP { Ok(None) } else { self.find_time(max_timestamp_ms) }
     }
 
     fn record_of_time(
@@ -112,16 +123,13 @@ impl Partition {
         log_start_offset: i64,
     ) -> Result<Option<TimedOffset>, ReadError> {
         let header = &found.header;
-        let whole_batch = header.uses_log_append_time() || header.is_compressed();
-        if whole_batch {
-            let timestamp_ms = if header.uses_log_append_time() { header.max_timestamp_ms } else { header.base_timestamp_ms };
-            return Ok(Some(TimedOffset { offset: header.base_offset.max(log_start_offset), timestamp_ms }));
-        }
         let batch = read_batches(file, found, end, 0)?;
-        for record in records(&batch) {
-            let record = record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let damaged = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
+        let contents = batch::contents(&batch, header, self.config().max_decompressed_bytes).map_err(|error| damaged(error.to_string()))?;
+        for record in records_in(&contents) {
+            let record = record.map_err(|error| damaged(error.to_string()))?;
             let offset = header.base_offset + i64::from(record.offset_delta);
-            let record_ms = header.base_timestamp_ms.saturating_add(record.timestamp_delta_ms);
+            let record_ms = header.record_time_ms(record.timestamp_delta_ms);
             if record_ms >= timestamp_ms && offset >= log_start_offset {
                 return Ok(Some(TimedOffset { offset, timestamp_ms: record_ms }));
             }
@@ -186,7 +194,7 @@ impl Partition {
 
 impl Source {
     fn closed(segment: &Arc<ClosedSegment>) -> Self {
-        let (size, max_timestamp_ms) = (segment.size, segment.max_timestamp_ms);
+        let (size, max_timestamp_ms) = (segment.size, segment.max_timestamp_ms());
         Self { segment: Segment::Closed(Arc::clone(segment)), size, max_timestamp_ms }
     }
 }
@@ -198,6 +206,19 @@ impl Sought {
             Sought::Time(timestamp_ms) => index.position_of_time(timestamp_ms),
         }
     }
+}
+
+/// A segment may be deleted, or replaced by a compacted one, between the look at the list and the look at the file. Then the list is looked
+/// at again.
+fn again_if_replaced<T>(read: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    const TIMES: usize = 10;
+    for _ in 0..TIMES {
+        match read() {
+            Err(ReadError::Storage(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+    }
+    read()
 }
 
 /// Why nothing was read.

@@ -12,7 +12,26 @@ pub(crate) struct Record<'a> {
     pub(crate) offset_delta: i32,
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
+    attributes: u8,
+    /// From the key's length to the last header.
+    tail: &'a [u8],
 }
+
+impl Record<'_> {
+    /// Writes it as it is, but for the time its timestamp counts from.
+    pub(super) fn write(&self, contents: &mut BytesMut, timestamp_delta_ms: i64) {
+        let mut record = BytesMut::with_capacity(self.tail.len() + RECORD_HEAD_BYTES);
+        record.put_u8(self.attributes);
+        put_varint(&mut record, timestamp_delta_ms);
+        put_varint(&mut record, i64::from(self.offset_delta));
+        record.extend_from_slice(self.tail);
+        put_varint(contents, record.len() as i64);
+        contents.extend_from_slice(&record);
+    }
+}
+
+/// Attributes and two varints at their longest.
+const RECORD_HEAD_BYTES: usize = 21;
 
 /// The records of one whole uncompressed batch. An `Err` ends the iteration.
 pub(crate) fn records(batch: &[u8]) -> impl Iterator<Item = Result<Record<'_>, Malformed>> {
@@ -127,14 +146,15 @@ pub(crate) struct Malformed;
 
 fn read_record<'a>(rest: &mut &'a [u8]) -> Option<Record<'a>> {
     let length = length(rest)?;
-    let (mut record, after) = rest.split_at_checked(length)?;
+    let (record, after) = rest.split_at_checked(length)?;
     *rest = after;
-    record = record.get(1..)?;
+    let (attributes, mut record) = record.split_first()?;
     let timestamp_delta_ms = varint(&mut record)?;
     let offset_delta = i32::try_from(varint(&mut record)?).ok()?;
+    let tail = record;
     let key = field(&mut record)?;
     let value = field(&mut record)?;
-    Some(Record { timestamp_delta_ms, offset_delta, key, value })
+    Some(Record { timestamp_delta_ms, offset_delta, key, value, attributes: *attributes, tail })
 }
 
 fn field<'a>(record: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {

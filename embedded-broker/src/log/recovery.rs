@@ -5,11 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::batch::NO_TIMESTAMP;
+use super::cleaner::swap;
 use super::config::LogConfig;
 use super::index::SparseIndex;
 use super::partition::{Active, Environment, Partition, State};
 use super::producers::Producers;
-use super::segment::{ClosedSegment, Found, Paths, find_batch_at, read_footer, scan};
+use super::segment::{ClosedSegment, Found, Paths, find_batch, find_batch_at, read_footer, scan};
 use super::transactions::{AbortedTransaction, read_marker};
 use crate::sync::lock;
 
@@ -24,11 +26,15 @@ impl Partition {
     /// Opens the log in `folder`, or begins one.
     pub(crate) fn open(name: String, folder: PathBuf, environment: Arc<Environment>, config: Arc<LogConfig>) -> io::Result<Self> {
         environment.disk.create_folder(&folder)?;
+        let mut names = environment.disk.list(&folder)?;
+        if swap::recover(environment.disk.as_ref(), &folder, &names)? {
+            names = environment.disk.list(&folder)?;
+        }
         let mut opening = Opening {
             folder: &folder,
             environment: &environment,
             config: &config,
-            names: environment.disk.list(&folder)?,
+            names,
             unsealed: Vec::new(),
             aborted: BTreeMap::new(),
             scanned_from: i64::MAX,
@@ -166,7 +172,8 @@ impl Opening<'_> {
         if let Some(footer) = read_footer(disk, &paths, disk.size(&paths.log)?)
             && self.take_aborted(&paths, footer.aborted_count)
         {
-            return Ok(Arc::new(ClosedSegment::from_footer(paths, base_offset, &footer)));
+            let last_append_ms = self.modified_ms(&paths);
+            return Ok(Arc::new(ClosedSegment::from_footer(paths, base_offset, &footer, last_append_ms)));
         }
         let (active, next_offset) = self.scanned(name, paths, base_offset)?;
         let segment = Arc::new(ClosedSegment::from_active(active, next_offset));
@@ -193,8 +200,7 @@ impl Opening<'_> {
             && let Some((index, aborted)) = disk.read(&paths.index).ok().and_then(|bytes| SparseIndex::decode(&bytes))
         {
             self.aborted.extend(aborted.into_iter().map(|aborted| (aborted.marker_offset, aborted)));
-            let first_append_ms = (size > 0).then(|| self.environment.clock.now_ms());
-            let active = Active { size, index, first_append_ms, sealed: true, ..Active::new(paths, base_offset) };
+            let active = self.reopened(Active { size, index, sealed: true, ..Active::new(paths, base_offset) })?;
             return Ok((active, footer.next_offset));
         }
         self.scanned(name, paths, base_offset)
@@ -229,8 +235,24 @@ impl Opening<'_> {
             file.truncate(sound)?;
         }
         disk.remove_file(&empty.paths.index)?;
-        let first_append_ms = (sound > 0).then(|| self.environment.clock.now_ms());
-        Ok((Active { size: sound, index, first_append_ms, ..empty }, next_offset))
+        Ok((self.reopened(Active { size: sound, index, ..empty })?, next_offset))
+    }
+
+    /// With the times that decide when it rolls and expires.
+    fn reopened(&self, mut active: Active) -> io::Result<Active> {
+        if active.size == 0 {
+            return Ok(active);
+        }
+        let first = find_batch(self.environment.open(&active.file)?.as_ref(), 0, active.size, |_| true)?;
+        active.first_timestamp_ms = first.map(|found| found.header.max_timestamp_ms).filter(|first_ms| *first_ms != NO_TIMESTAMP);
+        active.last_append_ms = self.modified_ms(&active.paths);
+        active.first_append_ms = Some(active.last_append_ms);
+        Ok(active)
+    }
+
+    /// When a segment was last appended to, as far as the disk knows.
+    fn modified_ms(&self, paths: &Paths) -> i64 {
+        self.environment.disk.modified_ms(&paths.log).unwrap_or_else(|_| self.environment.clock.now_ms())
     }
 
     /// The newest sound snapshot from before what was scanned, and on top of it every batch since; so transactions that began before the

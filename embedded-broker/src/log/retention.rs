@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use super::batch::NO_TIMESTAMP;
 use super::config::LogConfig;
 use super::partition::{Partition, State};
 use super::segment::ClosedSegment;
@@ -14,16 +13,17 @@ impl Partition {
     pub(crate) fn retain(&self) -> io::Result<()> {
         let config = self.config();
         let now_ms = self.environment.clock.now_ms();
+        let _maintenance = lock(&self.maintenance);
         let mut state = lock(&self.state);
         state.producers.forget_silent(now_ms.saturating_sub(config.producer_id_expiration_ms));
         if config.deletes_old {
-            if is_expired(state.active.index.max_timestamp_ms(), &config, now_ms) && state.active.size > 0 {
+            if state.active.size > 0 && is_expired(state.active.largest_timestamp_ms(), &config, now_ms) {
                 self.roll(&mut state);
             }
             let mut excess_bytes = excess_bytes(&state, &config);
             while let Some(oldest) = state.closed.front() {
                 let is_excess = oldest.size <= excess_bytes;
-                if !is_excess && !is_expired(oldest.max_timestamp_ms, &config, now_ms) {
+                if !is_excess && !is_expired(oldest.largest_timestamp_ms(), &config, now_ms) {
                     break;
                 }
                 excess_bytes = excess_bytes.saturating_sub(oldest.size);
@@ -39,6 +39,7 @@ impl Partition {
 
     /// Moves the log start offset up to `before`, and deletes segments that are wholly below it. Returns the new log start offset.
     pub(crate) fn delete_records(&self, before: i64) -> io::Result<Option<i64>> {
+        let _maintenance = lock(&self.maintenance);
         let mut state = lock(&self.state);
         if before > state.next_offset || before < 0 {
             return Ok(None);
@@ -71,9 +72,9 @@ impl Partition {
     }
 }
 
-/// Records without a timestamp have no age, and stay until their bytes are too many.
-fn is_expired(max_timestamp_ms: i64, config: &LogConfig, now_ms: i64) -> bool {
-    config.retention_ms >= 0 && max_timestamp_ms != NO_TIMESTAMP && now_ms.saturating_sub(max_timestamp_ms) > config.retention_ms
+/// Kafka's rule: a segment is as old as its youngest record.
+fn is_expired(largest_timestamp_ms: i64, config: &LogConfig, now_ms: i64) -> bool {
+    config.retention_ms >= 0 && now_ms.saturating_sub(largest_timestamp_ms) > config.retention_ms
 }
 
 /// Bytes above `retention.bytes`.

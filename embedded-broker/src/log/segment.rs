@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::batch::{self, BatchHeader, HEADER_BYTES};
+use super::batch::{self, BatchHeader, HEADER_BYTES, NO_TIMESTAMP};
 use super::files::LogFile;
 use super::index::{FOOTER_BYTES, Footer, SparseIndex};
 use super::partition::{Active, Environment};
@@ -36,9 +36,11 @@ pub(super) struct ClosedSegment {
     pub(super) base_offset: i64,
     pub(super) next_offset: i64,
     pub(super) size: u64,
-    pub(super) max_timestamp_ms: i64,
+    max_timestamp_ms: i64,
+    /// When it was last appended to, by the broker's clock.
+    last_append_ms: i64,
     pub(super) file: Arc<LogFile>,
-    paths: Paths,
+    pub(super) paths: Paths,
     index: Mutex<CachedIndex>,
 }
 
@@ -51,17 +53,35 @@ struct CachedIndex {
 impl ClosedSegment {
     /// A segment that was active until now.
     pub(super) fn from_active(active: Active, next_offset: i64) -> Self {
-        let Active { base_offset, paths, file, size, index, .. } = active;
+        let Active { base_offset, paths, file, size, index, last_append_ms, .. } = active;
         let max_timestamp_ms = index.max_timestamp_ms();
         let index = Mutex::new(CachedIndex { index: Some(Arc::new(index)), used: true });
-        Self { base_offset, next_offset, size, max_timestamp_ms, file, paths, index }
+        Self { base_offset, next_offset, size, max_timestamp_ms, last_append_ms, file, paths, index }
     }
 
     /// A segment whose seal says all there is to know.
-    pub(super) fn from_footer(paths: Paths, base_offset: i64, footer: &Footer) -> Self {
+    pub(super) fn from_footer(paths: Paths, base_offset: i64, footer: &Footer, last_append_ms: i64) -> Self {
         let Footer { next_offset, log_size, max_timestamp_ms, .. } = *footer;
         let file = LogFile::new(paths.log.clone());
-        Self { base_offset, next_offset, size: log_size, max_timestamp_ms, file, paths, index: Mutex::default() }
+        Self { base_offset, next_offset, size: log_size, max_timestamp_ms, last_append_ms, file, paths, index: Mutex::default() }
+    }
+
+    /// The largest timestamp of its records, or -1.
+    pub(super) fn max_timestamp_ms(&self) -> i64 {
+        self.max_timestamp_ms
+    }
+
+    /// How young it is: its largest timestamp, or the time of its last append when its records have none.
+    pub(super) fn largest_timestamp_ms(&self) -> i64 {
+        if self.max_timestamp_ms == NO_TIMESTAMP { self.last_append_ms } else { self.max_timestamp_ms }
+    }
+
+    /// What compaction has made of the segments from `first` to `last`. The file does not have its last name yet.
+    pub(super) fn cleaned(first: &Self, last: &Self, size: u64, index: SparseIndex, file: Arc<LogFile>) -> Self {
+        let max_timestamp_ms = index.max_timestamp_ms();
+        let index = Mutex::new(CachedIndex { index: Some(Arc::new(index)), used: true });
+        let (base_offset, next_offset, paths) = (first.base_offset, last.next_offset, first.paths.clone());
+        Self { base_offset, next_offset, size, max_timestamp_ms, last_append_ms: last.last_append_ms, file, paths, index }
     }
 
     /// The index, from its file or from the log when the file is lost or damaged.
@@ -175,7 +195,17 @@ fn corrupt(position: u64, error: &batch::BatchError) -> io::Error {
 
 /// Walks a segment from `position`, holding every batch against its checksum, and gives each to `visit`, until a batch is not whole,
 /// not sound, or `visit` says no. Returns where that is: everything before it can be trusted.
-pub(super) fn scan(file: &dyn DiskFile, mut position: u64, size: u64, mut visit: impl FnMut(&BatchHeader, u64) -> bool) -> io::Result<u64> {
+pub(super) fn scan(file: &dyn DiskFile, position: u64, size: u64, mut visit: impl FnMut(&BatchHeader, u64) -> bool) -> io::Result<u64> {
+    scan_batches(file, position, size, |header, position, _| visit(header, position))
+}
+
+/// As [`scan`], for who also wants to see the batches.
+pub(super) fn scan_batches(
+    file: &dyn DiskFile,
+    mut position: u64,
+    size: u64,
+    mut visit: impl FnMut(&BatchHeader, u64, &[u8]) -> bool,
+) -> io::Result<u64> {
     let mut buffer = Vec::new();
     loop {
         let left = usize::try_from(size - position).unwrap_or(usize::MAX);
@@ -194,7 +224,7 @@ pub(super) fn scan(file: &dyn DiskFile, mut position: u64, size: u64, mut visit:
         let start = position;
         let mut at = 0;
         while let Ok(header) = batch::check(&buffer[at..]) {
-            if !visit(&header, position) {
+            if !visit(&header, position, &buffer[at..at + header.size]) {
                 return Ok(position);
             }
             at += header.size;

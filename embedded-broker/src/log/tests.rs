@@ -13,8 +13,10 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::config::Limits;
 use crate::disk::{Disk as _, MemoryDisk};
+use crate::sync::lock;
 use crate::topics::configs::{BrokerOverrides, Overrides, log_config};
 
+mod compaction;
 mod compression;
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -309,13 +311,16 @@ fn retention_moves_the_start_and_never_back() {
 }
 
 #[test]
-fn records_without_a_time_do_not_expire() {
+fn records_without_a_time_are_as_old_as_their_append() {
     let world = World::new(&[("retention.ms", "1000")]);
     let log = world.open();
-    append(&log, &plain(1, 100, batch::NO_TIMESTAMP));
-    world.clock.advance(Duration::from_secs(2));
+    append(&log, &plain(1, 10, batch::NO_TIMESTAMP));
+    world.clock.advance(Duration::from_millis(999));
     log.retain().unwrap();
-    assert_eq!(read_all(&log).len(), 1);
+    assert_eq!(read_all(&log).len(), 1, "not at once");
+    world.clock.advance(Duration::from_millis(2));
+    log.retain().unwrap();
+    assert_eq!(log.offsets().log_start_offset, 1);
 }
 
 #[test]

@@ -175,6 +175,7 @@ pub(crate) fn log_config(overrides: &Overrides, broker: &BrokerOverrides, limits
         max_producers: limits.max_producers_per_partition,
         producer_id_expiration_ms: limits.producer_id_expiration_ms,
         max_decompressed_bytes: limits.max_decompressed_batch_bytes,
+        max_compaction_keys: limits.max_compaction_keys,
     }
 }
 
