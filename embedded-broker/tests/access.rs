@@ -7,6 +7,8 @@ mod acls;
 mod client;
 #[path = "access/denied.rs"]
 mod denied;
+#[path = "access/fetch.rs"]
+mod fetch;
 #[path = "access/hostile.rs"]
 mod hostile;
 #[path = "access/listeners.rs"]

@@ -61,5 +61,5 @@ fn response(error: Option<ResponseError>) -> ApiVersionsResponse {
 const FIRST_WITH_SOFTWARE: i16 = 3;
 const PRODUCE_KEY: i16 = 0;
 /// Every feature and its level (KIP-584). They never change while a broker runs.
-const FEATURES: &[(&str, i16)] = &[("transaction.version", 2)];
+pub(super) const FEATURES: &[(&str, i16)] = &[("transaction.version", 2)];
 const FEATURES_EPOCH: i64 = 0;

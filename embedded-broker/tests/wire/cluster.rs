@@ -79,6 +79,9 @@ fn features_stay_as_they_are() {
         assert_eq!(client.call(1, &request).results[0].error_code, InvalidUpdateVersion.code());
         assert_eq!(client.call(2, &request).error_code, InvalidUpdateVersion.code());
         assert_eq!(client.call(2, &UpdateFeaturesRequest::default()).error_code, 0);
+        let as_it_is = FeatureUpdateKey::default().with_feature(StrBytes::from_static_str("transaction.version")).with_max_version_level(2);
+        let request = UpdateFeaturesRequest::default().with_feature_updates(vec![as_it_is]);
+        assert_eq!((client.call(1, &request).results[0].error_code, client.call(2, &request).error_code), (0, 0));
     });
 }
 
