@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::BrokerConfig;
+use crate::faults::FaultSwitches;
 use crate::node::Node;
 use crate::security::{self, BoundListener, ListenerError, SecurityProtocol};
 use crate::view::{self, BrokerView, Events, LogView, TraceEntry};
@@ -92,6 +93,11 @@ impl Broker {
     /// The last requests of an open connection, oldest first.
     pub fn trace(&self, connection_id: u64) -> Vec<TraceEntry> {
         self.node.counters.trace(connection_id)
+    }
+
+    /// What can be made to go wrong on purpose.
+    pub fn faults(&self) -> FaultSwitches {
+        FaultSwitches { faults: Arc::clone(&self.node.faults), counters: Arc::clone(&self.node.counters) }
     }
 
     /// Ends a connection, as if its client had gone. False: it is not open.

@@ -22,6 +22,7 @@ mod codec;
 mod config;
 mod coordinator;
 mod disk;
+mod faults;
 mod fetch_sessions;
 mod housekeeping;
 mod log;
@@ -39,6 +40,9 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{BrokerConfig, DEFAULT_PORT, Limits};
 pub use coordinator::{GroupConfig, TransactionConfig};
 pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk};
+pub use faults::{
+    ActiveFault, FaultId, FaultKind, FaultScope, FaultSpec, FaultSwitches, FaultSyntaxError, MAX_FAULTS, TooManyFaults, fault_help,
+};
 pub use security::{
     Credential, Listener, ListenerError, Mechanism, Secret, SecurityConfig, SecurityProtocol, TlsError, TlsFiles, UnknownName,
 };

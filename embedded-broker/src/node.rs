@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::coordinator::transaction::TransactionCoordinator;
 use crate::coordinator::{Coordinator, InternalTopic};
+use crate::faults::{Faults, FaultyDisk};
 use crate::fetch_sessions::FetchSessions;
 use crate::log::{Environment, OpenFiles, Partition};
 use crate::producer_ids::ProducerIds;
@@ -36,6 +37,7 @@ pub(crate) struct Node {
     pub(crate) producer_ids: Arc<ProducerIds>,
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) faults: Arc<Faults>,
     pub(crate) environment: Arc<Environment>,
     /// Memory for requests and for responses. Two, so that a request that holds some never waits for its own response.
     requests: Semaphore,
@@ -46,7 +48,11 @@ pub(crate) struct Node {
 
 impl Node {
     /// Opens what is on disk.
-    pub(crate) fn open(config: BrokerConfig, listeners: Vec<BoundListener>) -> io::Result<Self> {
+    pub(crate) fn open(mut config: BrokerConfig, listeners: Vec<BoundListener>) -> io::Result<Self> {
+        let events = Arc::new(EventLog::new(Arc::clone(&config.clock), config.limits.max_events));
+        let counters = Arc::new(Counters::new(Arc::clone(&config.clock), Arc::clone(&events)));
+        let faults = Arc::new(Faults::new(Arc::clone(&config.clock), Arc::clone(&events)));
+        config.disk = Arc::new(FaultyDisk::new(Arc::clone(&config.disk), Arc::clone(&faults)));
         let disk = Arc::clone(&config.disk);
         let environment = Arc::new(Environment {
             clock: Arc::clone(&config.clock),
@@ -54,14 +60,12 @@ impl Node {
             open_files: OpenFiles::new(config.limits.max_open_log_files),
             housekeeping: Notify::new(),
         });
-        let events = Arc::new(EventLog::new(Arc::clone(&config.clock), config.limits.max_events));
-        let counters = Arc::new(Counters::new(Arc::clone(&config.clock), Arc::clone(&events)));
         let authenticates = listeners.iter().any(BoundListener::authenticates);
         let topics = Arc::new(Topics::open(&config.data_dir, Arc::clone(&environment), config.limits.clone())?);
         let offsets = InternalTopic::offsets(Arc::clone(&topics));
         let coordinator = Coordinator::open(config.groups.clone(), offsets, Arc::clone(&config.clock)).map_err(io::Error::other)?;
         topics.observe(Arc::clone(&events));
-        coordinator.observe(events);
+        coordinator.observe(Arc::clone(&events));
         let coordinator = Arc::new(coordinator);
         let producer_ids = Arc::new(ProducerIds::open(&config.data_dir, Arc::clone(&disk))?);
         let transactions = TransactionCoordinator::open(
@@ -72,6 +76,7 @@ impl Node {
             Arc::clone(&config.clock),
         )
         .map_err(io::Error::other)?;
+        transactions.observe(events);
         Ok(Self {
             listeners: listeners.into_iter().map(Arc::new).collect(),
             security: Security::open(&config.data_dir, &disk, config.security.clone(), authenticates)?,
@@ -82,6 +87,7 @@ impl Node {
             transactions: Arc::new(transactions),
             fetch_sessions: FetchSessions::new(config.limits.max_fetch_sessions, config.limits.max_fetch_session_partitions),
             counters,
+            faults,
             environment,
             requests: Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES),
             responses: Arc::new(Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES)),

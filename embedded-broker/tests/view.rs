@@ -7,7 +7,12 @@ mod client;
 use std::time::{Duration, Instant};
 
 use client::{Client, DEADLINE, batch, config, fetch_request, produce_request};
-use kafka_protocol::messages::{ApiVersionsRequest, CreateTopicsRequest, HeartbeatRequest, ListOffsetsRequest};
+use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::{
+    AddPartitionsToTxnRequest, ApiVersionsRequest, CreateTopicsRequest, EndTxnRequest, HeartbeatRequest, InitProducerIdRequest,
+    JoinGroupRequest, ListOffsetsRequest, TransactionalId,
+};
 use kafka_protocol::protocol::StrBytes;
 use weir_broker::{Broker, BrokerView, ConnectionView, EventKind};
 
@@ -54,7 +59,7 @@ fn a_connection_shows_who_it_is_and_what_it_did() {
     // Bytes are counted once they are written, which the client may notice first.
     let view = eventually(&broker, "all is counted", |view| {
         let answered: u64 = view.apis.iter().map(|api| api.bytes_out).sum();
-        the_one(view).requests.iter().any(|of| *of == ("Produce", 3)) && view.totals.bytes_out == answered
+        the_one(view).requests.contains(&("Produce", 3)) && view.totals.bytes_out == answered
     });
     let connection = the_one(&view);
     assert_eq!(connection.peer, client.stream.local_addr().unwrap());
@@ -146,6 +151,42 @@ fn events_are_numbered_and_bounded() {
     assert_eq!((events.missed, events.next_sequence, events.events.len()), (1, 3, 2));
     assert_eq!(events.events[1].kind, EventKind::TopicCreated { topic: "c".into(), partitions: 1 });
     assert!(broker.events(events.next_sequence).events.is_empty());
+}
+
+#[test]
+fn groups_and_transactions_tell_what_becomes_of_them() {
+    let Fixture { broker, _dir } = start();
+    let mut client = Client::connect(&broker);
+    let id = TransactionalId(StrBytes::from_static_str("transfers"));
+    let init = InitProducerIdRequest::default().with_transactional_id(Some(id.clone())).with_transaction_timeout_ms(60_000);
+    let producer = client.call(4, &init);
+    client.topic("t");
+    let topic = AddPartitionsToTxnTopic::default().with_name(client::name("t")).with_partitions(vec![0]);
+    let (producer_id, producer_epoch) = (producer.producer_id, producer.producer_epoch);
+    let add = AddPartitionsToTxnRequest::default()
+        .with_v3_and_below_transactional_id(id.clone())
+        .with_v3_and_below_producer_id(producer_id)
+        .with_v3_and_below_producer_epoch(producer_epoch)
+        .with_v3_and_below_topics(vec![topic]);
+    client.call(3, &add);
+    let end = EndTxnRequest::default().with_transactional_id(id).with_producer_id(producer_id).with_producer_epoch(producer_epoch);
+    assert_eq!(client.call(3, &end.with_committed(true)).error_code, 0);
+    let states = broker.events(0).events.into_iter().filter_map(|event| match event.kind {
+        EventKind::TransactionChanged { transactional_id, state, .. } if transactional_id == "transfers" => Some(state),
+        _ => None,
+    });
+    assert_eq!(states.collect::<Vec<_>>(), ["Empty", "Ongoing", "PrepareCommit", "CompleteCommit"]);
+
+    let protocol = JoinGroupRequestProtocol::default().with_name(StrBytes::from_static_str("range"));
+    let join = JoinGroupRequest::default()
+        .with_group_id(StrBytes::from_static_str("g").into())
+        .with_session_timeout_ms(10_000)
+        .with_rebalance_timeout_ms(10_000)
+        .with_protocol_type(StrBytes::from_static_str("consumer"))
+        .with_protocols(vec![protocol]);
+    client.send(3, &join);
+    let preparing = EventKind::GroupChanged { group_id: "g".into(), state: "PreparingRebalance", generation: 0, members: 1 };
+    eventually(&broker, "the group prepares", |_| broker.events(0).events.iter().any(|event| event.kind == preparing));
 }
 
 #[test]

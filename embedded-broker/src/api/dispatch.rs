@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::access::{Caller, Change, Gate, Gated as _};
+use super::faulty;
 use super::throttle::Account;
 use super::{
     APIS, Api, Refusal, RequestContext, k17_sasl_handshake, k18_api_versions, k36_sasl_authenticate, k51_alter_user_scram_credentials,
@@ -78,7 +79,11 @@ async fn handle<A: Api>(node: Arc<Node>, context: Arc<RequestContext>, correlati
     };
     let is_traced = node.counters.traces() && !SECRET.contains(&A::KEY);
     let summary = is_traced.then(|| view::summary(&request));
-    let mut answer = allowed::<A>(&node, &context, request, account.as_mut()).await;
+    let mut answer = if node.faults.is_armed() {
+        faulty::answer::<A>(&node, &context, request, account.as_mut()).await
+    } else {
+        allowed::<A>(&node, &context, request, account.as_mut()).await
+    };
     if let Some(account) = account {
         account.settle::<A>(answer.as_mut().ok());
     }
@@ -96,7 +101,7 @@ async fn handle<A: Api>(node: Arc<Node>, context: Arc<RequestContext>, correlati
 }
 
 /// Lets the API answer what ACLs and quotas allow.
-async fn allowed<A: Api>(
+pub(super) async fn allowed<A: Api>(
     node: &Arc<Node>,
     context: &Arc<RequestContext>,
     mut request: A::Request,

@@ -6,6 +6,7 @@
 mod access;
 mod broker_configs;
 mod dispatch;
+mod faulty;
 mod k00_produce;
 mod k01_fetch;
 mod k02_list_offsets;
@@ -61,6 +62,7 @@ mod k75_describe_topic_partitions;
 mod shared;
 mod throttle;
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::future::Future;
 use std::ops::RangeInclusive;
@@ -161,7 +163,7 @@ pub(crate) trait Api: 'static {
     /// What is asked.
     type Request: Decodable + HeaderVersion + Debug + access::Gated<Self::Response> + Send;
     /// What is answered.
-    type Response: Encodable + HeaderVersion + ErrorCodes + throttle::Throttled + Send;
+    type Response: Encodable + HeaderVersion + ErrorCodes + Any + throttle::Throttled + Send;
 
     /// Does the work. Requests of one connection are handled one after the other; those of different connections at once.
     ///

@@ -1,6 +1,7 @@
 //! Where each response keeps its error codes: counted for the view from inside, set by fault switches.
 //!
-//! One list. A place is a path of fields; `topics(name, topic_id)` says that what lies below concerns that topic.
+//! One list. A place is a path of fields, after the versions that have it if not all do; `topics(name, topic_id)` says that what lies below
+//! concerns that topic.
 
 use uuid::Uuid;
 
@@ -8,8 +9,19 @@ use super::messages::{self as m, TopicName};
 
 /// A response that knows its error codes.
 pub(crate) trait ErrorCodes {
-    /// Visits every error code, with the topic it concerns if it concerns one.
-    fn each_error_code(&mut self, visit: &mut dyn FnMut(Option<TopicRef<'_>>, &mut i16));
+    /// Visits every error code.
+    fn each_error_code(&mut self, visit: &mut dyn FnMut(Place<'_>, &mut i16));
+}
+
+/// Where in a response an error code stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// The topic it concerns, if it concerns one.
+    pub(crate) topic: Option<TopicRef<'a>>,
+    /// In how many lists: 0 is the response's own.
+    pub(crate) depth: usize,
+    /// The first and the last version that have the place.
+    pub(crate) versions: (i16, i16),
 }
 
 /// A topic as messages name it: by name, by id, or both.
@@ -37,31 +49,42 @@ impl AsName for Option<TopicName> {
 }
 
 macro_rules! visit {
-    ($of:expr, $topic:expr, $visit:ident, $code:ident) => {
-        $visit($topic, &mut $of.$code)
+    ($of:expr, $place:expr, $visit:ident, $code:ident) => {
+        $visit($place, &mut $of.$code)
     };
-    ($of:expr, $topic:expr, $visit:ident, $list:ident . $($rest:tt)+) => {
+    ($of:expr, $place:expr, $visit:ident, $list:ident . $($rest:tt)+) => {
         for item in &mut $of.$list {
-            visit!(item, $topic, $visit, $($rest)+);
+            visit!(item, Place { depth: $place.depth + 1, ..$place }, $visit, $($rest)+);
         }
     };
-    ($of:expr, $topic:expr, $visit:ident, $list:ident ($name:ident) . $($rest:tt)+) => {
+    ($of:expr, $place:expr, $visit:ident, $list:ident ($name:ident) . $($rest:tt)+) => {
         for item in &mut $of.$list {
-            visit!(item, Some(TopicRef { name: item.$name.as_name(), id: Uuid::nil() }), $visit, $($rest)+);
+            let topic = Some(TopicRef { name: item.$name.as_name(), id: Uuid::nil() });
+            visit!(item, Place { depth: $place.depth + 1, topic, ..$place }, $visit, $($rest)+);
         }
     };
-    ($of:expr, $topic:expr, $visit:ident, $list:ident ($name:ident, $id:ident) . $($rest:tt)+) => {
+    ($of:expr, $place:expr, $visit:ident, $list:ident ($name:ident, $id:ident) . $($rest:tt)+) => {
         for item in &mut $of.$list {
-            visit!(item, Some(TopicRef { name: item.$name.as_name(), id: item.$id }), $visit, $($rest)+);
+            let topic = Some(TopicRef { name: item.$name.as_name(), id: item.$id });
+            visit!(item, Place { depth: $place.depth + 1, topic, ..$place }, $visit, $($rest)+);
         }
     };
 }
 
+macro_rules! versions {
+    () => {
+        (0, i16::MAX)
+    };
+    ($first:literal, $last:literal) => {
+        ($first, $last)
+    };
+}
+
 macro_rules! error_codes {
-    ($($response:ident { $([$($place:tt)+])* })+) => {
+    ($($response:ident { $([$(($first:literal, $last:literal))? $field:ident $($rest:tt)*])* })+) => {
         $(impl ErrorCodes for m::$response {
-            fn each_error_code(&mut self, visit: &mut dyn FnMut(Option<TopicRef<'_>>, &mut i16)) {
-                $(visit!(self, None, visit, $($place)+);)*
+            fn each_error_code(&mut self, visit: &mut dyn FnMut(Place<'_>, &mut i16)) {
+                $(visit!(self, Place { topic: None, depth: 0, versions: versions!($($first, $last)?) }, visit, $field $($rest)*);)*
             }
         })+
     };
@@ -69,14 +92,14 @@ macro_rules! error_codes {
 
 error_codes! {
     ProduceResponse { [responses(name, topic_id).partition_responses.error_code] }
-    FetchResponse { [error_code] [responses(topic, topic_id).partitions.error_code] }
+    FetchResponse { [(7, 17) error_code] [responses(topic, topic_id).partitions.error_code] }
     ListOffsetsResponse { [topics(name).partitions.error_code] }
-    MetadataResponse { [error_code] [topics(name, topic_id).error_code] [topics(name, topic_id).partitions.error_code] }
+    MetadataResponse { [(13, 13) error_code] [topics(name, topic_id).error_code] [topics(name, topic_id).partitions.error_code] }
     OffsetCommitResponse { [topics(name, topic_id).partitions.error_code] }
     OffsetFetchResponse {
-        [error_code] [topics(name).partitions.error_code] [groups.error_code] [groups.topics(name, topic_id).partitions.error_code]
+        [(2, 7) error_code] [topics(name).partitions.error_code] [groups.error_code] [groups.topics(name, topic_id).partitions.error_code]
     }
-    FindCoordinatorResponse { [error_code] [coordinators.error_code] }
+    FindCoordinatorResponse { [(0, 3) error_code] [coordinators.error_code] }
     JoinGroupResponse { [error_code] }
     HeartbeatResponse { [error_code] }
     LeaveGroupResponse { [error_code] [members.error_code] }
@@ -91,7 +114,7 @@ error_codes! {
     InitProducerIdResponse { [error_code] }
     OffsetForLeaderEpochResponse { [topics(topic).partitions.error_code] }
     AddPartitionsToTxnResponse {
-        [error_code]
+        [(4, 5) error_code]
         [results_by_transaction.topic_results(name).results_by_partition.partition_error_code]
         [results_by_topic_v3_and_below(name).results_by_partition.partition_error_code]
     }
@@ -104,11 +127,11 @@ error_codes! {
     DeleteAclsResponse { [filter_results.error_code] }
     DescribeConfigsResponse { [results.error_code] }
     AlterConfigsResponse { [responses.error_code] }
-    DescribeLogDirsResponse { [error_code] [results.error_code] }
+    DescribeLogDirsResponse { [(3, 4) error_code] [results.error_code] }
     SaslAuthenticateResponse { [error_code] }
     CreatePartitionsResponse { [results(name).error_code] }
     DeleteGroupsResponse { [results.error_code] }
-    ElectLeadersResponse { [error_code] [replica_election_results(topic).partition_result.error_code] }
+    ElectLeadersResponse { [(1, 2) error_code] [replica_election_results(topic).partition_result.error_code] }
     IncrementalAlterConfigsResponse { [responses.error_code] }
     AlterPartitionReassignmentsResponse { [error_code] [responses(name).partitions.error_code] }
     ListPartitionReassignmentsResponse { [error_code] }

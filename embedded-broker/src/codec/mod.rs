@@ -9,8 +9,8 @@ mod frame;
 pub(crate) mod guard;
 mod shapes;
 
-pub(crate) use error_codes::ErrorCodes;
-pub(crate) use error_names::error_name;
+pub(crate) use error_codes::{ErrorCodes, Place};
+pub(crate) use error_names::{error_by_name, error_name};
 pub(crate) use frame::{FrameBounds, FrameError, RequestHead, split_frame};
 pub(crate) use kafka_protocol::ResponseError;
 pub(crate) use kafka_protocol::messages;

@@ -67,6 +67,13 @@ impl Topic {
     }
 }
 
+/// The topic a file belongs to, as far as its folder tells: of a long name, the beginning.
+pub(crate) fn topic_of(path: &Path) -> Option<String> {
+    let mut folders = path.iter().filter_map(|folder| folder.to_str()).skip_while(|folder| *folder != TOPICS_FOLDER);
+    let folder = folders.nth(1)?;
+    Some(folder.split_once(ID_SEPARATOR).map_or(folder, |(name, _)| name).to_owned())
+}
+
 /// All topics. Changes are made one at a time; lookups never wait for the disk.
 #[derive(Debug)]
 pub(crate) struct Topics {

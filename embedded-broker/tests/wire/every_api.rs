@@ -32,7 +32,27 @@ fn every_version_claimed_is_answered() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(config(dir.path())).unwrap();
     let client = &mut Client::connect(&broker);
-    let mut left = claims(client);
+    let left = claims(client);
+    ask_everything(client, left);
+}
+
+/// The error stands where the version has a place for it: what can't be encoded would end the connection.
+#[test]
+fn every_version_claimed_can_be_made_to_answer_an_error() {
+    for when in ["before", "after"] {
+        for code in ["UNKNOWN_SERVER_ERROR", "NOT_LEADER_OR_FOLLOWER", "NOT_COORDINATOR"] {
+            let dir = tempfile::tempdir().unwrap();
+            let broker = Broker::start(config(dir.path())).unwrap();
+            let client = &mut Client::connect(&broker);
+            let left = claims(client);
+            broker.faults().set(format!("error:code={code},when={when}").parse().unwrap()).unwrap();
+            ask_everything(client, left);
+            assert_eq!(broker.faults().active().len(), 1);
+        }
+    }
+}
+
+fn ask_everything(client: &mut Client, mut left: BTreeMap<i16, (i16, i16)>) {
     check_all!(client, &mut left,
         FetchRequest ListOffsetsRequest MetadataRequest OffsetCommitRequest OffsetFetchRequest FindCoordinatorRequest
         JoinGroupRequest HeartbeatRequest LeaveGroupRequest SyncGroupRequest DescribeGroupsRequest ListGroupsRequest

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::RequestContext;
 use super::throttle::Account;
 use crate::codec::ResponseError;
+use crate::faults::Probe;
 use crate::node::Node;
 use crate::security::{CLUSTER, Operation, ResourceType};
 
@@ -63,6 +64,8 @@ pub(crate) struct Caller {
     principal: String,
     host: String,
     version: i16,
+    /// Asked in place of the ACLs (fault switches).
+    probe: Option<Arc<Probe>>,
 }
 
 impl Caller {
@@ -74,10 +77,19 @@ impl Caller {
             return None;
         }
         let host = context.session.client_host.to_string();
-        Some(Arc::new(Self { node: Arc::clone(node), principal, host, version: context.version }))
+        Some(Arc::new(Self { node: Arc::clone(node), principal, host, version: context.version, probe: None }))
+    }
+
+    /// A client whose permissions are the probe's.
+    pub(crate) fn probed(node: &Arc<Node>, context: &RequestContext, probe: Arc<Probe>) -> Arc<Self> {
+        let (principal, host) = (String::new(), String::new());
+        Arc::new(Self { node: Arc::clone(node), principal, host, version: context.version, probe: Some(probe) })
     }
 
     fn may(&self, operation: Operation, resource: ResourceType, name: &str) -> bool {
+        if let Some(probe) = &self.probe {
+            return probe.may(resource, name);
+        }
         let acls = self.node.security.acls.as_ref();
         acls.is_some_and(|acls| acls.is_allowed(&self.principal, &self.host, operation, resource, name))
     }

@@ -4,7 +4,7 @@
 //! is answered; what fails halfway (a full disk) is taken up again by the timer.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -22,6 +22,7 @@ use crate::log::{AppendError, Marker, ProducerEpoch, batch};
 use crate::producer_ids::ProducerIds;
 use crate::sync::lock;
 use crate::topics::Topics;
+use crate::view::{EventKind, EventLog};
 
 /// How long the timer waits before it tries again what could not be written.
 const RETRY_MS: i64 = 1_000;
@@ -41,6 +42,8 @@ pub(crate) struct TransactionCoordinator {
     inner: Mutex<Inner>,
     /// Something is due earlier than the timer task knows of.
     changed: Notify,
+    /// Where it is told how transactions go on.
+    events: OnceLock<Arc<EventLog>>,
 }
 
 struct Inner {
@@ -63,9 +66,40 @@ impl TransactionCoordinator {
             log.replay(partition, |batch| replay_batch(&mut state, batch))?;
         }
         let inner = Inner { state, next_expiry_check_ms: clock.now_ms().saturating_add(EXPIRY_CHECK_MS) };
-        let coordinator = Self { config, log, topics, groups, producer_ids, clock, inner: Mutex::new(inner), changed: Notify::new() };
+        let coordinator = Self {
+            config,
+            log,
+            topics,
+            groups,
+            producer_ids,
+            clock,
+            inner: Mutex::new(inner),
+            changed: Notify::new(),
+            events: OnceLock::new(),
+        };
         coordinator.run_due();
         Ok(coordinator)
+    }
+
+    /// From now on it is told there how transactions go on.
+    pub(crate) fn observe(&self, events: Arc<EventLog>) {
+        let _ = self.events.set(events);
+    }
+
+    /// Applies a record that is in the log.
+    fn apply(&self, inner: &mut Inner, id: &TransactionalId, record: &Record) {
+        let standing = |state: &State| state.get(id).map(|transaction| (transaction.phase, transaction.producer));
+        let before = standing(&inner.state);
+        inner.state.apply(record);
+        let after = standing(&inner.state);
+        if let (Some(events), Some((phase, producer))) = (self.events.get().filter(|_| before != after), after) {
+            events.record(EventKind::TransactionChanged {
+                transactional_id: id.to_string(),
+                producer_id: producer.producer_id,
+                producer_epoch: producer.epoch,
+                state: phase.name(),
+            });
+        }
     }
 
     /// Asks something of a transactional id. Waits for the disk.
@@ -144,7 +178,7 @@ impl TransactionCoordinator {
         let before_ms = inner.state.next_deadline().map(|(at_ms, _)| at_ms);
         if let Some(record) = &decision.record {
             self.append(record, now_ms)?;
-            inner.state.apply(record);
+            self.apply(inner, id, record);
         }
         if let Some(replaced) = decision.replaced {
             inner.state.set_replaced(id, replaced);
@@ -174,7 +208,7 @@ impl TransactionCoordinator {
         if self.append(record, now_ms).is_err() {
             return false; // logged there
         }
-        inner.state.apply(record);
+        self.apply(inner, id, record);
         true
     }
 
