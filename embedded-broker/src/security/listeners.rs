@@ -36,6 +36,9 @@ pub(crate) fn check(listeners: &[Listener], security: &SecurityConfig) -> Result
         if !listener.bind.ip().is_loopback() && listener.protocol != SecurityProtocol::SaslSsl {
             return Err(ListenerError::Open { name: name(), bind: listener.bind, protocol: listener.protocol });
         }
+        if listener.bind.ip().is_unspecified() && listener.advertised.is_none() {
+            return Err(ListenerError::NotAdvertised { name: name(), bind: listener.bind });
+        }
         if listener.protocol.has_tls() && security.tls.is_none() {
             return Err(ListenerError::NoCertificate { name: name(), protocol: listener.protocol });
         }
@@ -121,6 +124,16 @@ pub enum ListenerError {
         bind: SocketAddr,
         /// The protocol asked for.
         protocol: SecurityProtocol,
+    },
+    /// Clients can't be sent to "all addresses".
+    #[error(
+        "listener {name} listens on all addresses ({bind}), to which no client can connect; say by which host they reach this machine (advertised)"
+    )]
+    NotAdvertised {
+        /// The listener.
+        name: String,
+        /// The address asked for.
+        bind: SocketAddr,
     },
     /// TLS needs an identity.
     #[error("listener {name} is {protocol}, but there is no certificate; give a certificate chain and its private key as PEM files")]

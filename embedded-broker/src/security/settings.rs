@@ -15,7 +15,8 @@ pub struct Listener {
     pub name: String,
     /// Where to listen. Port 0 takes any free one.
     pub bind: SocketAddr,
-    /// Host and port clients are told to connect to; port 0 is the one listened on. `None`: the address listened on.
+    /// Host and port clients are told to connect to; port 0 is the one listened on. `None`: the address listened
+    /// on, which must be one then.
     pub advertised: Option<(String, u16)>,
     /// What a client must do before it is served. Beyond loopback only [`SecurityProtocol::SaslSsl`] is allowed.
     pub protocol: SecurityProtocol,

@@ -177,6 +177,11 @@ fn socket(address: SocketAddr) -> TcpStream {
 
 /// A whole frame, length included.
 pub(crate) fn frame<R: Request>(version: i16, correlation_id: i32, request: &R) -> BytesMut {
+    try_frame(version, correlation_id, request).unwrap()
+}
+
+/// The same; `None` when this version can't say what is asked.
+pub(crate) fn try_frame<R: Request>(version: i16, correlation_id: i32, request: &R) -> Option<BytesMut> {
     let header = RequestHeader::default()
         .with_request_api_key(R::KEY)
         .with_request_api_version(version)
@@ -184,11 +189,11 @@ pub(crate) fn frame<R: Request>(version: i16, correlation_id: i32, request: &R) 
         .with_client_id(Some(StrBytes::from_static_str("test")));
     let mut frame = BytesMut::new();
     frame.put_i32(0);
-    header.encode(&mut frame, R::header_version(version)).unwrap();
-    request.encode(&mut frame, version).unwrap();
+    header.encode(&mut frame, R::header_version(version)).ok()?;
+    request.encode(&mut frame, version).ok()?;
     let length = (frame.len() - 4) as i32;
     frame[..4].copy_from_slice(&length.to_be_bytes());
-    frame
+    Some(frame)
 }
 
 /// The client's half of PLAIN and SCRAM.

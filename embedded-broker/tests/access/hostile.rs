@@ -2,12 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kafka_protocol::messages::{ApiVersionsRequest, SaslAuthenticateRequest, SaslHandshakeRequest};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::{Request, StrBytes};
 use weir_broker::Broker;
-use weir_broker::SecurityProtocol::{SaslPlaintext, SaslSsl};
+use weir_broker::SecurityProtocol::{Plaintext, SaslPlaintext, SaslSsl};
 
 use crate::client::{ADMIN, ADMIN_PASSWORD, Client, DEADLINE, Workshop, address};
 
@@ -115,4 +116,136 @@ fn tokens_of_all_kinds_let_nobody_in() {
             assert!(client.read_frame().is_err(), "the connection has ended");
         }
     }
+}
+
+const SEED: u64 = 0x0ACC_E550_F7AB;
+const MUTANTS_PER_VERSION: usize = 6;
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end as u64) as usize
+    }
+}
+
+/// Requests with something in every list, so that the gates have something to take out.
+fn bent_requests(random: &mut Random) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    macro_rules! bend {
+        ($($request:expr),* $(,)?) => { $({
+            let request = $request;
+            frames.extend(bent(random, &request));
+        })* };
+    }
+    let name = || TopicName(StrBytes::from_static_str("t"));
+    let group = || GroupId(StrBytes::from_static_str("g"));
+    let id = || TransactionalId(StrBytes::from_static_str("x"));
+    bend!(
+        ProduceRequest::default().with_acks(1).with_topic_data(vec![Default::default(); 2]),
+        FetchRequest::default().with_topics(vec![Default::default(); 2]),
+        ListOffsetsRequest::default().with_topics(vec![Default::default(); 2]),
+        MetadataRequest::default().with_topics(Some(vec![Default::default(); 2])),
+        OffsetCommitRequest::default().with_group_id(group()).with_topics(vec![Default::default()]),
+        OffsetFetchRequest::default().with_groups(vec![Default::default()]),
+        OffsetFetchRequest::default().with_group_id(group()).with_topics(Some(vec![Default::default()])),
+        FindCoordinatorRequest::default().with_coordinator_keys(vec![Default::default()]),
+        FindCoordinatorRequest::default().with_key(StrBytes::from_static_str("g")),
+        JoinGroupRequest::default().with_group_id(group()),
+        DescribeGroupsRequest::default().with_groups(vec![group()]),
+        ListGroupsRequest::default(),
+        CreateTopicsRequest::default().with_topics(vec![Default::default()]),
+        DeleteTopicsRequest::default().with_topics(vec![Default::default()]),
+        DeleteTopicsRequest::default().with_topic_names(vec![name()]),
+        DeleteRecordsRequest::default().with_topics(vec![Default::default()]),
+        InitProducerIdRequest::default().with_transactional_id(Some(id())),
+        OffsetForLeaderEpochRequest::default().with_topics(vec![Default::default()]),
+        AddPartitionsToTxnRequest::default().with_v3_and_below_topics(vec![Default::default()]),
+        TxnOffsetCommitRequest::default().with_topics(vec![Default::default()]),
+        DescribeAclsRequest::default(),
+        CreateAclsRequest::default().with_creations(vec![Default::default()]),
+        DeleteAclsRequest::default().with_filters(vec![Default::default()]),
+        DescribeConfigsRequest::default().with_resources(vec![Default::default()]),
+        AlterConfigsRequest::default().with_resources(vec![Default::default()]),
+        IncrementalAlterConfigsRequest::default().with_resources(vec![Default::default()]),
+        CreatePartitionsRequest::default().with_topics(vec![Default::default()]),
+        DeleteGroupsRequest::default().with_groups_names(vec![group()]),
+        ElectLeadersRequest::default().with_topic_partitions(Some(vec![Default::default()])),
+        OffsetDeleteRequest::default().with_topics(vec![Default::default()]),
+        DescribeClientQuotasRequest::default().with_components(vec![Default::default()]),
+        AlterClientQuotasRequest::default().with_entries(vec![Default::default()]),
+        AlterUserScramCredentialsRequest::default().with_upsertions(vec![Default::default()]),
+        DescribeProducersRequest::default().with_topics(vec![Default::default()]),
+        DescribeTransactionsRequest::default().with_transactional_ids(vec![id()]),
+        DescribeTopicPartitionsRequest::default().with_topics(vec![Default::default()]),
+        ConsumerGroupHeartbeatRequest::default().with_group_id(group()),
+        ConsumerGroupDescribeRequest::default().with_group_ids(vec![group()]),
+        SaslHandshakeRequest::default(),
+        SaslAuthenticateRequest::default(),
+    );
+    frames
+}
+
+fn bent<R: Request>(random: &mut Random, request: &R) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    for version in R::VERSIONS.min..=R::VERSIONS.max {
+        let Some(plain) = crate::client::try_frame(version, 1, request) else { continue };
+        for round in 0..MUTANTS_PER_VERSION {
+            let mut mutant = plain.to_vec();
+            for _ in 0..round {
+                // Behind the api key and version, so that the mutant reaches its API.
+                let at = 8 + random.below(mutant.len() - 8);
+                mutant[at] = [0x7f, 0xff, 0x00, 0x80, random.below(256) as u8][random.below(5)];
+            }
+            frames.push(mutant);
+        }
+    }
+    frames
+}
+
+/// What the brokers of this test program log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// As ANONYMOUS, to whom the gates apply.
+#[test]
+fn bent_requests_pass_no_gate() {
+    println!("seed {SEED:#x}");
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
+    let workshop = Workshop::new();
+    let broker = workshop.start(&[Plaintext, SaslPlaintext]);
+    let mut admin = Client::plain(&broker, SaslPlaintext);
+    assert_eq!(admin.log_in("SCRAM-SHA-256", ADMIN, ADMIN_PASSWORD).unwrap().error_code, 0);
+    let frames = bent_requests(&mut Random(SEED));
+    for frame in &frames {
+        let mut stream = TcpStream::connect(address(&broker, Plaintext)).unwrap();
+        // An answer, or a closed connection; the broker may close before it has read everything.
+        let _ = stream.write_all(frame);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        assert!(is_closed(&mut stream));
+    }
+    let all = admin.call(9, &MetadataRequest::default().with_topics(None));
+    assert!(all.topics.is_empty(), "{} of {} mutants made something: {:?}", all.topics.len(), frames.len(), all.topics);
+    let users = admin.call(0, &DescribeUserScramCredentialsRequest::default());
+    assert_eq!(users.results.len(), 1);
+    let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    assert!(log.contains("connection closed"), "the log is the broker's");
+    let panics: Vec<&str> = log.lines().filter(|line| line.contains("please report this")).collect();
+    assert!(panics.is_empty(), "{panics:?}");
 }

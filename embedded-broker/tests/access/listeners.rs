@@ -28,6 +28,9 @@ fn beyond_loopback_only_sasl_over_tls_is_allowed() {
     }
     let mut config = workshop.config(&[]);
     config.listeners = vec![Listener::new(SaslSsl, "0.0.0.0:0".parse().unwrap())];
+    let (error, text) = refused(config.clone());
+    assert!(matches!(error, ListenerError::NotAdvertised { .. }), "{text}");
+    config.listeners[0].advertised = Some(("broker.example.org".into(), 0));
     Broker::start(config).unwrap();
 }
 

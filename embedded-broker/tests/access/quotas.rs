@@ -1,5 +1,6 @@
 //! Quotas over the wire: set, found, kept; and a client over its quota is told, and then not listened to, for as long as it is told.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::protocol::{Request as _, StrBytes};
 use weir_broker::SecurityProtocol::Plaintext;
 use weir_broker::{Broker, ManualClock};
 
@@ -256,4 +257,42 @@ fn connections_of_an_address_come_one_after_the_other() {
     let mut second = Client::plain(&broker, Plaintext);
     let answer = while_time_passes(&clock, || second.call(3, &ApiVersionsRequest::default()));
     assert_eq!(answer.error_code, 0);
+}
+
+/// Answers without a field for the wait.
+const SILENT: &[i16] = &[SaslHandshakeRequest::KEY, SaslAuthenticateRequest::KEY, DescribeQuorumRequest::KEY];
+
+#[test]
+fn every_api_tells_the_wait() {
+    let workshop = Workshop::new();
+    let (broker, clock) = with_clock(&workshop);
+    let mut client = Client::plain(&broker, Plaintext);
+    limit(&mut client, "request_percentage", 1e-7);
+    let mut left: BTreeMap<i16, i16> = weir_broker::served_apis().map(|api| (api.key, *api.versions.end())).collect();
+    macro_rules! tells {
+        ($($request:ident)*) => { $(
+            if let Some(version) = left.remove(&$request::KEY) {
+                let answer = while_time_passes(&clock, || format!("{:?}", client.call(version, &$request::default())));
+                assert!(answer.contains("throttle_time_ms: 1000"), "{answer}");
+            }
+        )* };
+    }
+    tells!(
+        FetchRequest ListOffsetsRequest MetadataRequest OffsetCommitRequest OffsetFetchRequest FindCoordinatorRequest JoinGroupRequest
+        HeartbeatRequest LeaveGroupRequest SyncGroupRequest DescribeGroupsRequest ListGroupsRequest ApiVersionsRequest CreateTopicsRequest
+        DeleteTopicsRequest DeleteRecordsRequest InitProducerIdRequest OffsetForLeaderEpochRequest AddPartitionsToTxnRequest
+        AddOffsetsToTxnRequest EndTxnRequest TxnOffsetCommitRequest DescribeAclsRequest CreateAclsRequest DeleteAclsRequest
+        DescribeConfigsRequest AlterConfigsRequest DescribeLogDirsRequest CreatePartitionsRequest DeleteGroupsRequest ElectLeadersRequest
+        IncrementalAlterConfigsRequest AlterPartitionReassignmentsRequest ListPartitionReassignmentsRequest OffsetDeleteRequest
+        DescribeClientQuotasRequest AlterClientQuotasRequest DescribeUserScramCredentialsRequest AlterUserScramCredentialsRequest
+        UpdateFeaturesRequest DescribeClusterRequest DescribeProducersRequest DescribeTransactionsRequest ListTransactionsRequest
+        ConsumerGroupHeartbeatRequest ConsumerGroupDescribeRequest GetTelemetrySubscriptionsRequest PushTelemetryRequest
+        ListConfigResourcesRequest DescribeTopicPartitionsRequest
+    );
+    // Produce without records asks for no answer by default: acks is 0.
+    let answer = while_time_passes(&clock, || client.call(9, &ProduceRequest::default().with_acks(1)));
+    assert_eq!(answer.throttle_time_ms, 1_000);
+    left.remove(&ProduceRequest::KEY);
+    left.retain(|key, _| !SILENT.contains(key));
+    assert!(left.is_empty(), "served, but not tried here: {left:?}");
 }
