@@ -113,6 +113,10 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn create_private_folder(&self, folder: &Path) -> io::Result<()> {
+        self.create_folder(folder)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.take_change()?;
         let mut state = lock(&self.state);

@@ -32,9 +32,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Creates a folder and those above it.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
     /// The same for a folder that only the broker's own user may look into, where there are users.
-    fn create_private_folder(&self, folder: &Path) -> io::Result<()> {
-        self.create_folder(folder)
-    }
+    fn create_private_folder(&self, folder: &Path) -> io::Result<()>;
     /// Renames a file or folder.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file; one that is not there is no error.

@@ -65,6 +65,11 @@ impl Disk for FaultyDisk {
         self.disk.create_folder(folder)
     }
 
+    fn create_private_folder(&self, folder: &Path) -> io::Result<()> {
+        self.check(DiskWork::Write, folder)?;
+        self.disk.create_private_folder(folder)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.disk.rename(from, to)
     }
