@@ -233,4 +233,15 @@ mod tests {
         disk.write_atomic(Path::new(FILE), b"something else").unwrap();
         assert!(Users::open(Path::new(""), disk, None).is_err());
     }
+
+    #[test]
+    fn a_full_disk_changes_nothing() {
+        let disk = Arc::new(MemoryDisk::default());
+        let users = Users::open(Path::new(""), Arc::clone(&disk) as Arc<dyn Disk>, Some(&admin("p"))).unwrap();
+        disk.set_space_left(Some(0));
+        assert!(users.change(vec![("admin".into(), ScramHash::Sha256, None)]).is_err());
+        disk.set_space_left(None);
+        assert_eq!(users.all()["admin"].len(), 2);
+        assert_eq!(Users::open(Path::new(""), disk, None).unwrap().all(), users.all());
+    }
 }

@@ -181,4 +181,16 @@ mod tests {
         assert_eq!(found(2, Some("log-a")), ["*", "log-a", "log-"], "MATCH finds what decides about log-a");
         assert!(!Filter { resource: 0, ..ALL }.is_valid() && ALL.is_valid());
     }
+
+    #[test]
+    fn a_full_disk_changes_nothing() {
+        let disk = Arc::new(MemoryDisk::default());
+        let acls = Acls::open(Path::new(""), Arc::clone(&disk) as Arc<dyn Disk>, BTreeSet::new()).unwrap();
+        acls.add(vec![binding("a")]).unwrap();
+        disk.set_space_left(Some(0));
+        assert!(acls.add(vec![binding("b")]).is_err() && acls.remove(&[ALL]).is_err());
+        assert_eq!(acls.find(&ALL), [binding("a")]);
+        let allowed = |name| acls.is_allowed("User:CN=a b,O=c\n", "h", Operation::Read, ResourceType::Topic, name);
+        assert!(allowed("a1") && !allowed("b1"));
+    }
 }

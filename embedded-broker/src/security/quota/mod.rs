@@ -304,4 +304,13 @@ mod tests {
         quotas.charge("a", "late", Used { produced_bytes: 10, ..Used::default() }, 1_000_000_000);
         assert_eq!(lock(&quotas.buckets).len(), 1, "the idle ones have gone");
     }
+
+    #[test]
+    fn a_full_disk_changes_nothing() {
+        let disk = Arc::new(MemoryDisk::default());
+        let quotas = Quotas::open(Path::new(""), Arc::clone(&disk) as Arc<dyn Disk>).unwrap();
+        disk.set_space_left(Some(0));
+        assert!(quotas.change(&[(entity(EntityType::User, None), QuotaKey::ProducerByteRate, Some(1.0))]).is_err());
+        assert!(!quotas.is_active());
+    }
 }
