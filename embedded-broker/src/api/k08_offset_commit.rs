@@ -2,6 +2,7 @@
 //!
 //! - An unknown topic or partition is refused alone; the rest is stored.
 //! - Generation -1 without a member id is a client that keeps its own partitions, welcome while the group has no members.
+//! - 9: the epoch of a member of a consumer group (KIP-848); another than its own is STALE_MEMBER_EPOCH.
 //! - Versions 2-4 may ask for a retention of their own. Left out: version 10's topic ids, which the codec does not have.
 
 use std::ops::RangeInclusive;
@@ -25,21 +26,27 @@ impl Api for OffsetCommit {
     type Request = OffsetCommitRequest;
     type Response = OffsetCommitResponse;
 
-    async fn handle(node: Arc<Node>, _context: Arc<RequestContext>, request: OffsetCommitRequest) -> Result<OffsetCommitResponse, Refusal> {
-        Ok(offset_commit(&node.coordinator, &request, |topic, partition| node.log(topic, partition).is_some()).await)
+    async fn handle(node: Arc<Node>, context: Arc<RequestContext>, request: OffsetCommitRequest) -> Result<OffsetCommitResponse, Refusal> {
+        let has_member_epoch = context.version >= FIRST_WITH_MEMBER_EPOCH;
+        Ok(offset_commit(&node.coordinator, &request, has_member_epoch, |topic, partition| node.log(topic, partition).is_some()).await)
     }
 }
+
+/// The first version in which a member of a consumer group can commit.
+const FIRST_WITH_MEMBER_EPOCH: i16 = 9;
 
 /// Answers an OffsetCommit. `exists` says whether there is such a partition.
 async fn offset_commit(
     coordinator: &Coordinator,
     request: &OffsetCommitRequest,
+    has_member_epoch: bool,
     exists: impl Fn(&str, i32) -> bool,
 ) -> OffsetCommitResponse {
     let (known, offsets) = split_known(request, exists);
     let member = wire::caller(&request.member_id, request.group_instance_id.as_ref(), request.generation_id_or_member_epoch);
     let group_id = wire::group_id(&request.group_id);
-    let mut results = match coordinator.ask(&group_id, Command::CommitOffsets(CommitOffsets { member, offsets, producer: None })).await {
+    let commit = CommitOffsets { member, offsets, producer: None, has_member_epoch };
+    let mut results = match coordinator.ask(&group_id, Command::CommitOffsets(commit)).await {
         Ok(Reply::Offsets(results)) => results.into_iter(),
         Ok(_) => vec![Some(ResponseError::UnknownServerError); known.len()].into_iter(),
         Err(error) => vec![Some(error); known.len()].into_iter(),

@@ -2,7 +2,9 @@
 //!
 //! - An unknown group, topic or partition is answered -1 without an error, so a consumer falls back to its `auto.offset.reset`.
 //! - No topics means all that are stored (2+). Several groups at once from version 8.
-//! - `require_stable` (7+): an offset that an open transaction may change is UNSTABLE_OFFSET_COMMIT (KIP-447). Left out: version 10's topic ids, which the codec does not have.
+//! - `require_stable` (7+): an offset that an open transaction may change is UNSTABLE_OFFSET_COMMIT (KIP-447).
+//! - 9: a member of a consumer group says its epoch, and reads nothing in another than its own (KIP-848). Left out: version 10's topic ids,
+//!   which the codec does not have.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -17,8 +19,9 @@ use crate::codec::messages::offset_fetch_response::{
 use crate::codec::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
 use crate::codec::{self, ResponseError, StrBytes};
 use crate::coordinator::Coordinator;
+use crate::coordinator::ids::MemberId;
 use crate::coordinator::records::CommittedOffset;
-use crate::coordinator::state::Offsets;
+use crate::coordinator::state::{Offsets, State};
 use crate::node::Node;
 
 pub(crate) struct OffsetFetch;
@@ -56,6 +59,10 @@ fn offset_fetch(coordinator: &Coordinator, version: i16, request: &OffsetFetchRe
         }
         let mut named = BTreeSet::new();
         let groups = request.groups.iter().filter(|asked| named.insert(&asked.group_id)).map(|asked| {
+            let group = OffsetFetchResponseGroup::default().with_group_id(asked.group_id.clone());
+            if let Err(error) = check_member(state, asked) {
+                return group.with_error_code(error.code());
+            }
             let mut topics = one_of_many(stored(asked.group_id.as_str()), asked);
             let is_unstable = |topic: &str, partition| request.require_stable && state.is_pending(&asked.group_id, topic, partition);
             for (name, partition) in
@@ -65,10 +72,22 @@ fn offset_fetch(coordinator: &Coordinator, version: i16, request: &OffsetFetchRe
                     (partition.committed_offset, partition.error_code) = (-1, ResponseError::UnstableOffsetCommit.code());
                 }
             }
-            OffsetFetchResponseGroup::default().with_group_id(asked.group_id.clone()).with_topics(topics)
+            group.with_topics(topics)
         });
         OffsetFetchResponse::default().with_groups(groups.collect())
     })
+}
+
+/// Who says that it is a member must be one. Only consumer groups know epochs.
+fn check_member(state: &State, asked: &OffsetFetchRequestGroup) -> Result<(), ResponseError> {
+    let group = state.get(asked.group_id.as_str()).and_then(|entry| entry.durable.consumer.as_ref());
+    let member_id = asked.member_id.as_ref().map_or("", |member_id| member_id.as_str());
+    match group {
+        Some(group) if !(member_id.is_empty() && asked.member_epoch < 0) => {
+            group.check_epoch(&MemberId::from(member_id), asked.member_epoch)
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn single_group(stored: &Offsets, request: &OffsetFetchRequest) -> Vec<OffsetFetchResponseTopic> {

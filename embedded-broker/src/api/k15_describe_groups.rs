@@ -1,6 +1,7 @@
 //! DescribeGroups: state, members and assignments of groups. Versions 0-6.
 //!
-//! An unknown group is "Dead" without an error before 6, and GROUP_ID_NOT_FOUND from 6 on (KIP-1043). 4: instance ids.
+//! An unknown group is "Dead" without an error before 6, and GROUP_ID_NOT_FOUND from 6 on (KIP-1043); so is a consumer group,
+//! which ConsumerGroupDescribe describes. 4: instance ids.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -34,7 +35,9 @@ impl Api for DescribeGroups {
 fn describe_groups(coordinator: &Coordinator, version: i16, request: &DescribeGroupsRequest) -> DescribeGroupsResponse {
     let group_ids = shared::once(&request.groups, |group_id| *group_id);
     let views = coordinator.read(|state| {
-        let view = |id: &GroupId| (id.clone(), state.get(id.as_str()).map(|entry| entry.live.view()));
+        let view = |id: &GroupId| {
+            (id.clone(), state.get(id.as_str()).filter(|entry| entry.durable.consumer.is_none()).map(|entry| entry.live.view()))
+        };
         group_ids.map(view).collect::<Vec<_>>()
     });
     let groups = views.into_iter().map(|(group_id, view)| match view {
@@ -63,7 +66,7 @@ fn described(version: i16, group_id: GroupId, view: GroupView) -> DescribedGroup
 }
 
 fn unknown(version: i16, group_id: GroupId) -> DescribedGroup {
-    let message = format!("Group {} not found.", group_id.as_str());
+    let message = format!("Group {} is not a classic group of this broker.", group_id.as_str());
     let dead = DescribedGroup::default().with_group_id(group_id).with_group_state(codec::text("Dead"));
     if version < 6 {
         return dead;

@@ -10,7 +10,7 @@ use crate::codec::messages::list_groups_response::ListedGroup;
 use crate::codec::messages::{GroupId, ListGroupsRequest, ListGroupsResponse};
 use crate::codec::{self, StrBytes};
 use crate::coordinator::Coordinator;
-use crate::coordinator::group::GROUP_TYPE;
+use crate::coordinator::state::Entry;
 use crate::node::Node;
 
 pub(crate) struct ListGroups;
@@ -28,17 +28,15 @@ impl Api for ListGroups {
 }
 
 fn list_groups(coordinator: &Coordinator, request: &ListGroupsRequest) -> ListGroupsResponse {
-    if !passes(&request.types_filter, GROUP_TYPE) {
-        return ListGroupsResponse::default();
-    }
     let groups = coordinator.read(|state| {
-        let wanted = state.iter().filter(|(_, entry)| passes(&request.states_filter, entry.live.phase.name()));
-        let listed = wanted.map(|(group_id, entry)| {
+        let passes = |entry: &Entry| passes(&request.types_filter, entry.type_name()) && passes(&request.states_filter, entry.state_name());
+        let listed = state.iter().filter(|(_, entry)| passes(entry)).map(|(group_id, entry)| {
+            let protocol_type = if entry.durable.consumer.is_some() { "consumer" } else { &entry.live.protocol_type };
             ListedGroup::default()
                 .with_group_id(GroupId(codec::text(group_id.as_str())))
-                .with_protocol_type(codec::text(&entry.live.protocol_type))
-                .with_group_state(StrBytes::from_static_str(entry.live.phase.name()))
-                .with_group_type(StrBytes::from_static_str(GROUP_TYPE))
+                .with_protocol_type(codec::text(protocol_type))
+                .with_group_state(StrBytes::from_static_str(entry.state_name()))
+                .with_group_type(StrBytes::from_static_str(entry.type_name()))
         });
         listed.collect()
     });

@@ -3,7 +3,8 @@
 //! - A version that is not served is answered in the v0 format with UNSUPPORTED_VERSION and the full list (KIP-511): kafka-python asks
 //!   for the newest first and waits forever otherwise.
 //! - Produce is advertised from version 0 though nothing below 3 is served: librdkafka tells by it what the broker can do (KIP-896).
-//! - 3: features. Clients use transaction version 2 (KIP-890) only where it is finalized, so it is.
+//! - 3: features (KIP-584). Clients use transaction version 2 (KIP-890) only where it is finalized, so it is; `group.version` 1 is KIP-848's
+//!   consumer groups.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -61,5 +62,5 @@ fn response(error: Option<ResponseError>) -> ApiVersionsResponse {
 const FIRST_WITH_SOFTWARE: i16 = 3;
 const PRODUCE_KEY: i16 = 0;
 /// Every feature and its level (KIP-584). They never change while a broker runs.
-pub(super) const FEATURES: &[(&str, i16)] = &[("transaction.version", 2)];
+pub(super) const FEATURES: &[(&str, i16)] = &[("group.version", 1), ("transaction.version", 2)];
 const FEATURES_EPOCH: i64 = 0;

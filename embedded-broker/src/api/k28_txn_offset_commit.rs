@@ -80,7 +80,11 @@ async fn store(
     let of_offsets = |error| if error == ResponseError::ProducerFenced { ResponseError::InvalidProducerEpoch } else { error };
     asking.await.map_err(|_| ResponseError::CoordinatorNotAvailable)?.map_err(of_offsets)?;
     let member = wire::caller(&request.member_id, request.group_instance_id.as_ref(), request.generation_id);
-    match node.coordinator.ask(&group_id, Command::CommitOffsets(CommitOffsets { member, offsets, producer: Some(producer) })).await? {
+    match node
+        .coordinator
+        .ask(&group_id, Command::CommitOffsets(CommitOffsets { member, offsets, producer: Some(producer), has_member_epoch: false }))
+        .await?
+    {
         Reply::Offsets(results) => Ok(results),
         _ => Err(ResponseError::UnknownServerError),
     }

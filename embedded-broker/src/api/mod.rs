@@ -55,6 +55,8 @@ mod k60_describe_cluster;
 mod k61_describe_producers;
 mod k65_describe_transactions;
 mod k66_list_transactions;
+mod k68_consumer_group_heartbeat;
+mod k69_consumer_group_describe;
 mod k71_get_telemetry_subscriptions;
 mod k72_push_telemetry;
 mod k74_list_config_resources;
@@ -127,6 +129,8 @@ pub(crate) const APIS: &[Entry] = &[
     Entry::of::<k61_describe_producers::DescribeProducers>(),
     Entry::of::<k65_describe_transactions::DescribeTransactions>(),
     Entry::of::<k66_list_transactions::ListTransactions>(),
+    Entry::of::<k68_consumer_group_heartbeat::ConsumerGroupHeartbeat>(),
+    Entry::of::<k69_consumer_group_describe::ConsumerGroupDescribe>(),
     Entry::of::<k71_get_telemetry_subscriptions::GetTelemetrySubscriptions>(),
     Entry::of::<k72_push_telemetry::PushTelemetry>(),
     Entry::of::<k74_list_config_resources::ListConfigResources>(),

@@ -3,6 +3,7 @@
 use crate::codec::ResponseError;
 use bytes::Bytes;
 
+use super::consumer::{Change, Heartbeat, Heartbeated};
 use super::group::Group;
 use super::ids::{GroupId, InstanceId, MemberId, TopicName, WaiterId};
 use super::records::Record;
@@ -17,6 +18,8 @@ pub(crate) enum Command {
     Sync(Sync),
     /// A member is alive.
     Heartbeat(Caller),
+    /// A member of the consumer protocol says where it stands (KIP-848).
+    ConsumerHeartbeat(Box<Heartbeat>),
     /// Members go.
     Leave(Vec<Leaving>),
     /// Someone stores how far it has read.
@@ -93,6 +96,8 @@ pub(crate) struct CommitOffsets {
     pub(crate) offsets: Vec<OffsetToCommit>,
     /// The producer whose transaction they are part of.
     pub(crate) producer: Option<ProducerEpoch>,
+    /// The request can carry the epoch of a member of the consumer protocol (version 9).
+    pub(crate) has_member_epoch: bool,
 }
 
 /// One partition of an OffsetCommit request.
@@ -114,6 +119,7 @@ pub(crate) enum Reply {
     /// Join again with this id (KIP-394).
     MemberIdRequired(MemberId),
     Synced(Synced),
+    ConsumerHeartbeat(Heartbeated),
     /// Yes, and there is nothing more to say.
     Done,
     /// One result per entry, in the order asked.
@@ -165,6 +171,17 @@ pub(crate) struct Decision {
     pub(crate) answers: Vec<(WaiterId, Answer)>,
 }
 
+impl LiveChange {
+    /// A sign of life only moves a deadline away: the timer may come early, it finds nothing to do and is set again.
+    pub(crate) fn may_move_a_deadline_nearer(&self, has_records: bool) -> bool {
+        match self {
+            Self::None | Self::Heard { .. } => false,
+            Self::Replace(_) => true,
+            Self::Consumer { changes, classic } => has_records || classic.is_some() || !changes.iter().all(Change::is_sign_of_life),
+        }
+    }
+}
+
 /// How the part of a group that lives in memory only changes.
 #[derive(Clone, Debug)]
 pub(crate) enum LiveChange {
@@ -176,4 +193,9 @@ pub(crate) enum LiveChange {
     },
     /// The group as it is from now on.
     Replace(Box<Group>),
+    /// Deadlines of a consumer group move; `classic` is what the classic side becomes when the group goes from one kind to the other.
+    Consumer {
+        changes: Vec<Change>,
+        classic: Option<Box<Group>>,
+    },
 }

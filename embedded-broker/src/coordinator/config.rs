@@ -10,7 +10,13 @@ pub struct GroupConfig {
     pub min_session_timeout_ms: i32,
     /// `group.max.session.timeout.ms`.
     pub max_session_timeout_ms: i32,
-    /// `group.max.size`: members of one group, and as many again that were given an id but have not joined with it (KIP-394).
+    /// `group.consumer.session.timeout.ms`: how long a member of the consumer protocol may be silent. It can't choose itself.
+    pub consumer_session_timeout_ms: i32,
+    /// `group.consumer.heartbeat.interval.ms`: how often members of the consumer protocol are told to show themselves.
+    pub consumer_heartbeat_interval_ms: i32,
+    /// `group.consumer.migration.policy`.
+    pub migration_policy: MigrationPolicy,
+    /// `group.max.size` and `group.consumer.max.size`: members of one group, and as many again that were given an id but have not joined with it (KIP-394).
     pub max_members: usize,
     /// Groups on this broker, with members or with committed offsets only.
     pub max_groups: usize,
@@ -35,6 +41,9 @@ impl Default for GroupConfig {
             initial_rebalance_delay_ms: 150,
             min_session_timeout_ms: 6_000,
             max_session_timeout_ms: 1_800_000,
+            consumer_session_timeout_ms: 45_000,
+            consumer_heartbeat_interval_ms: 5_000,
+            migration_policy: MigrationPolicy::default(),
             max_members: 1_000,
             max_groups: 10_000,
             max_member_metadata_bytes: 256 * 1024,
@@ -44,6 +53,30 @@ impl Default for GroupConfig {
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
             offsets_retention_check_interval_ms: 10 * 60 * 1_000,
         }
+    }
+}
+
+/// `group.consumer.migration.policy`: whether a group with members may move between the classic and the consumer protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MigrationPolicy {
+    /// Not at all.
+    Disabled,
+    /// To the consumer protocol only.
+    Upgrade,
+    /// To the classic protocol only.
+    Downgrade,
+    /// Both ways, as Kafka 4 does.
+    #[default]
+    Bidirectional,
+}
+
+impl MigrationPolicy {
+    pub(crate) fn may_upgrade(self) -> bool {
+        matches!(self, Self::Upgrade | Self::Bidirectional)
+    }
+
+    pub(crate) fn may_downgrade(self) -> bool {
+        matches!(self, Self::Downgrade | Self::Bidirectional)
     }
 }
 

@@ -45,6 +45,11 @@ impl InternalTopic {
         Self { name, topics, partitions }
     }
 
+    /// The topics of this broker, as decisions see them.
+    pub(super) fn image(&self) -> &Topics {
+        &self.topics
+    }
+
     /// How many partitions there are, or will be. It never changes: groups are placed by it.
     pub(super) fn partitions(&self) -> i32 {
         self.partitions.get().map_or(PARTITIONS, |partitions| partitions.len() as i32)

@@ -5,13 +5,17 @@
 //! to a [`command::Decision`]; its records are appended to `__consumer_offsets`, and only then does [`state::State::apply`] change what is
 //! durable, live and when the log is replayed. A failed append changes nothing.
 //!
-//! KIP-848 groups will be a second kind of group beside [`group::Group`], with records and commands of their own in the same log.
+//! There are two kinds of group, each a folder: [`group`] for the classic protocol, where the members elect a leader who assigns, and
+//! [`consumer`] for KIP-848's, where the coordinator assigns. A group can move from one to the other with its members at work.
 
 pub(crate) mod command;
 mod config;
+pub(crate) mod consumer;
 mod decide;
+mod embedded;
 pub(crate) mod group;
 pub(crate) mod ids;
+pub(crate) mod image;
 pub(crate) mod internal_topic;
 mod offsets;
 pub(crate) mod records;
@@ -22,7 +26,7 @@ mod tests;
 pub(crate) mod transaction;
 pub(crate) mod wire;
 
-pub use config::GroupConfig;
+pub use config::{GroupConfig, MigrationPolicy};
 pub(crate) use internal_topic::InternalTopic;
 pub(crate) use runtime::Coordinator;
 use runtime::partition_for;

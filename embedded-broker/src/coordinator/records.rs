@@ -4,12 +4,17 @@
 //! Schemas: `OffsetCommitKey/Value.json` and `GroupMetadataKey/Value.json` of Apache Kafka's group coordinator. A key starts with its
 //! type as an int16 (0 and 1 offset, 2 group); a value starts with its version. A null value is a tombstone. Written: OffsetCommitValue 3
 //! (1 with an expiry of its own, as Kafka does), GroupMetadataValue 3. Read: offsets 0-3, groups 0-3.
-//! Left out: types 3 and up (KIP-848 and share groups), skipped on reading.
+//! KIP-848's types 3 to 8 and 16 are in `consumer`. Left out: share and streams groups (types 9 to 15 and 17 up), skipped on reading.
+
+mod consumer;
+mod flexible;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use super::ids::{GroupId, InstanceId, MemberId, TopicName};
 use crate::log::ProducerEpoch;
+
+pub(crate) use consumer::ConsumerRecord;
 
 /// The largest int16 length; longer strings can't be written in these schemas.
 pub(crate) const MAX_STRING_BYTES: usize = i16::MAX as usize;
@@ -30,6 +35,8 @@ pub(crate) enum Record {
     Pending { producer: ProducerEpoch, group_id: GroupId, topic: TopicName, partition: i32, value: CommittedOffset },
     /// A group reached this generation, or is gone.
     Group { group_id: GroupId, value: Option<GroupMetadata> },
+    /// Something about a KIP-848 group.
+    Consumer { group_id: GroupId, record: ConsumerRecord },
 }
 
 /// A stored offset.
@@ -90,6 +97,7 @@ impl Record {
                 put_string(&mut key, group_id.as_str());
                 (key.freeze(), value.as_ref().map(encode_group))
             }
+            Record::Consumer { group_id, record } => record.encode(group_id),
         }
     }
 
@@ -119,6 +127,10 @@ impl Record {
                 let group_id = GroupId::from(string_of(&mut key)?);
                 let value = value.map(decode_group).transpose()?;
                 Ok(Some(Record::Group { group_id, value }))
+            }
+            consumer::GROUP..=consumer::CURRENT | consumer::REGEX => {
+                let (group_id, record) = ConsumerRecord::decode(key_type, key, value)?;
+                Ok(Some(Record::Consumer { group_id, record }))
             }
             _ => Ok(None),
         }
@@ -344,7 +356,8 @@ mod tests {
 
     #[test]
     fn types_and_versions_we_do_not_keep_are_told_apart_from_garbage() {
-        assert_eq!(Record::decode(b"\0\x03\0\x01g", Some(b"\0\0")), Ok(None));
+        assert_eq!(Record::decode(b"\0\x09\0\x01g", Some(b"\0\0")), Ok(None));
+        assert_eq!(Record::decode(b"\0\x03\0\x01g", Some(b"\0\x01")), Err(RecordError::UnknownVersion(1)));
         assert_eq!(Record::decode(b"\0\x02\0\x01g", Some(b"\0\x09")), Err(RecordError::UnknownVersion(9)));
         assert_eq!(Record::decode(b"\0", None), Err(RecordError::Truncated));
         assert_eq!(Record::decode(b"\0\x02\0\x01\xff", None), Err(RecordError::NotUtf8));

@@ -15,10 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
-use super::command::{Answer, Command, LiveChange};
+use super::command::{Answer, Command};
 use super::config::GroupConfig;
-use super::decide::decide;
+use super::decide::{Context, decide};
 use super::ids::{GroupId, TopicName, WaiterId};
+use super::image::Now;
 use super::internal_topic::InternalTopic;
 use super::records::Record;
 use super::state::State;
@@ -78,13 +79,13 @@ impl Coordinator {
             })?;
             log_bytes.push(bytes);
         }
-        let now_ms = clock.now_ms();
-        state.activate(now_ms);
+        let now = now(clock.as_ref());
+        state.activate(&config, now);
         let mut timers = Timers::default();
         for (group_id, entry) in state.iter() {
-            timers.set(group_id, entry.live.next_deadline_ms());
+            timers.set(group_id, entry.next_deadline_ms());
         }
-        let next_expiry_check_ms = now_ms.saturating_add(config.offsets_retention_check_interval_ms);
+        let next_expiry_check_ms = now.deadline_ms(config.offsets_retention_check_interval_ms);
         let inner = Inner { state, timers, next_expiry_check_ms, log_bytes, ..Inner::default() };
         let coordinator = Self { config, log, clock, inner: Mutex::new(inner), timers_changed: Notify::new(), events: OnceLock::new() };
         coordinator.compact(&mut coordinator.lock());
@@ -159,11 +160,11 @@ impl Coordinator {
     /// Serves every deadline that has come, and says when the next one does.
     pub(crate) fn run_due(&self) -> Duration {
         let mut inner = self.lock();
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.clock.monotonic_ms();
         while let Some(group_id) = inner.timers.pop_due(now_ms) {
             self.errand(&mut inner, &group_id, Command::Tick);
             // A heartbeat moves a deadline without telling the timers, and a failed append leaves one in the past.
-            let next_ms = inner.state.get(group_id.as_str()).and_then(|entry| entry.live.next_deadline_ms());
+            let next_ms = inner.state.get(group_id.as_str()).and_then(super::state::Entry::next_deadline_ms);
             inner.timers.set(&group_id, next_ms.map(|at_ms| if at_ms <= now_ms { now_ms + APPEND_RETRY_MS } else { at_ms }));
         }
         if inner.next_expiry_check_ms <= now_ms {
@@ -208,11 +209,11 @@ impl Coordinator {
 
     /// Decide, append, apply, answer.
     fn run(&self, inner: &mut Inner, group_id: &GroupId, command: Command, waiter: WaiterId) -> Result<(), ResponseError> {
-        let now_ms = self.clock.now_ms();
-        let mut decision = decide(&inner.state, &self.config, group_id, command, waiter, now_ms);
-        self.append(inner, &decision.group_id, &decision.records, now_ms)?;
+        let context = Context { config: &self.config, topics: self.log.image(), now: now(self.clock.as_ref()) };
+        let mut decision = decide(&inner.state, &context, group_id, command, waiter);
+        self.append(inner, &decision.group_id, &decision.records, context.now.wall_ms)?;
         // A sign of life only moves a deadline away: the timer may come early, it finds nothing to do and is set again.
-        let may_be_earlier = matches!(decision.live, LiveChange::Replace(_));
+        let may_be_earlier = decision.live.may_move_a_deadline_nearer(!decision.records.is_empty());
         let before = standing(&inner.state, group_id);
         inner.state.carry_out(&mut decision);
         self.tell(group_id, before, standing(&inner.state, group_id));
@@ -222,7 +223,7 @@ impl Coordinator {
         if !may_be_earlier {
             return Ok(());
         }
-        let next_ms = inner.state.get(group_id.as_str()).and_then(|entry| entry.live.next_deadline_ms());
+        let next_ms = inner.state.get(group_id.as_str()).and_then(super::state::Entry::next_deadline_ms);
         if inner.timers.set(group_id, next_ms) {
             self.timers_changed.notify_one();
         }
@@ -284,8 +285,15 @@ type Standing = Option<(&'static str, i32, usize)>;
 const DEAD: &str = "Dead";
 
 fn standing(state: &State, group_id: &GroupId) -> Standing {
-    let group = &state.get(group_id.as_str())?.live;
-    Some((group.phase.name(), group.generation, group.members.len()))
+    let entry = state.get(group_id.as_str())?;
+    Some(match &entry.durable.consumer {
+        Some(group) => (group.state_name(), group.epoch, group.members.len()),
+        None => (entry.live.phase.name(), entry.live.generation, entry.live.members.len()),
+    })
+}
+
+fn now(clock: &dyn Clock) -> Now {
+    Now { wall_ms: clock.now_ms(), monotonic_ms: clock.monotonic_ms() }
 }
 
 /// A request that waits. Dropped before its answer has come, it is taken back.

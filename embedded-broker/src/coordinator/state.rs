@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 
 use super::command::{Decision, LiveChange, OffsetToCommit};
-use super::group::Group;
+use super::config::GroupConfig;
+use super::consumer::{ConsumerGroup, Live};
+use super::group::{Group, Phase};
 use super::ids::{GroupId, TopicName};
-use super::records::{CommittedOffset, GroupMetadata, Record};
+use super::image::Now;
+use super::records::{CommittedOffset, ConsumerRecord, GroupMetadata, Record};
 
 /// Offsets by topic and partition.
 pub(crate) type Offsets = BTreeMap<TopicName, BTreeMap<i32, CommittedOffset>>;
@@ -17,12 +20,14 @@ pub(crate) type Offsets = BTreeMap<TopicName, BTreeMap<i32, CommittedOffset>>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Durable {
     pub(crate) metadata: Option<GroupMetadata>,
+    /// A KIP-848 group. Never beside `metadata`.
+    pub(crate) consumer: Option<ConsumerGroup>,
     pub(crate) offsets: Offsets,
 }
 
 impl Durable {
     pub(crate) fn is_empty(&self) -> bool {
-        self.metadata.is_none() && self.offsets.is_empty()
+        self.metadata.is_none() && self.consumer.is_none() && self.offsets.is_empty()
     }
 
     /// The records that say all of this, and nothing else.
@@ -34,7 +39,9 @@ impl Durable {
             partition,
             value: Some(value.clone()),
         };
-        group.into_iter().chain(self.each_offset().map(offset)).collect()
+        let consumer = self.consumer.iter().flat_map(ConsumerGroup::records);
+        let consumer = consumer.map(|record| Record::Consumer { group_id: group_id.clone(), record });
+        group.into_iter().chain(consumer).chain(self.each_offset().map(offset)).collect()
     }
 
     /// Every stored offset.
@@ -48,6 +55,30 @@ impl Durable {
 pub(crate) struct Entry {
     pub(crate) durable: Durable,
     pub(crate) live: Group,
+    /// The deadlines of a consumer group.
+    pub(crate) consumer: Live,
+}
+
+impl Entry {
+    /// When something happens next though nobody asks.
+    pub(crate) fn next_deadline_ms(&self) -> Option<i64> {
+        self.live.next_deadline_ms().into_iter().chain(self.consumer.next_deadline_ms()).min()
+    }
+
+    /// Kafka's name of where the group stands.
+    pub(crate) fn state_name(&self) -> &'static str {
+        self.durable.consumer.as_ref().map_or_else(|| self.live.phase.name(), ConsumerGroup::state_name)
+    }
+
+    /// What kind of group it is, as ListGroups spells it.
+    pub(crate) fn type_name(&self) -> &'static str {
+        if self.durable.consumer.is_some() { "consumer" } else { "classic" }
+    }
+
+    /// Nobody is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.durable.consumer.as_ref().map_or(self.live.phase == Phase::Empty, |group| group.members.is_empty())
+    }
 }
 
 /// All groups of this coordinator.
@@ -129,6 +160,24 @@ impl State {
                 entry.durable.metadata = None;
                 self.forget_if_nothing_is_left(group_id);
             }
+            Record::Consumer { group_id, record } => self.apply_to_consumer_group(group_id, record),
+        }
+    }
+
+    fn apply_to_consumer_group(&mut self, group_id: &GroupId, record: &ConsumerRecord) {
+        if record.is_tombstone() && self.groups.get(group_id).is_none_or(|entry| entry.durable.consumer.is_none()) {
+            return;
+        }
+        let entry = self.groups.entry(group_id.clone()).or_default();
+        let group = entry.durable.consumer.get_or_insert_default();
+        let before = group.bytes();
+        let goes_on = group.apply(record);
+        let after = if goes_on { group.bytes() } else { 0 };
+        self.bytes = self.bytes + after - before;
+        if !goes_on {
+            entry.durable.consumer = None;
+            entry.consumer = Live::default();
+            self.forget_if_nothing_is_left(group_id);
         }
     }
 
@@ -173,6 +222,13 @@ impl State {
                     member.session_deadline_ms = session_deadline_ms;
                 }
             }
+            LiveChange::Consumer { changes, classic } => {
+                if let Some(classic) = classic {
+                    self.install(group_id, LiveChange::Replace(classic));
+                }
+                let Some(entry) = self.groups.get_mut(group_id).filter(|entry| entry.durable.consumer.is_some()) else { return };
+                changes.into_iter().for_each(|change| entry.consumer.install(change));
+            }
             LiveChange::Replace(group) => {
                 if group.is_vacant() && !self.groups.contains_key(group_id) {
                     return;
@@ -195,10 +251,12 @@ impl State {
     }
 
     /// The log has been replayed: the groups it tells of come to life.
-    pub(crate) fn activate(&mut self, now_ms: i64) {
+    pub(crate) fn activate(&mut self, config: &GroupConfig, now: Now) {
         for entry in self.groups.values_mut() {
-            if let Some(metadata) = &entry.durable.metadata {
-                entry.live = Group::from_metadata(metadata, now_ms);
+            if let Some(group) = &entry.durable.consumer {
+                entry.consumer = Live::restored(group, config, now);
+            } else if let Some(metadata) = &entry.durable.metadata {
+                entry.live = Group::from_metadata(metadata, now);
                 self.bytes += entry.live.bytes();
             }
         }
@@ -212,7 +270,8 @@ impl State {
         let pending = self.pending.values().flat_map(BTreeMap::values).flat_map(|offsets| {
             offsets.iter().flat_map(|(topic, stored)| stored.values().map(|value| offset_bytes(topic, &value.metadata)))
         });
-        self.groups.values().map(|entry| entry.live.bytes() + offsets(entry)).sum::<usize>() + pending.sum::<usize>()
+        let consumer = |entry: &Entry| entry.durable.consumer.as_ref().map_or(0, ConsumerGroup::counted_bytes);
+        self.groups.values().map(|entry| entry.live.bytes() + consumer(entry) + offsets(entry)).sum::<usize>() + pending.sum::<usize>()
     }
 
     fn forget_if_nothing_is_left(&mut self, group_id: &GroupId) {

@@ -9,6 +9,7 @@ mod file;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use uuid::Uuid;
@@ -86,6 +87,8 @@ pub(crate) struct Topics {
     changing: Mutex<()>,
     /// Where it is told which topics come and go.
     events: OnceLock<Arc<EventLog>>,
+    /// Counts what changes what consumers can be given: topics that come, go or grow.
+    version: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -110,6 +113,7 @@ impl Topics {
             map: RwLock::default(),
             changing: Mutex::default(),
             events: OnceLock::new(),
+            version: AtomicU64::new(1),
         };
         for name in topics.environment.disk.list(&topics.folder)? {
             // File managers leave files of their own everywhere.
@@ -187,6 +191,17 @@ impl Topics {
         let mut map = write(&self.map);
         map.by_id.insert(topic.id, Arc::clone(&topic));
         map.by_name.insert(Arc::clone(&topic.name), topic);
+        drop(map);
+        self.count_change();
+    }
+
+    /// Another number means that a topic came, went or grew.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    fn count_change(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
@@ -274,6 +289,7 @@ impl Topics {
         map.by_id.remove(&topic.id);
         map.by_name.remove(&topic.name);
         drop(map);
+        self.count_change();
         for partition in topic.partitions() {
             partition.mark_deleted();
         }
@@ -297,6 +313,7 @@ impl Topics {
         let mut more = self.open_partitions(&topic.folder, &topic.name, now..count, &overrides)?;
         self.write_file(topic, count, overrides)?;
         write(&topic.partitions).append(&mut more);
+        self.count_change();
         Ok(())
     }
 

@@ -64,7 +64,7 @@ fn ask_everything(client: &mut Client, mut left: BTreeMap<i16, (i16, i16)>) {
         SaslAuthenticateRequest DescribeUserScramCredentialsRequest AlterUserScramCredentialsRequest
         DescribeAclsRequest CreateAclsRequest DeleteAclsRequest DescribeClientQuotasRequest AlterClientQuotasRequest
         AddPartitionsToTxnRequest AddOffsetsToTxnRequest EndTxnRequest TxnOffsetCommitRequest DescribeTransactionsRequest
-        ListTransactionsRequest
+        ListTransactionsRequest ConsumerGroupHeartbeatRequest ConsumerGroupDescribeRequest
     );
     // Produce without records asks for no answer by default: acks is 0.
     assert_eq!(left.remove(&0), Some((0, 13)));

@@ -60,7 +60,7 @@ impl Turn<'_> {
             if self.group.pending.len() >= self.config.max_members {
                 return Some(Err(ResponseError::GroupMaxSizeReached));
             }
-            let lapses_ms = self.now_ms.saturating_add(i64::from(join.session_timeout_ms));
+            let lapses_ms = self.now.deadline_ms(i64::from(join.session_timeout_ms));
             self.group.pending.insert(member_id.clone(), lapses_ms);
             return Some(Ok(Reply::MemberIdRequired(member_id)));
         }
@@ -129,7 +129,7 @@ impl Turn<'_> {
             syncing: None,
             synced: false,
             is_new: true,
-            session_deadline_ms: self.now_ms.saturating_add(NEW_MEMBER_JOIN_TIMEOUT_MS),
+            session_deadline_ms: self.now.deadline_ms(NEW_MEMBER_JOIN_TIMEOUT_MS),
         };
         self.group.members.insert(member_id, member);
         if let Phase::PreparingRebalance(preparing) = &mut self.group.phase

@@ -61,7 +61,7 @@ impl Turn<'_> {
 
     /// Everything whose time has come.
     pub(crate) fn tick(&mut self) {
-        let now_ms = self.now_ms;
+        let now_ms = self.now.monotonic_ms;
         self.group.pending.retain(|_, lapses_ms| *lapses_ms > now_ms);
         let mut anyone_went = false;
         let silent = self.group.members.iter().filter(|(_, member)| member.session_counts() && member.session_deadline_ms <= now_ms);

@@ -25,10 +25,11 @@ use bytes::Bytes;
 
 use super::command::{Caller, JoinedMember, Protocol};
 use super::ids::{InstanceId, MemberId, WaiterId};
+use super::image::Now;
 use super::records::{GroupMetadata, MemberMetadata};
 
 pub(super) use turn::{Turn, heard};
-pub(crate) use view::{GROUP_TYPE, GroupView, MemberView};
+pub(crate) use view::{GroupView, MemberView};
 
 /// Where a group stands between two generations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +80,7 @@ impl Phase {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) phase: Phase,
+    /// By the wall clock: the retention of an empty group's offsets counts from it, over restarts.
     pub(crate) phase_since_ms: i64,
     pub(crate) generation: i32,
     /// What the members are: "consumer", "connect", … Kept when the last one goes.
@@ -134,10 +136,10 @@ pub(super) fn protocol_bytes(protocols: &[Protocol]) -> usize {
 
 impl Group {
     /// The group that a restart finds in its log: its last complete generation, its members given one session to show themselves.
-    pub(crate) fn from_metadata(metadata: &GroupMetadata, now_ms: i64) -> Self {
+    pub(crate) fn from_metadata(metadata: &GroupMetadata, now: Now) -> Self {
         let mut group = Group {
             phase: if metadata.members.is_empty() { Phase::Empty } else { Phase::Stable },
-            phase_since_ms: if metadata.state_timestamp_ms >= 0 { metadata.state_timestamp_ms } else { now_ms },
+            phase_since_ms: if metadata.state_timestamp_ms >= 0 { metadata.state_timestamp_ms } else { now.wall_ms },
             generation: metadata.generation,
             protocol_type: metadata.protocol_type.clone(),
             protocol: metadata.protocol.clone(),
@@ -148,7 +150,7 @@ impl Group {
             if let Some(instance_id) = &member.instance_id {
                 group.static_members.insert(instance_id.clone(), member.member_id.clone());
             }
-            group.members.insert(member.member_id.clone(), restored_member(member, metadata.protocol.as_deref(), now_ms));
+            group.members.insert(member.member_id.clone(), restored_member(member, metadata.protocol.as_deref(), now));
         }
         group
     }
@@ -258,7 +260,7 @@ impl Group {
     }
 }
 
-fn restored_member(member: &MemberMetadata, protocol: Option<&str>, now_ms: i64) -> Member {
+fn restored_member(member: &MemberMetadata, protocol: Option<&str>, now: Now) -> Member {
     Member {
         instance_id: member.instance_id.clone(),
         client_id: member.client_id.clone(),
@@ -271,6 +273,6 @@ fn restored_member(member: &MemberMetadata, protocol: Option<&str>, now_ms: i64)
         syncing: None,
         synced: true,
         is_new: false,
-        session_deadline_ms: now_ms.saturating_add(i64::from(member.session_timeout_ms)),
+        session_deadline_ms: now.deadline_ms(i64::from(member.session_timeout_ms)),
     }
 }

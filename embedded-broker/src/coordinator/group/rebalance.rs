@@ -16,6 +16,13 @@ impl Turn<'_> {
         }
     }
 
+    /// A group that was of the other kind until now: it is written down as it is, and everyone is asked to join.
+    pub(crate) fn begin_after_downgrade(&mut self) {
+        self.group.phase = Phase::Stable;
+        self.persist();
+        self.start_rebalance();
+    }
+
     fn start_rebalance(&mut self) {
         if let Phase::CompletingRebalance { .. } = self.group.phase {
             self.send_back_syncing();
@@ -25,7 +32,7 @@ impl Turn<'_> {
         let initial = (self.group.phase == Phase::Empty && delay_ms > 0)
             .then_some(InitialDelay { remaining_ms: timeout_ms - delay_ms, newcomer: false });
         let wait_ms = if initial.is_some() { delay_ms } else { timeout_ms };
-        self.enter(Phase::PreparingRebalance(Preparing { deadline_ms: self.now_ms.saturating_add(wait_ms), initial }));
+        self.enter(Phase::PreparingRebalance(Preparing { deadline_ms: self.now.deadline_ms(wait_ms), initial }));
         self.complete_if_all_joined();
     }
 
@@ -55,7 +62,7 @@ impl Turn<'_> {
             Some(delay) if delay.newcomer && delay.remaining_ms > 0 => {
                 let wait_ms = self.config.initial_rebalance_delay_ms.min(delay.remaining_ms);
                 self.group.phase = Phase::PreparingRebalance(Preparing {
-                    deadline_ms: self.now_ms.saturating_add(wait_ms),
+                    deadline_ms: self.now.deadline_ms(wait_ms),
                     initial: Some(InitialDelay { remaining_ms: delay.remaining_ms - wait_ms, newcomer: false }),
                 });
             }
@@ -80,13 +87,13 @@ impl Turn<'_> {
         }
         if !self.elect_joined_leader() {
             // Only absent static members are left, so nobody can compute assignments. Wait for one to come, or for their sessions to end.
-            let deadline_ms = self.now_ms.saturating_add(rebalance_timeout_ms(&self.group).max(1));
+            let deadline_ms = self.now.deadline_ms(rebalance_timeout_ms(&self.group).max(1));
             self.group.phase = Phase::PreparingRebalance(Preparing { deadline_ms, initial: None });
             return;
         }
         self.group.generation = next_generation(self.group.generation);
         self.group.protocol = self.group.elect_protocol();
-        self.enter(Phase::CompletingRebalance { sync_deadline_ms: self.now_ms.saturating_add(rebalance_timeout_ms(&self.group)) });
+        self.enter(Phase::CompletingRebalance { sync_deadline_ms: self.now.deadline_ms(rebalance_timeout_ms(&self.group)) });
         self.announce_generation();
     }
 

@@ -4,7 +4,9 @@ use crate::codec::ResponseError;
 
 use super::super::command::{Answer, Caller, Decision, LiveChange, Reply};
 use super::super::config::GroupConfig;
+use super::super::decide::Context;
 use super::super::ids::{GroupId, InstanceId, MemberId, WaiterId};
+use super::super::image::Now;
 use super::super::records::Record;
 use super::{Group, Member, Phase};
 
@@ -13,14 +15,14 @@ pub(in super::super) struct Turn<'a> {
     pub(super) config: &'a GroupConfig,
     pub(super) group_id: GroupId,
     pub(super) group: Group,
-    pub(super) now_ms: i64,
+    pub(super) now: Now,
     records: Vec<Record>,
     answers: Vec<(WaiterId, Answer)>,
 }
 
 impl<'a> Turn<'a> {
-    pub(crate) fn new(config: &'a GroupConfig, group_id: &GroupId, group: Group, now_ms: i64) -> Self {
-        Self { config, group_id: group_id.clone(), group, now_ms, records: Vec::new(), answers: Vec::new() }
+    pub(crate) fn new(context: &Context<'a>, group_id: &GroupId, group: Group) -> Self {
+        Self { config: context.config, group_id: group_id.clone(), group, now: context.now, records: Vec::new(), answers: Vec::new() }
     }
 
     /// What has been worked out.
@@ -34,19 +36,19 @@ impl<'a> Turn<'a> {
 
     /// Makes the group, as it is now, survive a restart.
     pub(super) fn persist(&mut self) {
-        let value = self.group.to_metadata(self.now_ms);
+        let value = self.group.to_metadata(self.now.wall_ms);
         self.records.push(Record::Group { group_id: self.group_id.clone(), value: Some(value) });
     }
 
     pub(super) fn enter(&mut self, phase: Phase) {
         self.group.phase = phase;
-        self.group.phase_since_ms = self.now_ms;
+        self.group.phase_since_ms = self.now.wall_ms;
     }
 
     pub(super) fn heard(&mut self, member_id: &MemberId) {
-        let now_ms = self.now_ms;
+        let now = self.now;
         if let Some(member) = self.group.members.get_mut(member_id) {
-            member.session_deadline_ms = now_ms.saturating_add(i64::from(member.session_timeout_ms));
+            member.session_deadline_ms = now.deadline_ms(i64::from(member.session_timeout_ms));
         }
     }
 
@@ -66,7 +68,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Heartbeat (and what a commit does in passing), without copying the group.
-    pub(crate) fn heartbeat(group_id: &GroupId, group: &Group, caller: &Caller, waiter: WaiterId, now_ms: i64) -> Decision {
+    pub(crate) fn heartbeat(group_id: &GroupId, group: &Group, caller: &Caller, waiter: WaiterId, now: Now) -> Decision {
         let (answer, live) = match group.check_caller(caller) {
             Err(error) => (Err(error), LiveChange::None),
             Ok(()) => {
@@ -75,7 +77,7 @@ impl<'a> Turn<'a> {
                     Phase::PreparingRebalance(_) => Err(ResponseError::RebalanceInProgress),
                     Phase::CompletingRebalance { .. } | Phase::Stable => Ok(Reply::Done),
                 };
-                (answer, heard(group, &caller.member_id, now_ms))
+                (answer, heard(group, &caller.member_id, now))
             }
         };
         Decision { group_id: group_id.clone(), records: Vec::new(), live, answers: vec![(waiter, answer)] }
@@ -87,12 +89,11 @@ impl<'a> Turn<'a> {
 }
 
 /// The change that a sign of life makes.
-pub(in super::super) fn heard(group: &Group, member_id: &MemberId, now_ms: i64) -> LiveChange {
+pub(in super::super) fn heard(group: &Group, member_id: &MemberId, now: Now) -> LiveChange {
     match group.members.get(member_id) {
         None => LiveChange::None,
-        Some(member) => LiveChange::Heard {
-            member_id: member_id.clone(),
-            session_deadline_ms: now_ms.saturating_add(i64::from(member.session_timeout_ms)),
-        },
+        Some(member) => {
+            LiveChange::Heard { member_id: member_id.clone(), session_deadline_ms: now.deadline_ms(i64::from(member.session_timeout_ms)) }
+        }
     }
 }

@@ -2,11 +2,9 @@
 
 use bytes::Bytes;
 
+use super::super::embedded;
 use super::super::ids::{InstanceId, MemberId};
 use super::{Group, Member, Phase};
-
-/// What kind of group this coordinator keeps. KIP-848 will bring "consumer" beside it.
-pub(crate) const GROUP_TYPE: &str = "classic";
 
 /// A group, described.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,45 +52,10 @@ impl Group {
         let protocol = self.protocol.as_deref()?;
         let mut topics = Vec::new();
         for member in self.members.values() {
-            topics.extend(parse_subscription(&member.metadata_for(protocol))?);
+            topics.extend(embedded::parse_subscription(&member.metadata_for(protocol))?.topics);
         }
         topics.sort_unstable();
         topics.dedup();
         Some(topics)
-    }
-}
-
-/// The topic names of a `ConsumerProtocolSubscription`. All its versions begin alike, so the rest need not be understood.
-fn parse_subscription(metadata: &[u8]) -> Option<Vec<String>> {
-    let (_version, rest) = metadata.split_first_chunk::<2>()?;
-    let (count, mut rest) = rest.split_first_chunk::<4>()?;
-    // Not reserved ahead: the count may lie, the bytes that follow can't.
-    let mut topics = Vec::new();
-    for _ in 0..i32::from_be_bytes(*count).max(0) {
-        let (len, after) = rest.split_first_chunk::<2>()?;
-        let len = usize::try_from(i16::from_be_bytes(*len)).ok()?;
-        let (name, after) = after.split_at_checked(len)?;
-        topics.push(std::str::from_utf8(name).ok()?.to_owned());
-        rest = after;
-    }
-    Some(topics)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_subscription_is_read_or_refused() {
-        let check = |metadata: &[u8], expect: Option<&[&str]>| {
-            let expect = expect.map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
-            assert_eq!(parse_subscription(metadata), expect, "{metadata:?}");
-        };
-        check(b"\0\0\0\0\0\0", Some(&[]));
-        check(b"\0\x03\0\0\0\x02\0\x01a\0\x02bc\xff\xff\xff\xff\0\0\0\0", Some(&["a", "bc"]));
-        check(b"\0\0\x7f\xff\xff\xff\0\x01a", None);
-        check(b"\0\0\0\0\0\x01\xff\xff", None);
-        check(b"\0\0\0\0\0\x01\0\x01\xff", None);
-        check(b"", None);
     }
 }

@@ -9,7 +9,7 @@ fn offset(topic: &str, offset: i64) -> OffsetToCommit {
 }
 
 fn commit_as(member: Caller, offsets: Vec<OffsetToCommit>) -> Command {
-    Command::CommitOffsets(CommitOffsets { member, offsets, producer: None })
+    Command::CommitOffsets(CommitOffsets { member, offsets, producer: None, has_member_epoch: false })
 }
 
 fn stranger() -> Caller {

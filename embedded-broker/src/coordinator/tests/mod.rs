@@ -1,6 +1,8 @@
 //! The coordinator's logic against a clock that tests own and a log kept in memory.
 
 mod commits;
+mod consumers;
+mod histories;
 mod members;
 mod replay;
 mod runtime;
@@ -13,9 +15,10 @@ use bytes::Bytes;
 
 use super::command::{Answer, Caller, Command, Join, Joined, Leaving, Protocol, Reply, Sync};
 use super::config::GroupConfig;
-use super::decide::decide;
+use super::decide::{Context, decide};
 use super::group::Group;
-use super::ids::{GroupId, MemberId, WaiterId};
+use super::ids::{GroupId, MemberId, TopicName, WaiterId};
+use super::image::{Now, TopicInfo, TopicsImage};
 use super::records::Record;
 use super::state::State;
 
@@ -23,9 +26,54 @@ const SESSION_MS: i32 = 10_000;
 const REBALANCE_MS: i32 = 60_000;
 const DELAY_MS: i64 = 100;
 
+/// Topics without logs.
+struct FakeTopics {
+    version: u64,
+    topics: BTreeMap<String, TopicInfo>,
+}
+
+impl FakeTopics {
+    fn new(topics: &[(&str, i32)]) -> Self {
+        let mut fake = Self { version: 0, topics: BTreeMap::new() };
+        topics.iter().for_each(|(name, partitions)| fake.set(name, *partitions));
+        fake
+    }
+
+    /// A topic comes, grows, or (without partitions) goes. One that comes again is another.
+    fn set(&mut self, name: &str, partitions: i32) {
+        self.version += 1;
+        if partitions == 0 {
+            self.topics.remove(name);
+            return;
+        }
+        let id = uuid::Uuid::from_u128(u128::from(self.version));
+        self.topics.entry(name.to_owned()).or_insert(TopicInfo { id, partitions }).partitions = partitions;
+    }
+}
+
+impl TopicsImage for FakeTopics {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn topic(&self, name: &str) -> Option<TopicInfo> {
+        self.topics.get(name).copied()
+    }
+
+    fn public_names(&self) -> Vec<TopicName> {
+        self.topics.keys().map(|name| TopicName::from(name.as_str())).collect()
+    }
+}
+
+/// Monotone time began long before 1970 here: a decision that takes one for the other is found out.
+fn at(now_ms: i64) -> Now {
+    Now { wall_ms: now_ms + 5_000_000_000, monotonic_ms: now_ms }
+}
+
 /// A coordinator without a broker around it.
 struct Sim {
     config: GroupConfig,
+    topics: FakeTopics,
     state: State,
     now_ms: i64,
     /// Every record ever appended, as bytes.
@@ -40,6 +88,7 @@ impl Sim {
         let config = GroupConfig { initial_rebalance_delay_ms: DELAY_MS, ..GroupConfig::default() };
         Self {
             config,
+            topics: FakeTopics::new(&[("t", 3), ("u", 3), ("t0", 1), ("t1", 1), ("t2", 1)]),
             state: State::default(),
             now_ms: 1_000_000,
             log: Vec::new(),
@@ -58,7 +107,8 @@ impl Sim {
 
     fn send_as(&mut self, group: &str, command: Command, waiter: WaiterId) {
         let is_asked = !matches!(command, Command::Abandon | Command::Tick | Command::ExpireOffsets | Command::ForgetTopics(_));
-        let mut decision = decide(&self.state, &self.config, &GroupId::from(group), command, waiter, self.now_ms);
+        let context = Context { config: &self.config, topics: &self.topics, now: at(self.now_ms) };
+        let mut decision = decide(&self.state, &context, &GroupId::from(group), command, waiter);
         if self.fail_appends && !decision.records.is_empty() {
             if is_asked {
                 self.answers.insert(waiter, Err(ResponseError::CoordinatorNotAvailable));
@@ -85,7 +135,7 @@ impl Sim {
     fn advance(&mut self, ms: i64) {
         let until_ms = self.now_ms + ms;
         for _ in 0..10_000 {
-            let deadlines = self.state.iter().filter_map(|(id, entry)| Some((entry.live.next_deadline_ms()?, id.clone())));
+            let deadlines = self.state.iter().filter_map(|(id, entry)| Some((entry.next_deadline_ms()?, id.clone())));
             let Some((due_ms, group_id)) = deadlines.min().filter(|(due_ms, _)| *due_ms <= until_ms) else {
                 self.now_ms = until_ms;
                 return;
@@ -107,7 +157,7 @@ impl Sim {
     /// Ends the process and starts it again.
     fn restart(&mut self) {
         self.state = self.replayed();
-        self.state.activate(self.now_ms);
+        self.state.activate(&self.config, at(self.now_ms));
     }
 
     fn group(&self, group: &str) -> &Group {
@@ -115,7 +165,7 @@ impl Sim {
     }
 
     fn phase(&self, group: &str) -> &'static str {
-        self.state.get(group).map_or("Dead", |entry| entry.live.phase.name())
+        self.state.get(group).map_or("Dead", |entry| entry.state_name())
     }
 
     fn joined(&mut self, waiter: WaiterId) -> Joined {

@@ -102,7 +102,7 @@ fn take_step(sim: &mut Sim, clients: &mut Clients, step: &Step) {
             let member = member.map_or(stranger, |member| caller(&clients.pick(member)));
             let topic = topic_name(topic);
             let offset = OffsetToCommit { topic, partition: 0, offset, leader_epoch: 0, metadata: "m".into(), retention_ms: None };
-            Command::CommitOffsets(CommitOffsets { member, offsets: vec![offset], producer: None })
+            Command::CommitOffsets(CommitOffsets { member, offsets: vec![offset], producer: None, has_member_epoch: false })
         }
         Step::Delete { topic } => Command::DeleteOffsets(vec![(topic_name(topic), 0)]),
         Step::DeleteGroup => Command::DeleteGroup,

@@ -16,7 +16,8 @@ use crate::codec::ResponseError;
 use crate::config::Limits;
 use crate::disk::MemoryDisk;
 use crate::log::{Environment, OpenFiles, Partition};
-use crate::topics::Topics;
+use crate::topics::configs::Overrides;
+use crate::topics::{NewTopic, Topics};
 
 struct World {
     disk: MemoryDisk,
@@ -37,6 +38,9 @@ fn open(disk: MemoryDisk) -> World {
     let environment =
         Environment { clock: clock.clone(), disk: Arc::new(disk.clone()), open_files: OpenFiles::new(4), housekeeping: Notify::new() };
     let topics = Topics::open("/data".as_ref(), Arc::new(environment), Limits::default()).unwrap();
+    if topics.get("t").is_none() {
+        topics.create(NewTopic { name: "t".into(), partitions: 1, overrides: Overrides::default() }).unwrap();
+    }
     let topics = Arc::new(topics);
     let log = InternalTopic::offsets(Arc::clone(&topics));
     let coordinator = Coordinator::open(GroupConfig::default(), log, clock.clone()).unwrap();
@@ -46,7 +50,7 @@ fn open(disk: MemoryDisk) -> World {
 fn commit(offset: i64) -> Command {
     let member = Caller { generation: -1, ..Caller::default() };
     let offset = OffsetToCommit { topic: "t".into(), partition: 0, offset, leader_epoch: -1, metadata: String::new(), retention_ms: None };
-    Command::CommitOffsets(CommitOffsets { member, offsets: vec![offset], producer: None })
+    Command::CommitOffsets(CommitOffsets { member, offsets: vec![offset], producer: None, has_member_epoch: false })
 }
 
 fn committed(world: &World) -> Option<i64> {
