@@ -250,6 +250,17 @@ fn groups_are_listed_to_those_who_may_describe_them() {
     assert_eq!((listed(&mut admin), listed(&mut eve)), (2, 0));
     grant(&mut admin, &group(DESCRIBE, "hers"));
     assert_eq!(listed(&mut eve), 1);
+    // Of its offsets she sees those of topics she may know: named, the others are refused; asked for all, they are left out.
+    let asked = |topics| {
+        let group = offset_fetch_request::OffsetFetchRequestGroup::default().with_group_id(GroupId(text("hers"))).with_topics(topics);
+        OffsetFetchRequest::default().with_groups(vec![group])
+    };
+    let t = offset_fetch_request::OffsetFetchRequestTopics::default().with_name(TopicName(text("t"))).with_partition_indexes(vec![0]);
+    let named = eve.call(8, &asked(Some(vec![t])));
+    assert_eq!(named.groups[0].topics[0].partitions[0].error_code, TopicAuthorizationFailed.code());
+    let old = |client: &mut Client| client.call(7, &OffsetFetchRequest::default().with_group_id(GroupId(text("hers"))).with_topics(None));
+    assert_eq!((eve.call(8, &asked(None)).groups[0].topics.len(), old(&mut eve).topics.len()), (0, 0));
+    assert_eq!((admin.call(8, &asked(None)).groups[0].topics.len(), old(&mut admin).topics.len()), (1, 1));
     grant(&mut admin, &cluster(DESCRIBE));
     assert_eq!(listed(&mut eve), 2);
 }

@@ -1,5 +1,6 @@
 //! Gates of the group APIs: READ to be a member and to commit, DESCRIBE to look, DELETE to delete; and the same for the topics named.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Caller, GROUP_DENIED, Gate, Gated, TOPIC_DENIED, TRANSACTIONAL_ID_DENIED, take_denied};
@@ -80,6 +81,8 @@ fn fetch_of_groups(request: &mut OffsetFetchRequest, caller: &Arc<Caller>) -> Ga
         .into_iter()
         .map(|group| OffsetFetchResponseGroup::default().with_group_id(group.group_id).with_error_code(GROUP_DENIED))
         .collect();
+    let asked_for_all: BTreeSet<GroupId> =
+        request.groups.iter().filter(|group| group.topics.is_none()).map(|group| group.group_id.clone()).collect();
     let caller = Arc::clone(caller);
     Gate::then(move |response: &mut OffsetFetchResponse| {
         let denied_partition = |index| {
@@ -87,6 +90,9 @@ fn fetch_of_groups(request: &mut OffsetFetchRequest, caller: &Arc<Caller>) -> Ga
             denied.with_metadata(Some(StrBytes::default())).with_error_code(TOPIC_DENIED)
         };
         for group in &mut response.groups {
+            if asked_for_all.contains(&group.group_id) {
+                group.topics.retain(|topic| caller.may_topic(Operation::Describe, &topic.name));
+            }
             for topic in &mut group.topics {
                 hide(&caller, &topic.name, &mut topic.partitions, |partition| denied_partition(partition.partition_index));
             }
@@ -108,15 +114,18 @@ fn fetch_of_one_group(request: &mut OffsetFetchRequest, caller: &Arc<Caller>) ->
         });
         return Gate::Answer(OffsetFetchResponse::default().with_topics(topics.collect()).with_error_code(GROUP_DENIED));
     }
-    let caller = Arc::clone(caller);
+    let (caller, asked_for_all) = (Arc::clone(caller), request.topics.is_none());
     Gate::then(move |response: &mut OffsetFetchResponse| {
+        if asked_for_all {
+            response.topics.retain(|topic| caller.may_topic(Operation::Describe, &topic.name));
+        }
         for topic in &mut response.topics {
             hide(&caller, &topic.name, &mut topic.partitions, |partition| denied_partition(partition.partition_index, TOPIC_DENIED));
         }
     })
 }
 
-/// Replaces what is known of a topic's partitions when the caller may not know the topic.
+/// Replaces what is known of a topic's partitions when the caller may not know the topic but has named it.
 fn hide<P>(caller: &Caller, topic: &str, partitions: &mut [P], denied: impl Fn(&P) -> P) {
     if !caller.may_topic(Operation::Describe, topic) {
         partitions.iter_mut().for_each(|partition| *partition = denied(partition));
