@@ -112,6 +112,8 @@ pub struct Limits {
     pub max_open_log_files: usize,
     /// Bytes a record batch may hold once it is decompressed, which the broker does to look inside.
     pub max_decompressed_batch_bytes: usize,
+    /// Log files that answers under way hold open, besides those. When so many are, further answers are read into memory.
+    pub max_held_log_files: usize,
     /// Bytes one Fetch may return.
     pub max_fetch_bytes: usize,
     /// The longest a Fetch may wait.
@@ -157,6 +159,7 @@ impl Default for Limits {
             max_partitions: 20_000,
             max_open_log_files: 400,
             max_decompressed_batch_bytes: 64 * 1024 * 1024,
+            max_held_log_files: 100,
             max_fetch_bytes: 55 * 1024 * 1024,
             max_fetch_wait: Duration::from_secs(300),
             max_fetch_sessions: 1_000,

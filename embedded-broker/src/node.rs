@@ -23,6 +23,8 @@ const CLUSTER_ID_FILE: &str = "cluster-id";
 /// In-flight memory is counted in units of this, so that a semaphore's counter can hold it.
 const IN_FLIGHT_UNIT_BYTES: usize = 1024;
 const IN_FLIGHT_FREE_BYTES: usize = 64 * 1024;
+/// Fewer are copied into the answer: one write instead of two.
+const SENT_FROM_FILE_LEAST_BYTES: usize = 32 * 1024;
 
 /// One broker.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub(crate) struct Node {
     /// Memory for requests and for responses. Two, so that a request that holds some never waits for its own response.
     requests: Semaphore,
     responses: Arc<Semaphore>,
+    /// One permit per file that answers under way may hold open.
+    held_files: Arc<Semaphore>,
     /// One permit per connection that may be open.
     pub(crate) connections: Arc<Semaphore>,
 }
@@ -91,6 +95,7 @@ impl Node {
             environment,
             requests: Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES),
             responses: Arc::new(Semaphore::new(config.limits.max_in_flight_bytes / IN_FLIGHT_UNIT_BYTES)),
+            held_files: Arc::new(Semaphore::new(config.limits.max_held_log_files)),
             connections: Arc::new(Semaphore::new(config.limits.max_connections)),
             config,
         })
@@ -146,6 +151,13 @@ impl Node {
         view.totals.request_memory_bytes = in_use(&self.requests);
         view.totals.response_memory_bytes = in_use(&self.responses);
         view
+    }
+
+    /// The right to send records from the log's file, which then stays open until they are sent. `None`: they are so few that a read is
+    /// cheaper, or many files are held already.
+    pub(crate) fn may_hold_file(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let is_worth_it = bytes >= SENT_FROM_FILE_LEAST_BYTES;
+        is_worth_it.then(|| Arc::clone(&self.held_files).try_acquire_owned().ok()).flatten()
     }
 
     /// Waits until there is memory for a frame.

@@ -5,17 +5,18 @@ use std::future::{Future, poll_fn};
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 
 use super::access::{Caller, Change, Gate, Gated as _};
 use super::faulty;
 use super::throttle::Account;
 use super::{
-    APIS, Api, Refusal, RequestContext, k17_sasl_handshake, k18_api_versions, k36_sasl_authenticate, k51_alter_user_scram_credentials,
+    APIS, Api, Frame, Refusal, RequestContext, k17_sasl_handshake, k18_api_versions, k36_sasl_authenticate,
+    k51_alter_user_scram_credentials,
 };
 use crate::codec::guard::Guard;
 use crate::codec::{self, CodecError, ErrorCodes as _, FrameError, HeaderVersion as _, RequestHead, ResponseError};
@@ -91,7 +92,7 @@ async fn handle<A: Api>(node: Arc<Node>, context: Arc<RequestContext>, correlati
     let answer = match answer {
         Ok(mut response) => {
             response.each_error_code(&mut |_, code| error_codes.extend(Some(*code).filter(|code| *code != 0)));
-            let frame = codec::encode_response(correlation_id, &response, version).map_err(failed);
+            let frame = A::frame(&context, correlation_id, &response).map_err(failed);
             frame.map(|frame| Some(Answered { frame, _context: Some(context) }))
         }
         Err(Refusal::NoResponse) => Ok(None),
@@ -148,7 +149,7 @@ pub(crate) type Answer = Result<Option<Answered>, Dropped>;
 
 /// A response on its way.
 pub(crate) struct Answered {
-    pub(crate) frame: BytesMut,
+    pub(crate) frame: Frame,
     /// Holds the memory the response was given until it is sent.
     _context: Option<Arc<RequestContext>>,
 }
@@ -183,7 +184,7 @@ async fn answer(
         // KIP-511: a client that asks for too much learns what there is, in the format every client reads.
         Err(Dropped::UnknownVersion { .. }) if entry.key == k18_api_versions::ApiVersions::KEY => {
             let frame = k18_api_versions::unsupported_version(head.correlation_id);
-            let answer = frame.map(|frame| Some(Answered { frame, _context: None })).map_err(Dropped::from);
+            let answer = frame.map(|frame| Some(Answered { frame: frame.into(), _context: None })).map_err(Dropped::from);
             Handled { answer, error_codes: vec![ResponseError::UnsupportedVersion.code()], summary: None }
         }
         Err(dropped) => Handled::silent(Err(dropped)),
@@ -218,6 +219,7 @@ fn admit(
         connection: Arc::clone(connection),
         version: head.version,
         response_room: OnceLock::new(),
+        slices: Mutex::default(),
     };
     Ok((Arc::new(context), frame))
 }

@@ -7,6 +7,7 @@
 //! - 13: topics by id (KIP-516), in a session only if it was opened so. 9: leader epochs are checked (KIP-320).
 //! - read_committed reads up to the last stable offset, and is told which transactions in what it got were aborted (KIP-98); `min_bytes`
 //!   counts what it may read.
+//! - Long stretches of records are not read here: they go from the log's file to the socket, by `sendfile` where there is one.
 //! - Left out: follower fetching, divergence (12: there are no followers).
 
 use std::ops::RangeInclusive;
@@ -16,13 +17,14 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::shared::{self, read_error};
-use super::{Api, Refusal, RequestContext};
+use super::{Api, Frame, HeldSlice, Refusal, RequestContext, frame};
 use crate::codec::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
 use crate::codec::messages::{FetchRequest, FetchResponse, ProducerId};
-use crate::codec::{ResponseError, error_code};
+use crate::codec::{CodecError, ResponseError, error_code};
 use crate::fetch_sessions::{Asked, Fetching};
-use crate::log::{self, Offsets, Partition, Waiter, batch};
+use crate::log::{self, Offsets, Partition, Waiter};
 use crate::node::{Busy, Node};
+use crate::sync::lock;
 
 const READ_COMMITTED: i8 = 1;
 const FIRST_WITH_TOPIC_IDS: i16 = 13;
@@ -43,6 +45,7 @@ impl Api for Fetch {
             Err(error) => return Ok(FetchResponse::default().with_error_code(error.code())),
         };
         let wanted = Wanted::of(&node, &request, &fetching.asked);
+        let read = || wanted.read(&node);
         let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(node.config.limits.max_fetch_wait);
         let waiter = Arc::new(Waiter::default());
         let mut timeout = None;
@@ -52,9 +55,9 @@ impl Api for Fetch {
             let appended_bytes = wanted.appended_bytes();
             // A marker of some bytes can make megabytes readable.
             if wanted.read_committed || looked.is_none_or(|looked| looked.is_outdated(appended_bytes, wanted.min_bytes)) {
-                let got = wanted.read();
+                let got = read();
                 if got.is_final || got.bytes >= wanted.min_bytes || max_wait.is_zero() {
-                    return Ok(wanted.response(&node, fetching, wanted.admitted(&node, &context, got).await));
+                    return Ok(wanted.response(&node, &context, fetching, wanted.admitted(&node, &context, got).await));
                 }
                 looked = Some(Look { appended_bytes, bytes: got.bytes });
             }
@@ -62,10 +65,14 @@ impl Api for Fetch {
             tokio::select! {
                 () = waiter.woken() => {}
                 () = timeout => {
-                    return Ok(wanted.response(&node, fetching, wanted.admitted(&node, &context, wanted.read()).await));
+                    return Ok(wanted.response(&node, &context, fetching, wanted.admitted(&node, &context, read()).await));
                 }
             }
         }
+    }
+
+    fn frame(context: &RequestContext, correlation_id: i32, response: &FetchResponse) -> Result<Frame, CodecError> {
+        frame::with_slices(correlation_id, response, context.version, std::mem::take(&mut *lock(&context.slices)))
     }
 }
 
@@ -102,16 +109,34 @@ struct WantedPartition {
 
 /// What a look at one partition found.
 struct Records {
-    bytes: Bytes,
+    data: Data,
     offsets: Offsets,
     /// What a read_committed reader must skip in it.
     aborted: Vec<log::AbortedTransaction>,
+}
+
+enum Data {
+    /// In memory.
+    Read(Bytes),
+    /// In the log.
+    Held(HeldSlice),
+}
+
+impl Data {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Read(bytes) => bytes.len(),
+            Self::Held(held) => held.slice.bytes(),
+        }
+    }
 }
 
 /// One look at all partitions, in the order asked.
 struct Got {
     partitions: Vec<Result<Records, ResponseError>>,
     bytes: usize,
+    /// Those of them that are in memory.
+    read_bytes: usize,
     /// Waiting would not change it.
     is_final: bool,
 }
@@ -146,13 +171,16 @@ impl Wanted {
         }
     }
 
-    fn read(&self) -> Got {
-        let mut got = Got { partitions: Vec::new(), bytes: 0, is_final: self.partitions.is_empty() };
+    fn read(&self, node: &Node) -> Got {
+        let mut got = Got { partitions: Vec::new(), bytes: 0, read_bytes: 0, is_final: self.partitions.is_empty() };
         for partition in &self.partitions {
             let max_bytes = partition.max_bytes.min(self.max_bytes.saturating_sub(got.bytes));
-            let result = partition.read(max_bytes, got.bytes == 0, self.read_committed);
+            let result = partition.read(node, max_bytes, got.bytes == 0, self.read_committed);
             match &result {
-                Ok(records) => got.bytes += records.bytes.len(),
+                Ok(records) => {
+                    got.bytes += records.data.bytes();
+                    got.read_bytes += if let Data::Read(bytes) = &records.data { bytes.len() } else { 0 };
+                }
                 Err(_) => got.is_final = true,
             }
             got.partitions.push(result);
@@ -162,12 +190,12 @@ impl Wanted {
 
     /// What was read, once there is memory to keep it until it is sent. Clients that read slowly would otherwise add up.
     async fn admitted(&self, node: &Node, context: &RequestContext, got: Got) -> Got {
-        let bytes = got.bytes;
+        let bytes = got.read_bytes;
         let (room, got) = match node.try_room_for_response(bytes) {
             Ok(room) => (room, got),
             Err(Busy) => {
                 drop(got);
-                (node.room_for_response(bytes).await, self.read())
+                (node.room_for_response(bytes).await, self.read(node))
             }
         };
         if let Some(room) = room {
@@ -177,8 +205,10 @@ impl Wanted {
         got
     }
 
-    fn response(&self, node: &Node, fetching: Fetching, got: Got) -> FetchResponse {
-        let results = self.partitions.iter().zip(got.partitions).map(|(asked, result)| self.partition_data(asked, result)).collect();
+    fn response(&self, node: &Node, context: &RequestContext, fetching: Fetching, got: Got) -> FetchResponse {
+        let mut slices = lock(&context.slices);
+        let results =
+            self.partitions.iter().zip(got.partitions).map(|(asked, result)| self.partition_data(asked, result, &mut slices)).collect();
         let answered = node.fetch_sessions.finish(fetching, results, node.clock().monotonic_ms());
         let mut responses: Vec<FetchableTopicResponse> = Vec::new();
         for (topic, data) in answered.partitions {
@@ -193,10 +223,20 @@ impl Wanted {
         FetchResponse::default().with_error_code(error_code(answered.error)).with_session_id(answered.session_id).with_responses(responses)
     }
 
-    fn partition_data(&self, asked: &WantedPartition, result: Result<Records, ResponseError>) -> PartitionData {
+    fn partition_data(
+        &self,
+        asked: &WantedPartition,
+        result: Result<Records, ResponseError>,
+        slices: &mut Vec<HeldSlice>,
+    ) -> PartitionData {
         let data = PartitionData::default().with_partition_index(asked.index);
         let (records, offsets, aborted, error) = match result {
-            Ok(Records { bytes, offsets, aborted }) => (bytes, Some(offsets), aborted, None),
+            Ok(Records { data: Data::Read(bytes), offsets, aborted }) => (bytes, Some(offsets), aborted, None),
+            Ok(Records { data: Data::Held(held), offsets, aborted }) => {
+                let stand_in = Bytes::copy_from_slice(&frame::stand_in(slices.len()));
+                slices.push(held);
+                (stand_in, Some(offsets), aborted, None)
+            }
             // A client that fetched out of range learns the range.
             Err(error) => (Bytes::new(), asked.log.as_ref().ok().map(|log| log.offsets()), Vec::new(), Some(error)),
         };
@@ -214,20 +254,25 @@ impl Wanted {
 }
 
 impl WantedPartition {
-    fn read(&self, max_bytes: usize, at_least_one: bool, read_committed: bool) -> Result<Records, ResponseError> {
+    fn read(&self, node: &Node, max_bytes: usize, at_least_one: bool, read_committed: bool) -> Result<Records, ResponseError> {
         let log = self.log.as_ref().map_err(|error| *error)?;
         // Before the data, so that what is read can't be newer than what is said to be stable.
         let offsets = log.offsets();
-        let mut bytes = log.read(self.offset, max_bytes, at_least_one).map_err(|error| read_error(log, &error))?;
+        let below = if read_committed { offsets.last_stable_offset } else { i64::MAX };
+        let slice = log.slice(self.offset, max_bytes, at_least_one, below).map_err(|error| read_error(log, &error))?;
+        let Some(slice) = slice else {
+            let offsets = if read_committed { offsets } else { log.offsets() };
+            return Ok(Records { data: Data::Read(Bytes::new()), offsets, aborted: Vec::new() });
+        };
+        let end = slice.next_offset();
+        let data = match node.may_hold_file(slice.bytes()) {
+            Some(permit) => Data::Held(HeldSlice { slice, _permit: permit }),
+            None => Data::Read(slice.read().map_err(|error| read_error(log, &error.into()))?),
+        };
         if !read_committed {
-            return Ok(Records { bytes, offsets: log.offsets(), aborted: Vec::new() });
+            return Ok(Records { data, offsets: log.offsets(), aborted: Vec::new() });
         }
-        let unstable = batch::headers(&bytes).find(|(_, header)| header.last_offset() >= offsets.last_stable_offset);
-        if let Some((at, _)) = unstable {
-            bytes.truncate(at);
-        }
-        let end = batch::headers(&bytes).last().map_or(self.offset, |(_, header)| header.last_offset() + 1);
-        let aborted = if bytes.is_empty() { Vec::new() } else { log.aborted_transactions(self.offset, end) };
-        Ok(Records { bytes, offsets, aborted })
+        let aborted = log.aborted_transactions(self.offset, end);
+        Ok(Records { data, offsets, aborted })
     }
 }

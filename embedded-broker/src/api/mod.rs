@@ -7,6 +7,7 @@ mod access;
 mod broker_configs;
 mod dispatch;
 mod faulty;
+mod frame;
 mod k00_produce;
 mod k01_fetch;
 mod k02_list_offsets;
@@ -68,16 +69,17 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::future::Future;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::codec::{Decodable, Encodable, ErrorCodes, HeaderVersion};
+use crate::codec::{self, CodecError, Decodable, Encodable, ErrorCodes, HeaderVersion};
 use crate::node::Node;
 use crate::security::Session;
 use crate::view::ConnectionCell;
 
 pub(crate) use dispatch::{Dropped, Entry, dispatch};
+pub(crate) use frame::{Frame, HeldSlice};
 
 /// Every API served, by key.
 pub(crate) const APIS: &[Entry] = &[
@@ -178,6 +180,11 @@ pub(crate) trait Api: 'static {
         context: Arc<RequestContext>,
         request: Self::Request,
     ) -> impl Future<Output = Result<Self::Response, Refusal>> + Send;
+
+    /// Encodes the answer.
+    fn frame(context: &RequestContext, correlation_id: i32, response: &Self::Response) -> Result<Frame, CodecError> {
+        codec::encode_response(correlation_id, response, context.version).map(Frame::from)
+    }
 }
 
 /// Who asks.
@@ -193,6 +200,8 @@ pub(crate) struct RequestContext {
     pub(crate) version: i16,
     /// Memory taken for a large response, given back once it is sent.
     pub(crate) response_room: OnceLock<OwnedSemaphorePermit>,
+    /// Records of the answer that are sent from the log; in the answer stand their numbers.
+    pub(crate) slices: Mutex<Vec<HeldSlice>>,
 }
 
 impl RequestContext {

@@ -10,6 +10,7 @@ use crate::codec::Encodable as _;
 use crate::codec::messages::*;
 use crate::node::Node;
 use crate::security::Used;
+use crate::sync::lock;
 
 /// The account of one request; `None` costs nothing, for there are no quotas.
 pub(crate) struct Account {
@@ -67,7 +68,8 @@ impl Account {
     /// Charges the client. It is told in the answer, if there is one, and not listened to for as long.
     pub(super) fn settle<A: Api>(mut self, response: Option<&mut A::Response>) {
         if let Some(response) = response.as_deref().filter(|_| A::KEY == k01_fetch::Fetch::KEY) {
-            self.used.fetched_bytes = response.compute_size(self.context.version).unwrap_or(0);
+            let from_log: usize = lock(&self.context.slices).iter().map(|held| held.slice.bytes()).sum();
+            self.used.fetched_bytes = from_log + response.compute_size(self.context.version).unwrap_or(0);
         }
         let now_ms = self.node.clock().now_ms();
         let wait = self.node.security.quotas.charge(&self.user, &self.context.client_id, self.used, now_ms).max(self.wait);

@@ -109,6 +109,10 @@ impl Disk for MemoryDisk {
         Ok(lock(file).bytes.len() as u64)
     }
 
+    fn modified_ms(&self, _path: &Path) -> io::Result<i64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn create_folder(&self, _folder: &Path) -> io::Result<()> {
         Ok(())
     }
@@ -233,5 +237,10 @@ impl DiskFile for MemoryFile {
         let mut content = lock(&self.content);
         content.synced = content.bytes.len();
         Ok(())
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        None
     }
 }

@@ -25,10 +25,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// A file's size.
     fn size(&self, path: &Path) -> io::Result<u64>;
     /// When a file was last written to, in milliseconds since 1970. An error where that is not known.
-    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
-        let _ = path;
-        Err(io::ErrorKind::Unsupported.into())
-    }
+    fn modified_ms(&self, path: &Path) -> io::Result<i64>;
     /// Creates a folder and those above it.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
     /// The same for a folder that only the broker's own user may look into, where there are users.
@@ -55,4 +52,7 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     fn size(&self) -> io::Result<u64>;
     /// Returns once the content is on stable storage.
     fn sync(&self) -> io::Result<()>;
+    /// The operating system's handle, if it has one: with it bytes go from file to socket without being copied.
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>>;
 }

@@ -60,6 +60,10 @@ impl Disk for FaultyDisk {
         self.disk.size(path)
     }
 
+    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
+        self.disk.modified_ms(path)
+    }
+
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
         self.check(DiskWork::Write, folder)?;
         self.disk.create_folder(folder)
@@ -115,5 +119,10 @@ impl DiskFile for FaultyFile {
     fn sync(&self) -> io::Result<()> {
         check(&self.faults, DiskWork::Sync, self.topic.as_deref())?;
         self.file.sync()
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.file.descriptor()
     }
 }

@@ -1,7 +1,7 @@
 //! A partition's log: clients' record batches as bytes, in segments, with sparse indexes beside them.
 //!
 //! In reading order: `batch` (what a batch looks like, without decoding it), `records` (reading and building plain batches, for our own
-//! topics and for timestamps), `index`, `files`, `segment`, `producers` (idempotence, open transactions), `transactions` (markers and what was aborted), `partition` (the state), `append`, `read`, `recovery`,
+//! topics and for timestamps), `index`, `files`, `segment`, `producers` (idempotence, open transactions), `transactions` (markers and what was aborted), `partition` (the state), `append`, `read`, `slice`, `recovery`,
 //! `retention`, `cleaner` (compaction).
 
 mod append;
@@ -18,6 +18,7 @@ pub(crate) mod records;
 mod recovery;
 mod retention;
 mod segment;
+mod slice;
 #[cfg(test)]
 mod tests;
 mod transactions;
@@ -29,4 +30,5 @@ pub(crate) use files::OpenFiles;
 pub(crate) use partition::{Environment, Offsets, Partition, Waiter};
 pub(crate) use producers::ProducerView;
 pub(crate) use read::{ReadError, TimedOffset};
+pub(crate) use slice::Slice;
 pub(crate) use transactions::{AbortedTransaction, Marker, ProducerEpoch};

@@ -9,7 +9,8 @@ use super::batch::{self, BatchHeader, NO_TIMESTAMP};
 use super::index::SparseIndex;
 use super::partition::{Partition, State};
 use super::records::records_in;
-use super::segment::{ClosedSegment, Found, find_batch, read_batches};
+use super::segment::{ClosedSegment, Found, find_batch, read_batches, whole_batches};
+use super::slice::Slice;
 use crate::disk::DiskFile;
 use crate::sync::lock;
 
@@ -44,14 +45,22 @@ impl Partition {
     /// Whole batches from the one that holds `offset` on, up to `max_bytes`. The first is returned even if it is larger when `at_least_one`
     /// (KIP-74), else nothing is. At the end of the log there is nothing.
     pub(crate) fn read(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Result<Bytes, ReadError> {
-        again_if_replaced(|| self.read_from(offset, max_bytes, at_least_one))
+        match self.slice(offset, max_bytes, at_least_one, i64::MAX)? {
+            Some(slice) => Ok(slice.read()?),
+            None => Ok(Bytes::new()),
+        }
     }
 
-    fn read_from(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Result<Bytes, ReadError> {
+    /// The same where it lies, and only batches that end before the offset `below`.
+    pub(crate) fn slice(&self, offset: i64, max_bytes: usize, at_least_one: bool, below: i64) -> Result<Option<Slice>, ReadError> {
+        again_if_replaced(|| self.slice_from(offset, max_bytes, at_least_one, below))
+    }
+
+    fn slice_from(&self, offset: i64, max_bytes: usize, at_least_one: bool, below: i64) -> Result<Option<Slice>, ReadError> {
         let mut from = offset;
         loop {
             let Some(source) = self.source_of(from)? else {
-                return Ok(Bytes::new());
+                return Ok(None);
             };
             let next_segment_offset = match &source.segment {
                 Segment::Closed(segment) => Some(segment.next_offset),
@@ -59,12 +68,12 @@ impl Partition {
             };
             let (file, position) = self.locate(&source, Sought::Offset(from))?;
             match find_batch(file.as_ref(), position, source.size, |header| header.last_offset() >= from)? {
-                Some(found) if found.header.size > max_bytes && !at_least_one => return Ok(Bytes::new()),
-                Some(found) => return Ok(Bytes::from(read_batches(file.as_ref(), &found, source.size, max_bytes)?)),
+                Some(found) if found.header.size > max_bytes && !at_least_one => return Ok(None),
+                Some(found) => return Ok(whole_batches(file, &found, source.size, max_bytes, below)?),
                 // A gap at the segment's end, where a damaged tail was cut off: go on behind it.
                 None => match next_segment_offset.filter(|next| *next > from) {
                     Some(next) => from = next,
-                    None => return Ok(Bytes::new()),
+                    None => return Ok(None),
                 },
             }
         }

@@ -8,6 +8,7 @@ use super::batch::{self, BatchHeader, HEADER_BYTES, NO_TIMESTAMP};
 use super::files::LogFile;
 use super::index::{FOOTER_BYTES, Footer, SparseIndex};
 use super::partition::{Active, Environment};
+use super::slice::Slice;
 use super::transactions::AbortedTransaction;
 use crate::disk::{Disk, DiskFile};
 use crate::sync::lock;
@@ -169,11 +170,12 @@ pub(super) fn find_batch_at(
 ) -> io::Result<Option<Found>> {
     let mut buffer = [0; STEP_BYTES];
     let (mut buffered_from, mut buffered) = (position, 0);
+    let mut step_bytes = STEP_BYTES;
     while position + HEADER_BYTES as u64 <= end {
         let mut at = usize::try_from(position - buffered_from).unwrap_or(usize::MAX);
         if at.saturating_add(HEADER_BYTES) > buffered {
             buffered_from = position;
-            buffered = file.read_at(&mut buffer, position)?;
+            buffered = file.read_at(&mut buffer[..step_bytes], position)?;
             at = 0;
         }
         let header = BatchHeader::read(&buffer[at..buffered]).map_err(|error| corrupt(position, &error))?;
@@ -185,6 +187,8 @@ pub(super) fn find_batch_at(
             return Ok(Some(found));
         }
         position += header.size as u64;
+        // Behind a large batch comes a large batch, mostly.
+        step_bytes = if header.size >= STEP_BYTES { HEADER_BYTES } else { STEP_BYTES };
     }
     Ok(None)
 }
@@ -234,6 +238,27 @@ pub(super) fn scan_batches(
             return Ok(position);
         }
     }
+}
+
+/// Whole batches from `found` on, up to `max_bytes`, but at least the first one, as far as they end before the offset `below`.
+pub(super) fn whole_batches(file: Arc<dyn DiskFile>, found: &Found, end: u64, max_bytes: usize, below: i64) -> io::Result<Option<Slice>> {
+    let position = found.position;
+    let last_end = position + max_bytes.max(found.header.size) as u64;
+    let (mut whole_end, mut next_offset) = (position, found.header.base_offset);
+    let walked = find_batch_at(file.as_ref(), position, end, |Found { position, header }| {
+        let batch_end = position + header.size as u64;
+        let is_over = batch_end > last_end || header.last_offset() >= below;
+        if !is_over {
+            (whole_end, next_offset) = (batch_end, header.last_offset() + 1);
+        }
+        Ok(is_over)
+    });
+    if whole_end == position {
+        // Damage behind sound batches is the next reader's.
+        walked?;
+    }
+    let bytes = usize::try_from(whole_end - position).unwrap_or(usize::MAX);
+    Ok((bytes > 0).then_some(Slice { file, position, bytes, next_offset }))
 }
 
 /// Reads whole batches from `found` on, up to `max_bytes`, but at least the first one.

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::api::{self, Dropped};
+use crate::api::{self, Dropped, Frame};
 use crate::codec::{FrameBounds, FrameError, LENGTH_BYTES, split_frame};
 use crate::node::Node;
 use crate::security::{BoundListener, Session, distinguished_name};
@@ -120,7 +120,7 @@ impl<'a> Connection<'a> {
         let session = Arc::clone(&self.session);
         let progress = self.node.log_in(&session, token).await.map_err(|_| Closed::LoginFailed)?;
         let length = u32::try_from(progress.token.len()).unwrap_or(u32::MAX);
-        self.send(&[&length.to_be_bytes(), progress.token.as_slice()].concat()).await
+        self.send(&Frame::from(BytesMut::from([&length.to_be_bytes(), progress.token.as_slice()].concat().as_slice()))).await
     }
 
     fn bounds(&self) -> FrameBounds {
@@ -192,10 +192,20 @@ impl<'a> Connection<'a> {
         }
     }
 
-    async fn send(&mut self, answer: &[u8]) -> Result<(), Closed> {
-        let writing = timeout(self.node.config.limits.max_response_write, self.stream.write(answer));
+    async fn send(&mut self, frame: &Frame) -> Result<(), Closed> {
+        let stream = &mut self.stream;
+        let writing = timeout(self.node.config.limits.max_response_write, async {
+            stream.write(&frame.head).await?;
+            for (records, bytes) in &frame.rest {
+                stream.write_slice(&records.slice).await?;
+                if !bytes.is_empty() {
+                    stream.write(bytes).await?;
+                }
+            }
+            io::Result::Ok(())
+        });
         writing.await.map_err(|_| Closed::NotReading)??;
-        self.cell.wrote(answer.len());
+        self.cell.wrote(frame.len());
         Ok(())
     }
 

@@ -3,11 +3,17 @@
 use std::io;
 
 use bytes::BytesMut;
+#[cfg(target_os = "linux")]
+use tokio::io::Interest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::log::Slice;
 use crate::security::Tls;
+
+/// Bytes copied at a time where the system can't send a file by itself.
+const COPY_BYTES: usize = 64 * 1024;
 
 /// Either kind of stream.
 pub(super) enum Stream {
@@ -70,6 +76,25 @@ impl Stream {
         }
     }
 
+    /// Writes records as they lie in the log.
+    pub(super) async fn write_slice(&mut self, slice: &Slice) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if let Self::Plain(stream) = self
+            && slice.place().0.descriptor().is_some()
+        {
+            return send_file(stream, slice).await;
+        }
+        let mut buffer = vec![0; COPY_BYTES.min(slice.bytes())];
+        let mut done = 0;
+        while done < slice.bytes() {
+            let chunk = buffer.len().min(slice.bytes() - done);
+            slice.read_at(done, &mut buffer[..chunk])?;
+            self.write(&buffer[..chunk]).await?;
+            done += chunk;
+        }
+        Ok(())
+    }
+
     /// Says goodbye, so that the client does not take the end for an attack. Best effort.
     pub(super) async fn close(&mut self) {
         let _ = match self {
@@ -77,4 +102,22 @@ impl Stream {
             Self::Tls(stream) => stream.shutdown().await,
         };
     }
+}
+
+/// From the page cache to the socket inside the kernel: half the CPU time of a read and a write.
+#[cfg(target_os = "linux")]
+async fn send_file(stream: &TcpStream, slice: &Slice) -> io::Result<()> {
+    let (file, mut position) = slice.place();
+    let mut left = slice.bytes();
+    while left > 0 {
+        let sending = || {
+            let descriptor = file.descriptor().ok_or(io::ErrorKind::Unsupported)?;
+            Ok(rustix::fs::sendfile(stream, descriptor, Some(&mut position), left)?)
+        };
+        match stream.async_io(Interest::WRITABLE, sending).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            sent => left = left.saturating_sub(sent),
+        }
+    }
+    Ok(())
 }

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::{ApiVersionsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest, ProduceRequest};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, FetchRequest, FetchResponse, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse,
+    ProduceRequest,
+};
 use kafka_protocol::records::RecordBatchDecoder;
 use weir_broker::Broker;
 
@@ -246,5 +249,43 @@ fn responses_under_way_share_a_bounded_memory() {
     }
     for reader in &mut readers {
         assert_eq!(partition_of(&reader.receive::<FetchRequest>(11)).0, 0);
+    }
+}
+
+#[test]
+fn long_records_come_as_they_are_in_every_version_from_the_log_or_from_memory() {
+    let (large, small) = ("x".repeat(100_000), "small".to_owned());
+    for max_held_log_files in [0, 1, 100] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(dir.path());
+        config.limits.max_held_log_files = max_held_log_files;
+        let broker = Broker::start(config).unwrap();
+        let mut client = Client::connect(&broker);
+        // Long ones first, in the middle, last; alone in their topic and beside short ones.
+        let topics = ["a", "b", "c", "d"];
+        for topic in topics {
+            client.topic(topic);
+        }
+        for value in [&large, &small, &large] {
+            client.produce("a", batch(&[value]));
+        }
+        client.produce("b", batch(&[&small]));
+        client.produce("c", batch(&[&large]));
+        let metadata: MetadataResponse = client.call(12, &MetadataRequest::default().with_topics(None));
+        for version in 4..=17 {
+            let mut request = fetch_request("a", 0, 0);
+            request.topics = topics.iter().map(|topic| fetch_request(topic, 0, 0).topics.remove(0)).collect();
+            if version >= 13 {
+                for topic in &mut request.topics {
+                    let known = metadata.topics.iter().find(|known| known.name.as_ref() == Some(&topic.topic)).unwrap();
+                    (topic.topic, topic.topic_id) = (name(""), known.topic_id);
+                }
+            }
+            let response: FetchResponse = client.call(version, &request);
+            let got: Vec<Vec<String>> =
+                response.responses.iter().map(|topic| values(&topic.partitions[0].records.clone().unwrap_or_default())).collect();
+            let expected = [vec![large.clone(), small.clone(), large.clone()], vec![small.clone()], vec![large.clone()], Vec::new()];
+            assert!(got == expected, "version {version}, {max_held_log_files} files");
+        }
     }
 }
