@@ -52,14 +52,13 @@ impl Api for Fetch {
         let mut looked: Option<Look> = None;
         loop {
             wanted.register(&waiter);
-            let appended_bytes = wanted.appended_bytes();
-            // A marker of some bytes can make megabytes readable.
-            if wanted.read_committed || looked.is_none_or(|looked| looked.is_outdated(appended_bytes, wanted.min_bytes)) {
+            let progress = wanted.progress();
+            if looked.is_none_or(|looked| looked.is_outdated(progress, wanted.min_bytes)) {
                 let got = read();
                 if got.is_final || got.bytes >= wanted.min_bytes || max_wait.is_zero() {
                     return Ok(wanted.response(&node, &context, fetching, wanted.admitted(&node, &context, got).await));
                 }
-                looked = Some(Look { appended_bytes, bytes: got.bytes });
+                looked = Some(Look { progress, bytes: got.bytes });
             }
             let timeout = timeout.get_or_insert_with(|| node.clock().sleep(max_wait));
             tokio::select! {
@@ -80,15 +79,26 @@ impl Api for Fetch {
 /// worth reading all of it again.
 #[derive(Clone, Copy)]
 struct Look {
-    appended_bytes: u64,
+    progress: Progress,
     bytes: usize,
+}
+
+/// How far all partitions are.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    appended_bytes: u64,
+    /// For read_committed, the sum of the last stable offsets, if some differ from their high watermarks.
+    unstable_at: Option<i64>,
 }
 
 impl Look {
     /// There may be enough by now, or it was no append that woke us: a topic is gone, say.
-    fn is_outdated(self, appended_bytes: u64, min_bytes: usize) -> bool {
-        let grown = appended_bytes.saturating_sub(self.appended_bytes);
-        grown == 0 || self.bytes as u64 + grown >= min_bytes as u64
+    fn is_outdated(self, now: Progress, min_bytes: usize) -> bool {
+        let grown = now.appended_bytes.saturating_sub(self.progress.appended_bytes);
+        // A marker of some bytes makes readable what was there before it, and nothing else does.
+        let is_stable_now = self.progress.unstable_at.is_some_and(|before| now.unstable_at != Some(before));
+        let may_suffice = self.progress.unstable_at.is_none() && self.bytes as u64 + grown >= min_bytes as u64;
+        grown == 0 || is_stable_now || may_suffice
     }
 }
 
@@ -161,8 +171,16 @@ impl Wanted {
         }
     }
 
-    fn appended_bytes(&self) -> u64 {
-        self.partitions.iter().filter_map(|partition| partition.log.as_ref().ok()).map(|log| log.appended_bytes()).sum()
+    fn progress(&self) -> Progress {
+        let logs = || self.partitions.iter().filter_map(|partition| partition.log.as_ref().ok());
+        let mut progress = Progress { appended_bytes: logs().map(|log| log.appended_bytes()).sum(), unstable_at: None };
+        if self.read_committed {
+            let (stable, end) = logs().map(|log| log.offsets()).fold((0_i64, 0_i64), |(stable, end), offsets| {
+                (stable.wrapping_add(offsets.last_stable_offset), end.wrapping_add(offsets.high_watermark))
+            });
+            progress.unstable_at = (stable != end).then_some(stable);
+        }
+        progress
     }
 
     fn register(&self, waiter: &Arc<Waiter>) {
@@ -272,7 +290,7 @@ impl WantedPartition {
         if !read_committed {
             return Ok(Records { data, offsets: log.offsets(), aborted: Vec::new() });
         }
-        let aborted = log.aborted_transactions(self.offset, end);
+        let aborted = log.aborted_transactions(self.offset..end).map_err(|error| read_error(log, &error))?;
         Ok(Records { data, offsets, aborted })
     }
 }

@@ -96,7 +96,10 @@ impl Partition {
             None => state.producers.appended(&header, now_ms, config.max_producers),
             Some(marker) => {
                 let aborted = state.producers.ended(&header, marker, now_ms, config.max_producers);
-                state.aborted.extend(aborted);
+                let stable_from = state.producers.first_unstable_offset().unwrap_or(header.last_offset() + 1);
+                if let Some(aborted) = aborted {
+                    state.aborted.push(aborted, stable_from);
+                }
             }
         }
         state.next_offset = header.last_offset() + 1;

@@ -6,8 +6,8 @@
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
 
+use super::aborted::AbortedTransaction;
 use super::batch::{BatchHeader, NO_TIMESTAMP};
-use super::transactions::AbortedTransaction;
 
 const ENTRY_BYTES: usize = 24;
 /// Of Kafka's offset index, which `segment.index.bytes` is about.

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use tokio::sync::Notify;
 
+use super::aborted::AbortedIndex;
 use super::batch::{BatchHeader, NO_TIMESTAMP};
 use super::config::LogConfig;
 use super::files::{LogFile, OpenFiles};
 use super::index::SparseIndex;
 use super::producers::{ProducerView, Producers};
 use super::segment::{ClosedSegment, Paths};
-use super::transactions::AbortedTransaction;
 use crate::clock::Clock;
 use crate::disk::{Disk, DiskFile};
 use crate::sync::{lock, read, write};
@@ -58,8 +58,7 @@ pub(super) struct State {
     pub(super) closed: VecDeque<Arc<ClosedSegment>>,
     pub(super) active: Active,
     pub(super) producers: Producers,
-    /// Aborted transactions of which something is still in the log, by their markers' offsets.
-    pub(super) aborted: VecDeque<AbortedTransaction>,
+    pub(super) aborted: AbortedIndex,
     /// Closed segments that are not sealed yet, with the producers as they were at their end, where that is known.
     pub(super) unsealed: Vec<(Arc<ClosedSegment>, Option<Producers>)>,
     /// Bytes appended since the log was opened. Never less.
@@ -91,13 +90,10 @@ pub(super) struct Active {
 
 impl State {
     pub(super) fn offsets(&self) -> Offsets {
-        let last_stable_offset = self.producers.first_unstable_offset().unwrap_or(self.next_offset);
+        // An open transaction's beginning may have been deleted; nothing before the log start is there to be stable.
+        let first_unstable_offset = self.producers.first_unstable_offset().unwrap_or(self.next_offset);
+        let last_stable_offset = first_unstable_offset.max(self.log_start_offset);
         Offsets { log_start_offset: self.log_start_offset, high_watermark: self.next_offset, last_stable_offset }
-    }
-
-    /// The aborted transactions whose markers are in a segment.
-    pub(super) fn aborted_in(&self, offsets: std::ops::Range<i64>) -> Vec<AbortedTransaction> {
-        self.aborted.iter().filter(|aborted| offsets.contains(&aborted.marker_offset)).copied().collect()
     }
 }
 

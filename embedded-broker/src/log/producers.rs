@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bytes::{Buf as _, BufMut as _};
 
+use super::aborted::AbortedTransaction;
 use super::batch::{BatchHeader, NO_PRODUCER_ID};
-use super::transactions::{AbortedTransaction, Marker};
+use super::transactions::Marker;
 
 /// Batches remembered per producer: as many as a client may have in flight.
 const BATCHES_REMEMBERED: usize = 5;
@@ -69,16 +70,20 @@ impl Producers {
             return Verdict::New;
         }
         match self.judge_sequence(header) {
-            Verdict::New if header.is_transactional() && !self.may_continue(header) => Verdict::NoTransaction,
+            Verdict::New if !self.fits_transaction(header) => Verdict::NoTransaction,
             verdict => verdict,
         }
     }
 
-    /// Whether a batch belongs to a transaction that is open here, or about to be. Without this a batch that was under way when its
-    /// transaction ended would open one that nobody ends (KIP-890).
-    fn may_continue(&self, header: &BatchHeader) -> bool {
-        let is_open = |producer: &Producer| producer.open_from.is_some() && producer.epoch == header.producer_epoch;
-        self.by_id.get(&header.producer_id).is_some_and(is_open) || self.verifying.get(&header.producer_id) == Some(&header.producer_epoch)
+    /// Whether a transactional batch belongs to a transaction that is open here, or about to be: without this a batch that was under way
+    /// when its transaction ended would open one that nobody ends (KIP-890). Any other batch must not come in the middle of one.
+    fn fits_transaction(&self, header: &BatchHeader) -> bool {
+        let open = self.by_id.get(&header.producer_id).filter(|producer| producer.open_from.is_some());
+        if !header.is_transactional() {
+            return open.is_none();
+        }
+        open.is_some_and(|producer| producer.epoch == header.producer_epoch)
+            || self.verifying.get(&header.producer_id) == Some(&header.producer_epoch)
     }
 
     fn judge_sequence(&self, header: &BatchHeader) -> Verdict {
@@ -99,12 +104,9 @@ impl Producers {
         if let Some(seen) = producer.batches.iter().find(|batch| (batch.first_sequence, batch.last_sequence) == sequences) {
             return Verdict::Duplicate { base_offset: seen.base_offset };
         }
-        match producer.batches.back() {
-            Some(last) if header.base_sequence != advance(last.last_sequence, 1) => {
-                Verdict::OutOfOrder { expected: advance(last.last_sequence, 1) }
-            }
-            _ => Verdict::New,
-        }
+        // Of an epoch that only a marker has told of there is nothing yet, so it begins at the beginning.
+        let expected = producer.batches.back().map_or(0, |last| advance(last.last_sequence, 1));
+        if header.base_sequence == expected { Verdict::New } else { Verdict::OutOfOrder { expected } }
     }
 
     /// Takes note of an appended batch of data, live and on recovery. `limit` bounds the producers: of those without an open
@@ -193,6 +195,11 @@ impl Producers {
         let last =
             |producer: &Producer| LastBatch { epoch: producer.epoch, base_offset: producer.batches.back().map(|batch| batch.base_offset) };
         self.by_id.iter().map(|(id, producer)| (*id, last(producer))).collect()
+    }
+
+    /// Takes note that the log was opened: how long everyone has been silent counts from here.
+    pub(super) fn seen_all(&mut self, now_ms: i64) {
+        self.by_id.values_mut().for_each(|producer| producer.last_seen_ms = now_ms);
     }
 
     /// What DescribeProducers tells, by producer id.

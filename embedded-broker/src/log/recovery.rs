@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::aborted::{AbortedIndex, AbortedTransaction};
 use super::batch::NO_TIMESTAMP;
 use super::cleaner::swap;
 use super::config::LogConfig;
@@ -12,12 +13,13 @@ use super::index::SparseIndex;
 use super::partition::{Active, Environment, Partition, State};
 use super::producers::Producers;
 use super::segment::{ClosedSegment, Found, Paths, find_batch, find_batch_at, read_footer, scan};
-use super::transactions::{AbortedTransaction, read_marker};
+use super::transactions::read_marker;
 use crate::sync::lock;
 
 const LOG_START_FILE: &str = "log-start-offset";
+const LOG_SUFFIX: &str = ".log";
 const SNAPSHOT_SUFFIX: &str = ".producers";
-/// Snapshots kept: one may turn out damaged.
+/// Snapshots kept of those at the beginning of a segment, from where a scan goes on: one may turn out damaged.
 const SNAPSHOTS_KEPT: usize = 2;
 /// A segment is scanned at a gigabyte a second or more, and sealed in some ten milliseconds.
 const SEAL_AT_CLOSE_BYTES: u64 = 8 * 1024 * 1024;
@@ -64,7 +66,7 @@ impl Partition {
     pub(super) fn seal_active(&self) -> io::Result<()> {
         let mut state = lock(&self.state);
         let next_offset = state.next_offset;
-        let aborted = state.aborted_in(state.active.base_offset..next_offset);
+        let aborted = state.aborted.marked_in(state.active.base_offset..next_offset);
         let active = &mut state.active;
         if active.sealed || active.size == 0 {
             return Ok(());
@@ -84,7 +86,7 @@ impl Partition {
         let mut state = lock(&self.state);
         let unsealed: Vec<_> = std::mem::take(&mut state.unsealed)
             .into_iter()
-            .map(|(segment, producers)| (state.aborted_in(segment.base_offset..segment.next_offset), segment, producers))
+            .map(|(segment, producers)| (state.aborted.marked_in(segment.base_offset..segment.next_offset), segment, producers))
             .collect();
         drop(state);
         for (aborted, segment, producers) in unsealed {
@@ -99,7 +101,10 @@ impl Partition {
     fn write_snapshot(&self, offset: i64, producers: &Producers) -> io::Result<()> {
         self.disk().write_atomic(&snapshot_path(&self.folder, offset), &producers.encode())?;
         let names = self.disk().list(&self.folder)?;
-        for old in snapshot_offsets(&names).iter().rev().skip(SNAPSHOTS_KEPT) {
+        let bases = offsets_of(&names, LOG_SUFFIX);
+        let (at_base, inside): (Vec<i64>, Vec<i64>) =
+            offsets_of(&names, SNAPSHOT_SUFFIX).into_iter().rev().partition(|offset| bases.binary_search(offset).is_ok());
+        for old in at_base.iter().skip(SNAPSHOTS_KEPT).chain(inside.iter().skip(1)) {
             self.disk().remove_file(&snapshot_path(&self.folder, *old))?;
         }
         Ok(())
@@ -127,8 +132,7 @@ impl Opening<'_> {
         let disk = self.environment.disk.as_ref();
         let stored_start = disk.read(&self.folder.join(LOG_START_FILE)).ok();
         let stored_start = stored_start.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()).unwrap_or(0);
-        let mut bases: Vec<i64> = self.names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).collect();
-        bases.sort_unstable();
+        let bases = offsets_of(&self.names, LOG_SUFFIX);
         let Some((last_base, closed_bases)) = bases.split_last() else {
             return Ok(State {
                 log_start_offset: stored_start,
@@ -136,7 +140,7 @@ impl Opening<'_> {
                 closed: VecDeque::new(),
                 active: Active::new(Paths::new(self.folder, stored_start), stored_start),
                 producers: self.snapshot(stored_start).map(|(_, producers)| producers).unwrap_or_default(),
-                aborted: VecDeque::new(),
+                aborted: AbortedIndex::default(),
                 unsealed: Vec::new(),
                 appended_bytes: 0,
                 deleted: false,
@@ -155,14 +159,15 @@ impl Opening<'_> {
             closed,
             active,
             producers: Producers::default(),
-            aborted: VecDeque::new(),
+            aborted: AbortedIndex::default(),
             unsealed: Vec::new(),
             appended_bytes: 0,
             deleted: false,
         };
         state.producers = self.producers(&mut state)?;
         let start = state.log_start_offset;
-        state.aborted = std::mem::take(&mut self.aborted).into_values().filter(|aborted| aborted.marker_offset >= start).collect();
+        let aborted = std::mem::take(&mut self.aborted).into_values().filter(|aborted| aborted.marker_offset >= start);
+        state.aborted = AbortedIndex::new(aborted, state.producers.first_unstable_offset().unwrap_or(state.next_offset));
         Ok(state)
     }
 
@@ -258,6 +263,10 @@ impl Opening<'_> {
     /// The newest sound snapshot from before what was scanned, and on top of it every batch since; so transactions that began before the
     /// scanned part are known to whoever aborted them in it.
     fn producers(&mut self, state: &mut State) -> io::Result<Producers> {
+        // Taken of records that did not survive: once others stand in their places it would be believed.
+        for stale in offsets_of(&self.names, SNAPSHOT_SUFFIX).into_iter().filter(|offset| *offset > state.next_offset) {
+            self.environment.disk.remove_file(&snapshot_path(self.folder, stale))?;
+        }
         let up_to = state.next_offset.min(self.scanned_from);
         let (from, mut producers) = self.snapshot(up_to).unwrap_or((0, Producers::default()));
         let (limit, aborted) = (self.config.max_producers, &mut self.aborted);
@@ -283,12 +292,14 @@ impl Opening<'_> {
             let size = state.active.size;
             replay(self.environment.open(&state.active.file)?.as_ref(), position, size)?;
         }
+        // Clients' timestamps say when something happened to them, not when it came here.
+        producers.seen_all(self.environment.clock.now_ms());
         Ok(producers)
     }
 
     fn snapshot(&self, up_to: i64) -> Option<(i64, Producers)> {
         let disk = self.environment.disk.as_ref();
-        let candidates = snapshot_offsets(&self.names).into_iter().rev().filter(|offset| *offset <= up_to);
+        let candidates = offsets_of(&self.names, SNAPSHOT_SUFFIX).into_iter().rev().filter(|offset| *offset <= up_to);
         candidates.into_iter().find_map(|offset| Some((offset, Producers::decode(&disk.read(&snapshot_path(self.folder, offset)).ok()?)?)))
     }
 }
@@ -297,9 +308,9 @@ fn snapshot_path(folder: &Path, offset: i64) -> PathBuf {
     folder.join(format!("{offset:020}{SNAPSHOT_SUFFIX}"))
 }
 
-/// Ascending.
-fn snapshot_offsets(names: &[String]) -> Vec<i64> {
-    let mut offsets: Vec<i64> = names.iter().filter_map(|name| name.strip_suffix(SNAPSHOT_SUFFIX)?.parse().ok()).collect();
+/// The offsets that files of a kind are named by, ascending.
+fn offsets_of(names: &[String], suffix: &str) -> Vec<i64> {
+    let mut offsets: Vec<i64> = names.iter().filter_map(|name| name.strip_suffix(suffix)?.parse().ok()).collect();
     offsets.sort_unstable();
     offsets
 }

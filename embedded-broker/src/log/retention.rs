@@ -61,9 +61,7 @@ impl Partition {
             self.write_log_start(new_start)?;
             state.log_start_offset = new_start;
         }
-        while state.aborted.front().is_some_and(|aborted| aborted.marker_offset < new_start) {
-            state.aborted.pop_front();
-        }
+        state.aborted.forget_before(new_start);
         if let Some(oldest) = state.closed.pop_front() {
             state.unsealed.retain(|(segment, _)| segment.base_offset != oldest.base_offset);
             oldest.remove(self.disk())?;

@@ -4,12 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use super::aborted::AbortedTransaction;
 use super::batch::{self, BatchHeader, HEADER_BYTES, NO_TIMESTAMP};
 use super::files::LogFile;
 use super::index::{FOOTER_BYTES, Footer, SparseIndex};
 use super::partition::{Active, Environment};
 use super::slice::Slice;
-use super::transactions::AbortedTransaction;
 use crate::disk::{Disk, DiskFile};
 use crate::sync::lock;
 

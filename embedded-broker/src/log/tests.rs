@@ -18,6 +18,7 @@ use crate::topics::configs::{BrokerOverrides, Overrides, log_config};
 
 mod compaction;
 mod compression;
+mod transactions;
 
 const NOW_MS: i64 = 1_700_000_000_000;
 const FIRST_SEGMENT: &str = "/p/00000000000000000000.log";

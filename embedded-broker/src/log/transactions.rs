@@ -5,12 +5,15 @@
 //! What was aborted is known per partition, kept in the segments' index files, and found again by reading the markers when those are lost.
 
 use std::io;
+use std::ops::Range;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+use super::aborted::AbortedTransaction;
 use super::append::{AppendError, Appended};
 use super::batch::BatchHeader;
 use super::partition::Partition;
+use super::read::ReadError;
 use super::records::{build_producer_batch, records};
 use crate::sync::lock;
 
@@ -39,14 +42,6 @@ impl ProducerEpoch {
     }
 }
 
-/// A transaction that a reader must skip: this producer's data from the first offset to the marker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AbortedTransaction {
-    pub(crate) producer_id: i64,
-    pub(crate) first_offset: i64,
-    pub(crate) marker_offset: i64,
-}
-
 impl Partition {
     /// Lets this producer's next batch open a transaction here, for as long as nobody says [`Self::refuse_transaction`] or writes a marker.
     /// Call this first, then ask the coordinator: so a marker that comes in between is not overtaken. `false`: one is open, no need to ask.
@@ -70,11 +65,15 @@ impl Partition {
         Ok(appended)
     }
 
-    /// What a read_committed reader of `[from, to)` must skip.
-    pub(crate) fn aborted_transactions(&self, from: i64, to: i64) -> Vec<AbortedTransaction> {
+    /// What a read_committed reader of these offsets must skip. An error if the first of them has been deleted since it was read, for what
+    /// is known of it goes with it.
+    pub(crate) fn aborted_transactions(&self, offsets: Range<i64>) -> Result<Vec<AbortedTransaction>, ReadError> {
         let state = lock(&self.state);
-        let after = state.aborted.partition_point(|aborted| aborted.marker_offset < from);
-        state.aborted.range(after..).filter(|aborted| aborted.first_offset < to).copied().collect()
+        let (log_start_offset, high_watermark) = (state.log_start_offset, state.next_offset);
+        if offsets.start < log_start_offset {
+            return Err(ReadError::OutOfRange { offset: offsets.start, log_start_offset, high_watermark });
+        }
+        Ok(state.aborted.overlapping(offsets))
     }
 }
 

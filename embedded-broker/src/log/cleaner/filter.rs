@@ -9,11 +9,12 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::{Bytes, BytesMut};
 
+use super::super::aborted::AbortedTransaction;
 use super::super::batch::{self, BatchError, BatchHeader, NO_PRODUCER_ID};
 use super::super::compression::Codec;
 use super::super::producers::LastBatch;
 use super::super::records::{records, records_in};
-use super::super::transactions::{AbortedTransaction, Marker};
+use super::super::transactions::Marker;
 use super::map::OffsetMap;
 
 /// What is left of a batch.

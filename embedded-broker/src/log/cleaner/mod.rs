@@ -136,7 +136,7 @@ impl Partition {
         };
         Cleanable {
             segments: state.closed.iter().take_while(may_be_cleaned).cloned().collect(),
-            aborted: Aborted::new(state.aborted.iter().copied()),
+            aborted: Aborted::new(state.aborted.iter()),
             last_batches: state.producers.last_batches(),
             tail_offset: if state.active.size == 0 { state.next_offset - 1 } else { i64::MAX },
         }

@@ -62,7 +62,7 @@ impl Partition {
             state.closed.insert(at, Arc::clone(&cleaned));
         }
         state.aborted.retain(|aborted| !removed_markers.contains(&aborted.marker_offset));
-        let aborted = state.aborted_in(base_offset..next_offset);
+        let aborted = state.aborted.marked_in(base_offset..next_offset);
         drop(state);
         // A reader that still holds an old segment finds it closed, and asks again.
         group.iter().for_each(|old| old.file.close_removed());
