@@ -67,7 +67,7 @@ impl Node {
         let authenticates = listeners.iter().any(BoundListener::authenticates);
         let topics = Arc::new(Topics::open(&config.data_dir, Arc::clone(&environment), config.limits.clone())?);
         let offsets = InternalTopic::offsets(Arc::clone(&topics));
-        let coordinator = Coordinator::open(config.groups.clone(), offsets, Arc::clone(&config.clock)).map_err(io::Error::other)?;
+        let coordinator = Coordinator::open(config.groups.clone(), offsets, Arc::clone(&config.clock));
         topics.observe(Arc::clone(&events));
         coordinator.observe(Arc::clone(&events));
         let coordinator = Arc::new(coordinator);

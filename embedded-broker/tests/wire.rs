@@ -7,6 +7,8 @@ mod client;
 mod cluster;
 #[path = "wire/configs.rs"]
 mod configs;
+#[path = "wire/consumers.rs"]
+mod consumers;
 #[path = "wire/data.rs"]
 mod data;
 #[path = "wire/every_api.rs"]

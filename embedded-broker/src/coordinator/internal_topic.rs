@@ -1,11 +1,12 @@
 //! A coordinator's state as a topic: `__consumer_offsets` and `__transaction_state`.
 
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::log::{AppendError, Marker, Origin, Partition, ProducerEpoch, batch};
+use crate::log::{AppendError, Marker, Offsets, Origin, Partition, ProducerEpoch, batch};
 use crate::topics::configs::Overrides;
 use crate::topics::{NewTopic, Topic, TopicError, Topics};
 
@@ -81,31 +82,23 @@ impl InternalTopic {
         self.partition(partition)
     }
 
-    /// Hands every batch of a partition, in order, to `each`.
-    pub(super) fn replay(&self, partition: i32, mut each: impl FnMut(&[u8])) -> Result<(), String> {
-        let Ok(log) = self.partition(partition) else { return Ok(()) };
-        let unreadable = |error| {
-            format!("{}-{partition} can't be read ({error}); move its folder away to start without what is stored in it", self.name)
-        };
-        let mut offset = log.offsets().log_start_offset;
-        loop {
-            let bytes = log.read(offset, REPLAY_BYTES, true).map_err(unreadable)?;
-            let Some((_, last)) = batch::headers(&bytes).last() else { return Ok(()) };
-            for (at, header) in batch::headers(&bytes) {
-                each(&bytes[at..at + header.size]);
-            }
-            offset = last.last_offset() + 1;
+    /// Hands every batch of a partition, in order, to `each`. What can't be read is passed over and told: a broker that starts with offsets
+    /// a little older than they were is of more use than one that does not start.
+    pub(super) fn replay(&self, partition: i32, mut each: impl FnMut(&[u8])) {
+        let Ok(log) = self.partition(partition) else { return };
+        let Offsets { log_start_offset, high_watermark, .. } = log.offsets();
+        let mut offset = log_start_offset;
+        while offset < high_watermark {
+            let next = match log.read(offset, REPLAY_BYTES, true) {
+                Ok(bytes) => hand_over(&bytes, offset..high_watermark, &mut each),
+                Err(error) => {
+                    tracing::error!(topic = self.name, partition, offset, %error, "a damaged part of the log is passed over");
+                    None
+                }
+            };
+            // Past damage there is no telling where the next batch begins, so every offset is tried.
+            offset = next.unwrap_or(offset + 1);
         }
-    }
-
-    /// The offset that the next record gets.
-    pub(super) fn end_offset(&self, partition: i32) -> i64 {
-        self.partition(partition).map_or(0, |log| log.offsets().high_watermark)
-    }
-
-    /// Gives up everything before this offset.
-    pub(super) fn trim(&self, partition: i32, before: i64) -> Result<(), String> {
-        self.partition(partition)?.delete_records(before).map(drop).map_err(|error| error.to_string())
     }
 
     fn partition(&self, index: i32) -> Result<&Partition, String> {
@@ -122,4 +115,19 @@ impl InternalTopic {
             created => created,
         }
     }
+}
+
+/// Hands over the batches among these bytes. The offset to read on from; none if the first batch is not what was to be read.
+fn hand_over(bytes: &[u8], wanted: Range<i64>, each: &mut impl FnMut(&[u8])) -> Option<i64> {
+    let mut next = None;
+    for (at, header) in batch::headers(bytes) {
+        let reaches = header.base_offset..=header.last_offset();
+        if *reaches.end() < next.unwrap_or(wanted.start) || !wanted.contains(reaches.end()) {
+            break;
+        }
+        each(&bytes[at..at + header.size]);
+        next = Some(reaches.end() + 1);
+    }
+    // Nothing more in the log.
+    if bytes.is_empty() { Some(wanted.end) } else { next }
 }

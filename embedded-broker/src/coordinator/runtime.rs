@@ -3,10 +3,9 @@
 //! Invariants: no await and no other lock is taken under the lock except the append itself, which must come before the state moves on
 //! and must be in the state's order. An answer is sent only after its records are durable as the log's durability mode says.
 
-mod compaction;
 mod timers;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -30,8 +29,6 @@ use crate::log::{AppendError, Marker, ProducerEpoch, batch};
 use crate::sync::lock;
 use crate::view::{EventKind, EventLog};
 
-#[cfg(test)]
-pub(super) use compaction::COMPACT_FROM_BYTES;
 use timers::Timers;
 
 /// How long a timer waits before it tries again what could not be appended.
@@ -56,8 +53,6 @@ struct Inner {
     last_waiter: u64,
     timers: Timers,
     next_expiry_check_ms: i64,
-    /// Bytes of log that a restart would have to read, by partition.
-    log_bytes: Vec<u64>,
 }
 
 impl fmt::Debug for Coordinator {
@@ -68,16 +63,10 @@ impl fmt::Debug for Coordinator {
 
 impl Coordinator {
     /// Replays the log; groups come to life with their last complete generation.
-    pub(crate) fn open(config: GroupConfig, log: InternalTopic, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    pub(crate) fn open(config: GroupConfig, log: InternalTopic, clock: Arc<dyn Clock>) -> Self {
         let mut state = State::default();
-        let mut log_bytes = Vec::new();
         for partition in 0..log.partitions() {
-            let mut bytes = 0;
-            log.replay(partition, |batch| {
-                bytes += batch.len() as u64;
-                replay_batch(&mut state, partition, log.partitions(), batch);
-            })?;
-            log_bytes.push(bytes);
+            log.replay(partition, |batch| replay_batch(&mut state, partition, log.partitions(), batch));
         }
         let now = now(clock.as_ref());
         state.activate(&config, now);
@@ -86,10 +75,24 @@ impl Coordinator {
             timers.set(group_id, entry.next_deadline_ms());
         }
         let next_expiry_check_ms = now.deadline_ms(config.offsets_retention_check_interval_ms);
-        let inner = Inner { state, timers, next_expiry_check_ms, log_bytes, ..Inner::default() };
+        let inner = Inner { state, timers, next_expiry_check_ms, ..Inner::default() };
         let coordinator = Self { config, log, clock, inner: Mutex::new(inner), timers_changed: Notify::new(), events: OnceLock::new() };
-        coordinator.compact(&mut coordinator.lock());
-        Ok(coordinator)
+        coordinator.forget_lost_topics();
+        coordinator
+    }
+
+    /// The offsets of topics that were deleted just before the broker was killed.
+    fn forget_lost_topics(&self) {
+        let image = self.log.image();
+        let lost = |state: &State| {
+            let stored: BTreeSet<&TopicName> = state.iter().flat_map(|(_, entry)| entry.durable.offsets.keys()).collect();
+            stored.into_iter().filter(|topic| image.get(topic.as_str()).is_none()).cloned().collect::<Vec<_>>()
+        };
+        let lost = self.read(lost);
+        if !lost.is_empty() {
+            tracing::info!(topics = lost.len(), "forgetting the offsets of topics that exist no more");
+            self.forget_topics(&lost);
+        }
     }
 
     /// From now on changes of groups are told there.
@@ -173,7 +176,6 @@ impl Coordinator {
             for group_id in groups {
                 self.errand(&mut inner, &group_id, Command::ExpireOffsets);
             }
-            self.compact(&mut inner);
         }
         let next_ms = inner.timers.next_ms().map_or(inner.next_expiry_check_ms, |at_ms| at_ms.min(inner.next_expiry_check_ms));
         Duration::from_millis(u64::try_from(next_ms.saturating_sub(now_ms)).unwrap_or(0).max(1))
@@ -211,7 +213,7 @@ impl Coordinator {
     fn run(&self, inner: &mut Inner, group_id: &GroupId, command: Command, waiter: WaiterId) -> Result<(), ResponseError> {
         let context = Context { config: &self.config, topics: self.log.image(), now: now(self.clock.as_ref()) };
         let mut decision = decide(&inner.state, &context, group_id, command, waiter);
-        self.append(inner, &decision.group_id, &decision.records, context.now.wall_ms)?;
+        self.append(&decision.group_id, &decision.records, context.now.wall_ms)?;
         // A sign of life only moves a deadline away: the timer may come early, it finds nothing to do and is set again.
         let may_be_earlier = decision.live.may_move_a_deadline_nearer(!decision.records.is_empty());
         let before = standing(&inner.state, group_id);
@@ -236,7 +238,7 @@ impl Coordinator {
         events.record(EventKind::GroupChanged { group_id: group_id.to_string(), state, generation, members });
     }
 
-    fn append(&self, inner: &mut Inner, group_id: &GroupId, records: &[Record], now_ms: i64) -> Result<(), ResponseError> {
+    fn append(&self, group_id: &GroupId, records: &[Record], now_ms: i64) -> Result<(), ResponseError> {
         if records.is_empty() {
             return Ok(());
         }
@@ -248,7 +250,6 @@ impl Coordinator {
             Some(producer) => build_producer_batch(now_ms, producer, false, fields),
             None => build_batch(now_ms, fields),
         };
-        let batch_bytes = batch.len() as u64;
         let partition = partition_for(group_id.as_str(), self.log.partitions());
         self.log.append(partition, &batch).map_err(|error| match error {
             AppendError::Fenced => ResponseError::InvalidProducerEpoch,
@@ -258,9 +259,6 @@ impl Coordinator {
                 ResponseError::CoordinatorNotAvailable
             }
         })?;
-        if let Some(bytes) = inner.log_bytes.get_mut(partition as usize) {
-            *bytes += batch_bytes;
-        }
         Ok(())
     }
 

@@ -30,20 +30,6 @@ impl Durable {
         self.metadata.is_none() && self.consumer.is_none() && self.offsets.is_empty()
     }
 
-    /// The records that say all of this, and nothing else.
-    pub(crate) fn records(&self, group_id: &GroupId) -> Vec<Record> {
-        let group = self.metadata.clone().map(|value| Record::Group { group_id: group_id.clone(), value: Some(value) });
-        let offset = |(topic, partition, value): (&TopicName, i32, &CommittedOffset)| Record::Offset {
-            group_id: group_id.clone(),
-            topic: topic.clone(),
-            partition,
-            value: Some(value.clone()),
-        };
-        let consumer = self.consumer.iter().flat_map(ConsumerGroup::records);
-        let consumer = consumer.map(|record| Record::Consumer { group_id: group_id.clone(), record });
-        group.into_iter().chain(consumer).chain(self.each_offset().map(offset)).collect()
-    }
-
     /// Every stored offset.
     pub(crate) fn each_offset(&self) -> impl Iterator<Item = (&TopicName, i32, &CommittedOffset)> {
         self.offsets.iter().flat_map(|(topic, partitions)| partitions.iter().map(move |(partition, value)| (topic, *partition, value)))
@@ -206,11 +192,6 @@ impl State {
     pub(crate) fn is_pending(&self, group_id: &str, topic: &str, partition: i32) -> bool {
         let holds = |offsets: &Offsets| offsets.get(topic).is_some_and(|stored| stored.contains_key(&partition));
         self.pending.get(group_id).is_some_and(|of_group| of_group.values().any(holds))
-    }
-
-    /// Whether any transaction is open.
-    pub(crate) fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
     }
 
     /// The rest of a decision, once its records are durable and applied.

@@ -202,24 +202,6 @@ impl ConsumerGroup {
         }
     }
 
-    /// The records that say all of this, and nothing else.
-    pub(crate) fn records(&self) -> Vec<ConsumerRecord> {
-        let members = self.members.iter().flat_map(|(id, member)| {
-            [
-                ConsumerRecord::Subscription(id.clone(), Some(member.subscription.clone())),
-                ConsumerRecord::Current(id.clone(), Some(member.current.clone())),
-            ]
-        });
-        let regexes = self.regexes.iter().map(|(regex, resolved)| ConsumerRecord::Regex(regex.clone(), Some(resolved.clone())));
-        let targets = self.targets.iter().map(|(id, target)| ConsumerRecord::Target(id.clone(), Some(target.clone())));
-        let group = [
-            ConsumerRecord::Topics(Some(self.topics.clone())),
-            ConsumerRecord::Epoch(Some(self.epoch)),
-            ConsumerRecord::TargetEpoch(Some(self.target_epoch)),
-        ];
-        members.chain(regexes).chain(targets).chain(group).collect()
-    }
-
     /// The records that end the group; the last one ends it, whatever a compaction leaves of the others.
     pub(crate) fn tombstones(&self) -> Vec<ConsumerRecord> {
         let currents = self.members.keys().map(|id| ConsumerRecord::Current(id.clone(), None));

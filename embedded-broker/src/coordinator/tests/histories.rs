@@ -52,6 +52,8 @@ struct ClassicClient {
     next: Next,
     parked: Option<WaiterId>,
     leads: Vec<JoinedMember>,
+    /// The topics as they were when it joined. Clients look at the metadata themselves and join again when it changes.
+    seen_topics: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -369,9 +371,13 @@ impl ClassicClient {
         if self.parked.is_some() {
             return;
         }
+        if self.next == Next::Beat && self.seen_topics != sim.topics.version {
+            self.next = Next::Join;
+        }
         let member = Caller { member_id: self.id.clone(), instance_id: None, generation: self.generation };
         let command = match self.next {
             Next::Join => {
+                self.seen_topics = sim.topics.version;
                 let metadata = subscription(sim, &self.topics, &self.held, self.generation);
                 Command::Join(Join {
                     can_require_member_id: true,

@@ -10,7 +10,7 @@ use super::super::InternalTopic;
 use super::super::command::{Caller, Command, CommitOffsets, Join, OffsetToCommit, Protocol, Reply};
 use super::super::config::GroupConfig;
 use super::super::ids::GroupId;
-use super::super::runtime::{COMPACT_FROM_BYTES, Coordinator};
+use super::super::runtime::Coordinator;
 use crate::clock::ManualClock;
 use crate::codec::ResponseError;
 use crate::config::Limits;
@@ -34,16 +34,25 @@ impl World {
 
 /// A coordinator on what this disk holds: as after a kill, if there was one before.
 fn open(disk: MemoryDisk) -> World {
+    open_with(disk, true)
+}
+
+/// The same, with the topic as it is or is not.
+fn open_without(disk: MemoryDisk) -> World {
+    open_with(disk, false)
+}
+
+fn open_with(disk: MemoryDisk, creates_topic: bool) -> World {
     let clock = Arc::new(ManualClock::new(1_000_000));
     let environment =
         Environment { clock: clock.clone(), disk: Arc::new(disk.clone()), open_files: OpenFiles::new(4), housekeeping: Notify::new() };
     let topics = Topics::open("/data".as_ref(), Arc::new(environment), Limits::default()).unwrap();
-    if topics.get("t").is_none() {
+    if creates_topic && topics.get("t").is_none() {
         topics.create(NewTopic { name: "t".into(), partitions: 1, overrides: Overrides::default() }).unwrap();
     }
     let topics = Arc::new(topics);
     let log = InternalTopic::offsets(Arc::clone(&topics));
-    let coordinator = Coordinator::open(GroupConfig::default(), log, clock.clone()).unwrap();
+    let coordinator = Coordinator::open(GroupConfig::default(), log, clock.clone());
     World { disk, clock, topics, coordinator }
 }
 
@@ -80,21 +89,59 @@ async fn what_was_committed_is_there_after_a_restart() {
     assert_eq!(committed(&open(world.disk)), None);
 }
 
-#[tokio::test]
-async fn a_log_that_says_little_with_many_words_is_written_anew() {
-    let world = open(MemoryDisk::default());
+/// Commits until the log has some closed segments. The last offset committed.
+async fn many_commits(world: &World) -> i64 {
     let group_id = GroupId::from("g");
-    let last = (COMPACT_FROM_BYTES / 90) as i64;
-    for offset in 0..=last {
+    world.coordinator.ask(&group_id, commit(0)).await.unwrap();
+    let topic = world.topics.get("__consumer_offsets").unwrap();
+    let mut overrides = topic.overrides();
+    overrides.insert("segment.bytes".into(), "10000".into());
+    world.topics.set_overrides(&topic, overrides, false).unwrap();
+    for offset in 1..=600 {
         world.coordinator.ask(&group_id, commit(offset)).await.unwrap();
     }
-    let before = world.partition().offsets();
-    assert_eq!((before.log_start_offset, before.high_watermark), (0, last + 1));
-    world.clock.advance(Duration::from_secs(3_600));
-    world.coordinator.run_due();
-    let after = world.partition().offsets();
-    assert_eq!((after.log_start_offset, after.high_watermark), (last + 1, last + 2));
+    600
+}
+
+#[tokio::test]
+async fn a_log_that_says_little_with_many_words_is_compacted() {
+    let world = open(MemoryDisk::default());
+    let last = many_commits(&world).await;
+    let partition = world.partition();
+    let records = || {
+        let bytes = partition.read(0, usize::MAX, true).unwrap();
+        crate::log::batch::headers(&bytes).count()
+    };
+    let before = records();
+    partition.seal_closed().unwrap();
+    partition.clean().unwrap();
+    assert!(records() < before / 2, "{} of {before} are left", records());
     assert_eq!(committed(&open(world.disk)), Some(last));
+}
+
+#[tokio::test]
+async fn damage_in_the_log_costs_what_is_damaged_and_not_the_broker() {
+    let world = open(MemoryDisk::default());
+    let last = many_commits(&world).await;
+    let is_first =
+        |path: &std::path::PathBuf| path.to_string_lossy().contains("__consumer_offsets") && path.ends_with("00000000000000000000.log");
+    let damaged = world.disk.paths().into_iter().find(is_first).expect("the first segment");
+    // Everything that a header can say wrongly: offset, length, magic, CRC, count.
+    for at in [0, 3, 8, 11, 16, 17, 21, 57] {
+        let disk = world.disk.copy();
+        disk.corrupt(&damaged, |bytes| bytes[2_000 + at..].iter_mut().take(40).for_each(|byte| *byte ^= 0xa5));
+        assert_eq!(committed(&open(disk)), Some(last), "damaged at {at}");
+    }
+}
+
+#[tokio::test]
+async fn offsets_of_a_topic_that_was_deleted_just_before_a_kill_are_forgotten() {
+    let world = open(MemoryDisk::default());
+    world.coordinator.ask(&GroupId::from("g"), commit(7)).await.unwrap();
+    world.topics.delete(&world.topics.get("t").unwrap()).unwrap();
+    // Killed here: the coordinator has not been told.
+    assert_eq!(committed(&world), Some(7));
+    assert_eq!(committed(&open_without(world.disk)), None);
 }
 
 #[tokio::test]

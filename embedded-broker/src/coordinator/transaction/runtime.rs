@@ -63,7 +63,7 @@ impl TransactionCoordinator {
         let log = InternalTopic::transactions(Arc::clone(&topics));
         let mut state = State::default();
         for partition in 0..log.partitions() {
-            log.replay(partition, |batch| replay_batch(&mut state, batch))?;
+            log.replay(partition, |batch| replay_batch(&mut state, batch));
         }
         let inner = Inner { state, next_expiry_check_ms: clock.now_ms().saturating_add(EXPIRY_CHECK_MS) };
         let coordinator = Self {
