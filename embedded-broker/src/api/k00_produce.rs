@@ -21,7 +21,7 @@ use crate::codec::messages::{ProduceRequest, ProduceResponse};
 use crate::codec::{ResponseError, text};
 use crate::coordinator::transaction::{Command, TopicPartition, TransactionalId};
 use crate::log::batch::BatchHeader;
-use crate::log::{self, AppendError, Appended, Origin, ProducerEpoch};
+use crate::log::{self, AppendError, Appended, Begins, Origin, ProducerEpoch};
 use crate::node::Node;
 use crate::topics::Topic;
 
@@ -130,11 +130,12 @@ impl Claim<'_> {
         let id = self.id.ok_or(ResponseError::InvalidTxnState)?;
         let producer = ProducerEpoch { producer_id: header.producer_id, epoch: header.producer_epoch };
         // The mark first, then the question: a marker that ends the transaction in between takes the mark away.
-        if !log.verify_transaction(producer) {
+        let adds = self.version >= FIRST_ADDING;
+        if !log.verify_transaction(producer, if adds { Begins::AtZero } else { Begins::Anywhere }) {
             return Ok(());
         }
         let partition = TopicPartition { topic: Arc::clone(&topic.name), partition };
-        let command = if self.version >= FIRST_ADDING {
+        let command = if adds {
             Command::Add { producer, partitions: vec![partition], client_version: 2 }
         } else {
             Command::Verify { producer, partition }

@@ -19,6 +19,9 @@ use crate::node::Node;
 /// The first version that knows PRODUCER_FENCED.
 const FIRST_WITH_FENCED: i16 = 4;
 
+/// What the key of a record of `__transaction_state` can hold.
+const ID_BYTES_MAX: usize = i16::MAX as usize;
+
 pub(crate) struct InitProducerId;
 
 impl Api for InitProducerId {
@@ -54,7 +57,7 @@ fn init(node: &Node, request: &InitProducerIdRequest) -> Result<ProducerEpoch, R
         })?;
         return Ok(ProducerEpoch { producer_id: id, epoch: 0 });
     };
-    if id.is_empty() {
+    if id.is_empty() || id.len() > ID_BYTES_MAX {
         return Err(ResponseError::InvalidRequest);
     }
     let given = ProducerEpoch { producer_id: request.producer_id.0, epoch: request.producer_epoch };

@@ -51,7 +51,9 @@ pub(crate) fn decide(state: &State, context: &Context<'_>, group_id: &GroupId, c
         Command::CommitOffsets(commit) => offsets::commit(context, group_id, entry, commit, waiter),
         Command::DeleteOffsets(partitions) => offsets::delete(group_id, entry, partitions, waiter),
         Command::DeleteGroup => offsets::delete_group(group_id, entry, waiter),
-        Command::ExpireOffsets => offsets::expire(context, group_id, entry),
+        Command::ExpireOffsets => {
+            offsets::expire(context, group_id, entry, |topic, partition| state.is_pending(group_id.as_str(), topic.as_str(), partition))
+        }
         Command::ForgetTopics(topics) => offsets::forget_topics(group_id, entry, &topics),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::log::{AppendError, Marker, Offsets, Origin, Partition, ProducerEpoch, batch};
+use crate::log::{AppendError, Begins, Marker, Offsets, Origin, Partition, ProducerEpoch, batch};
 use crate::topics::configs::Overrides;
 use crate::topics::{NewTopic, Topic, TopicError, Topics};
 
@@ -64,7 +64,7 @@ impl InternalTopic {
 
     /// Lets the producer's transaction reach into a partition; see [`Partition::verify_transaction`].
     pub(super) fn verify_transaction(&self, partition: i32, producer: ProducerEpoch) -> Result<(), String> {
-        self.ready(partition)?.verify_transaction(producer);
+        self.ready(partition)?.verify_transaction(producer, Begins::Anywhere);
         Ok(())
     }
 

@@ -164,8 +164,13 @@ fn group_tombstones(group_id: &GroupId, durable: &Durable) -> Vec<Record> {
 }
 
 /// Forgets what has outlived the retention, and then a group that has nothing left (KIP-211). A topic that someone reads keeps its
-/// offsets. Of a classic group that was left by everyone the retention counts from then; otherwise from the commit.
-pub(super) fn expire(context: &Context<'_>, group_id: &GroupId, entry: Option<&Entry>) -> Decision {
+/// offsets, and so does a partition for which an open transaction holds a new one. Of a classic group that was left by everyone the retention counts from then; otherwise from the commit.
+pub(super) fn expire(
+    context: &Context<'_>,
+    group_id: &GroupId,
+    entry: Option<&Entry>,
+    is_pending: impl Fn(&TopicName, i32) -> bool,
+) -> Decision {
     let mut decision = Decision { group_id: group_id.clone(), records: Vec::new(), live: LiveChange::None, answers: Vec::new() };
     let Some(entry) = entry.filter(|entry| may_expire(entry)) else { return decision };
     let now_ms = context.now.wall_ms;
@@ -176,7 +181,7 @@ pub(super) fn expire(context: &Context<'_>, group_id: &GroupId, entry: Option<&E
     for (topic, partition, value) in entry.durable.each_offset() {
         let base_ms = left_ms.max(value.commit_timestamp_ms);
         let expires_ms = value.expire_timestamp_ms.unwrap_or(base_ms.saturating_add(context.config.offsets_retention_ms));
-        if expires_ms <= now_ms && !is_read(topic) {
+        if expires_ms <= now_ms && !is_read(topic) && !is_pending(topic, partition) {
             decision.records.push(tombstone(group_id, topic, partition));
         } else {
             remaining += 1;

@@ -67,12 +67,17 @@ impl Entry {
     }
 }
 
+/// By topic and partition, with its place in the order of the log.
+type PendingOffsets = BTreeMap<TopicName, BTreeMap<i32, (u64, CommittedOffset)>>;
+
 /// All groups of this coordinator.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     groups: BTreeMap<GroupId, Entry>,
     /// Offsets that wait for the end of a transaction, by its producer's id.
-    pending: BTreeMap<GroupId, BTreeMap<i64, Offsets>>,
+    pending: BTreeMap<GroupId, BTreeMap<i64, PendingOffsets>>,
+    /// How many pending offsets there have been: their order in the log.
+    last_pending: u64,
     /// What all of it weighs, by the limits.
     bytes: usize,
 }
@@ -116,12 +121,10 @@ impl State {
     pub(crate) fn apply(&mut self, record: &Record) {
         match record {
             Record::Offset { group_id, topic, partition, value: Some(value) } => {
-                let entry = self.groups.entry(group_id.clone()).or_default();
-                let old = entry.durable.offsets.entry(topic.clone()).or_default().insert(*partition, value.clone());
-                self.bytes += offset_bytes(topic, &value.metadata);
-                self.bytes -= old.map_or(0, |old| offset_bytes(topic, &old.metadata));
+                self.store(group_id, topic, *partition, value, u64::MAX);
             }
             Record::Offset { group_id, topic, partition, value: None } => {
+                self.outdate(group_id, topic, *partition, u64::MAX);
                 let Some(entry) = self.groups.get_mut(group_id) else { return };
                 if let Some(partitions) = entry.durable.offsets.get_mut(topic) {
                     self.bytes -= partitions.remove(partition).map_or(0, |old| offset_bytes(topic, &old.metadata));
@@ -134,9 +137,10 @@ impl State {
             Record::Pending { producer, group_id, topic, partition, value } => {
                 let of_group = self.pending.entry(group_id.clone()).or_default();
                 let stored = of_group.entry(producer.producer_id).or_default().entry(topic.clone()).or_default();
-                let old = stored.insert(*partition, value.clone());
+                self.last_pending += 1;
+                let old = stored.insert(*partition, (self.last_pending, value.clone()));
                 self.bytes += offset_bytes(topic, &value.metadata);
-                self.bytes -= old.map_or(0, |old| offset_bytes(topic, &old.metadata));
+                self.bytes -= old.map_or(0, |(_, old)| offset_bytes(topic, &old.metadata));
             }
             Record::Group { group_id, value: Some(value) } => {
                 self.groups.entry(group_id.clone()).or_default().durable.metadata = Some(value.clone());
@@ -177,20 +181,43 @@ impl State {
                 self.pending.remove(&group_id);
             }
             for (topic, partitions) in ended {
-                for (partition, value) in partitions {
+                for (partition, (order, value)) in partitions {
                     self.bytes -= offset_bytes(&topic, &value.metadata);
                     if is_commit {
-                        let (group_id, topic) = (group_id.clone(), topic.clone());
-                        self.apply(&Record::Offset { group_id, topic, partition, value: Some(value) });
+                        self.store(&group_id, &topic, partition, &value, order);
                     }
                 }
             }
         }
     }
 
+    /// An offset counts now; `order`: where it stands among the pending ones.
+    fn store(&mut self, group_id: &GroupId, topic: &TopicName, partition: i32, value: &CommittedOffset, order: u64) {
+        let entry = self.groups.entry(group_id.clone()).or_default();
+        let old = entry.durable.offsets.entry(topic.clone()).or_default().insert(partition, value.clone());
+        self.bytes += offset_bytes(topic, &value.metadata);
+        self.bytes -= old.map_or(0, |old| offset_bytes(topic, &old.metadata));
+        self.outdate(group_id, topic, partition, order);
+    }
+
+    /// What is pending here from before a record that counts will not count any more, even if its transaction commits later: compaction
+    /// keeps the later record of the two, so whoever replays the log would know nothing of it.
+    fn outdate(&mut self, group_id: &GroupId, topic: &TopicName, partition: i32, order: u64) {
+        let Some(of_group) = self.pending.get_mut(group_id) else { return };
+        for offsets in of_group.values_mut() {
+            let Some(stored) = offsets.get_mut(topic) else { continue };
+            if let Some((_, old)) = stored.extract_if(partition..=partition, |_, (at, _)| *at < order).next() {
+                self.bytes -= offset_bytes(topic, &old.1.metadata);
+            }
+            if stored.is_empty() {
+                offsets.remove(topic);
+            }
+        }
+    }
+
     /// Whether an open transaction is about to store another offset here.
     pub(crate) fn is_pending(&self, group_id: &str, topic: &str, partition: i32) -> bool {
-        let holds = |offsets: &Offsets| offsets.get(topic).is_some_and(|stored| stored.contains_key(&partition));
+        let holds = |offsets: &PendingOffsets| offsets.get(topic).is_some_and(|stored| stored.contains_key(&partition));
         self.pending.get(group_id).is_some_and(|of_group| of_group.values().any(holds))
     }
 
@@ -249,7 +276,7 @@ impl State {
         let offsets =
             |entry: &Entry| entry.durable.each_offset().map(|(topic, _, value)| offset_bytes(topic, &value.metadata)).sum::<usize>();
         let pending = self.pending.values().flat_map(BTreeMap::values).flat_map(|offsets| {
-            offsets.iter().flat_map(|(topic, stored)| stored.values().map(|value| offset_bytes(topic, &value.metadata)))
+            offsets.iter().flat_map(|(topic, stored)| stored.values().map(|(_, value)| offset_bytes(topic, &value.metadata)))
         });
         let consumer = |entry: &Entry| entry.durable.consumer.as_ref().map_or(0, ConsumerGroup::counted_bytes);
         self.groups.values().map(|entry| entry.live.bytes() + consumer(entry) + offsets(entry)).sum::<usize>() + pending.sum::<usize>()

@@ -31,7 +31,7 @@ pub(crate) use compression::Codec;
 pub(crate) use config::LogConfig;
 pub(crate) use files::OpenFiles;
 pub(crate) use partition::{Environment, Offsets, Partition, Waiter};
-pub(crate) use producers::ProducerView;
+pub(crate) use producers::{Begins, ProducerView};
 pub(crate) use read::{ReadError, TimedOffset};
 pub(crate) use slice::Slice;
 pub(crate) use transactions::{Marker, ProducerEpoch};

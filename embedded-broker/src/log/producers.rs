@@ -24,8 +24,8 @@ pub(super) struct Producers {
     by_id: HashMap<i64, Producer>,
     /// First offset and producer of every open transaction.
     open: BTreeSet<(i64, i64)>,
-    /// Producers whose transaction the coordinator is asked about at this moment, with their epochs. Not durable.
-    verifying: HashMap<i64, i16>,
+    /// Producers whose transaction the coordinator is asked about at this moment. Not durable.
+    verifying: HashMap<i64, Verifying>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,22 @@ struct Batch {
     last_sequence: i32,
     base_offset: i64,
     max_timestamp_ms: i64,
+}
+
+/// A transaction that is about to open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Verifying {
+    epoch: i16,
+    begins: Begins,
+}
+
+/// Where the sequences of a transaction may begin in a partition that does not know its producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// Each transaction has an epoch of its own (KIP-890): what begins later follows a batch that was lost on the way.
+    AtZero,
+    /// The producer goes on under the epoch it has, and what it wrote before may have been deleted.
+    Anywhere,
 }
 
 /// What a batch is to the partition.
@@ -83,13 +99,15 @@ impl Producers {
             return open.is_none();
         }
         open.is_some_and(|producer| producer.epoch == header.producer_epoch)
-            || self.verifying.get(&header.producer_id) == Some(&header.producer_epoch)
+            || self.verifying.get(&header.producer_id).is_some_and(|verifying| verifying.epoch == header.producer_epoch)
     }
 
     fn judge_sequence(&self, header: &BatchHeader) -> Verdict {
         // A producer this partition does not know may start anywhere: what it wrote before may have been deleted.
         let Some(producer) = self.by_id.get(&header.producer_id) else {
-            return Verdict::New;
+            let begins_at_zero = self.verifying.get(&header.producer_id).is_some_and(|verifying| verifying.begins == Begins::AtZero);
+            let is_late = begins_at_zero && header.is_transactional() && header.base_sequence > 0;
+            return if is_late { Verdict::OutOfOrder { expected: 0 } } else { Verdict::New };
         };
         if header.producer_epoch < producer.epoch {
             return Verdict::Fenced;
@@ -167,10 +185,10 @@ impl Producers {
     }
 
     /// Lets the next batches of this producer open a transaction, until one does or a marker comes. `false`: one is open already.
-    pub(super) fn verify(&mut self, producer_id: i64, epoch: i16, limit: usize) -> bool {
+    pub(super) fn verify(&mut self, producer_id: i64, epoch: i16, begins: Begins, limit: usize) -> bool {
         let is_open = self.by_id.get(&producer_id).is_some_and(|producer| producer.open_from.is_some() && producer.epoch == epoch);
         if !is_open && self.verifying.len() < limit {
-            self.verifying.insert(producer_id, epoch);
+            self.verifying.insert(producer_id, Verifying { epoch, begins });
         }
         !is_open
     }

@@ -13,6 +13,7 @@ use super::aborted::AbortedTransaction;
 use super::append::{AppendError, Appended};
 use super::batch::BatchHeader;
 use super::partition::Partition;
+use super::producers::Begins;
 use super::read::ReadError;
 use super::records::{build_producer_batch, records};
 use crate::sync::lock;
@@ -45,9 +46,9 @@ impl ProducerEpoch {
 impl Partition {
     /// Lets this producer's next batch open a transaction here, for as long as nobody says [`Self::refuse_transaction`] or writes a marker.
     /// Call this first, then ask the coordinator: so a marker that comes in between is not overtaken. `false`: one is open, no need to ask.
-    pub(crate) fn verify_transaction(&self, producer: ProducerEpoch) -> bool {
+    pub(crate) fn verify_transaction(&self, producer: ProducerEpoch, begins: Begins) -> bool {
         let limit = self.config().max_producers;
-        lock(&self.state).producers.verify(producer.producer_id, producer.epoch, limit)
+        lock(&self.state).producers.verify(producer.producer_id, producer.epoch, begins, limit)
     }
 
     /// The coordinator knows of no such transaction.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::config::TransactionConfig;
 use super::records::Record;
-use super::state::{Phase, State, TopicPartition, Transaction, TransactionalId};
+use super::state::{EPOCH_MAX, Phase, State, TopicPartition, Transaction, TransactionalId};
 use crate::codec::ResponseError;
 use crate::log::ProducerEpoch;
 
@@ -194,7 +194,9 @@ impl At<'_> {
     /// EndTxn from version 5 (KIP-890): the epoch rises with the end, so that nothing of this transaction can reach the next one. A request
     /// that comes again with the epoch before is told what it was told then.
     fn end_and_raise_epoch(&self, old: &Transaction, producer: ProducerEpoch, is_commit: bool, client_version: i16) -> Decided {
-        let is_retry = old.producer == producer.next() || (old.producer.epoch == 0 && old.previous_producer_id == producer.producer_id);
+        let is_one_on = old.producer == producer.next();
+        let is_rotated = old.producer.epoch == 0 && old.previous_producer_id == producer.producer_id && producer.epoch >= EPOCH_MAX;
+        let is_retry = is_one_on || is_rotated;
         match (old.phase, is_commit) {
             (Phase::PrepareCommit, true) | (Phase::PrepareAbort, false) if is_retry => return Err(ResponseError::ConcurrentTransactions),
             (Phase::CompleteCommit, true) | (Phase::CompleteAbort, false) if is_retry => {

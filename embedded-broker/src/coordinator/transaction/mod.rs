@@ -14,6 +14,8 @@ mod decide;
 mod records;
 mod runtime;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use config::TransactionConfig;
 pub(crate) use decide::{Command, Reply};

@@ -3,6 +3,7 @@
 //! Locks are taken in this order: this one, the group coordinator's, a partition's. Everything that is asked here runs to its end before it
 //! is answered; what fails halfway (a full disk) is taken up again by the timer.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub(crate) struct TransactionCoordinator {
 struct Inner {
     state: State,
     next_expiry_check_ms: i64,
+    /// Where the markers of an end that is stuck stand already.
+    marked: BTreeMap<TransactionalId, BTreeSet<TopicPartition>>,
 }
 
 impl TransactionCoordinator {
@@ -65,7 +68,7 @@ impl TransactionCoordinator {
         for partition in 0..log.partitions() {
             log.replay(partition, |batch| replay_batch(&mut state, batch));
         }
-        let inner = Inner { state, next_expiry_check_ms: clock.now_ms().saturating_add(EXPIRY_CHECK_MS) };
+        let inner = Inner { state, next_expiry_check_ms: clock.now_ms().saturating_add(EXPIRY_CHECK_MS), marked: BTreeMap::new() };
         let coordinator = Self {
             config,
             log,
@@ -78,6 +81,7 @@ impl TransactionCoordinator {
             events: OnceLock::new(),
         };
         coordinator.run_due();
+        coordinator.abort_orphans();
         Ok(coordinator)
     }
 
@@ -109,11 +113,14 @@ impl TransactionCoordinator {
         if reply != Reply::AbortedFirst {
             return Ok(reply);
         }
-        let Command::Init { timeout_ms, .. } = command else { return Ok(reply) };
+        let Command::Init { timeout_ms, expected } = command else { return Ok(reply) };
         // Nobody else can have come in between: the lock was held. Aborting has raised the epoch, so there is none to expect.
         match self.run(&mut inner, id, &Command::Init { timeout_ms, expected: None })? {
             Reply::AbortedFirst => Err(ResponseError::ConcurrentTransactions),
-            reply => Ok(reply),
+            reply => {
+                inner.state.set_replaced(id, expected);
+                Ok(reply)
+            }
         }
     }
 
@@ -125,6 +132,32 @@ impl TransactionCoordinator {
     /// Reads the state. Nothing that takes long may be done in `read`.
     pub(crate) fn read<R>(&self, read: impl FnOnce(&State) -> R) -> R {
         read(&self.lock().state)
+    }
+
+    /// Ends what is open in a partition but not known here: `__transaction_state` has lost its tail in a power failure, or was deleted. Left
+    /// alone it would hold up every reader of committed records for ever.
+    fn abort_orphans(&self) {
+        let inner = self.lock();
+        let marker = Marker { is_commit: false, coordinator_epoch: COORDINATOR_EPOCH };
+        for topic in self.topics.all() {
+            for (partition, log) in (0..).zip(topic.partitions()) {
+                let offsets = log.offsets();
+                if offsets.last_stable_offset == offsets.high_watermark {
+                    continue;
+                }
+                let at = TopicPartition { topic: Arc::clone(&topic.name), partition };
+                for view in log.producers().into_iter().filter(|view| view.open_from.is_some()) {
+                    let producer = ProducerEpoch { producer_id: view.producer_id, epoch: view.epoch };
+                    if inner.state.reaches(producer.producer_id, &at) {
+                        continue;
+                    }
+                    tracing::warn!(topic = &*at.topic, partition, ?producer, "a transaction that nobody knows of any more is aborted");
+                    if let Err(error) = self.write_marker(&at, producer, marker) {
+                        tracing::error!(topic = &*at.topic, partition, %error, "it could not be aborted; the next start tries again");
+                    }
+                }
+            }
+        }
     }
 
     /// Does everything that is due, and says when the next thing is.
@@ -194,18 +227,23 @@ impl TransactionCoordinator {
 
     /// Writes the markers of a decided end, then that it is done. `false`: something could not be written; it is tried again.
     fn finish(&self, inner: &mut Inner, id: &TransactionalId) -> bool {
-        let Some(transaction) = inner.state.get(id).filter(|transaction| transaction.phase.is_ending()) else { return true };
+        let Some(transaction) = inner.state.get(id).filter(|transaction| transaction.phase.is_ending()).cloned() else { return true };
         let marker = Marker { is_commit: transaction.phase == Phase::PrepareCommit, coordinator_epoch: COORDINATOR_EPOCH };
-        for at in &transaction.partitions {
+        // A marker that is there is not written once more for the sake of one that can't be.
+        let mut marked = inner.marked.remove(id).unwrap_or_default();
+        for at in transaction.partitions.difference(&marked.clone()) {
             if let Err(error) = self.write_marker(at, transaction.producer, marker) {
+                inner.marked.insert(Arc::clone(id), marked);
                 tracing::error!(transactional_id = &**id, topic = &*at.topic, partition = at.partition, %error, "the end of a transaction could not be written; it is tried again");
                 return false;
             }
+            marked.insert(at.clone());
         }
         let now_ms = self.clock.now_ms();
         let decision = decide(&inner.state, &self.config, id, &Command::Completed, None, now_ms);
         let Some(record) = &decision.record else { return true };
         if self.append(record, now_ms).is_err() {
+            inner.marked.insert(Arc::clone(id), marked);
             return false; // logged there
         }
         self.apply(inner, id, record);

@@ -10,7 +10,7 @@ use crate::log::ProducerEpoch;
 pub(crate) type TransactionalId = Arc<str>;
 
 /// The last epoch a producer may use: the one above is kept for the marker that fences it.
-const EPOCH_MAX: i16 = i16::MAX - 1;
+pub(super) const EPOCH_MAX: i16 = i16::MAX - 1;
 
 /// A partition that a transaction has touched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +81,13 @@ impl State {
     /// Those whose end is decided but not carried out.
     pub(crate) fn ending(&self) -> impl Iterator<Item = &TransactionalId> {
         self.ending.iter()
+    }
+
+    /// Whether a transaction of this producer that is not over reaches into the partition.
+    pub(super) fn reaches(&self, producer_id: i64, at: &TopicPartition) -> bool {
+        let is_over = |phase| !matches!(phase, Phase::Ongoing | Phase::PrepareCommit | Phase::PrepareAbort);
+        let is_it = |it: &Transaction| it.producer.producer_id == producer_id && !is_over(it.phase) && it.partitions.contains(at);
+        self.by_id.values().any(is_it)
     }
 
     /// A record has become durable.

@@ -93,7 +93,7 @@ fn transact(log: &Partition, producer_id: i64, records: &[(u8, Option<u8>)], is_
     let producer = ProducerEpoch { producer_id, epoch: 0 };
     let fields = fields(records);
     let batch = build_producer_batch(NOW_MS, producer, false, fields.iter().map(|(key, value)| (Some(&key[..]), value.as_deref())));
-    log.verify_transaction(producer);
+    log.verify_transaction(producer, Begins::Anywhere);
     log.append(&batch, Origin::Internal).unwrap();
     log.append_marker(producer, Marker { is_commit, coordinator_epoch: 0 }).unwrap();
 }
@@ -224,7 +224,7 @@ fn open_transactions_and_young_records_are_left_alone() {
     assert_eq!(committed(&log).len(), 2, "too young");
     world.clock.advance(Duration::from_millis(501));
     let producer = ProducerEpoch { producer_id: 1, epoch: 0 };
-    log.verify_transaction(producer);
+    log.verify_transaction(producer, Begins::Anywhere);
     log.append(&build_producer_batch(NOW_MS, producer, false, [(Some(&b"k\x01"[..]), Some(&b"x"[..]))]), Origin::Internal).unwrap();
     append(&log, &keyed(&[(1, Some(3))], 0));
     roll(&log);

@@ -176,7 +176,7 @@ impl Run {
 
     fn data(&mut self, at: usize) {
         let writer = &mut self.writers[at];
-        self.log.verify_transaction(writer.producer);
+        self.log.verify_transaction(writer.producer, Begins::Anywhere);
         let offset = append(&self.log, &transactional(writer.producer, writer.next_sequence));
         assert_eq!(offset, self.events.len() as i64);
         writer.written.push((offset, writer.next_sequence, writer.producer.epoch));
@@ -189,7 +189,7 @@ impl Run {
         let writer = &self.writers[at];
         let Some(&(offset, sequence, epoch)) = writer.written.iter().rev().nth(back) else { return };
         let producer = ProducerEpoch { epoch, ..writer.producer };
-        self.log.verify_transaction(producer);
+        self.log.verify_transaction(producer, Begins::Anywhere);
         match self.log.append(&transactional(producer, sequence), Origin::Client) {
             Ok(appended) => assert!(back < 5 && epoch == writer.producer.epoch && appended.base_offset == offset),
             Err(AppendError::OutOfOrder { expected, .. }) => assert!(back >= 5 && expected == writer.next_sequence),
@@ -203,7 +203,7 @@ impl Run {
         if writer.written.is_empty() {
             return; // where it begins is its own affair
         }
-        self.log.verify_transaction(writer.producer);
+        self.log.verify_transaction(writer.producer, Begins::Anywhere);
         let sequence = writer.next_sequence.wrapping_add(7) & i32::MAX;
         let refused = self.log.append(&transactional(writer.producer, sequence), Origin::Client);
         assert!(matches!(refused, Err(AppendError::OutOfOrder { expected, .. }) if expected == writer.next_sequence), "{refused:?}");
@@ -250,8 +250,8 @@ fn whatever_part_of_a_transaction_survives_is_known() {
         ends.push(log.size_bytes());
     };
     for (sequence, is_commit) in [(0, false), (1, true), (2, false)] {
-        log.verify_transaction(one);
-        log.verify_transaction(two);
+        log.verify_transaction(one, Begins::Anywhere);
+        log.verify_transaction(two, Begins::Anywhere);
         append(&log, &transactional(one, sequence));
         did(Event::Data(1));
         append(&log, &transactional(two, sequence));
@@ -275,9 +275,9 @@ fn a_batch_outside_of_a_transaction_may_not_come_inside_of_one() {
     let log = World::new(&[]).open();
     let producer = ProducerEpoch { producer_id: 1, epoch: 0 };
     assert!(matches!(log.append(&transactional(producer, 0), Origin::Client), Err(AppendError::NoTransaction)));
-    assert!(log.verify_transaction(producer));
+    assert!(log.verify_transaction(producer, Begins::Anywhere));
     append(&log, &transactional(producer, 0));
-    assert!(!log.verify_transaction(producer), "it is open, there is nothing to ask");
+    assert!(!log.verify_transaction(producer, Begins::Anywhere), "it is open, there is nothing to ask");
     assert!(matches!(log.append(&idempotent(1, 1, 0, 1), Origin::Client), Err(AppendError::NoTransaction)));
     log.append_marker(producer, marker(true)).unwrap();
     append(&log, &idempotent(1, 1, 0, 1));
@@ -287,17 +287,29 @@ fn a_batch_outside_of_a_transaction_may_not_come_inside_of_one() {
 fn a_marker_comes_between_the_question_and_the_batch() {
     let log = World::new(&[]).open();
     let producer = ProducerEpoch { producer_id: 1, epoch: 0 };
-    log.verify_transaction(producer);
+    log.verify_transaction(producer, Begins::Anywhere);
     log.append_marker(producer, marker(false)).unwrap();
     assert!(matches!(log.append(&transactional(producer, 0), Origin::Client), Err(AppendError::NoTransaction)));
     assert_eq!(log.offsets().last_stable_offset, 1);
 }
 
 #[test]
+fn a_transaction_with_an_epoch_of_its_own_begins_at_sequence_zero() {
+    let log = World::new(&[]).open();
+    let producer = ProducerEpoch { producer_id: 1, epoch: 4 };
+    log.verify_transaction(producer, Begins::AtZero);
+    // The first batch was refused on its way; the second must not take its place.
+    let early = log.append(&transactional(producer, 1), Origin::Client);
+    assert!(matches!(early, Err(AppendError::OutOfOrder { expected: 0, found: 1 })), "{early:?}");
+    append(&log, &transactional(producer, 0));
+    append(&log, &transactional(producer, 1));
+}
+
+#[test]
 fn an_older_marker_ends_nothing() {
     let log = World::new(&[]).open();
     let [old, new] = [0, 1].map(|epoch| ProducerEpoch { producer_id: 1, epoch });
-    log.verify_transaction(new);
+    log.verify_transaction(new, Begins::Anywhere);
     append(&log, &transactional(new, 0));
     assert!(matches!(log.append_marker(old, marker(true)), Err(AppendError::Fenced)));
     assert_eq!(log.offsets().last_stable_offset, 0);
