@@ -4,7 +4,7 @@ use std::{
     env,
     io::{BufRead as _, BufReader, Read as _},
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -12,6 +12,8 @@ use weir_broker::{Broker, BrokerConfig};
 
 /// Set in the environment of a child to make it a broker with its data there.
 const CHILD_DATA_DIR: &str = "WEIR_TEST_CHILD_DATA_DIR";
+/// Set in the environment of a child to make it listen on that port; without it any free one is taken.
+const CHILD_PORT: &str = "WEIR_TEST_CHILD_PORT";
 /// What a child prints once it listens.
 const READY: &str = "listening on ";
 
@@ -20,7 +22,11 @@ const READY: &str = "listening on ";
 /// # Panics
 /// When it can't start.
 pub fn start(data_dir: &Path) -> Broker {
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    start_on(0, data_dir)
+}
+
+fn start_on(port: u16, data_dir: &Path) -> Broker {
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     #[expect(clippy::expect_used, reason = "a test without its broker has failed")]
     Broker::start(BrokerConfig { listen, ..BrokerConfig::new(data_dir) }).expect("the broker starts")
 }
@@ -32,6 +38,8 @@ pub fn start(data_dir: &Path) -> Broker {
 pub struct ChildBroker {
     child: Child,
     bootstrap: String,
+    test_name: String,
+    data_dir: PathBuf,
 }
 
 impl ChildBroker {
@@ -39,11 +47,26 @@ impl ChildBroker {
     ///
     /// # Panics
     /// When the child does not come up.
-    #[expect(clippy::expect_used, clippy::panic, reason = "a test without its broker has failed")]
     pub fn start(test_name: &str, data_dir: &Path) -> Self {
+        Self::start_on(0, test_name, data_dir)
+    }
+
+    /// Kills it and starts it again where it was: clients find it under the same address.
+    ///
+    /// # Panics
+    /// When the child does not come up.
+    pub fn restart(&mut self) {
+        self.kill();
+        let port = self.bootstrap.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0);
+        *self = Self::start_on(port, &self.test_name, &self.data_dir);
+    }
+
+    #[expect(clippy::expect_used, clippy::panic, reason = "a test without its broker has failed")]
+    fn start_on(port: u16, test_name: &str, data_dir: &Path) -> Self {
         let mut child = Command::new(env::current_exe().expect("this program has a path"))
             .args([test_name, "--exact", "--nocapture"])
             .env(CHILD_DATA_DIR, data_dir)
+            .env(CHILD_PORT, port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -51,7 +74,8 @@ impl ChildBroker {
         let lines = BufReader::new(child.stdout.take().expect("the child's output is piped")).lines();
         for line in lines.map_while(Result::ok) {
             if let Some((_, bootstrap)) = line.split_once(READY) {
-                return Self { child, bootstrap: bootstrap.to_owned() };
+                let (test_name, data_dir) = (test_name.to_owned(), data_dir.to_owned());
+                return Self { child, bootstrap: bootstrap.to_owned(), test_name, data_dir };
             }
         }
         panic!("the child ended before it listened: {:?}", child.wait());
@@ -80,7 +104,8 @@ impl Drop for ChildBroker {
 #[expect(clippy::print_stdout, reason = "the parent reads the ready line")]
 pub fn run_as_child_if_asked() -> bool {
     let Some(data_dir) = env::var_os(CHILD_DATA_DIR) else { return false };
-    let broker = start(Path::new(&data_dir));
+    let port = env::var(CHILD_PORT).ok().and_then(|port| port.parse().ok()).unwrap_or(0);
+    let broker = start_on(port, Path::new(&data_dir));
     println!("{READY}{}", broker.address());
     // The parent holds the other end of stdin: it ends with the parent, whatever ends the parent.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
