@@ -63,7 +63,8 @@ fn all_topics(node: &Node, wants_operations: bool) -> Vec<MetadataResponseTopic>
 }
 
 async fn named_topic(node: &Arc<Node>, asked: MetadataRequestTopic, may_create: bool, wants_operations: bool) -> MetadataResponseTopic {
-    let Some(name) = asked.name else {
+    // Java's admin client sends an empty name, not a null one, beside an id.
+    let Some(name) = asked.name.filter(|_| asked.topic_id.is_nil()) else {
         return match node.topics.get_by_id(asked.topic_id) {
             Some(topic) => found(node, &topic, wants_operations),
             None => missing(None, asked.topic_id, ResponseError::UnknownTopicId),
