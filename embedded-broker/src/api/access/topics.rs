@@ -57,7 +57,9 @@ impl Gated<MetadataResponse> for MetadataRequest {
 
 /// May know the topic; and make it, should it not be there.
 fn may_see(caller: &Caller, asked: &MetadataRequestTopic, may_create: bool) -> bool {
-    let Some(name) = &asked.name else { return caller.may_topic_by(Operation::Describe, "", asked.topic_id) };
+    let Some(name) = asked.name.as_ref().filter(|_| asked.topic_id.is_nil()) else {
+        return caller.may_topic_by(Operation::Describe, "", asked.topic_id);
+    };
     if !caller.may_topic(Operation::Describe, name) {
         return false;
     }
