@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::config::TransactionConfig;
 use super::decide::{Command, Reply, decide, needs_fresh_id};
 use super::records::Record;
-use super::state::{Phase, State, TopicPartition, TransactionalId};
+use super::state::{Fate, Phase, State, TopicPartition, TransactionalId};
 use crate::clock::Clock;
 use crate::codec::ResponseError;
 use crate::coordinator::internal_topic::{InternalTopic, OFFSETS_TOPIC};
@@ -81,7 +81,7 @@ impl TransactionCoordinator {
             events: OnceLock::new(),
         };
         coordinator.run_due();
-        coordinator.abort_orphans();
+        coordinator.end_orphans();
         Ok(coordinator)
     }
 
@@ -134,11 +134,10 @@ impl TransactionCoordinator {
         read(&self.lock().state)
     }
 
-    /// Ends what is open in a partition but not known here: `__transaction_state` has lost its tail in a power failure, or was deleted. Left
-    /// alone it would hold up every reader of committed records for ever.
-    fn abort_orphans(&self) {
+    /// Ends what is open in a partition but not here: one of the two has lost its tail in a power failure, or `__transaction_state` was
+    /// deleted. Left alone it would hold up every reader of committed records for ever.
+    fn end_orphans(&self) {
         let inner = self.lock();
-        let marker = Marker { is_commit: false, coordinator_epoch: COORDINATOR_EPOCH };
         for topic in self.topics.all() {
             for (partition, log) in (0..).zip(topic.partitions()) {
                 let offsets = log.offsets();
@@ -148,12 +147,15 @@ impl TransactionCoordinator {
                 let at = TopicPartition { topic: Arc::clone(&topic.name), partition };
                 for view in log.producers().into_iter().filter(|view| view.open_from.is_some()) {
                     let producer = ProducerEpoch { producer_id: view.producer_id, epoch: view.epoch };
-                    if inner.state.reaches(producer.producer_id, &at) {
-                        continue;
-                    }
-                    tracing::warn!(topic = &*at.topic, partition, ?producer, "a transaction that nobody knows of any more is aborted");
+                    let (producer, is_commit) = match inner.state.fate(producer, &at) {
+                        Fate::Open => continue,
+                        Fate::Committed => (producer.next(), true),
+                        Fate::Unknown => (producer, false),
+                    };
+                    tracing::warn!(topic = &*at.topic, partition, ?producer, is_commit, "a transaction that was left open here is ended");
+                    let marker = Marker { is_commit, coordinator_epoch: COORDINATOR_EPOCH };
                     if let Err(error) = self.write_marker(&at, producer, marker) {
-                        tracing::error!(topic = &*at.topic, partition, %error, "it could not be aborted; the next start tries again");
+                        tracing::error!(topic = &*at.topic, partition, %error, "it could not be ended; the next start tries again");
                     }
                 }
             }

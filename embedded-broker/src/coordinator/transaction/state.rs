@@ -48,6 +48,17 @@ pub(crate) struct Transaction {
     pub(crate) client_version: i16,
 }
 
+/// What the coordinator knows of a transaction that a partition holds open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Open here too, or about to be ended.
+    Open,
+    /// Committed: its marker was lost with the power.
+    Committed,
+    /// Nothing, so nobody was told that it committed.
+    Unknown,
+}
+
 /// All of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
@@ -83,11 +94,20 @@ impl State {
         self.ending.iter()
     }
 
-    /// Whether a transaction of this producer that is not over reaches into the partition.
-    pub(super) fn reaches(&self, producer_id: i64, at: &TopicPartition) -> bool {
-        let is_over = |phase| !matches!(phase, Phase::Ongoing | Phase::PrepareCommit | Phase::PrepareAbort);
-        let is_it = |it: &Transaction| it.producer.producer_id == producer_id && !is_over(it.phase) && it.partitions.contains(at);
-        self.by_id.values().any(is_it)
+    /// What is known of a transaction that is open in a partition under this producer id and epoch.
+    pub(super) fn fate(&self, producer: ProducerEpoch, at: &TopicPartition) -> Fate {
+        for it in self.by_id.values() {
+            let is_same_id = it.producer.producer_id == producer.producer_id;
+            match it.phase {
+                Phase::Ongoing | Phase::PrepareCommit | Phase::PrepareAbort if is_same_id && it.partitions.contains(at) => {
+                    return Fate::Open;
+                }
+                // Only where each transaction has an epoch of its own can it be told from the next (KIP-890).
+                Phase::CompleteCommit if it.client_version >= 2 && it.producer == producer.next() => return Fate::Committed,
+                _ => {}
+            }
+        }
+        Fate::Unknown
     }
 
     /// A record has become durable.

@@ -275,3 +275,21 @@ fn a_transaction_that_nobody_knows_of_is_aborted_at_the_start() {
     assert!(world.is_settled());
     assert_eq!(world.committed(0), Vec::<String>::new());
 }
+
+#[test]
+fn a_commit_whose_marker_was_lost_is_carried_out_at_the_start() {
+    let disk = prepared();
+    let world = open(&disk).unwrap();
+    let producer = world.init().unwrap();
+    world.send(producer, 0, "kept").unwrap();
+    world.send(producer, 1, "kept").unwrap();
+    let before = world.log(1).size_bytes();
+    world.end(producer, true).unwrap();
+    let is_log_of_1 = |path: &std::path::PathBuf| path.to_string_lossy().contains("/1/") && path.extension().is_some_and(|it| it == "log");
+    let path = disk.paths().into_iter().find(is_log_of_1).unwrap();
+    drop(world);
+    disk.corrupt(&path, |bytes| bytes.truncate(usize::try_from(before).unwrap()));
+    let world = open(&disk).unwrap();
+    assert!(world.is_settled());
+    assert_eq!((world.committed(0), world.committed(1)), (vec!["kept".to_owned()], vec!["kept".to_owned()]));
+}
