@@ -42,6 +42,8 @@ pub struct BrokerConfig {
     pub groups: GroupConfig,
     /// Settings and limits of transactions.
     pub transactions: TransactionConfig,
+    /// What an acknowledged record survives.
+    pub durability: Durability,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where the files are.
@@ -65,6 +67,7 @@ impl BrokerConfig {
             limits: Limits::default(),
             groups: GroupConfig::default(),
             transactions: TransactionConfig::default(),
+            durability: Durability::Os,
             clock: Arc::new(SystemClock),
             disk: Arc::new(RealDisk),
         }
@@ -78,6 +81,17 @@ impl BrokerConfig {
         let plaintext = Listener::new(SecurityProtocol::Plaintext, self.listen);
         vec![Listener { advertised: self.advertised_host.clone().map(|host| (host, 0)), ..plaintext }]
     }
+}
+
+/// What an acknowledged record survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The death of the broker's process: the operating system has the record. Kafka's own default, where replicas do the rest.
+    #[default]
+    Os,
+    /// Power loss: the disk has the record before it is acknowledged. All appends of a moment share one sync (group commit). As
+    /// `flush.messages=1` on every topic.
+    Sync,
 }
 
 /// What bounds the broker's memory, files and waiting, whatever clients send.

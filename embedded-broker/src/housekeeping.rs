@@ -36,6 +36,8 @@ pub(crate) async fn run(node: Arc<Node>) {
         if pass.await.is_err() {
             return;
         }
+        // What `flush.ms` wants on the disk.
+        node.environment.committed().await;
         match due {
             Due::Seal => {}
             Due::Retention => retention = node.clock().sleep(limits.retention_check_interval),

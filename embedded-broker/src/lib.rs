@@ -37,9 +37,9 @@ mod view;
 pub use api::{ServedApi, served_apis};
 pub use broker::{Broker, StartError};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{BrokerConfig, DEFAULT_PORT, Limits};
+pub use config::{BrokerConfig, DEFAULT_PORT, Durability, Limits};
 pub use coordinator::{GroupConfig, MigrationPolicy, TransactionConfig};
-pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk};
+pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk, Volume};
 pub use faults::{
     ActiveFault, FaultId, FaultKind, FaultScope, FaultSpec, FaultSwitches, FaultSyntaxError, MAX_FAULTS, TooManyFaults, fault_help,
 };

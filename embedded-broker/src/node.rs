@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -13,7 +13,7 @@ use crate::coordinator::transaction::TransactionCoordinator;
 use crate::coordinator::{Coordinator, InternalTopic};
 use crate::faults::{Faults, FaultyDisk};
 use crate::fetch_sessions::FetchSessions;
-use crate::log::{Environment, OpenFiles, Partition};
+use crate::log::{Environment, Partition};
 use crate::producer_ids::ProducerIds;
 use crate::security::{BoundListener, LoginError, Progress, Security, Session};
 use crate::topics::Topics;
@@ -58,12 +58,8 @@ impl Node {
         let faults = Arc::new(Faults::new(Arc::clone(&config.clock), Arc::clone(&events)));
         config.disk = Arc::new(FaultyDisk::new(Arc::clone(&config.disk), Arc::clone(&faults)));
         let disk = Arc::clone(&config.disk);
-        let environment = Arc::new(Environment {
-            clock: Arc::clone(&config.clock),
-            disk: Arc::clone(&disk),
-            open_files: OpenFiles::new(config.limits.max_open_log_files),
-            housekeeping: Notify::new(),
-        });
+        let environment =
+            Arc::new(Environment::new(Arc::clone(&config.clock), Arc::clone(&disk), config.limits.max_open_log_files, config.durability));
         let authenticates = listeners.iter().any(BoundListener::authenticates);
         let topics = Arc::new(Topics::open(&config.data_dir, Arc::clone(&environment), config.limits.clone())?);
         let offsets = InternalTopic::offsets(Arc::clone(&topics));

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::codec::guard::Guard;
 use crate::codec::{self, CodecError, ErrorCodes as _, FrameError, HeaderVersion as _, RequestHead, ResponseError};
+use crate::log::Committed;
 use crate::node::Node;
 use crate::security::{NotAdmitted, Session};
 use crate::view::{self, ConnectionCell};
@@ -27,6 +28,9 @@ use crate::view::{self, ConnectionCell};
 /// What a client may ask before it has logged in, where a login is wanted: what is served, and the login.
 const BEFORE_LOGIN: &[i16] =
     &[k18_api_versions::ApiVersions::KEY, k17_sasl_handshake::SaslHandshake::KEY, k36_sasl_authenticate::SaslAuthenticate::KEY];
+
+/// What the coordinators answer, after they have appended: with durability `sync` the disk must have it first. Produce sees to that itself.
+const COORDINATED: &[i16] = &[8, 11, 12, 13, 14, 22, 24, 25, 26, 28, 42, 47, 68];
 
 /// What carries secrets: never shown.
 const SECRET: &[i16] = &[k36_sasl_authenticate::SaslAuthenticate::KEY, k51_alter_user_scram_credentials::AlterUserScramCredentials::KEY];
@@ -85,6 +89,13 @@ async fn handle<A: Api>(node: Arc<Node>, context: Arc<RequestContext>, correlati
     } else {
         allowed::<A>(&node, &context, request, account.as_mut()).await
     };
+    if COORDINATED.contains(&A::KEY)
+        && answer.is_ok()
+        && node.environment.committed().await == Committed::Failed
+        && coordinators_failed(&node)
+    {
+        answer = Err(Refusal::Close("what was asked is done, but could not be synced to the disk".to_owned()));
+    }
     if let Some(account) = account {
         account.settle::<A>(answer.as_mut().ok());
     }
@@ -99,6 +110,12 @@ async fn handle<A: Api>(node: Arc<Node>, context: Arc<RequestContext>, correlati
         Err(Refusal::Close(reason)) => Err(Dropped::Refused(reason)),
     };
     Handled { answer, error_codes, summary }
+}
+
+/// What a coordinator has written may be lost.
+fn coordinators_failed(node: &Node) -> bool {
+    let internal = node.topics.all().into_iter().filter(|topic| topic.is_internal());
+    internal.flat_map(|topic| topic.partitions()).any(|log| log.has_failed())
 }
 
 /// Lets the API answer what ACLs and quotas allow.

@@ -21,7 +21,7 @@ use crate::codec::messages::{ProduceRequest, ProduceResponse};
 use crate::codec::{ResponseError, text};
 use crate::coordinator::transaction::{Command, TopicPartition, TransactionalId};
 use crate::log::batch::BatchHeader;
-use crate::log::{self, AppendError, Appended, Begins, Origin, ProducerEpoch};
+use crate::log::{self, AppendError, Appended, Begins, Committed, Origin, ProducerEpoch};
 use crate::node::Node;
 use crate::topics::Topic;
 
@@ -59,11 +59,27 @@ impl Api for Produce {
                 .with_topic_id(asked.topic_id)
                 .with_partition_responses(partition_responses)
         });
-        let response = ProduceResponse::default().with_responses(responses.collect());
+        let mut response = ProduceResponse::default().with_responses(responses.collect());
+        if acks != 0 && node.environment.committed().await == Committed::Failed {
+            fail_unsynced(&node, &mut response);
+        }
         match failed {
             Some(code) if acks == 0 => Err(Refusal::Close(format!("a Produce with acks 0 failed with error {code}"))),
             None if acks == 0 => Err(Refusal::NoResponse),
             _ => Ok(response),
+        }
+    }
+}
+
+/// What was appended, but could not be brought to the disk as the topic wants it, is no success.
+fn fail_unsynced(node: &Node, response: &mut ProduceResponse) {
+    for topic in &mut response.responses {
+        let Ok(found) = shared::topic(node, &topic.name, topic.topic_id) else { continue };
+        for partition in topic.partition_responses.iter_mut().filter(|partition| partition.error_code == 0) {
+            if found.partition(partition.index).is_some_and(|log| log.has_failed()) {
+                let failed = PartitionProduceResponse::default().with_index(partition.index).with_base_offset(-1);
+                *partition = failed.with_error_code(ResponseError::KafkaStorageError.code());
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! DescribeLogDirs: 1-4. How many bytes each partition takes.
 //!
 //! - There is one log dir, the data folder. No list means all topics. 3: a top-level error code.
-//! - Left out: 4's total and usable bytes of the volume (-1: not known), which the standard library can't tell.
+//! - 4: the volume's total and usable bytes (KIP-827); -1 where the system does not tell.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use super::{Api, Refusal, RequestContext, shared};
 use crate::codec::messages::describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic};
 use crate::codec::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse, TopicName};
 use crate::codec::text;
+use crate::disk::Volume;
 use crate::node::Node;
 use crate::topics::Topic;
 
@@ -24,7 +25,7 @@ impl Api for DescribeLogDirs {
 
     async fn handle(
         node: Arc<Node>,
-        _context: Arc<RequestContext>,
+        context: Arc<RequestContext>,
         request: DescribeLogDirsRequest,
     ) -> Result<DescribeLogDirsResponse, Refusal> {
         let topics = match request.topics {
@@ -38,7 +39,15 @@ impl Api for DescribeLogDirs {
             }
         };
         let folder = node.config.data_dir.display().to_string();
+        let asking = node.blocking(|node| node.config.disk.volume(&node.config.data_dir).ok());
+        let volume = asking.await.map_err(|stopping| Refusal::Close(stopping.to_string()))?;
+        let bytes = |of: fn(Volume) -> u64| volume.map_or(-1, |volume| i64::try_from(of(volume)).unwrap_or(i64::MAX));
         let result = DescribeLogDirsResult::default().with_log_dir(text(folder)).with_topics(topics);
+        let result = if context.version >= 4 {
+            result.with_total_bytes(bytes(|volume| volume.total_bytes)).with_usable_bytes(bytes(|volume| volume.usable_bytes))
+        } else {
+            result
+        };
         Ok(DescribeLogDirsResponse::default().with_results(vec![result]))
     }
 }

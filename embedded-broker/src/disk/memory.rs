@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Volume};
 use crate::sync::lock;
 
 /// Files that live as long as the value. Clones share them, so a test can "restart" a broker on the same disk.
@@ -23,12 +23,18 @@ struct State {
     space_left: Option<u64>,
     /// Changes that may still be made; `None` is no end.
     changes_left: Option<u64>,
+    syncs_fail: bool,
+    syncs: u64,
+    /// Nothing is said to be in memory.
+    is_cold: bool,
 }
 
 #[derive(Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
     synced: usize,
+    /// Its folder was synced with its name in it.
+    is_named: bool,
 }
 
 impl MemoryDisk {
@@ -48,19 +54,36 @@ impl MemoryDisk {
         let copy = Self::default();
         for (path, file) in &lock(&self.state).files {
             let content = lock(file);
-            let content = Content { bytes: content.bytes.clone(), synced: content.synced };
+            let content = Content { bytes: content.bytes.clone(), synced: content.synced, is_named: content.is_named };
             lock(&copy.state).files.insert(path.clone(), Arc::new(Mutex::new(content)));
         }
         copy
     }
 
-    /// What a power cut does: whatever was not synced is gone. Files replaced as a whole were synced by that.
+    /// What a power cut does: whatever was not synced is gone, files whose name was not included. Files replaced as a whole were synced by
+    /// that.
     pub fn lose_unsynced(&self) {
-        for file in lock(&self.state).files.values() {
+        lock(&self.state).files.retain(|_, file| {
             let mut content = lock(file);
             let synced = content.synced;
             content.bytes.truncate(synced);
-        }
+            content.is_named
+        });
+    }
+
+    /// Makes every sync of a file fail, or no more.
+    pub fn set_syncs_fail(&self, fail: bool) {
+        lock(&self.state).syncs_fail = fail;
+    }
+
+    /// Makes the disk say of everything that it must be waited for, or of nothing.
+    pub fn set_cold(&self, is_cold: bool) {
+        lock(&self.state).is_cold = is_cold;
+    }
+
+    /// Syncs of files so far.
+    pub fn syncs(&self) -> u64 {
+        lock(&self.state).syncs
     }
 
     /// Changes a file's bytes behind the broker's back.
@@ -91,9 +114,9 @@ impl Disk for MemoryDisk {
     fn write_atomic(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         self.take_change()?;
         self.take_space(content.len()).map_err(|_| io::Error::from(io::ErrorKind::StorageFull))?;
-        let content = Content { bytes: content.to_vec(), synced: content.len() };
+        let content = Content { bytes: content.to_vec(), synced: content.len(), is_named: true };
         lock(&self.state).files.insert(path.to_owned(), Arc::new(Mutex::new(content)));
-        Ok(())
+        path.parent().map_or(Ok(()), |folder| self.sync_folder(folder))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -129,8 +152,16 @@ impl Disk for MemoryDisk {
             let below = path.strip_prefix(from).unwrap_or(Path::new("")).to_owned();
             let target = if below.as_os_str().is_empty() { to.to_owned() } else { to.join(below) };
             if let Some(file) = state.files.remove(&path) {
+                lock(&file).is_named = true;
                 state.files.insert(target, file);
             }
+        }
+        Ok(())
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        for (_, file) in lock(&self.state).files.iter().filter(|(path, _)| path.parent() == Some(folder)) {
+            lock(file).is_named = true;
         }
         Ok(())
     }
@@ -145,6 +176,13 @@ impl Disk for MemoryDisk {
         self.take_change()?;
         lock(&self.state).files.retain(|path, _| !path.starts_with(folder));
         Ok(())
+    }
+
+    fn volume(&self, _folder: &Path) -> io::Result<Volume> {
+        let state = lock(&self.state);
+        let used: u64 = state.files.values().map(|file| lock(file).bytes.len() as u64).sum();
+        let usable_bytes = state.space_left.ok_or(io::ErrorKind::Unsupported)?;
+        Ok(Volume { total_bytes: used + usable_bytes, usable_bytes })
     }
 
     fn lock(&self, folder: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {
@@ -220,6 +258,10 @@ impl DiskFile for MemoryFile {
         Ok(size)
     }
 
+    fn read_cached_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        if lock(&self.disk.state).is_cold { Err(io::ErrorKind::WouldBlock.into()) } else { self.read_at(buffer, position) }
+    }
+
     fn truncate(&self, size: u64) -> io::Result<()> {
         self.disk.take_change()?;
         let mut content = lock(&self.content);
@@ -234,6 +276,12 @@ impl DiskFile for MemoryFile {
 
     fn sync(&self) -> io::Result<()> {
         self.disk.take_change()?;
+        let mut state = lock(&self.disk.state);
+        state.syncs += 1;
+        if state.syncs_fail {
+            return Err(io::Error::other("a test makes syncs fail"));
+        }
+        drop(state);
         let mut content = lock(&self.content);
         content.synced = content.bytes.len();
         Ok(())

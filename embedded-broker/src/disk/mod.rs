@@ -32,12 +32,25 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn create_private_folder(&self, folder: &Path) -> io::Result<()>;
     /// Renames a file or folder.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Returns once the names in a folder are on stable storage.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Removes a file; one that is not there is no error.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes a folder with all in it; one that is not there is no error.
     fn remove_folder(&self, folder: &Path) -> io::Result<()>;
+    /// How large the volume a folder is on is. An error where that is not known.
+    fn volume(&self, folder: &Path) -> io::Result<Volume>;
     /// Makes this folder ours until the returned value is dropped. `WouldBlock`: another process has it.
     fn lock(&self, folder: &Path) -> io::Result<Box<dyn Any + Send + Sync>>;
+}
+
+/// The volume files are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its size.
+    pub total_bytes: u64,
+    /// What the broker may still use of it.
+    pub usable_bytes: u64,
 }
 
 /// An open file. Appends come from one thread at a time; reads from any.
@@ -46,6 +59,8 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     fn append(&self, parts: &mut [IoSlice<'_>]) -> io::Result<()>;
     /// Fills `buffer` from `position` on; fewer bytes only at the file's end.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// As [`Self::read_at`], but never waits for the device: `WouldBlock` when not all of it is in memory. Disks that can't tell just read.
+    fn read_cached_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
     /// Cuts the file.
     fn truncate(&self, size: u64) -> io::Result<()>;
     /// The file's size.

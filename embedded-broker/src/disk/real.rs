@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Volume};
 
 const LOCK_FILE: &str = ".lock";
 
@@ -67,12 +67,20 @@ impl Disk for RealDisk {
         sync_folder(to.parent())
     }
 
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        sync_folder(Some(folder))
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         missing_is_fine(fs::remove_file(path))
     }
 
     fn remove_folder(&self, folder: &Path) -> io::Result<()> {
         missing_is_fine(fs::remove_dir_all(folder))
+    }
+
+    fn volume(&self, folder: &Path) -> io::Result<Volume> {
+        volume(folder)
     }
 
     fn lock(&self, folder: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {
@@ -134,6 +142,10 @@ impl DiskFile for RealFile {
         Ok(filled)
     }
 
+    fn read_cached_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        read_cached(self, buffer, position)
+    }
+
     fn truncate(&self, size: u64) -> io::Result<()> {
         self.0.set_len(size)
     }
@@ -160,4 +172,40 @@ fn read_some(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize>
 #[cfg(windows)]
 fn read_some(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, position)
+}
+
+#[cfg(unix)]
+fn volume(folder: &Path) -> io::Result<Volume> {
+    let volume = rustix::fs::statvfs(folder)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(volume.f_frsize);
+    Ok(Volume { total_bytes: bytes(volume.f_blocks), usable_bytes: bytes(volume.f_bavail) })
+}
+
+#[cfg(not(unix))]
+fn volume(_folder: &Path) -> io::Result<Volume> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux can say no instead of waiting (`RWF_NOWAIT`).
+#[cfg(target_os = "linux")]
+fn read_cached(file: &RealFile, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let mut rest = [io::IoSliceMut::new(&mut buffer[filled..])];
+        match preadv2(&file.0, &mut rest, position + filled as u64, ReadWriteFlags::NOWAIT) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(Errno::INTR) => {}
+            // Not every file system, container or old kernel knows the question.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::PERM) => return file.read_at(buffer, position),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_cached(file: &RealFile, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    file.read_at(buffer, position)
 }

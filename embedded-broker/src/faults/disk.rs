@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::active::{DiskWork, Faults};
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, Volume};
 use crate::topics::topic_of;
 
 /// The disk under all files of a broker.
@@ -86,6 +86,15 @@ impl Disk for FaultyDisk {
         self.disk.remove_folder(folder)
     }
 
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.check(DiskWork::Sync, folder)?;
+        self.disk.sync_folder(folder)
+    }
+
+    fn volume(&self, folder: &Path) -> io::Result<Volume> {
+        self.disk.volume(folder)
+    }
+
     fn lock(&self, folder: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {
         self.disk.lock(folder)
     }
@@ -106,6 +115,10 @@ impl DiskFile for FaultyFile {
 
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         self.file.read_at(buffer, position)
+    }
+
+    fn read_cached_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.file.read_cached_at(buffer, position)
     }
 
     fn truncate(&self, size: u64) -> io::Result<()> {

@@ -13,6 +13,7 @@ use super::producers::Verdict;
 use super::records::{RecordFault, check_records};
 use super::segment::{ClosedSegment, Paths};
 use super::transactions::Marker;
+use crate::config::Durability;
 use crate::sync::lock;
 
 /// There is one replica and it never changes hands.
@@ -73,6 +74,11 @@ impl Partition {
         if state.deleted {
             return Err(AppendError::Deleted);
         }
+        if state.active.file.has_failed() {
+            return Err(AppendError::Storage(io::Error::other(
+                "an earlier sync of this log failed; start the broker again to see what is left",
+            )));
+        }
         let log_start_offset = state.log_start_offset;
         let log_append_time_ms = if config.log_append_time { now_ms } else { NO_TIMESTAMP };
         let verdict = match marker {
@@ -82,7 +88,11 @@ impl Partition {
         };
         match verdict {
             Verdict::New => {}
-            Verdict::Duplicate { base_offset } => return Ok(Appended { base_offset, log_start_offset, log_append_time_ms }),
+            Verdict::Duplicate { base_offset } => {
+                // The first answer may have been lost because it was still waiting for the disk.
+                self.register_to_sync(&mut state, 0, config, now_ms);
+                return Ok(Appended { base_offset, log_start_offset, log_append_time_ms });
+            }
             Verdict::OutOfOrder { expected } => return Err(AppendError::OutOfOrder { expected, found: header.base_sequence }),
             Verdict::Fenced => return Err(AppendError::Fenced),
             Verdict::NoTransaction => return Err(AppendError::NoTransaction),
@@ -103,7 +113,26 @@ impl Partition {
             }
         }
         state.next_offset = header.last_offset() + 1;
+        self.register_to_sync(&mut state, header.record_count, config, now_ms);
         Ok(Appended { base_offset: header.base_offset, log_start_offset, log_append_time_ms })
+    }
+
+    /// What is appended is to be on the disk before it is answered, if the topic or the broker wants it so, or when enough has gathered.
+    fn register_to_sync(&self, state: &mut State, records: i32, config: &LogConfig, now_ms: i64) {
+        let flush_messages = if self.environment.durability == Durability::Sync { 1 } else { config.flush_messages };
+        state.unflushed_records = state.unflushed_records.saturating_add(i64::from(records));
+        if state.unflushed_records >= flush_messages || flush_messages == 1 {
+            self.flush(state);
+        } else {
+            state.unflushed_since_ms.get_or_insert(now_ms);
+        }
+    }
+
+    /// Has the active segment synced by the next group commit.
+    pub(super) fn flush(&self, state: &mut State) {
+        let is_new = !std::mem::replace(&mut state.active.is_named, true);
+        self.environment.commits.register(&state.active.file, is_new.then_some(self.folder.as_path()));
+        (state.unflushed_records, state.unflushed_since_ms) = (0, None);
     }
 
     /// One write: the first bytes patched, the rest as they came.
@@ -147,8 +176,15 @@ impl Partition {
 
     /// Closes the active segment and begins a new one. Its seal, which waits for the disk, is left to housekeeping.
     pub(super) fn roll(&self, state: &mut State) {
+        if state.active.file.has_failed() {
+            return;
+        }
+        if state.unflushed_records > 0 && self.config().flush_messages < i64::MAX {
+            self.flush(state);
+        }
         let next_offset = state.next_offset;
-        let fresh = Active::new(Paths::new(&self.folder, next_offset), next_offset);
+        let mut fresh = Active::new(Paths::new(&self.folder, next_offset), next_offset);
+        fresh.file = state.active.file.next(fresh.paths.log.clone());
         let old = std::mem::replace(&mut state.active, fresh);
         let was_sealed = old.sealed;
         let closed = Arc::new(ClosedSegment::from_active(old, next_offset));

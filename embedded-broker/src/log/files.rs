@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, TryLockError, Weak};
 
 use crate::disk::{Disk, DiskFile};
@@ -42,6 +43,8 @@ impl OpenFiles {
 #[derive(Debug)]
 pub(super) struct LogFile {
     slot: Mutex<Slot>,
+    /// A sync failed: nobody knows what of it is on the disk. Shared by the segments of a log, for what is lost is lost to all of it.
+    failed: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +58,7 @@ struct Slot {
 
 impl LogFile {
     pub(super) fn new(path: PathBuf) -> Arc<Self> {
-        Arc::new(Self { slot: Mutex::new(Slot { path, ..Slot::default() }) })
+        Arc::new(Self { slot: Mutex::new(Slot { path, ..Slot::default() }), failed: Arc::default() })
     }
 
     /// The file, opened if it is not.
@@ -74,6 +77,19 @@ impl LogFile {
         drop(slot);
         open_files.opened(self);
         Ok(file)
+    }
+
+    /// The next segment of the same log.
+    pub(super) fn next(&self, path: PathBuf) -> Arc<Self> {
+        Arc::new(Self { slot: Mutex::new(Slot { path, ..Slot::default() }), failed: Arc::clone(&self.failed) })
+    }
+
+    pub(super) fn set_failed(&self) {
+        self.failed.store(true, Relaxed);
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed)
     }
 
     /// Closes it for good.

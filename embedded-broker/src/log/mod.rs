@@ -9,6 +9,7 @@ mod aborted;
 mod append;
 pub(crate) mod batch;
 mod cleaner;
+mod commits;
 mod compression;
 mod config;
 mod files;
@@ -27,9 +28,9 @@ mod transactions;
 
 pub(crate) use aborted::AbortedTransaction;
 pub(crate) use append::{AppendError, Appended, LEADER_EPOCH, Origin};
+pub(crate) use commits::Committed;
 pub(crate) use compression::Codec;
 pub(crate) use config::LogConfig;
-pub(crate) use files::OpenFiles;
 pub(crate) use partition::{Environment, Offsets, Partition, Waiter};
 pub(crate) use producers::{Begins, ProducerView};
 pub(crate) use read::{ReadError, TimedOffset};

@@ -11,12 +11,14 @@ use tokio::sync::Notify;
 
 use super::aborted::AbortedIndex;
 use super::batch::{BatchHeader, NO_TIMESTAMP};
+use super::commits::Commits;
 use super::config::LogConfig;
 use super::files::{LogFile, OpenFiles};
 use super::index::SparseIndex;
 use super::producers::{ProducerView, Producers};
 use super::segment::{ClosedSegment, Paths};
 use crate::clock::Clock;
+use crate::config::Durability;
 use crate::disk::{Disk, DiskFile};
 use crate::sync::{lock, read, write};
 
@@ -31,6 +33,8 @@ pub(crate) struct Environment {
     pub(crate) open_files: OpenFiles,
     /// Rung when a segment was closed and wants to be sealed.
     pub(crate) housekeeping: Notify,
+    pub(crate) durability: Durability,
+    pub(crate) commits: Commits,
 }
 
 /// One partition's log. Its leader is always here, so what is appended is committed: the high watermark is the log end offset.
@@ -63,6 +67,9 @@ pub(super) struct State {
     pub(super) unsealed: Vec<(Arc<ClosedSegment>, Option<Producers>)>,
     /// Bytes appended since the log was opened. Never less.
     pub(super) appended_bytes: u64,
+    /// Records appended since the log was last registered to be synced, and since when there are some.
+    pub(super) unflushed_records: i64,
+    pub(super) unflushed_since_ms: Option<i64>,
     /// The topic was deleted.
     pub(super) deleted: bool,
 }
@@ -86,6 +93,8 @@ pub(super) struct Active {
     pub(super) sealed: bool,
     /// A failed write may have left bytes behind `size`.
     pub(super) torn: bool,
+    /// Its folder was, or is about to be, synced with its name in it.
+    pub(super) is_named: bool,
 }
 
 impl State {
@@ -101,7 +110,19 @@ impl Active {
     pub(super) fn new(paths: Paths, base_offset: i64) -> Self {
         let (file, index) = (LogFile::new(paths.log.clone()), SparseIndex::default());
         let (first_append_ms, first_timestamp_ms, last_append_ms) = (None, None, 0);
-        Self { base_offset, paths, file, size: 0, index, first_append_ms, first_timestamp_ms, last_append_ms, sealed: false, torn: false }
+        Self {
+            base_offset,
+            paths,
+            file,
+            size: 0,
+            index,
+            first_append_ms,
+            first_timestamp_ms,
+            last_append_ms,
+            sealed: false,
+            torn: false,
+            is_named: false,
+        }
     }
 
     /// Takes note of an appended batch.
@@ -145,6 +166,11 @@ impl Waiter {
 }
 
 impl Environment {
+    pub(crate) fn new(clock: Arc<dyn Clock>, disk: Arc<dyn Disk>, max_open_files: usize, durability: Durability) -> Self {
+        let (open_files, housekeeping, commits) = (OpenFiles::new(max_open_files), Notify::new(), Commits::default());
+        Self { clock, disk, open_files, housekeeping, durability, commits }
+    }
+
     pub(super) fn open(&self, file: &Arc<LogFile>) -> io::Result<Arc<dyn DiskFile>> {
         file.get(self.disk.as_ref(), &self.open_files)
     }
@@ -183,6 +209,11 @@ impl Partition {
     /// The active one included.
     pub(crate) fn segment_count(&self) -> usize {
         lock(&self.state).closed.len() + 1
+    }
+
+    /// Whether records may be lost that were to be on the disk: a sync failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        lock(&self.state).active.file.has_failed()
     }
 
     pub(crate) fn producers(&self) -> Vec<ProducerView> {

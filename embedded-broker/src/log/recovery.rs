@@ -14,6 +14,7 @@ use super::partition::{Active, Environment, Partition, State};
 use super::producers::Producers;
 use super::segment::{ClosedSegment, Found, Paths, find_batch, find_batch_at, read_footer, scan};
 use super::transactions::read_marker;
+use crate::config::Durability;
 use crate::sync::lock;
 
 const LOG_START_FILE: &str = "log-start-offset";
@@ -143,6 +144,8 @@ impl Opening<'_> {
                 aborted: AbortedIndex::default(),
                 unsealed: Vec::new(),
                 appended_bytes: 0,
+                unflushed_records: 0,
+                unflushed_since_ms: None,
                 deleted: false,
             });
         };
@@ -162,6 +165,8 @@ impl Opening<'_> {
             aborted: AbortedIndex::default(),
             unsealed: Vec::new(),
             appended_bytes: 0,
+            unflushed_records: 0,
+            unflushed_since_ms: None,
             deleted: false,
         };
         state.producers = self.producers(&mut state)?;
@@ -240,6 +245,11 @@ impl Opening<'_> {
             file.truncate(sound)?;
         }
         disk.remove_file(&empty.paths.index)?;
+        if self.environment.durability == Durability::Sync && sound > 0 {
+            // It was written by a process that is no more, and readers will rely on it from now on.
+            file.sync()?;
+            disk.sync_folder(self.folder)?;
+        }
         Ok((self.reopened(Active { size: sound, index, ..empty })?, next_offset))
     }
 

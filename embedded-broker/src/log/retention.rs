@@ -15,6 +15,9 @@ impl Partition {
         let now_ms = self.environment.clock.now_ms();
         let _maintenance = lock(&self.maintenance);
         let mut state = lock(&self.state);
+        if state.unflushed_since_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) >= config.flush_ms) {
+            self.flush(&mut state);
+        }
         state.producers.forget_silent(now_ms.saturating_sub(config.producer_id_expiration_ms));
         if config.deletes_old {
             if state.active.size > 0 && is_expired(state.active.largest_timestamp_ms(), &config, now_ms) {

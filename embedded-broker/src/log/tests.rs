@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::Notify;
 
 use super::batch::{self, BatchHeader};
 use super::records::build_batch;
 use super::*;
 use crate::clock::ManualClock;
-use crate::config::Limits;
+use crate::config::{Durability, Limits};
 use crate::disk::{Disk as _, MemoryDisk};
 use crate::sync::lock;
 use crate::topics::configs::{BrokerOverrides, Overrides, log_config};
 
 mod compaction;
 mod compression;
+mod durability;
 mod transactions;
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -28,28 +28,29 @@ struct World {
     disk: MemoryDisk,
     clock: Arc<ManualClock>,
     overrides: Overrides,
+    durability: Durability,
 }
 
 impl World {
     fn new(overrides: &[(&str, &str)]) -> Self {
         let overrides = overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { disk: MemoryDisk::default(), clock: Arc::new(ManualClock::new(NOW_MS)), overrides }
+        Self { disk: MemoryDisk::default(), clock: Arc::new(ManualClock::new(NOW_MS)), overrides, durability: Durability::Os }
     }
 
     fn open(&self) -> Partition {
-        let environment = Environment {
-            clock: self.clock.clone(),
-            disk: Arc::new(self.disk.clone()),
-            open_files: OpenFiles::new(4),
-            housekeeping: Notify::new(),
-        };
+        let environment = Environment::new(self.clock.clone(), Arc::new(self.disk.clone()), 4, self.durability);
         let config = log_config(&self.overrides, &BrokerOverrides::default(), &Limits::default());
         Partition::open("t-0".into(), PathBuf::from("/p"), Arc::new(environment), Arc::new(config)).unwrap()
     }
 
     /// The same bytes on a disk of their own.
     fn copy(&self) -> Self {
-        let copy = Self { disk: MemoryDisk::default(), clock: Arc::clone(&self.clock), overrides: self.overrides.clone() };
+        let copy = Self {
+            disk: MemoryDisk::default(),
+            clock: Arc::clone(&self.clock),
+            overrides: self.overrides.clone(),
+            durability: self.durability,
+        };
         for path in self.disk.paths() {
             copy.disk.write_atomic(&path, &self.disk.read(&path).unwrap()).unwrap();
         }

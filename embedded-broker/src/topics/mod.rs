@@ -261,6 +261,8 @@ impl Topics {
         let folder = self.folder.join(format!("{short_name}{ID_SEPARATOR}{}", file.id.simple()));
         let created = self.opened(folder.clone(), &file).and_then(|topic| {
             self.environment.disk.write_atomic(&folder.join(TOPIC_FILE), file.encode().as_bytes())?;
+            // The topic's own name, too, must outlive a power cut.
+            self.environment.disk.sync_folder(&self.folder)?;
             Ok(Arc::new(topic))
         });
         let topic = match created {

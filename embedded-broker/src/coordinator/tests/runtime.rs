@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use super::super::InternalTopic;
 use super::super::command::{Caller, Command, CommitOffsets, Join, OffsetToCommit, Protocol, Reply};
@@ -13,9 +12,9 @@ use super::super::ids::GroupId;
 use super::super::runtime::Coordinator;
 use crate::clock::ManualClock;
 use crate::codec::ResponseError;
-use crate::config::Limits;
+use crate::config::{Durability, Limits};
 use crate::disk::MemoryDisk;
-use crate::log::{Environment, OpenFiles, Partition};
+use crate::log::{Environment, Partition};
 use crate::topics::configs::Overrides;
 use crate::topics::{NewTopic, Topics};
 
@@ -44,8 +43,7 @@ fn open_without(disk: MemoryDisk) -> World {
 
 fn open_with(disk: MemoryDisk, creates_topic: bool) -> World {
     let clock = Arc::new(ManualClock::new(1_000_000));
-    let environment =
-        Environment { clock: clock.clone(), disk: Arc::new(disk.clone()), open_files: OpenFiles::new(4), housekeeping: Notify::new() };
+    let environment = Environment::new(clock.clone(), Arc::new(disk.clone()), 4, Durability::Os);
     let topics = Topics::open("/data".as_ref(), Arc::new(environment), Limits::default()).unwrap();
     if creates_topic && topics.get("t").is_none() {
         topics.create(NewTopic { name: "t".into(), partitions: 1, overrides: Overrides::default() }).unwrap();

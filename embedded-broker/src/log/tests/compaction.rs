@@ -276,7 +276,12 @@ fn a_crash_at_any_change_leaves_a_log_that_says_the_same() {
         world.disk.set_changes_left(Some(changes));
         let was_interrupted = log.clean().is_err();
         for loses_unsynced in [false, true] {
-            let after = World { disk: world.disk.copy(), clock: Arc::clone(&world.clock), overrides: world.overrides.clone() };
+            let after = World {
+                disk: world.disk.copy(),
+                clock: Arc::clone(&world.clock),
+                overrides: world.overrides.clone(),
+                durability: world.durability,
+            };
             if loses_unsynced {
                 after.disk.lose_unsynced();
             }

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::Notify;
 
 use crate::clock::ManualClock;
 use crate::codec::ResponseError;
-use crate::config::Limits;
+use crate::config::{Durability, Limits};
 use crate::coordinator::command::{Caller, Command as GroupCommand, CommitOffsets, OffsetToCommit};
 use crate::coordinator::ids::GroupId;
 use crate::coordinator::transaction::{Command, Phase, Reply, TopicPartition, TransactionConfig, TransactionCoordinator};
 use crate::coordinator::{Coordinator, GroupConfig, InternalTopic};
 use crate::disk::MemoryDisk;
 use crate::log::records::{build_producer_batch, records};
-use crate::log::{Begins, Environment, OpenFiles, Origin, Partition, ProducerEpoch, batch};
+use crate::log::{Begins, Environment, Origin, Partition, ProducerEpoch, batch};
 use crate::producer_ids::ProducerIds;
 use crate::topics::configs::Overrides;
 use crate::topics::{NewTopic, Topics};
@@ -33,8 +32,7 @@ struct World {
 /// What a disk holds comes to life, as after a kill.
 fn open(disk: &MemoryDisk) -> Result<World, String> {
     let clock = Arc::new(ManualClock::new(1_000_000));
-    let open_files = OpenFiles::new(8);
-    let environment = Environment { clock: clock.clone(), disk: Arc::new(disk.clone()), open_files, housekeeping: Notify::new() };
+    let environment = Environment::new(clock.clone(), Arc::new(disk.clone()), 4, Durability::Os);
     let topics = Arc::new(Topics::open("/data".as_ref(), Arc::new(environment), Limits::default()).map_err(|error| error.to_string())?);
     let offsets = InternalTopic::offsets(Arc::clone(&topics));
     let groups = Arc::new(Coordinator::open(GroupConfig::default(), offsets, clock.clone()));
