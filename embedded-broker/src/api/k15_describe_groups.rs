@@ -40,8 +40,9 @@ fn describe_groups(coordinator: &Coordinator, version: i16, request: &DescribeGr
         };
         group_ids.map(view).collect::<Vec<_>>()
     });
+    let operations = if request.include_authorized_operations { shared::GROUP_OPERATIONS } else { shared::OPERATIONS_NOT_ASKED };
     let groups = views.into_iter().map(|(group_id, view)| match view {
-        Some(view) => described(version, group_id, view),
+        Some(view) => described(version, group_id, view).with_authorized_operations(operations),
         None => unknown(version, group_id),
     });
     DescribeGroupsResponse::default().with_groups(groups.collect())

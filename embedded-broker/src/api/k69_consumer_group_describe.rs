@@ -39,12 +39,13 @@ impl Api for ConsumerGroupDescribe {
             let view = |id: &&GroupId| Some(state.get(id.as_str())?.durable.consumer.as_ref()?.view());
             group_ids.iter().map(view).collect()
         });
-        let groups = group_ids.into_iter().zip(views).map(|(group_id, view)| {
+        let operations = if request.include_authorized_operations { shared::GROUP_OPERATIONS } else { shared::OPERATIONS_NOT_ASKED };
+        let groups = group_ids.iter().zip(views).map(|(group_id, view)| {
             match view {
-                Some(view) => described(context.version, view),
+                Some(view) => described(context.version, view).with_authorized_operations(operations),
                 None => unknown(group_id),
             }
-            .with_group_id(group_id.clone())
+            .with_group_id((*group_id).clone())
         });
         Ok(ConsumerGroupDescribeResponse::default().with_groups(groups.collect()))
     }
@@ -57,7 +58,6 @@ fn described(version: i16, view: ConsumerGroupView) -> DescribedGroup {
         .with_assignment_epoch(view.target_epoch)
         .with_assignor_name(StrBytes::from_static_str(view.assignor))
         .with_members(view.members.into_iter().map(|view| member(version, view)).collect())
-        .with_authorized_operations(shared::OPERATIONS_NOT_ASKED)
 }
 
 fn member(version: i16, view: ConsumerMemberView) -> Member {

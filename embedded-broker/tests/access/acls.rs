@@ -141,6 +141,25 @@ fn without_a_login_there_are_no_acls() {
     assert_eq!(response.filter_results[0].error_code, SecurityDisabled.code());
 }
 
+/// KIP-430: who may do everything is told so, if he asks.
+#[test]
+fn without_a_login_everyone_may_do_everything() {
+    let workshop = Workshop::new();
+    let broker = workshop.start(&[Plaintext]);
+    let mut client = Client::plain(&broker, Plaintext);
+    client.call(9, &named(&["t"]));
+    let partition = offset_commit_request::OffsetCommitRequestPartition::default();
+    let topic = offset_commit_request::OffsetCommitRequestTopic::default().with_name(TopicName(text("t"))).with_partitions(vec![partition]);
+    let commit = OffsetCommitRequest::default().with_group_id(GroupId(text("g"))).with_topics(vec![topic]);
+    client.call(8, &commit.with_generation_id_or_member_epoch(-1));
+    let mut told = |is_asked| {
+        let groups = DescribeGroupsRequest::default().with_groups(vec![GroupId(text("g"))]).with_include_authorized_operations(is_asked);
+        client.call(5, &groups).groups[0].authorized_operations
+    };
+    let everything = [READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS].iter().map(|operation| 1 << operation).sum();
+    assert_eq!((told(true), told(false)), (everything, i32::MIN));
+}
+
 #[test]
 fn bindings_are_made_found_removed_and_kept() {
     let workshop = Workshop::new();

@@ -143,12 +143,13 @@ const TRANSACTIONAL_ID_DENIED: i16 = ResponseError::TransactionalIdAuthorization
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::shared::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
+    use crate::api::shared::{CLUSTER_OPERATIONS, GROUP_OPERATIONS, TOPIC_OPERATIONS};
 
     /// Who may do everything is told the same, with ACLs and without.
     #[test]
     fn all_operations_are_the_bits_told_without_acls() {
         let all = |resource| Operation::of(resource).iter().map(|operation| 1 << operation.code()).sum::<i32>();
-        assert_eq!((all(ResourceType::Topic), all(ResourceType::Cluster)), (TOPIC_OPERATIONS, CLUSTER_OPERATIONS));
+        let told = [TOPIC_OPERATIONS, GROUP_OPERATIONS, CLUSTER_OPERATIONS];
+        assert_eq!([ResourceType::Topic, ResourceType::Group, ResourceType::Cluster].map(all), told);
     }
 }
