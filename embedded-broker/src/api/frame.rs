@@ -57,15 +57,18 @@ pub(super) fn with_slices(
     if slices.is_empty() {
         return Ok(whole.into());
     }
-    let added_bytes: usize = slices.iter().map(|held| held.slice.bytes() + length_field(held.slice.bytes(), version).len()).sum();
-    let taken_bytes = slices.len() * (STAND_IN_BYTES + length_field(STAND_IN_BYTES, version).len());
+    // Only those that are still in the answer: access may have been denied since (see `access`).
+    let found = stand_ins(response, version, whole.len())?;
+    let sent = found.iter().filter_map(|(number, _)| slices.get(*number));
+    let added_bytes: usize = sent.map(|held| held.slice.bytes() + length_field(held.slice.bytes(), version).len()).sum();
+    let taken_bytes = found.len() * (STAND_IN_BYTES + length_field(STAND_IN_BYTES, version).len());
     let length = i32::try_from(whole.len() - LENGTH_BYTES + added_bytes - taken_bytes).map_err(|_| misplaced())?;
     whole[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
 
     let mut slices: Vec<Option<HeldSlice>> = slices.into_iter().map(Some).collect();
     let mut pieces: Vec<(Option<HeldSlice>, BytesMut)> = vec![(None, BytesMut::new())];
     let mut done = 0;
-    for (number, at) in stand_ins(response, version, whole.len())? {
+    for (number, at) in found {
         let held = slices.get_mut(number).and_then(Option::take).ok_or_else(misplaced)?;
         let length_at = at.checked_sub(length_field(STAND_IN_BYTES, version).len()).ok_or_else(misplaced)?;
         if whole.get(at..at + STAND_IN_BYTES) != Some(&stand_in(number)) {

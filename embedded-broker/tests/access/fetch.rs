@@ -20,10 +20,10 @@ fn fetch_sessions_follow_the_acls() {
     grant(&mut admin, &topic(READ, "hers"));
     let fetch = |topics: &[&str], id, epoch| {
         let topics = topics.iter().map(|topic| {
-            let partition = FetchPartition::default().with_partition_max_bytes(1_000);
+            let partition = FetchPartition::default().with_partition_max_bytes(1_000_000);
             FetchTopic::default().with_topic(TopicName(text(topic))).with_partitions(vec![partition])
         });
-        FetchRequest::default().with_session_id(id).with_session_epoch(epoch).with_topics(topics.collect()).with_max_bytes(1_000)
+        FetchRequest::default().with_session_id(id).with_session_epoch(epoch).with_topics(topics.collect()).with_max_bytes(1_000_000)
     };
     let codes = |response: &FetchResponse| {
         let mut codes: Vec<_> =
@@ -47,6 +47,9 @@ fn fetch_sessions_follow_the_acls() {
     let revoked = eve.call(11, &fetch(&[], first.session_id, 1).with_min_bytes(1).with_max_wait_ms(1));
     assert_eq!(codes(&revoked), [("hers".to_owned(), denied)]);
     assert!(revoked.responses[0].partitions[0].records.as_ref().is_none_or(bytes::Bytes::is_empty));
+    grant(&mut admin, &topic(READ, "hers"));
+    let granted = eve.call(11, &fetch(&[], first.session_id, 2).with_min_bytes(1).with_max_wait_ms(1));
+    assert!(granted.responses[0].partitions[0].records.as_ref().unwrap().len() > 300_000);
 }
 
 fn batch() -> bytes::Bytes {
@@ -63,7 +66,8 @@ fn batch() -> bytes::Bytes {
         sequence: -1,
         timestamp: now.as_millis() as i64,
         key: None,
-        value: Some(bytes::Bytes::from_static(b"hers")),
+        // Long enough to be sent from where it lies.
+        value: Some(bytes::Bytes::from(vec![b'h'; 300_000])),
         headers: Default::default(),
     };
     let mut batch = bytes::BytesMut::new();
