@@ -54,7 +54,7 @@ impl Subcommand for Broker {
             what: "A broker on any free port; its address is the line it prints",
         },
         Example {
-            line: "weir broker --listen 0.0.0.0:9093 --security-protocol SASL_SSL --tls-cert chain.pem --tls-key key.pem --admin admin",
+            line: "weir broker --listen 0.0.0.0:9093 --security-protocol SASL_SSL --advertise broker.example.org --tls-cert chain.pem --tls-key key.pem --admin admin",
             what: "A broker for other machines: TLS, a login, ACLs",
         },
         Example {

@@ -242,9 +242,11 @@ fn what_may_not_be_known_is_hidden() {
     assert_eq!(topics_of(&eve.call(9, &named(&["hers", "secret"]))), both);
     assert_eq!(topics_of(&eve.call(0, &named(&["secret"]))), [("secret".to_owned(), denied)], "not all, though nothing is left to ask");
     let secret = made.topics.iter().find(|topic| topic.name.as_ref().unwrap().as_str() == "secret").unwrap().topic_id;
-    let by_id = MetadataRequestTopic::default().with_name(None).with_topic_id(secret);
-    let answer = eve.call(12, &MetadataRequest::default().with_topics(Some(vec![by_id])));
-    assert_eq!((answer.topics[0].error_code, answer.topics[0].name.is_none()), (UnknownTopicId.code(), true), "an id tells no name");
+    for beside in [None, Some("hers")] {
+        let by_id = MetadataRequestTopic::default().with_name(beside.map(|name| TopicName(text(name)))).with_topic_id(secret);
+        let answer = eve.call(12, &MetadataRequest::default().with_topics(Some(vec![by_id])));
+        assert_eq!((answer.topics[0].error_code, answer.topics[0].name.is_none()), (UnknownTopicId.code(), true), "an id tells no name");
+    }
     assert_eq!(topics_of(&eve.call(9, &named(&["new"]))), [("new".to_owned(), denied)]);
     assert_eq!(topics_of(&admin.call(12, &all)).len(), 2, "and what she may not make is not made");
     let partitions = eve.call(0, &DescribeTopicPartitionsRequest::default().with_response_partition_limit(100));

@@ -57,6 +57,7 @@ impl Gated<MetadataResponse> for MetadataRequest {
 
 /// May know the topic; and make it, should it not be there.
 fn may_see(caller: &Caller, asked: &MetadataRequestTopic, may_create: bool) -> bool {
+    // As the API does it: an id counts, whatever name stands beside it.
     let Some(name) = asked.name.as_ref().filter(|_| asked.topic_id.is_nil()) else {
         return caller.may_topic_by(Operation::Describe, "", asked.topic_id);
     };
@@ -69,8 +70,9 @@ fn may_see(caller: &Caller, asked: &MetadataRequestTopic, may_create: bool) -> b
 
 fn denied_metadata(asked: MetadataRequestTopic) -> MetadataResponseTopic {
     // Who may not know a topic does not learn that the id is one.
-    let code = if asked.name.is_some() { TOPIC_DENIED } else { ResponseError::UnknownTopicId.code() };
-    MetadataResponseTopic::default().with_name(asked.name).with_topic_id(asked.topic_id).with_error_code(code)
+    let name = asked.name.filter(|_| asked.topic_id.is_nil());
+    let code = if name.is_some() { TOPIC_DENIED } else { ResponseError::UnknownTopicId.code() };
+    MetadataResponseTopic::default().with_name(name).with_topic_id(asked.topic_id).with_error_code(code)
 }
 
 fn cluster_operations(caller: &Caller) -> i32 {
