@@ -24,6 +24,8 @@ mod coordinator;
 mod disk;
 mod faults;
 mod fetch_sessions;
+#[doc(hidden)]
+pub mod fuzzing;
 mod housekeeping;
 mod log;
 mod node;

@@ -41,6 +41,7 @@ pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) versions: RangeInclusive<i16>,
     header_version: fn(i16) -> i16,
+    decode: fn(Bytes, i16) -> Result<(), CodecError>,
     handle: fn(Arc<Node>, Arc<RequestContext>, i32, Bytes) -> Answering,
 }
 
@@ -68,9 +69,21 @@ impl Entry {
             name: A::NAME,
             versions: A::VERSIONS,
             header_version: A::Request::header_version,
+            decode: |body, version| codec::decode::<A::Request>(body, version).map(drop),
             handle: |node, context, correlation_id, body| Box::pin(handle::<A>(node, context, correlation_id, body)),
         }
     }
+}
+
+/// Takes a request apart as [`dispatch`] does, and no more: for the fuzzer. `false`: it was refused.
+pub(crate) fn decodes(frame: &[u8], max_elements: usize) -> bool {
+    let mut frame = Bytes::copy_from_slice(frame);
+    let Ok(head) = RequestHead::read(&mut frame) else { return false };
+    let Some(entry) = APIS.iter().find(|entry| entry.key == head.key && entry.versions.contains(&head.version)) else { return false };
+    let mut guard = Guard::new(&frame, max_elements);
+    let Ok(_client_id) = guard.header((entry.header_version)(head.version)) else { return false };
+    let body_at = guard.position();
+    guard.body(entry.key, head.version).is_ok() && (entry.decode)(frame.slice(body_at..), head.version).is_ok()
 }
 
 /// Decodes, handles, encodes.

@@ -78,7 +78,7 @@ use crate::node::Node;
 use crate::security::Session;
 use crate::view::ConnectionCell;
 
-pub(crate) use dispatch::{Dropped, Entry, dispatch};
+pub(crate) use dispatch::{Dropped, Entry, decodes, dispatch};
 pub(crate) use frame::{Frame, HeldSlice};
 
 /// Every API served, by key.

@@ -31,3 +31,8 @@ pub(crate) use internal_topic::InternalTopic;
 pub(crate) use runtime::Coordinator;
 use runtime::partition_for;
 pub use transaction::TransactionConfig;
+
+/// Whether key and value are a record of `__consumer_offsets`: for the fuzzer.
+pub(crate) fn is_group_record(key: &[u8], value: &[u8]) -> bool {
+    matches!(records::Record::decode(key, Some(value)), Ok(Some(_)))
+}

@@ -36,3 +36,19 @@ pub(crate) use producers::{Begins, ProducerView};
 pub(crate) use read::{ReadError, TimedOffset};
 pub(crate) use slice::Slice;
 pub(crate) use transactions::{Marker, ProducerEpoch};
+
+/// Whether these bytes are an index file: for the fuzzer.
+pub(crate) fn is_index(bytes: &[u8]) -> bool {
+    index::SparseIndex::decode(bytes).is_some()
+}
+
+/// Whether these bytes are a snapshot of producers: for the fuzzer.
+pub(crate) fn is_producer_snapshot(bytes: &[u8]) -> bool {
+    producers::Producers::decode(bytes).is_some()
+}
+
+/// Whether these bytes decompress to no more than `max_bytes`, the first one naming the codec: for the fuzzer.
+pub(crate) fn decompresses(bytes: &[u8], max_bytes: usize) -> bool {
+    let codec = bytes.split_first().and_then(|(id, rest)| Some((compression::Codec::from_id(i16::from(*id))?, rest)));
+    codec.is_some_and(|(codec, rest)| codec.decompress(rest, max_bytes).is_ok_and(|plain| plain.len() <= max_bytes))
+}

@@ -31,7 +31,7 @@ pub(crate) use dn::distinguished_name;
 pub use listeners::ListenerError;
 pub(crate) use listeners::{BoundListener, bind, check};
 pub(crate) use quota::{Entity, EntityType, Named, QuotaKey, Quotas, Used};
-pub(crate) use scram::{MAX_ITERATIONS, MIN_ITERATIONS, ScramCredential, ScramHash};
+pub(crate) use scram::{ClientFirst, MAX_ITERATIONS, MIN_ITERATIONS, ScramCredential, ScramHash};
 pub use secret::Secret;
 pub(crate) use session::{ChooseError, LoginError, NotAdmitted, Progress, Session};
 pub use settings::{Credential, Listener, Mechanism, SecurityConfig, SecurityProtocol, TlsFiles, UnknownName};

@@ -380,6 +380,11 @@ pub(crate) struct NewTopic {
     pub(crate) overrides: Overrides,
 }
 
+/// Whether this text is a topic's file: for the fuzzer.
+pub(crate) fn is_topic_file(text: &str) -> bool {
+    TopicFile::decode(text).is_some()
+}
+
 pub(crate) fn is_internal(name: &str) -> bool {
     INTERNAL_TOPICS.contains(&name)
 }

@@ -21,3 +21,8 @@ pub use config::TransactionConfig;
 pub(crate) use decide::{Command, Reply};
 pub(crate) use runtime::TransactionCoordinator;
 pub(crate) use state::{Phase, TopicPartition, Transaction, TransactionalId};
+
+/// Whether key and value are a record of `__transaction_state`: for the fuzzer.
+pub(crate) fn is_record(key: &[u8], value: &[u8]) -> bool {
+    records::Record::decode(key, Some(value)).is_ok()
+}
