@@ -112,6 +112,8 @@ fn mutated_requests_harm_nobody() {
         GetTelemetrySubscriptionsRequest PushTelemetryRequest ListConfigResourcesRequest SaslHandshakeRequest SaslAuthenticateRequest
         DescribeUserScramCredentialsRequest AlterUserScramCredentialsRequest
         DescribeAclsRequest CreateAclsRequest DeleteAclsRequest DescribeClientQuotasRequest AlterClientQuotasRequest
+        AddPartitionsToTxnRequest AddOffsetsToTxnRequest EndTxnRequest TxnOffsetCommitRequest DescribeTransactionsRequest
+        ListTransactionsRequest ConsumerGroupHeartbeatRequest ConsumerGroupDescribeRequest
     );
     for mutant in &frames {
         deliver(&broker, mutant);
