@@ -97,8 +97,10 @@ pub enum Durability {
 /// What bounds the broker's memory, files and waiting, whatever clients send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections open at once; more are closed at once.
+    /// `max.connections`: connections open at once; more are closed at once.
     pub max_connections: usize,
+    /// `max.connections.per.ip`: those from one address.
+    pub max_connections_per_ip: usize,
     /// `socket.request.max.bytes`: the largest Produce frame.
     pub max_produce_frame_bytes: usize,
     /// The largest frame of any other request. Decoded requests take many times their bytes, so this is far below the one for Produce,
@@ -110,7 +112,7 @@ pub struct Limits {
     pub max_authentication: Duration,
     /// Array elements in one request, all arrays together.
     pub max_request_elements: usize,
-    /// Bytes in the requests that are read or served at this moment, over all connections, and as many again in responses under way.
+    /// `queued.max.request.bytes`: bytes in the requests that are read or served at this moment, over all connections, and as many again in responses under way.
     pub max_in_flight_bytes: usize,
     /// Users with a password on this broker.
     pub max_users: usize,
@@ -140,6 +142,10 @@ pub struct Limits {
     pub max_connection_idle: Duration,
     /// How long a client may pause inside a request: until it is whole it holds memory that others wait for.
     pub max_request_pause: Duration,
+    /// How long a client may take to send a request, however steadily.
+    pub max_request_read: Duration,
+    /// Bytes of further requests that are read while one is served; the rest waits in the client's socket.
+    pub max_read_ahead_bytes: usize,
     /// How long a client may take to read its answer.
     pub max_response_write: Duration,
     /// Events remembered for the view from inside.
@@ -160,6 +166,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 1_024,
+            max_connections_per_ip: 1_024,
             max_produce_frame_bytes: 100 * 1024 * 1024,
             max_control_frame_bytes: 8 * 1024 * 1024,
             max_unauthenticated_frame_bytes: 512 * 1024,
@@ -180,6 +187,8 @@ impl Default for Limits {
             max_fetch_session_partitions: 200_000,
             max_connection_idle: Duration::from_secs(600),
             max_request_pause: Duration::from_secs(30),
+            max_request_read: Duration::from_secs(120),
+            max_read_ahead_bytes: 64 * 1024,
             max_response_write: Duration::from_secs(60),
             max_events: 4_096,
             max_producers_per_partition: 10_000,

@@ -27,6 +27,7 @@ mod fetch_sessions;
 #[doc(hidden)]
 pub mod fuzzing;
 mod housekeeping;
+mod limits;
 mod log;
 mod node;
 mod producer_ids;
@@ -45,6 +46,7 @@ pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk, Volume};
 pub use faults::{
     ActiveFault, FaultId, FaultKind, FaultScope, FaultSpec, FaultSwitches, FaultSyntaxError, MAX_FAULTS, TooManyFaults, fault_help,
 };
+pub use limits::{LimitValue, LimitView};
 pub use security::{
     Credential, Listener, ListenerError, Mechanism, Secret, SecurityConfig, SecurityProtocol, TlsError, TlsFiles, UnknownName,
 };

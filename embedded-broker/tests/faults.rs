@@ -179,6 +179,32 @@ fn an_error_hides_what_was_fetched() {
     assert!(code == 0 && !records.is_empty());
 }
 
+/// Long records go from the log's file to the socket: an error for one topic must not take the other's along.
+#[test]
+fn an_error_hides_what_would_be_sent_from_the_file() {
+    let (Fixture { broker, _dir, .. }, mut client) = start();
+    let large = "x".repeat(100_000);
+    for topic in ["t", "u", "v"] {
+        client.topic(topic);
+        assert_eq!(client.produce(topic, batch(&[large.as_str()])).error_code, 0);
+    }
+    for version in [11, 12] {
+        for hidden in ["t", "u", "v"] {
+            let id = set(&broker, &format!("error:code=KAFKA_STORAGE_ERROR,api=Fetch,topic={hidden}"));
+            let mut request = fetch_request("t", 0, 0);
+            request.topics.extend(fetch_request("u", 0, 0).topics);
+            request.topics.extend(fetch_request("v", 0, 0).topics);
+            let response = client.call(version, &request);
+            for topic in &response.responses {
+                let partition = &topic.partitions[0];
+                let got = (partition.error_code, partition.records.as_ref().map_or(0, bytes::Bytes::len) > 100_000);
+                assert_eq!(got, if &**topic.topic == hidden { (STORAGE, false) } else { (0, true) }, "{hidden} {}", &**topic.topic);
+            }
+            broker.faults().clear(id);
+        }
+    }
+}
+
 #[test]
 fn errors_stand_where_each_api_has_them() {
     let (Fixture { broker, _dir, .. }, mut client) = start();

@@ -17,7 +17,8 @@ use super::{
     k11_join_group, k12_heartbeat, k13_leave_group, k14_sync_group, k15_describe_groups, k16_list_groups, k18_api_versions,
     k22_init_producer_id, k23_offset_for_leader_epoch, k24_add_partitions_to_txn, k25_add_offsets_to_txn, k26_end_txn,
     k28_txn_offset_commit, k32_describe_configs, k35_describe_log_dirs, k42_delete_groups, k47_offset_delete, k60_describe_cluster,
-    k61_describe_producers, k65_describe_transactions, k66_list_transactions, k75_describe_topic_partitions,
+    k61_describe_producers, k65_describe_transactions, k66_list_transactions, k68_consumer_group_heartbeat, k69_consumer_group_describe,
+    k75_describe_topic_partitions,
 };
 use crate::codec::messages::FetchResponse;
 use crate::codec::{ErrorCodes, Place, ResponseError};
@@ -41,10 +42,11 @@ const READING: &[i16] = &[
     k61_describe_producers::DescribeProducers::KEY,
     k65_describe_transactions::DescribeTransactions::KEY,
     k66_list_transactions::ListTransactions::KEY,
+    k69_consumer_group_describe::ConsumerGroupDescribe::KEY,
     k75_describe_topic_partitions::DescribeTopicPartitions::KEY,
 ];
 
-/// What goes to a coordinator, of a group or of a transaction. Those of KIP-848 are served once their files are there.
+/// What goes to a coordinator, of a group or of a transaction.
 const COORDINATED: &[i16] = &[
     k08_offset_commit::OffsetCommit::KEY,
     k09_offset_fetch::OffsetFetch::KEY,
@@ -61,11 +63,9 @@ const COORDINATED: &[i16] = &[
     k42_delete_groups::DeleteGroups::KEY,
     k47_offset_delete::OffsetDelete::KEY,
     k65_describe_transactions::DescribeTransactions::KEY,
-    CONSUMER_GROUP_HEARTBEAT,
-    CONSUMER_GROUP_DESCRIBE,
+    k68_consumer_group_heartbeat::ConsumerGroupHeartbeat::KEY,
+    k69_consumer_group_describe::ConsumerGroupDescribe::KEY,
 ];
-const CONSUMER_GROUP_HEARTBEAT: i16 = 68;
-const CONSUMER_GROUP_DESCRIBE: i16 = 69;
 
 /// Errors of a partition or topic: they stand there, also in responses that have a place for an error of the whole.
 const OF_PARTITIONS: &[ResponseError] = &[

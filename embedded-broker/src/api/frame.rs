@@ -46,7 +46,8 @@ pub(super) fn stand_in(number: usize) -> [u8; STAND_IN_BYTES] {
     u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes()
 }
 
-/// A Fetch response with `slices` in place of their stand-ins. Records are the last field of a partition, which tells where they are.
+/// A Fetch response with `slices` in place of their stand-ins; those whose stand-in was taken out again, by access or a fault, are left out.
+/// Records are the last field of a partition, which tells where they are.
 pub(super) fn with_slices(
     correlation_id: i32,
     response: &FetchResponse,

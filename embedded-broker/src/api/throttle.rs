@@ -11,7 +11,6 @@ use crate::codec::messages::*;
 use crate::node::Node;
 use crate::security::Used;
 use crate::sync::lock;
-use crate::sync::lock;
 
 /// The account of one request; `None` costs nothing, for there are no quotas.
 pub(crate) struct Account {

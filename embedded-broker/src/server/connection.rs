@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::net::TcpStream;
 use tokio::sync::SemaphorePermit;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::api::{self, Dropped, Frame};
@@ -25,10 +26,10 @@ use super::stream::Stream;
 /// Room made for reading at a time. A frame's length is only a claim: memory follows the bytes that come.
 const READ_STEP_BYTES: usize = 1024 * 1024 + 64 * 1024;
 const READ_LEAST_BYTES: usize = 16 * 1024;
-/// Bytes read ahead while a request waits.
-const READ_AHEAD_BYTES: usize = 64 * 1024;
 /// A buffer that grew larger for one frame is given back.
 const KEEP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// A client that asks nothing for this long holds no buffer until it asks again: thousands may be idle.
+const IDLE_KEEPS_BUFFER: Duration = Duration::from_secs(1);
 /// How long the last words to a client may take.
 const MAX_GOODBYE: Duration = Duration::from_millis(500);
 
@@ -147,6 +148,7 @@ impl<'a> Connection<'a> {
             return Err(Closed::LoginTooSlow);
         }
         let mut in_flight = None;
+        let mut whole_by = None;
         loop {
             let missing = match split_frame(&mut self.buffer, bounds)? {
                 Ok(frame) => {
@@ -159,6 +161,8 @@ impl<'a> Connection<'a> {
             };
             if in_flight.is_none() && self.buffer.len() >= LENGTH_BYTES {
                 in_flight = node.in_flight(self.buffer.len() + missing).await;
+                // From here on the frame holds memory that others wait for. Until it had that, it was not read.
+                whole_by = Some(Instant::now() + limits.max_request_read);
             }
             self.buffer.reserve(missing.clamp(READ_LEAST_BYTES, READ_STEP_BYTES));
             let is_idle = self.buffer.is_empty();
@@ -167,10 +171,11 @@ impl<'a> Connection<'a> {
             } else if is_idle {
                 (limits.max_connection_idle, Closed::Idle)
             } else {
-                (limits.max_request_pause, Closed::Stalled)
+                let left = whole_by.map_or(limits.max_request_read, |by| by.saturating_duration_since(Instant::now()));
+                if left < limits.max_request_pause { (left, Closed::TooSlow) } else { (limits.max_request_pause, Closed::Stalled) }
             };
-            let reading = timeout(patience, self.stream.read(&mut self.buffer));
-            match reading.await.map_err(|_| in_vain)?? {
+            let read = if is_idle { self.read_idle(patience).await } else { timeout(patience, self.stream.read(&mut self.buffer)).await };
+            match read.map_err(|_| in_vain)?? {
                 0 if is_idle => return Ok(None),
                 0 => return Err(Closed::InsideFrame),
                 read => self.cell.read(read),
@@ -178,10 +183,22 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Reads when there may be nothing for long.
+    async fn read_idle(&mut self, patience: Duration) -> Result<io::Result<usize>, Elapsed> {
+        let at_once = patience.min(IDLE_KEEPS_BUFFER);
+        match timeout(at_once, self.stream.read(&mut self.buffer)).await {
+            Err(_) if at_once < patience => {
+                self.buffer = BytesMut::new();
+                timeout(patience - at_once, self.stream.read_late(&mut self.buffer, READ_LEAST_BYTES)).await
+            }
+            read => read,
+        }
+    }
+
     /// Ends when the client has gone. Until then keeps what it sends.
     async fn gone(&mut self) {
         loop {
-            if self.buffer.len() >= READ_AHEAD_BYTES {
+            if self.buffer.len() >= self.node.config.limits.max_read_ahead_bytes {
                 // The client is there, and has sent more than we want to hold: its going will be seen after this request.
                 return pending().await;
             }
@@ -243,6 +260,9 @@ pub(super) enum Closed {
     /// The rest of a request does not come.
     #[error("the client stopped in the middle of a request")]
     Stalled,
+    /// It comes, but too slowly.
+    #[error("the client took too long to send a request (max_request_read)")]
+    TooSlow,
     /// The answer can't be delivered.
     #[error("the client does not read its answer")]
     NotReading,

@@ -43,13 +43,15 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 fn accept(node: &Arc<Node>, listener: &Arc<BoundListener>, connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr) {
+    let limits = &node.config.limits;
     let Ok(permit) = Arc::clone(&node.connections).try_acquire_owned() else {
-        tracing::warn!(%peer, limit = node.config.limits.max_connections, "a connection is refused: the limit of open connections is reached");
-        node.counters.refuse(peer, "the limit of open connections is reached (max_connections)".to_owned());
-        return;
+        return refuse(node, peer, format!("{} are open, which is the limit (max.connections)", limits.max_connections));
+    };
+    let Some(open) = node.counters.open(peer, &listener.name, limits.max_connections_per_ip) else {
+        let most = limits.max_connections_per_ip;
+        return refuse(node, peer, format!("{most} are open from that address, which is the limit (max.connections.per.ip)"));
     };
     let (node, listener) = (Arc::clone(node), Arc::clone(listener));
-    let open = node.counters.open(peer, &listener.name);
     let connection_id = open.cell.id;
     connections.spawn(async move {
         match connection::run(&node, &listener, &open.cell, stream, peer).await {
@@ -65,4 +67,9 @@ fn accept(node: &Arc<Node>, listener: &Arc<BoundListener>, connections: &mut Joi
         drop(open);
         drop(permit);
     });
+}
+
+fn refuse(node: &Node, peer: SocketAddr, reason: String) {
+    tracing::warn!(%peer, reason, "a connection is refused");
+    node.counters.refuse(peer, reason);
 }

@@ -1,7 +1,7 @@
 //! What is counted while requests are served: one cell per connection and one per API, relaxed atomics and locks nobody waits for.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -34,6 +34,7 @@ pub(crate) struct Counters {
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     pub(super) open: BTreeMap<u64, Arc<ConnectionCell>>,
+    by_ip: HashMap<IpAddr, usize>,
     pub(super) accepted: u64,
     pub(super) refused: u64,
     /// Of those that have closed.
@@ -96,10 +97,22 @@ impl Drop for OpenConnection {
     fn drop(&mut self) {
         let mut connections = lock(&self.counters.connections);
         connections.open.remove(&self.cell.id);
+        connections.leave(self.cell.peer.ip());
         connections.bytes_in += self.cell.bytes_in.load(Relaxed);
         connections.bytes_out += self.cell.bytes_out.load(Relaxed);
         drop(connections);
         self.counters.traced.give_back(lock(&self.cell.trace).len());
+    }
+}
+
+impl Connections {
+    fn leave(&mut self, ip: IpAddr) {
+        if let Some(of_ip) = self.by_ip.get_mut(&ip) {
+            *of_ip -= 1;
+            if *of_ip == 0 {
+                self.by_ip.remove(&ip);
+            }
+        }
     }
 }
 
@@ -110,10 +123,15 @@ impl Counters {
         Self { clock, started_ms, apis, connections: Mutex::default(), traced: TraceBudget::default(), events }
     }
 
-    /// Counts a connection and gives it its id.
-    pub(crate) fn open(self: &Arc<Self>, peer: SocketAddr, listener: &str) -> OpenConnection {
+    /// Counts a connection and gives it its id. `None`: its address has `max_per_ip` open already.
+    pub(crate) fn open(self: &Arc<Self>, peer: SocketAddr, listener: &str, max_per_ip: usize) -> Option<OpenConnection> {
         let opened_ms = self.clock.now_ms();
         let mut connections = lock(&self.connections);
+        let of_ip = connections.by_ip.entry(peer.ip()).or_default();
+        if *of_ip >= max_per_ip {
+            return None;
+        }
+        *of_ip += 1;
         let cell = Arc::new(ConnectionCell {
             id: connections.accepted,
             peer,
@@ -134,7 +152,7 @@ impl Counters {
         connections.accepted += 1;
         connections.open.insert(cell.id, Arc::clone(&cell));
         drop(connections);
-        OpenConnection { counters: Arc::clone(self), cell }
+        Some(OpenConnection { counters: Arc::clone(self), cell })
     }
 
     /// A connection that was turned away.

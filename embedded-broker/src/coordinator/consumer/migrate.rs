@@ -111,7 +111,9 @@ impl Turn<'_> {
         if group.members.is_empty() || !self.context.config.migration_policy.may_downgrade() {
             return None;
         }
-        let mut classic = Group { generation: group.epoch, protocol_type: CONSUMER_PROTOCOL.to_owned(), ..Group::default() };
+        // The members' own, so that they can go on until they have joined again: the group's may be ahead of them all.
+        let generation = group.members.values().map(|member| member.current.epoch).max().unwrap_or(group.epoch).max(1);
+        let mut classic = Group { generation, protocol_type: CONSUMER_PROTOCOL.to_owned(), ..Group::default() };
         classic.leader = group.members.keys().next().cloned();
         classic.protocol = classic.leader.as_ref().and_then(|leader| group.classic_protocol(leader));
         for (member_id, member) in &group.members {

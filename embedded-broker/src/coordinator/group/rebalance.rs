@@ -16,10 +16,14 @@ impl Turn<'_> {
         }
     }
 
-    /// A group that was of the other kind until now: it is written down as it is, and everyone is asked to join.
+    /// A group that was of the other kind until now: everyone is asked to join. What is written down is of a generation that nobody is in,
+    /// so that a restart does not end the rebalance: whoever then comes with the old one is sent to join.
     pub(crate) fn begin_after_downgrade(&mut self) {
         self.group.phase = Phase::Stable;
+        let generation = self.group.generation;
+        self.group.generation = next_generation(generation);
         self.persist();
+        self.group.generation = generation;
         self.start_rebalance();
     }
 
