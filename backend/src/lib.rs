@@ -22,4 +22,4 @@ pub mod updates;
 
 pub use envelope::envelope;
 pub use handle::{Handle, HandleConfig};
-pub use local::{LocalBroker, LocalBrokerOptions, SecurityProtocol, default_data_dir, fault_help};
+pub use local::{Durability, LocalBroker, LocalBrokerOptions, SecurityProtocol, default_data_dir, fault_help};

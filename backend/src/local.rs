@@ -8,7 +8,7 @@ use std::{
 use weir_broker::{Broker, BrokerConfig, Credential, DEFAULT_PORT, FaultSpec, Listener, Secret, StartError, TlsFiles};
 use weir_model::Problem;
 
-pub use weir_broker::{SecurityProtocol, fault_help};
+pub use weir_broker::{Durability, SecurityProtocol, fault_help};
 
 /// A running embedded broker. Dropping it stops it cleanly.
 pub struct LocalBroker {
@@ -35,6 +35,8 @@ pub struct LocalBrokerOptions {
     pub client_authorities: Option<PathBuf>,
     /// The first user and the password.
     pub admin: Option<(String, weir_model::Secret)>,
+    /// What an acknowledged record survives.
+    pub durability: Durability,
     /// Faults to begin with, as text ([`fault_help`]).
     pub faults: Vec<String>,
 }
@@ -51,6 +53,7 @@ impl LocalBrokerOptions {
             tls: None,
             client_authorities: None,
             admin: None,
+            durability: Durability::Os,
             faults: Vec::new(),
         }
     }
@@ -88,6 +91,7 @@ impl LocalBroker {
             BrokerConfig { listen: options.listen, fallback_to_any_port: options.is_any_port_good, ..BrokerConfig::new(&data_dir) };
         let advertised = options.advertised_host.map(|host| (host, 0));
         config.listeners = vec![Listener { advertised, ..Listener::new(options.security_protocol, options.listen) }];
+        config.durability = options.durability;
         config.security.tls = options.tls.map(|(certificate_chain, private_key)| TlsFiles {
             certificate_chain,
             private_key,

@@ -94,6 +94,23 @@ pub enum Durability {
     Sync,
 }
 
+impl std::str::FromStr for Durability {
+    type Err = UnknownDurability;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "os" => Ok(Self::Os),
+            "sync" => Ok(Self::Sync),
+            other => Err(UnknownDurability(other.to_owned())),
+        }
+    }
+}
+
+/// A text that names no [`Durability`].
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no durability: os keeps what it acknowledged when the broker dies, sync also when the power goes")]
+pub struct UnknownDurability(String);
+
 /// What bounds the broker's memory, files and waiting, whatever clients send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -33,6 +33,8 @@ mod node;
 mod producer_ids;
 mod security;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod sync;
 mod topics;
 mod view;
@@ -40,7 +42,7 @@ mod view;
 pub use api::{ServedApi, served_apis};
 pub use broker::{Broker, StartError};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{BrokerConfig, DEFAULT_PORT, Durability, Limits};
+pub use config::{BrokerConfig, DEFAULT_PORT, Durability, Limits, UnknownDurability};
 pub use coordinator::{GroupConfig, MigrationPolicy, TransactionConfig};
 pub use disk::{Disk, DiskFile, MemoryDisk, RealDisk, Volume};
 pub use faults::{

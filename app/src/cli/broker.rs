@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
-use weir_backend::{LocalBroker, LocalBrokerOptions, SecurityProtocol, fault_help};
+use weir_backend::{Durability, LocalBroker, LocalBrokerOptions, SecurityProtocol, fault_help};
 use weir_model::{Problem, Secret};
 
 use super::{
@@ -39,6 +39,9 @@ pub(super) struct Broker {
     /// The first user, to whom no ACL applies; the password is read from WEIR_ADMIN_PASSWORD
     #[arg(long, value_name = "NAME")]
     admin: Option<String>,
+    /// What acknowledged records survive: os, the end of this program; sync, power loss too, at the price of waiting for the disk
+    #[arg(long, value_name = "MODE", default_value = "os")]
+    durability: Durability,
     /// Make something go wrong on purpose; may be given several times
     #[arg(long, value_name = "FAULT")]
     fault: Vec<String>,
@@ -95,6 +98,7 @@ impl Broker {
             tls: self.tls_cert.zip(self.tls_key),
             client_authorities: self.tls_client_ca,
             admin,
+            durability: self.durability,
             faults: self.fault,
             ..LocalBrokerOptions::new(self.listen)
         })

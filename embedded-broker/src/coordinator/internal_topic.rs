@@ -62,15 +62,22 @@ impl InternalTopic {
         log.append(batch, Origin::Internal).map(drop)
     }
 
+    /// Has what was appended to a partition on the disk, where the broker promises that; see [`Partition::make_durable`].
+    pub(super) fn make_durable(&self, partition: i32) -> Result<(), String> {
+        self.partition(partition)?.make_durable().map_err(|error| error.to_string())
+    }
+
     /// Lets the producer's transaction reach into a partition; see [`Partition::verify_transaction`].
     pub(super) fn verify_transaction(&self, partition: i32, producer: ProducerEpoch) -> Result<(), String> {
         self.ready(partition)?.verify_transaction(producer, Begins::Anywhere);
         Ok(())
     }
 
-    /// Ends the producer's transaction in a partition.
+    /// Ends the producer's transaction in a partition, for good.
     pub(super) fn append_marker(&self, partition: i32, producer: ProducerEpoch, marker: Marker) -> Result<(), AppendError> {
-        self.partition(partition).map_err(|_| AppendError::Deleted)?.append_marker(producer, marker).map(drop)
+        let log = self.partition(partition).map_err(|_| AppendError::Deleted)?;
+        log.append_marker(producer, marker)?;
+        Ok(log.make_durable()?)
     }
 
     fn ready(&self, partition: i32) -> Result<&Partition, String> {

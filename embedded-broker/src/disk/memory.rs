@@ -63,11 +63,18 @@ impl MemoryDisk {
     /// What a power cut does: whatever was not synced is gone, files whose name was not included. Files replaced as a whole were synced by
     /// that.
     pub fn lose_unsynced(&self) {
+        self.lose_all_but(|_| 0);
+    }
+
+    /// A power cut that comes when some of it was on its way: `keep` says how many of a file's unsynced bytes are there.
+    pub fn lose_all_but(&self, mut keep: impl FnMut(usize) -> usize) {
         lock(&self.state).files.retain(|_, file| {
             let mut content = lock(file);
-            let synced = content.synced;
+            let kept = keep(content.bytes.len() - content.synced);
+            let synced = content.synced + kept;
             content.bytes.truncate(synced);
-            content.is_named
+            content.synced = content.bytes.len();
+            content.is_named || kept > 0
         });
     }
 
@@ -121,7 +128,9 @@ impl Disk for MemoryDisk {
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         let state = lock(&self.state);
-        let below = state.files.keys().filter_map(|path| path.strip_prefix(folder).ok()?.components().next());
+        // Paths are in order, those below a folder side by side.
+        let from_folder = state.files.range(folder.to_owned()..).map(|(path, _)| path);
+        let below = from_folder.map_while(|path| path.strip_prefix(folder).ok()?.components().next());
         let names: BTreeSet<String> = below.map(|name| name.as_os_str().to_string_lossy().into_owned()).collect();
         Ok(names.into_iter().collect())
     }
@@ -176,6 +185,11 @@ impl Disk for MemoryDisk {
         self.take_change()?;
         lock(&self.state).files.retain(|path, _| !path.starts_with(folder));
         Ok(())
+    }
+
+    fn sync_threads(&self) -> usize {
+        // One after the other, so that a fault strikes the same file each time.
+        1
     }
 
     fn volume(&self, _folder: &Path) -> io::Result<Volume> {

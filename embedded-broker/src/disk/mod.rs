@@ -34,6 +34,10 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Returns once the names in a folder are on stable storage.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// How many files are synced at the same time: a disk can do several, and waits for each.
+    fn sync_threads(&self) -> usize {
+        8
+    }
     /// Removes a file; one that is not there is no error.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes a folder with all in it; one that is not there is no error.

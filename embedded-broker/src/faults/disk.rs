@@ -91,6 +91,10 @@ impl Disk for FaultyDisk {
         self.disk.sync_folder(folder)
     }
 
+    fn sync_threads(&self) -> usize {
+        self.disk.sync_threads()
+    }
+
     fn volume(&self, folder: &Path) -> io::Result<Volume> {
         self.disk.volume(folder)
     }

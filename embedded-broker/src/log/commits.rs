@@ -15,9 +15,6 @@ use super::files::LogFile;
 use super::partition::Environment;
 use crate::sync::lock;
 
-/// Files synced at the same time: a disk can do several, and waits for each.
-const SYNC_THREADS: usize = 8;
-
 #[derive(Debug, Default)]
 pub(crate) struct Commits {
     /// Registrations so far, and how many of them are on disk. Read without the lock.
@@ -91,11 +88,12 @@ impl Commits {
                 self.fail(file);
             }
         };
-        if let [one] = files {
-            return sync(one);
+        let threads = environment.disk.sync_threads();
+        if files.len() == 1 || threads == 1 {
+            return files.iter().for_each(sync);
         }
         std::thread::scope(|scope| {
-            for share in files.chunks(files.len().div_ceil(SYNC_THREADS).max(1)) {
+            for share in files.chunks(files.len().div_ceil(threads).max(1)) {
                 scope.spawn(move || share.iter().for_each(sync));
             }
         });

@@ -95,6 +95,8 @@ pub(super) struct Active {
     pub(super) torn: bool,
     /// Its folder was, or is about to be, synced with its name in it.
     pub(super) is_named: bool,
+    /// It was, by [`Partition::make_durable`].
+    pub(super) is_name_synced: bool,
 }
 
 impl State {
@@ -122,6 +124,7 @@ impl Active {
             sealed: false,
             torn: false,
             is_named: false,
+            is_name_synced: false,
         }
     }
 

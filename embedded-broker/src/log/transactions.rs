@@ -6,6 +6,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
@@ -16,6 +17,7 @@ use super::partition::Partition;
 use super::producers::Begins;
 use super::read::ReadError;
 use super::records::{build_producer_batch, records};
+use crate::config::Durability;
 use crate::sync::lock;
 
 const MARKER_VERSION: i16 = 0;
@@ -64,6 +66,33 @@ impl Partition {
         let appended = self.append_checked(&batch, header, Some(marker), &self.config(), now_ms)?;
         self.wake();
         Ok(appended)
+    }
+
+    /// Has everything up to the log's end on the disk, if the broker promises that, before anything is written that relies on it: an answer
+    /// waits for all of its files together, which reach the disk in any order. Blocks.
+    pub(crate) fn make_durable(&self) -> io::Result<()> {
+        if self.environment.durability != Durability::Sync {
+            return Ok(());
+        }
+        let state = lock(&self.state);
+        let active = Arc::clone(&state.active.file);
+        let is_named = state.active.is_name_synced;
+        // Sealed segments were synced by that.
+        let mut files: Vec<_> = state.unsealed.iter().map(|(segment, _)| Arc::clone(&segment.file)).collect();
+        files.extend((state.active.size > 0).then(|| Arc::clone(&active)));
+        drop(state);
+        let sync_all = || files.iter().try_for_each(|file| self.environment.open(file)?.sync());
+        let synced = sync_all().and_then(|()| if is_named { Ok(()) } else { self.disk().sync_folder(&self.folder) });
+        if synced.is_err() {
+            // What the system could not write it may have dropped.
+            active.set_failed();
+            return synced;
+        }
+        let mut state = lock(&self.state);
+        if Arc::ptr_eq(&state.active.file, &active) {
+            state.active.is_name_synced = true;
+        }
+        Ok(())
     }
 
     /// What a read_committed reader of these offsets must skip. An error if the first of them has been deleted since it was read, for what

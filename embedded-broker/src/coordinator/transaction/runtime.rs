@@ -231,6 +231,12 @@ impl TransactionCoordinator {
     fn finish(&self, inner: &mut Inner, id: &TransactionalId) -> bool {
         let Some(transaction) = inner.state.get(id).filter(|transaction| transaction.phase.is_ending()).cloned() else { return true };
         let marker = Marker { is_commit: transaction.phase == Phase::PrepareCommit, coordinator_epoch: COORDINATOR_EPOCH };
+        // What is decided is on the disk before the first partition hears of it: files reach the disk in any order, and after a power cut a
+        // decision that is lost would be taken anew, perhaps the other way, for the rest of them.
+        if let Err(error) = self.log.make_durable(partition_for(id, self.log.partitions())) {
+            tracing::error!(transactional_id = &**id, %error, "the end of a transaction could not be synced; it is tried again");
+            return false;
+        }
         // A marker that is there is not written once more for the sake of one that can't be.
         let mut marked = inner.marked.remove(id).unwrap_or_default();
         for at in transaction.partitions.difference(&marked.clone()) {
@@ -252,13 +258,17 @@ impl TransactionCoordinator {
         true
     }
 
-    /// Ends the transaction in one partition. One that is gone, or where a newer producer has written, needs no end any more.
+    /// Ends the transaction in one partition, for good: what comes after it may forget how it ended. A partition that is gone, or where a
+    /// newer producer has written, needs no end any more.
     fn write_marker(&self, at: &TopicPartition, producer: ProducerEpoch, marker: Marker) -> Result<(), AppendError> {
         let written = if &*at.topic == OFFSETS_TOPIC {
             self.groups.end_transaction(at.partition, producer, marker)
         } else {
             let log = self.topics.get(&at.topic).and_then(|topic| topic.partition(at.partition));
-            log.map_or(Ok(()), |log| log.append_marker(producer, marker).map(drop))
+            log.map_or(Ok(()), |log| {
+                log.append_marker(producer, marker)?;
+                Ok(log.make_durable()?)
+            })
         };
         match written {
             Err(AppendError::Deleted) => Ok(()),
