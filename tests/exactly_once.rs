@@ -164,7 +164,9 @@ impl Program {
         let properties = [("group.id", GROUP), ("enable.auto.commit", "false"), ("socket.timeout.ms", "3000")];
         let consumer: BaseConsumer = client::config(&self.bootstrap, &properties).create()?;
         let mut all = TopicPartitionList::new();
-        (0..PARTITIONS).for_each(|partition| drop(all.add_partition(INPUT, partition)));
+        for partition in 0..PARTITIONS {
+            all.add_partition(INPUT, partition);
+        }
         let give_up = Instant::now() + 2 * DEADLINE;
         loop {
             if let Some(_ended) = self.child.try_wait()? {

@@ -1,3 +1,4 @@
+//! Fuzzes the decoder `compressed_records`; see `weir_broker::fuzzing`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

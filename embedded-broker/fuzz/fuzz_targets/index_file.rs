@@ -1,3 +1,4 @@
+//! Fuzzes the decoder `index_file`; see `weir_broker::fuzzing`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

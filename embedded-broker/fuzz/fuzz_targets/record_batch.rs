@@ -1,3 +1,4 @@
+//! Fuzzes the decoder `record_batch`; see `weir_broker::fuzzing`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

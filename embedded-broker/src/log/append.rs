@@ -190,7 +190,7 @@ impl Partition {
         let closed = Arc::new(ClosedSegment::from_active(old, next_offset));
         state.closed.push_back(Arc::clone(&closed));
         if !was_sealed {
-            state.unsealed.push((closed, Some(state.producers.clone())));
+            state.unsealed.push((closed, Some(Arc::new(state.producers.clone()))));
             self.unsealed.store(true, Relaxed);
             self.environment.housekeeping.notify_one();
         }

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::aborted::AbortedIndex;
 use super::batch::{BatchHeader, NO_TIMESTAMP};
+use super::cleaner::swap::UnfinishedSwap;
 use super::commits::Commits;
 use super::config::LogConfig;
 use super::files::{LogFile, OpenFiles};
@@ -50,6 +51,8 @@ pub(crate) struct Partition {
     pub(super) uncleanable: AtomicBool,
     /// Held by who takes segments away. Taken before the state's lock.
     pub(super) maintenance: Mutex<()>,
+    /// A compacted segment that is in use, but not yet under its name.
+    pub(super) unfinished_swap: Mutex<Option<UnfinishedSwap>>,
     waiters: Mutex<Vec<Weak<Waiter>>>,
 }
 
@@ -64,7 +67,7 @@ pub(super) struct State {
     pub(super) producers: Producers,
     pub(super) aborted: AbortedIndex,
     /// Closed segments that are not sealed yet, with the producers as they were at their end, where that is known.
-    pub(super) unsealed: Vec<(Arc<ClosedSegment>, Option<Producers>)>,
+    pub(super) unsealed: Vec<(Arc<ClosedSegment>, Option<Arc<Producers>>)>,
     /// Bytes appended since the log was opened. Never less.
     pub(super) appended_bytes: u64,
     /// Records appended since the log was last registered to be synced, and since when there are some.
@@ -190,6 +193,7 @@ impl Partition {
             unsealed: AtomicBool::new(false),
             uncleanable: AtomicBool::new(false),
             maintenance: Mutex::new(()),
+            unfinished_swap: Mutex::default(),
             waiters: Mutex::default(),
         }
     }

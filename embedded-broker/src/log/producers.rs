@@ -220,6 +220,24 @@ impl Producers {
         self.by_id.values_mut().for_each(|producer| producer.last_seen_ms = now_ms);
     }
 
+    /// What is known of what came before `offset`, so that all of it is known again once what follows is replayed on top. `aborted`: what
+    /// was aborted after it.
+    pub(super) fn as_of(&self, offset: i64, aborted: impl Iterator<Item = AbortedTransaction>) -> Self {
+        let mut before = Self { by_id: self.by_id.clone(), ..Self::default() };
+        for producer in before.by_id.values_mut() {
+            producer.batches.retain(|batch| batch.base_offset < offset);
+            producer.open_from = producer.open_from.filter(|open_from| *open_from < offset);
+        }
+        // Of those that were committed since nothing must be known: their records are seen as if they were of none.
+        for aborted in aborted.filter(|aborted| aborted.first_offset < offset && offset <= aborted.marker_offset) {
+            if let Some(producer) = before.by_id.get_mut(&aborted.producer_id) {
+                producer.open_from = Some(aborted.first_offset);
+            }
+        }
+        before.open = before.by_id.iter().filter_map(|(id, producer)| Some((producer.open_from?, *id))).collect();
+        before
+    }
+
     /// What DescribeProducers tells, by producer id.
     pub(super) fn view(&self) -> Vec<ProducerView> {
         let mut views: Vec<ProducerView> = self

@@ -84,22 +84,30 @@ impl Partition {
         if !self.unsealed.swap(false, std::sync::atomic::Ordering::Relaxed) {
             return Ok(());
         }
-        let mut state = lock(&self.state);
-        let unsealed: Vec<_> = std::mem::take(&mut state.unsealed)
-            .into_iter()
-            .map(|(segment, producers)| (state.aborted.marked_in(segment.base_offset..segment.next_offset), segment, producers))
-            .collect();
-        drop(state);
-        for (aborted, segment, producers) in unsealed {
-            if let Some(producers) = producers {
-                self.write_snapshot(segment.next_offset, &producers)?;
+        loop {
+            let Some((segment, producers)) = lock(&self.state).unsealed.first().cloned() else { return Ok(()) };
+            if let Err(error) = self.seal_one(&segment, producers.as_deref()) {
+                self.unsealed.store(true, std::sync::atomic::Ordering::Relaxed);
+                return Err(error);
             }
-            segment.seal(&self.environment, self.config().index_interval_bytes, &aborted)?;
+            lock(&self.state).unsealed.retain(|(other, _)| !Arc::ptr_eq(other, &segment));
         }
-        Ok(())
     }
 
-    fn write_snapshot(&self, offset: i64, producers: &Producers) -> io::Result<()> {
+    fn seal_one(&self, segment: &ClosedSegment, producers: Option<&Producers>) -> io::Result<()> {
+        let state = lock(&self.state);
+        if !state.closed.iter().any(|there| std::ptr::eq(Arc::as_ptr(there), segment)) {
+            return Ok(());
+        }
+        let aborted = state.aborted.marked_in(segment.base_offset..segment.next_offset);
+        drop(state);
+        if let Some(producers) = producers {
+            self.write_snapshot(segment.next_offset, producers)?;
+        }
+        segment.seal(&self.environment, self.config().index_interval_bytes, &aborted)
+    }
+
+    pub(super) fn write_snapshot(&self, offset: i64, producers: &Producers) -> io::Result<()> {
         self.disk().write_atomic(&snapshot_path(&self.folder, offset), &producers.encode())?;
         let names = self.disk().list(&self.folder)?;
         let bases = offsets_of(&names, LOG_SUFFIX);

@@ -24,15 +24,13 @@ impl Partition {
                 self.roll(&mut state);
             }
             let mut excess_bytes = excess_bytes(&state, &config);
-            while let Some(oldest) = state.closed.front() {
+            let goes = |oldest: &&Arc<ClosedSegment>| {
                 let is_excess = oldest.size <= excess_bytes;
-                if !is_excess && !is_expired(oldest.largest_timestamp_ms(), &config, now_ms) {
-                    break;
-                }
                 excess_bytes = excess_bytes.saturating_sub(oldest.size);
-                let new_start = oldest.next_offset.max(state.log_start_offset);
-                self.drop_oldest(&mut state, new_start)?;
-            }
+                is_excess || is_expired(oldest.largest_timestamp_ms(), &config, now_ms)
+            };
+            let count = state.closed.iter().take_while(goes).count();
+            self.drop_oldest(&mut state, count)?;
         }
         let closed: Vec<Arc<ClosedSegment>> = state.closed.iter().cloned().collect();
         drop(state);
@@ -51,21 +49,23 @@ impl Partition {
             self.write_log_start(before)?;
             state.log_start_offset = before;
         }
-        while state.closed.front().is_some_and(|oldest| oldest.next_offset <= state.log_start_offset) {
-            let new_start = state.log_start_offset;
-            self.drop_oldest(&mut state, new_start)?;
-        }
-        Ok(Some(state.log_start_offset))
+        let log_start_offset = state.log_start_offset;
+        let count = state.closed.iter().take_while(|oldest| oldest.next_offset <= log_start_offset).count();
+        self.drop_oldest(&mut state, count)?;
+        Ok(Some(log_start_offset))
     }
 
-    /// The file goes last: a crash before that leaves a segment below the log start offset, which the next pass deletes.
-    fn drop_oldest(&self, state: &mut State, new_start: i64) -> io::Result<()> {
+    /// The files go last: a crash before that leaves segments below the log start offset, which the next pass deletes.
+    fn drop_oldest(&self, state: &mut State, count: usize) -> io::Result<()> {
+        let Some(new_start) = state.closed.iter().take(count).last().map(|last| last.next_offset) else { return Ok(()) };
+        // What is known of producers from these segments alone must outlive them.
+        self.write_snapshot(new_start, &state.producers.as_of(new_start, state.aborted.iter()))?;
         if new_start > state.log_start_offset {
             self.write_log_start(new_start)?;
             state.log_start_offset = new_start;
         }
         state.aborted.forget_before(new_start);
-        if let Some(oldest) = state.closed.pop_front() {
+        for oldest in state.closed.drain(..count) {
             state.unsealed.retain(|(segment, _)| segment.base_offset != oldest.base_offset);
             oldest.remove(self.disk())?;
         }

@@ -92,7 +92,9 @@ impl ClosedSegment {
         if let Some(index) = &cached.index {
             return Ok(Arc::clone(index));
         }
-        let stored = environment.disk.read(&self.paths.index).ok().and_then(|bytes| SparseIndex::decode(&bytes));
+        // One of another size is of the segment whose name this one takes.
+        let footer = read_footer(environment.disk.as_ref(), &self.paths, self.size);
+        let stored = footer.and_then(|_| SparseIndex::decode(&environment.disk.read(&self.paths.index).ok()?));
         let index = match stored {
             Some((index, _)) => index,
             None => rebuild_index(environment.open(&self.file)?.as_ref(), self.size, interval_bytes)?,

@@ -22,6 +22,7 @@ impl Table {
         let value = (!random.one_in(5)).then(|| format!("v{}", self.puts));
         let batch = build_batch(1_000_000_000, [(Some(key.as_bytes()), value.as_deref().map(str::as_bytes))]);
         let is_acknowledged = world.append(TABLE, 0, &batch).is_some();
+        world.tell(|| format!("table: {key} = {value:?}, acknowledged: {is_acknowledged}"));
         let possible = self.keys.entry(key).or_insert_with(|| vec![None]);
         if is_acknowledged {
             possible.clear();

@@ -114,13 +114,14 @@ impl World {
 
     /// One of the things that are done on the side, in every log. What fails is tried again another time.
     pub(super) fn keep_house(&self, random: &mut Random) {
-        let work = match random.below(3) {
-            0 => Partition::seal_closed,
-            1 => Partition::retain,
-            _ => Partition::clean,
+        let (name, work): (_, fn(&Partition) -> std::io::Result<()>) = match random.below(3) {
+            0 => ("seal", Partition::seal_closed),
+            1 => ("retain", Partition::retain),
+            _ => ("clean", Partition::clean),
         };
         for log in self.all_logs() {
-            let _refused = work(&log);
+            let done = work(&log);
+            self.tell(|| format!("{name} {log:?}: {done:?}"));
         }
     }
 

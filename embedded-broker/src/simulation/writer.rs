@@ -31,7 +31,9 @@ impl Writer {
             self.written += 1 + random.below(3) as i32;
             (first, self.batch(first..self.written))
         });
-        match world.append(PLAIN, self.partition(), &batch) {
+        let offset = world.append(PLAIN, self.partition(), &batch);
+        world.tell(|| format!("writer {}: {first}..{} at {offset:?}", self.number, self.written));
+        match offset {
             Some(offset) => self.acknowledged.push((offset, first..self.written)),
             None => self.in_flight = Some((first, batch)),
         }
@@ -42,6 +44,7 @@ impl Writer {
         let log = world.log(PLAIN, self.partition());
         let offsets = log.offsets();
         let before = offsets.log_start_offset + random.below((offsets.high_watermark - offsets.log_start_offset) as u64 / 2 + 1) as i64;
+        world.tell(|| format!("writer {} deletes what is before {before}", self.number));
         if log.delete_records(before).is_ok() {
             assert_eq!(log.offsets().log_start_offset, before);
         }

@@ -86,6 +86,7 @@ impl Partition {
 
     fn clean_now(&self, config: &LogConfig) -> io::Result<Option<Cleaned>> {
         let now_ms = self.environment.clock.now_ms();
+        self.finish_swap()?;
         self.roll_for_compaction(config, now_ms);
         let cleanable = self.cleanable(config, now_ms);
         let checkpoint = self.disk().read(&self.folder.join(CHECKPOINT_FILE)).ok();

@@ -8,6 +8,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::super::files::LogFile;
 use super::super::index::SparseIndex;
@@ -36,6 +37,15 @@ impl Files {
     }
 }
 
+/// A swap between its second step and its last.
+#[derive(Debug)]
+pub(in super::super) struct UnfinishedSwap {
+    old: Vec<Arc<ClosedSegment>>,
+    cleaned: Arc<ClosedSegment>,
+    file: Arc<LogFile>,
+    log: PathBuf,
+}
+
 impl Partition {
     /// Steps 2 to 4. Nothing happens if a segment of the group is no longer there: its records were deleted meanwhile.
     pub(super) fn swap_in(
@@ -53,7 +63,7 @@ impl Partition {
         }
         self.disk().rename(&files.cleaned, &files.swap)?;
         let file = LogFile::new(files.swap.clone());
-        let (base_offset, next_offset) = (first.base_offset, last.next_offset);
+        let base_offset = first.base_offset;
         let cleaned = ClosedSegment::cleaned(first, last, size, index, Arc::clone(&file));
         let cleaned = Arc::new(cleaned);
         let mut state = lock(&self.state);
@@ -62,16 +72,34 @@ impl Partition {
             state.closed.insert(at, Arc::clone(&cleaned));
         }
         state.aborted.retain(|aborted| !removed_markers.contains(&aborted.marker_offset));
-        let aborted = state.aborted.marked_in(base_offset..next_offset);
+        // Its index is made from what is in memory, as for any closed segment, once it has its name.
+        state.unsealed.retain(|(segment, _)| !group.iter().any(|old| Arc::ptr_eq(old, segment)));
         drop(state);
         // A reader that still holds an old segment finds it closed, and asks again.
         group.iter().for_each(|old| old.file.close_removed());
-        for old in &group[1..] {
+        *lock(&self.unfinished_swap) = Some(UnfinishedSwap { old: group.to_vec(), cleaned, file, log: files.last.log.clone() });
+        self.finish_swap()
+    }
+
+    /// The rest of a swap, again after it has failed: nothing else may be swapped in before, or the next start would finish the older one
+    /// over the newer.
+    pub(super) fn finish_swap(&self) -> io::Result<()> {
+        let mut unfinished = lock(&self.unfinished_swap);
+        let Some(UnfinishedSwap { old, cleaned, file, log }) = unfinished.as_ref() else { return Ok(()) };
+        for old in &old[1..] {
             old.remove(self.disk())?;
         }
-        self.disk().remove_file(&first.paths.index)?;
-        file.rename(self.disk(), files.last.log.clone())?;
-        cleaned.seal(&self.environment, self.config().index_interval_bytes, &aborted)
+        self.disk().remove_file(&cleaned.paths.index)?;
+        file.rename(self.disk(), log.clone())?;
+        let mut state = lock(&self.state);
+        if state.closed.iter().any(|segment| Arc::ptr_eq(segment, cleaned)) {
+            state.unsealed.push((Arc::clone(cleaned), None));
+        }
+        drop(state);
+        self.unsealed.store(true, Relaxed);
+        *unfinished = None;
+        drop(unfinished);
+        self.seal_closed()
     }
 
     fn holds(&self, group: &[Arc<ClosedSegment>]) -> bool {
