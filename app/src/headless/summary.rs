@@ -1,6 +1,6 @@
 //! What the screens show, in text: a page for terminals, a line for logs.
 
-use weir_model::{Check, CheckVerdict, ConnectionState, Dashboard, PipelineStatus, Store, Widget, WidgetBody};
+use weir_model::{Check, CheckVerdict, ConnectionState, Dashboard, Gauge, PipelineStatus, Store, Widget, WidgetBody};
 
 use crate::cli::{numbers, output::safe, status_line, time::format_elapsed};
 
@@ -91,7 +91,25 @@ fn figure(widget: &Widget) -> Option<String> {
             Some(stages.join(" → "))
         }
         WidgetBody::Intervals { conclusion, .. } => Some(conclusion.to_string()),
-        WidgetBody::TimeSeries { .. } | WidgetBody::Table { .. } => None,
+        WidgetBody::Gauges { gauges } => {
+            let gauge = |gauge: &Gauge| {
+                let value = gauge.value.map_or_else(|| "-".to_owned(), |value| numbers::decimal(value, usize::from(gauge.decimals)));
+                format!("{} {value} {}", gauge.label, gauge.unit)
+            };
+            Some(gauges.iter().map(gauge).collect::<Vec<_>>().join(", "))
+        }
+        WidgetBody::Incidents { incidents } => {
+            let open: Vec<&str> = incidents.iter().filter(|incident| incident.to.is_none()).map(|incident| &*incident.title).collect();
+            Some(if open.is_empty() { "none".to_owned() } else { open.join(", ") })
+        }
+        WidgetBody::Feed { entries } => entries.first().map(|newest| newest.text.to_string()),
+        WidgetBody::TimeSeries { .. }
+        | WidgetBody::Table { .. }
+        | WidgetBody::Heat { .. }
+        | WidgetBody::Lanes { .. }
+        | WidgetBody::Sankey { .. }
+        | WidgetBody::Graph { .. }
+        | WidgetBody::Map { .. } => None,
     }
 }
 

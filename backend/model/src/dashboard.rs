@@ -109,6 +109,68 @@ pub enum WidgetBody {
         /// What the comparison says, in one sentence.
         conclusion: Arc<str>,
     },
+    /// Values by row and column, as colours: many of the same thing at one glance.
+    Heat {
+        /// The unit of the values.
+        unit: Arc<str>,
+        /// Digits after the point.
+        decimals: u8,
+        /// Above the columns; none for cells without names of their own.
+        columns: Vec<Arc<str>>,
+        /// The rows.
+        rows: Vec<HeatRow>,
+        /// Values from `scale.0` on take on colour, from `scale.1` on they have all of it.
+        scale: (f64, f64),
+        /// What much of it means.
+        severity: Severity,
+    },
+    /// Spans of time in lanes: sessions, windows, incidents.
+    Lanes {
+        /// From top to bottom.
+        lanes: Vec<Lane>,
+        /// Where stream time stands.
+        cursor: Option<TimestampMs>,
+    },
+    /// Figures between bounds, each with the band it should be in.
+    Gauges {
+        /// From top to bottom.
+        gauges: Vec<Gauge>,
+    },
+    /// What flows from where to where, as ribbons.
+    Sankey {
+        /// The unit of what flows.
+        unit: Arc<str>,
+        /// The places.
+        nodes: Vec<FlowNode>,
+        /// What flows between them.
+        edges: Vec<FlowEdge>,
+    },
+    /// What is connected with what, as boxes and arrows, such as a topology with its rates.
+    Graph {
+        /// The unit of what goes along the arrows.
+        unit: Arc<str>,
+        /// The boxes.
+        nodes: Vec<FlowNode>,
+        /// The arrows.
+        edges: Vec<FlowEdge>,
+    },
+    /// Places on a map of the world.
+    Map {
+        /// The unit of the values.
+        unit: Arc<str>,
+        /// The places.
+        points: Vec<MapPoint>,
+    },
+    /// What went wrong, worst and newest first.
+    Incidents {
+        /// The incidents.
+        incidents: Vec<Incident>,
+    },
+    /// What happened, newest first.
+    Feed {
+        /// The entries.
+        entries: Vec<FeedEntry>,
+    },
     /// Rows and columns.
     Table {
         /// The columns.
@@ -158,6 +220,139 @@ pub struct Variant {
     pub low: f64,
     /// The upper bound of its interval.
     pub high: f64,
+}
+
+/// How something stands, or how much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Severity {
+    /// Nothing special.
+    #[default]
+    Neutral,
+    /// As it should be.
+    Ok,
+    /// Worth knowing.
+    Info,
+    /// Needs a look.
+    Warning,
+    /// Broken.
+    Critical,
+}
+
+/// One row of a grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatRow {
+    /// Its name.
+    pub label: Arc<str>,
+    /// Its cells; `None` where nothing is known.
+    pub values: Vec<Option<f64>>,
+}
+
+/// One lane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lane {
+    /// Its name.
+    pub label: Arc<str>,
+    /// What happened in it.
+    pub spans: Vec<LaneSpan>,
+}
+
+/// One span of time in a lane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaneSpan {
+    /// From here.
+    pub from: TimestampMs,
+    /// Up to here.
+    pub to: TimestampMs,
+    /// What it is.
+    pub label: Arc<str>,
+    /// How it stands.
+    pub severity: Severity,
+}
+
+/// A figure between its bounds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gauge {
+    /// What is measured.
+    pub label: Arc<str>,
+    /// The figure; `None` while unknown.
+    pub value: Option<f64>,
+    /// Its unit.
+    pub unit: Arc<str>,
+    /// Digits after the point.
+    pub decimals: u8,
+    /// The ends of the scale.
+    pub bounds: (f64, f64),
+    /// Where all is well.
+    pub good: (f64, f64),
+}
+
+/// A place that something flows through.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowNode {
+    /// Its name.
+    pub label: Arc<str>,
+    /// One more thing to know; may be empty.
+    pub note: Arc<str>,
+    /// How it stands.
+    pub severity: Severity,
+}
+
+/// What flows between two nodes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FlowEdge {
+    /// Out of this node, by its place in the list.
+    pub from: usize,
+    /// Into this one.
+    pub to: usize,
+    /// How much.
+    pub value: f64,
+}
+
+/// A place on a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapPoint {
+    /// Its name.
+    pub label: Arc<str>,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+    /// How much of it there is: the area of its circle.
+    pub value: f64,
+    /// How it stands.
+    pub severity: Severity,
+}
+
+/// Something that went wrong, or did and is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    /// What it is, in a few words.
+    pub title: Arc<str>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The same in a word, such as `critical`, `resolved`.
+    pub state: Arc<str>,
+    /// Since when.
+    pub from: TimestampMs,
+    /// Until when; `None` while it goes on.
+    pub to: Option<TimestampMs>,
+    /// Names and values.
+    pub facts: Vec<(Arc<str>, Arc<str>)>,
+    /// What is done about it; may be empty.
+    pub note: Arc<str>,
+    /// What lies behind it.
+    pub source: Source,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedEntry {
+    /// When.
+    pub at: TimestampMs,
+    /// How it matters.
+    pub severity: Severity,
+    /// What it was, in a sentence.
+    pub text: Arc<str>,
 }
 
 /// One column of a table.

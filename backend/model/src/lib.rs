@@ -19,7 +19,10 @@ mod update;
 
 pub use cluster::{Broker, ClusterSnapshot, ConfigEntry, ConfigSource, Partition, Rates, Topic};
 pub use connection::{Cluster, ClusterProperty, ConnectionState, Secret};
-pub use dashboard::{Cell, Column, Dashboard, FunnelStage, Line, Source, Span, TopRow, Variant, Widget, WidgetBody};
+pub use dashboard::{
+    Cell, Column, Dashboard, FeedEntry, FlowEdge, FlowNode, FunnelStage, Gauge, HeatRow, Incident, Lane, LaneSpan, Line, MapPoint,
+    Severity, Source, Span, TopRow, Variant, Widget, WidgetBody,
+};
 pub use groups::{Group, GroupKind, GroupPartition, GroupState, GroupsSnapshot, LagVerdict, Member, Verdict};
 pub use ids::{BrokerId, FaultId, GroupId, MemberId, Offset, PartitionId, PipelineId, QueryId, TimestampMs, TopicName, TopicPartition};
 pub use loadable::{Loadable, Stamped};

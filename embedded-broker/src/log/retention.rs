@@ -57,7 +57,9 @@ impl Partition {
 
     /// The files go last: a crash before that leaves segments below the log start offset, which the next pass deletes.
     fn drop_oldest(&self, state: &mut State, count: usize) -> io::Result<()> {
-        let Some(new_start) = state.closed.iter().take(count).last().map(|last| last.next_offset) else { return Ok(()) };
+        let Some(new_start) = count.checked_sub(1).and_then(|last| state.closed.get(last)).map(|last| last.next_offset) else {
+            return Ok(());
+        };
         // What is known of producers from these segments alone must outlive them.
         self.write_snapshot(new_start, &state.producers.as_of(new_start, state.aborted.iter()))?;
         if new_start > state.log_start_offset {

@@ -1,5 +1,6 @@
 //! A pipeline's dashboard: whatever widgets the pipeline sends, under controls for rate, pause and faults. Knows no pipeline by name.
 
+mod bodies;
 mod controls;
 mod widget;
 

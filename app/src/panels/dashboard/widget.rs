@@ -10,7 +10,7 @@ use weir_ui_kit::{
     widgets::{StatTile, icon_button, section, subdued},
 };
 
-use super::open_source;
+use super::{bodies, open_source};
 use crate::panels::{PanelContext, grid::cell_card};
 
 /// The height of a chart over time.
@@ -73,6 +73,16 @@ impl Charts {
                     plot::funnel(ui, &stages);
                 }
                 WidgetBody::Intervals { unit, variants, conclusion } => intervals(ui, unit, variants, conclusion),
+                WidgetBody::Heat { unit, decimals, columns, rows, scale, severity } => {
+                    bodies::heat(ui, (unit, *decimals), columns, rows, *scale, *severity);
+                }
+                WidgetBody::Lanes { lanes, cursor } => bodies::lanes(ui, lanes, *cursor),
+                WidgetBody::Gauges { gauges } => bodies::gauges(ui, gauges),
+                WidgetBody::Sankey { unit, nodes, edges } => bodies::sankey(ui, unit, nodes, edges, CHART_HEIGHT),
+                WidgetBody::Graph { unit, nodes, edges } => bodies::graph(ui, unit, nodes, edges),
+                WidgetBody::Map { unit, points } => bodies::map(ui, unit, points),
+                WidgetBody::Incidents { incidents } => bodies::incidents(ui, incidents, cx),
+                WidgetBody::Feed { entries } => bodies::feed(ui, entries),
                 WidgetBody::Table { columns, rows } => table(ui, &widget.id, columns, rows),
             }
         })
@@ -93,14 +103,14 @@ fn heading(ui: &mut Ui, widget: &Widget, cx: &mut PanelContext<'_>) {
     });
 }
 
-fn source(source: &Source) -> String {
+pub(super) fn source(source: &Source) -> String {
     match source {
         Source::Topic(topic) => format!("topic {topic}"),
         Source::Group(group) => format!("group {group}"),
     }
 }
 
-fn nothing_yet(ui: &mut Ui) {
+pub(super) fn nothing_yet(ui: &mut Ui) {
     subdued(ui, "Nothing yet.");
 }
 

@@ -3,9 +3,9 @@
 use egui::{ScrollArea, Ui};
 use weir_ui_kit::{
     format, icons,
-    plot::{self, BarRow, IntervalRow, TimeLine},
+    plot::{self, BarRow, FlowEdge, FlowNode, Gauge, Heat, HeatRow, IntervalRow, Lane, LaneSpan, Lanes, MapPoint, TimeLine},
     table::{Table, TableCell, TableColumn},
-    widgets::{self, Failure, StatTile, Tone},
+    widgets::{self, Failure, FeedEntry, Incident, StatTile, Tone},
 };
 
 /// What the widgets of a page keep.
@@ -33,7 +33,8 @@ impl Default for Page {
 pub(crate) type Draw = fn(&mut Ui, &mut Page);
 
 /// All pages: whatever is added to the kit is added here.
-pub(crate) const PAGES: [(&str, Draw); 4] = [("controls", controls), ("charts", charts), ("table", table), ("states", states)];
+pub(crate) const PAGES: [(&str, Draw); 5] =
+    [("controls", controls), ("charts", charts), ("operations", operations), ("table", table), ("states", states)];
 
 /// Rows of the sample table: more than `f32` has pixels for.
 pub(crate) const ROWS: usize = 1_000_000;
@@ -159,6 +160,104 @@ fn charts(ui: &mut Ui, _page: &mut Page) {
         });
         widgets::card(ui, "No data yet", |ui| plot::time_series(ui, "empty", &[], "records/s", 90.0));
     });
+}
+
+const NOON_MS: i64 = 1_795_392_000_000;
+
+fn operations(ui: &mut Ui, _page: &mut Page) {
+    page(ui, "Operations", |ui| {
+        ui.columns(2, |columns| {
+            if let [left, right] = columns {
+                widgets::card(left, "Failed starts by CDN and region", grid);
+                widgets::card(left, "Sessions of a user", swim_lanes);
+                widgets::card(left, "Field", gauges);
+                widgets::card(right, "Incidents", incidents);
+                widgets::card(right, "Map", world);
+                widgets::card(right, "Feed", |ui| {
+                    let entries = [
+                        (Tone::Danger, "CDN-B fails 21 % of starts in eu"),
+                        (Tone::Warning, "Card 4711 used in Lisbon and Oslo within 9 minutes"),
+                        (Tone::Ok, "Valve 12 closed: soil moisture is back at 34 %"),
+                        (Tone::Neutral, "Window 12:00 closed with 12,001 events"),
+                    ];
+                    let entries = (0..).zip(entries).map(|(at, (tone, text))| FeedEntry { at_ms: NOON_MS - at * 4_000, tone, text });
+                    widgets::feed(ui, entries);
+                });
+            }
+        });
+        widgets::card(ui, "From where to where", flows);
+    });
+}
+
+fn grid(ui: &mut Ui) {
+    let values = [
+        [Some(0.4), Some(0.6), Some(0.3), Some(0.5)],
+        [Some(0.5), Some(21.3), Some(0.9), None],
+        [Some(0.2), Some(0.7), Some(3.1), Some(0.4)],
+    ];
+    let rows = ["CDN-A", "CDN-B", "CDN-C"];
+    let rows: Vec<HeatRow<'_>> = rows.iter().zip(&values).map(|(label, values)| HeatRow { label, values }).collect();
+    let columns = ["us", "eu", "asia", "africa"];
+    plot::heat(ui, &Heat { columns: &columns, rows: &rows, unit: "%", decimals: 1, low: 0.0, high: 10.0, tone: Tone::Danger });
+}
+
+fn swim_lanes(ui: &mut Ui) {
+    let span = |from: i64, to: i64, label, tone| LaneSpan { from_ms: NOON_MS + from * 1_000, to_ms: NOON_MS + to * 1_000, label, tone };
+    let first = [span(0, 300, "12 events", Tone::Ok), span(700, 1_000, "4 events, open", Tone::Info)];
+    let second = [span(100, 520, "31 events", Tone::Ok), span(530, 545, "late", Tone::Warning)];
+    let lanes = [Lane { label: "u-0017", spans: &first }, Lane { label: "u-0230", spans: &second }];
+    plot::lanes(ui, &Lanes { lanes: &lanes, cursor_ms: Some(NOON_MS + 960_000) });
+}
+
+fn gauges(ui: &mut Ui) {
+    let gauge = Gauge { label: "Soil moisture", value: Some(34.2), unit: "%", decimals: 1, min: 0.0, max: 100.0, good: (30.0, 45.0) };
+    plot::gauge(ui, &gauge);
+    plot::gauge(ui, &Gauge { label: "Vibration", value: Some(7.9), unit: "mm/s", max: 10.0, good: (0.0, 4.5), ..gauge });
+    plot::gauge(ui, &Gauge { label: "Battery", value: None, unit: "V", max: 5.0, good: (3.2, 4.2), ..gauge });
+}
+
+fn incidents(ui: &mut Ui) {
+    let facts = [("viewers", "4,120"), ("confidence", "0.97"), ("failed starts", "21.3 %")];
+    let title = "CDN-B × ISP-3 in eu";
+    let open = Incident {
+        title,
+        tone: Tone::Danger,
+        state: "critical",
+        when: "since 12:03:20",
+        facts: &facts,
+        note: "Players are moved to CDN-A",
+    };
+    widgets::incident(ui, &open);
+    widgets::incident(ui, &Incident { tone: Tone::Ok, state: "resolved", when: "11:40:00 – 11:44:10, 4.2 min", note: "", ..open });
+}
+
+fn world(ui: &mut Ui) {
+    let point = |label, latitude, longitude, value, tone| MapPoint { label, latitude, longitude, value, tone };
+    let points = [
+        point("New York", 40.7, -74.0, 900.0, Tone::Ok),
+        point("London", 51.5, -0.1, 1_400.0, Tone::Danger),
+        point("Frankfurt", 50.1, 8.7, 700.0, Tone::Warning),
+        point("Singapore", 1.4, 103.8, 400.0, Tone::Ok),
+        point("Cape Town", -33.9, 18.4, 80.0, Tone::Ok),
+        point("Sydney", -33.9, 151.2, 200.0, Tone::Ok),
+    ];
+    plot::map(ui, &points, "viewers", 300.0);
+}
+
+fn flows(ui: &mut Ui) {
+    let node = |label, note, tone| FlowNode { label, note, tone };
+    let nodes = [
+        node("user_activity", "6 partitions", Tone::Ok),
+        node("sessions", "12,001 open", Tone::Ok),
+        node("funnel", "", Tone::Neutral),
+        node("page_stats", "lag 4,000", Tone::Warning),
+        node("offers", "", Tone::Ok),
+    ];
+    let edge = |from, to, value| FlowEdge { from, to, value };
+    let edges = [edge(0, 1, 5_000.0), edge(0, 2, 2_100.0), edge(0, 3, 3_300.0), edge(1, 4, 900.0), edge(2, 4, 120.0)];
+    plot::sankey(ui, &nodes, &edges, "events", 220.0);
+    ui.add_space(12.0);
+    plot::graph(ui, &nodes, &edges, "/s");
 }
 
 fn table(ui: &mut Ui, page: &mut Page) {

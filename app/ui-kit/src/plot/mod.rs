@@ -1,4 +1,11 @@
-//! Charts: lines over time, top lists, funnels, intervals. Axes have units; colours are the theme's.
+//! Charts: lines over time, top lists, funnels, intervals here; the others in a file each. Axes have units; colours are the theme's.
+
+mod flow;
+mod gauge;
+mod heat;
+mod lanes;
+mod layers;
+mod map;
 
 use egui::{Align2, Color32, CornerRadius, FontId, Rect, Response, Sense, Shape, Stroke, TextStyle, Ui, Vec2b, pos2, vec2};
 use egui_plot::{AxisHints, GridMark, HoverPosition, Line, Plot, PlotPoints};
@@ -8,6 +15,12 @@ use crate::{
     theme::{self, size},
     tokens::tokens,
 };
+
+pub use flow::{FlowEdge, FlowNode, graph, sankey};
+pub use gauge::{Gauge, gauge};
+pub use heat::{Heat, HeatRow, heat};
+pub use lanes::{Lane, LaneSpan, Lanes, lanes};
+pub use map::{MapPoint, map};
 
 /// One line over time: epoch milliseconds and values, oldest first.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,164 @@
+//! The widgets that the kit draws from plain data: each is handed over in the kit's terms.
+
+use egui::{CursorIcon, ScrollArea, Sense, Ui};
+use weir_model::{FeedEntry, FlowEdge, FlowNode, Gauge, HeatRow, Incident, Lane, MapPoint, Severity, TimestampMs};
+use weir_ui_kit::{
+    format, plot,
+    widgets::{self, Tone},
+};
+
+use super::{
+    open_source,
+    widget::{nothing_yet, source},
+};
+use crate::panels::PanelContext;
+
+const MAP_HEIGHT_MAX: f32 = 360.0;
+const FEED_HEIGHT: f32 = 240.0;
+
+pub(super) fn tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::Neutral => Tone::Neutral,
+        Severity::Ok => Tone::Ok,
+        Severity::Info => Tone::Info,
+        Severity::Warning => Tone::Warning,
+        Severity::Critical => Tone::Danger,
+    }
+}
+
+pub(super) fn heat(
+    ui: &mut Ui,
+    (unit, decimals): (&str, u8),
+    columns: &[std::sync::Arc<str>],
+    rows: &[HeatRow],
+    (low, high): (f64, f64),
+    severity: Severity,
+) {
+    if rows.iter().all(|row| row.values.is_empty()) {
+        return nothing_yet(ui);
+    }
+    let columns: Vec<&str> = columns.iter().map(|name| &**name).collect();
+    let rows: Vec<plot::HeatRow<'_>> = rows.iter().map(|row| plot::HeatRow { label: &row.label, values: &row.values }).collect();
+    plot::heat(ui, &plot::Heat { columns: &columns, rows: &rows, unit, decimals: decimals.into(), low, high, tone: tone(severity) });
+}
+
+pub(super) fn lanes(ui: &mut Ui, lanes: &[Lane], cursor: Option<TimestampMs>) {
+    let spans: Vec<Vec<plot::LaneSpan<'_>>> = lanes
+        .iter()
+        .map(|lane| {
+            let span = |span: &'_ weir_model::LaneSpan| (span.from.0, span.to.0, tone(span.severity));
+            lane.spans
+                .iter()
+                .map(|each| {
+                    let (from_ms, to_ms, tone) = span(each);
+                    plot::LaneSpan { from_ms, to_ms, label: &each.label, tone }
+                })
+                .collect()
+        })
+        .collect();
+    let lanes: Vec<plot::Lane<'_>> = lanes.iter().zip(&spans).map(|(lane, spans)| plot::Lane { label: &lane.label, spans }).collect();
+    plot::lanes(ui, &plot::Lanes { lanes: &lanes, cursor_ms: cursor.map(|cursor| cursor.0) });
+}
+
+pub(super) fn gauges(ui: &mut Ui, gauges: &[Gauge]) {
+    if gauges.is_empty() {
+        return nothing_yet(ui);
+    }
+    for gauge in gauges {
+        plot::gauge(
+            ui,
+            &plot::Gauge {
+                label: &gauge.label,
+                value: gauge.value,
+                unit: &gauge.unit,
+                decimals: gauge.decimals.into(),
+                min: gauge.bounds.0,
+                max: gauge.bounds.1,
+                good: gauge.good,
+            },
+        );
+    }
+}
+
+pub(super) fn sankey(ui: &mut Ui, unit: &str, nodes: &[FlowNode], edges: &[FlowEdge], height: f32) {
+    if edges.iter().all(|edge| edge.value <= 0.0) {
+        return nothing_yet(ui);
+    }
+    let (nodes, edges) = flow(nodes, edges);
+    plot::sankey(ui, &nodes, &edges, unit, height);
+}
+
+pub(super) fn graph(ui: &mut Ui, unit: &str, nodes: &[FlowNode], edges: &[FlowEdge]) {
+    if nodes.is_empty() {
+        return nothing_yet(ui);
+    }
+    let (nodes, edges) = flow(nodes, edges);
+    plot::graph(ui, &nodes, &edges, unit);
+}
+
+fn flow<'a>(nodes: &'a [FlowNode], edges: &[FlowEdge]) -> (Vec<plot::FlowNode<'a>>, Vec<plot::FlowEdge>) {
+    let node = |node: &'a FlowNode| plot::FlowNode { label: &node.label, note: &node.note, tone: tone(node.severity) };
+    let edge = |edge: &FlowEdge| plot::FlowEdge { from: edge.from, to: edge.to, value: edge.value };
+    (nodes.iter().map(node).collect(), edges.iter().map(edge).collect())
+}
+
+pub(super) fn map(ui: &mut Ui, unit: &str, points: &[MapPoint]) {
+    let point = |point: &'_ MapPoint| (point.latitude, point.longitude, point.value, tone(point.severity));
+    let points: Vec<plot::MapPoint<'_>> = points
+        .iter()
+        .map(|each| {
+            let (latitude, longitude, value, tone) = point(each);
+            plot::MapPoint { label: &each.label, latitude, longitude, value, tone }
+        })
+        .collect();
+    plot::map(ui, &points, unit, MAP_HEIGHT_MAX);
+}
+
+pub(super) fn incidents(ui: &mut Ui, incidents: &[Incident], cx: &mut PanelContext<'_>) {
+    if incidents.is_empty() {
+        widgets::icon_text(ui, weir_ui_kit::icons::CHECK_CIRCLE, "Nothing is wrong.", Tone::Ok);
+        return;
+    }
+    ui.spacing_mut().item_spacing.y = 8.0;
+    for incident in incidents {
+        let time = |at: TimestampMs| format::time_utc(at.0).chars().take(8).collect::<String>();
+        let when = match incident.to {
+            None => format!("since {}", time(incident.from)),
+            Some(to) => format!("{} – {}, {}", time(incident.from), time(to), format::duration_ms(to.0 - incident.from.0)),
+        };
+        let facts: Vec<(&str, &str)> = incident.facts.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let shown = widgets::incident(
+            ui,
+            &widgets::Incident {
+                title: &incident.title,
+                tone: tone(incident.severity),
+                state: &incident.state,
+                when: &when,
+                facts: &facts,
+                note: &incident.note,
+            },
+        );
+        let pressed = shown.interact(Sense::click()).on_hover_cursor(CursorIcon::PointingHand);
+        let name = format!("{}, {}. Open {}", incident.title, incident.state, source(&incident.source));
+        pressed.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Link, true, &name));
+        if pressed.clicked() {
+            cx.push(open_source(&incident.source));
+        }
+    }
+}
+
+pub(super) fn feed(ui: &mut Ui, entries: &[FeedEntry]) {
+    if entries.is_empty() {
+        return nothing_yet(ui);
+    }
+    ScrollArea::vertical().id_salt("feed").max_height(FEED_HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
+        let entry = |entry: &'_ FeedEntry| (entry.at.0, tone(entry.severity));
+        widgets::feed(
+            ui,
+            entries.iter().map(|each| {
+                let (at_ms, tone) = entry(each);
+                widgets::FeedEntry { at_ms, tone, text: &each.text }
+            }),
+        );
+    });
+}

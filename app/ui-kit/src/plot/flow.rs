@@ -1,0 +1,207 @@
+//! What flows from where to where: as ribbons as wide as what flows (Sankey), or as boxes and arrows with rates.
+
+use egui::{Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, Shape, Stroke, Ui, epaint::CubicBezierShape, pos2, vec2};
+
+use super::{label, layers::layers};
+use crate::{
+    format,
+    theme::{self, size},
+    tokens::tokens,
+    widgets::Tone,
+};
+
+/// A place that something flows through.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowNode<'a> {
+    /// Its name.
+    pub label: &'a str,
+    /// One more thing to know; may be empty.
+    pub note: &'a str,
+    /// How it stands.
+    pub tone: Tone,
+}
+
+/// What flows between two nodes, by their places in the list.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowEdge {
+    /// Out of this node.
+    pub from: usize,
+    /// Into this one.
+    pub to: usize,
+    /// How much.
+    pub value: f64,
+}
+
+const NODE_WIDTH: f32 = 10.0;
+const NODE_GAP: f32 = 14.0;
+const RIBBON_STEPS: u16 = 24;
+
+/// Ribbons from left to right. Edges that lead back are left out.
+pub fn sankey(ui: &mut Ui, nodes: &[FlowNode<'_>], edges: &[FlowEdge], unit: &str, height: f32) {
+    let tokens = tokens(ui);
+    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+    let layer = layers(nodes.len(), edges.iter().map(|edge| (edge.from, edge.to)));
+    let is_drawn = |edge: &&FlowEdge| edge.value > 0.0 && layer.get(edge.from) < layer.get(edge.to);
+    let flows: Vec<&FlowEdge> = edges.iter().filter(is_drawn).collect();
+    let total = |at: usize| {
+        let sum = |of: fn(&FlowEdge) -> usize| flows.iter().filter(|edge| of(edge) == at).map(|edge| edge.value).sum::<f64>();
+        sum(|edge| edge.from).max(sum(|edge| edge.to))
+    };
+    let places = columns(area, &layer, nodes.len(), &total);
+    let per_value = places.scale;
+    // How much of each side is taken already.
+    let mut taken = vec![(0.0_f32, 0.0_f32); nodes.len()];
+    let mut told = None;
+    for edge in &flows {
+        let (Some(from), Some(to)) = (places.rects.get(edge.from), places.rects.get(edge.to)) else { continue };
+        let width = edge.value as f32 * per_value;
+        let start = pos2(from.right(), from.top() + taken[edge.from].1);
+        let end = pos2(to.left(), to.top() + taken[edge.to].0);
+        taken[edge.from].1 += width;
+        taken[edge.to].0 += width;
+        let is_hovered = response.hover_pos().is_some_and(|at| is_on_ribbon(start, end, width, at));
+        let color = tokens.series.color(edge.from).gamma_multiply(if is_hovered { 0.55 } else { 0.28 });
+        ui.painter().add(Shape::mesh(ribbon(start, end, width, color)));
+        if is_hovered {
+            let name = |at: usize| nodes.get(at).map_or("", |node| node.label);
+            told = Some(format!("{} → {}: {} {unit}", name(edge.from), name(edge.to), format::integer(edge.value.round() as i64)));
+        }
+    }
+    for (at, (node, rect)) in nodes.iter().zip(&places.rects).enumerate() {
+        ui.painter().rect_filled(*rect, 2.0, tokens.series.color(at));
+        let text = format!("{}  {}", node.label, format::si(total(at)));
+        let is_last = layer.get(at) == layer.iter().max();
+        let place = if is_last {
+            Rect::from_min_max(pos2(area.left(), rect.top()), pos2(rect.left() - 6.0, rect.bottom().max(rect.top() + 16.0)))
+        } else {
+            Rect::from_min_max(pos2(rect.right() + 6.0, rect.top()), pos2(area.right(), rect.bottom().max(rect.top() + 16.0)))
+        };
+        let anchor = if is_last { Align2::RIGHT_CENTER } else { Align2::LEFT_CENTER };
+        label(ui, place, &text, FontId::proportional(size::SMALL), tokens.text.strong, anchor);
+    }
+    if let Some(told) = told {
+        response.on_hover_text(told);
+    }
+}
+
+struct Columns {
+    rects: Vec<Rect>,
+    /// Height of one unit.
+    scale: f32,
+}
+
+fn columns(area: Rect, layer: &[usize], nodes: usize, total: &impl Fn(usize) -> f64) -> Columns {
+    let last = layer.iter().max().copied().unwrap_or(0);
+    let members = |column: usize| (0..nodes).filter(move |at| layer.get(*at) == Some(&column));
+    let scale_of = |column: usize| {
+        let gaps = members(column).count().saturating_sub(1) as f32 * NODE_GAP;
+        let sum: f64 = members(column).map(total).sum();
+        if sum > 0.0 { (area.height() - gaps).max(1.0) / sum as f32 } else { f32::INFINITY }
+    };
+    let scale = (0..=last).map(scale_of).fold(f32::INFINITY, f32::min);
+    let scale = if scale.is_finite() { scale } else { 0.0 };
+    let mut rects = vec![Rect::NOTHING; nodes];
+    for column in 0..=last {
+        let x = area.left() + (area.width() - NODE_WIDTH) * column as f32 / last.max(1) as f32;
+        let gaps = members(column).count().saturating_sub(1) as f32 * NODE_GAP;
+        let used = members(column).map(|at| (total(at) as f32 * scale).max(2.0)).sum::<f32>() + gaps;
+        let mut y = area.top() + ((area.height() - used) / 2.0).max(0.0);
+        for at in members(column) {
+            let height = (total(at) as f32 * scale).max(2.0);
+            rects[at] = Rect::from_min_size(pos2(x, y), vec2(NODE_WIDTH, height));
+            y += height + NODE_GAP;
+        }
+    }
+    Columns { rects, scale }
+}
+
+/// The upper edge of a ribbon, at a share of its way.
+fn along(start: Pos2, end: Pos2, share: f32) -> Pos2 {
+    let eased = share * share * (3.0 - 2.0 * share);
+    pos2(start.x + (end.x - start.x) * share, start.y + (end.y - start.y) * eased)
+}
+
+fn is_on_ribbon(start: Pos2, end: Pos2, width: f32, at: Pos2) -> bool {
+    let share = (at.x - start.x) / (end.x - start.x).max(1.0);
+    let top = along(start, end, share.clamp(0.0, 1.0)).y;
+    (0.0..=1.0).contains(&share) && (top..=top + width).contains(&at.y)
+}
+
+fn ribbon(start: Pos2, end: Pos2, width: f32, color: Color32) -> Mesh {
+    let mut mesh = Mesh::default();
+    for step in 0..=RIBBON_STEPS {
+        let top = along(start, end, f32::from(step) / f32::from(RIBBON_STEPS));
+        mesh.colored_vertex(top, color);
+        mesh.colored_vertex(top + vec2(0.0, width), color);
+        if step > 0 {
+            let at = u32::from(step) * 2;
+            mesh.add_triangle(at - 2, at - 1, at);
+            mesh.add_triangle(at - 1, at + 1, at);
+        }
+    }
+    mesh
+}
+
+const BOX_HEIGHT: f32 = 40.0;
+const BOX_WIDTH_MAX: f32 = 190.0;
+const BOX_GAP: f32 = 12.0;
+
+/// Boxes and arrows from left to right, each arrow with how much goes along it.
+pub fn graph(ui: &mut Ui, nodes: &[FlowNode<'_>], edges: &[FlowEdge], unit: &str) {
+    let tokens = tokens(ui);
+    let layer = layers(nodes.len(), edges.iter().map(|edge| (edge.from, edge.to)));
+    let last = layer.iter().max().copied().unwrap_or(0);
+    let in_column = |column: usize| layer.iter().filter(|at| **at == column).count();
+    let rows = (0..=last).map(in_column).max().unwrap_or(0).max(1);
+    let height = rows as f32 * (BOX_HEIGHT + BOX_GAP);
+    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+    let width = (area.width() / (last + 1) as f32 * 0.72).min(BOX_WIDTH_MAX);
+    let step = (area.width() - width) / last.max(1) as f32;
+    let mut next_row = vec![0_usize; last + 1];
+    let boxes: Vec<Rect> = layer
+        .iter()
+        .map(|column| {
+            let free = (rows - in_column(*column)) as f32 * (BOX_HEIGHT + BOX_GAP) / 2.0;
+            let y = area.top() + free + next_row[*column] as f32 * (BOX_HEIGHT + BOX_GAP) + BOX_GAP / 2.0;
+            next_row[*column] += 1;
+            Rect::from_min_size(pos2(area.left() + *column as f32 * step, y), vec2(width, BOX_HEIGHT))
+        })
+        .collect();
+    for edge in edges {
+        let (Some(from), Some(to)) = (boxes.get(edge.from), boxes.get(edge.to)) else { continue };
+        arrow(ui, from, to, if edge.value > 0.0 { tokens.accent.main } else { tokens.line.border });
+        let (start, end) = (from.right_center(), to.left_center());
+        let rate = format!("{} {unit}", format::si(edge.value));
+        let galley = ui.painter().layout_no_wrap(rate, FontId::proportional(size::SMALL), tokens.text.subdued);
+        let place = Rect::from_center_size(start + (end - start) * 0.5, galley.size() + vec2(6.0, 2.0));
+        ui.painter().rect_filled(place, 2.0, tokens.background.card);
+        ui.painter().galley(place.min + vec2(3.0, 1.0), galley, tokens.text.subdued);
+    }
+    let mut told = None;
+    for (node, rect) in nodes.iter().zip(&boxes) {
+        ui.painter().rect_filled(*rect, 5.0, tokens.background.raised);
+        ui.painter().rect_stroke(*rect, 5.0, Stroke::new(1.0, tokens.line.border), egui::StrokeKind::Inside);
+        let stripe = Rect::from_min_size(rect.min, vec2(3.0, rect.height()));
+        ui.painter().rect_filled(stripe, 1.0, node.tone.color(&tokens));
+        let inner = rect.shrink2(vec2(10.0, 4.0));
+        let (anchor, name_area) = if node.note.is_empty() { (Align2::LEFT_CENTER, inner) } else { (Align2::LEFT_TOP, inner) };
+        label(ui, name_area, node.label, theme::medium(size::SMALL + 0.5), tokens.text.strong, anchor);
+        label(ui, inner, node.note, FontId::proportional(size::SMALL), tokens.text.subdued, Align2::LEFT_BOTTOM);
+        if response.hover_pos().is_some_and(|at| rect.contains(at)) {
+            told = Some(format!("{}\n{}", node.label, node.note));
+        }
+    }
+    if let Some(told) = told {
+        response.on_hover_text(told);
+    }
+}
+
+fn arrow(ui: &Ui, from: &Rect, to: &Rect, color: Color32) {
+    let (start, end) = (from.right_center(), to.left_center());
+    let bend = vec2(((end.x - start.x).abs() * 0.5).max(16.0), 0.0);
+    let curve = [start, start + bend, end - bend, end];
+    let stroke = Stroke::new(1.5, color.gamma_multiply(0.7));
+    ui.painter().add(CubicBezierShape::from_points_stroke(curve, false, Color32::TRANSPARENT, stroke));
+    let head = vec![end, end + vec2(-6.0, -3.5), end + vec2(-6.0, 3.5)];
+    ui.painter().add(Shape::convex_polygon(head, color, Stroke::NONE));
+}

@@ -1,0 +1,128 @@
+//! A grid of coloured cells: many of the same thing at one glance, such as error rates by region and network, or a fleet.
+
+use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
+
+use super::label;
+use crate::{
+    format,
+    theme::{self, size},
+    tokens::{Tokens, tokens},
+    widgets::Tone,
+};
+
+/// The grid.
+#[derive(Debug, Clone, Copy)]
+pub struct Heat<'a> {
+    /// What stands above the columns; none for cells that need no name of their own.
+    pub columns: &'a [&'a str],
+    /// The rows.
+    pub rows: &'a [HeatRow<'a>],
+    /// The unit of the values.
+    pub unit: &'a str,
+    /// Digits after the point.
+    pub decimals: usize,
+    /// Values up to here have no colour.
+    pub low: f64,
+    /// Values from here on have all of it.
+    pub high: f64,
+    /// What much of it means.
+    pub tone: Tone,
+}
+
+/// One row of a grid.
+#[derive(Debug, Clone, Copy)]
+pub struct HeatRow<'a> {
+    /// What stands to its left.
+    pub label: &'a str,
+    /// Its cells; `None` where nothing is known.
+    pub values: &'a [Option<f64>],
+}
+
+const CELL_HEIGHT: f32 = 24.0;
+const GAP: f32 = 2.0;
+/// A cell at least this wide shows its value.
+const VALUE_WIDTH: f32 = 34.0;
+const LABEL_WIDTH_MAX: f32 = 120.0;
+
+/// Draws a grid as wide as there is room, and below it what the colours mean.
+pub fn heat(ui: &mut Ui, heat: &Heat<'_>) {
+    let tokens = tokens(ui);
+    let count = heat.rows.iter().map(|row| row.values.len()).max().unwrap_or(0).max(heat.columns.len());
+    if count == 0 {
+        return;
+    }
+    let label_width = (ui.available_width() * 0.28).min(LABEL_WIDTH_MAX);
+    let cell_width = ((ui.available_width() - label_width) / count as f32 - GAP).max(3.0);
+    ui.spacing_mut().item_spacing.y = GAP;
+    let column = |rect: Rect, at: usize| {
+        let left = rect.left() + label_width + at as f32 * (cell_width + GAP);
+        Rect::from_min_size(pos2(left, rect.top()), vec2(cell_width, rect.height()))
+    };
+    if !heat.columns.is_empty() {
+        let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
+        for (at, name) in heat.columns.iter().enumerate() {
+            label(ui, column(rect, at), name, FontId::proportional(size::SMALL), tokens.text.subdued, Align2::CENTER_CENTER);
+        }
+    }
+    for row in heat.rows {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), CELL_HEIGHT), Sense::hover());
+        let name = Rect::from_min_size(rect.min, vec2(label_width - 8.0, rect.height()));
+        label(ui, name, row.label, FontId::proportional(size::BODY), tokens.text.normal, Align2::LEFT_CENTER);
+        for (at, value) in row.values.iter().enumerate() {
+            let cell = column(rect, at);
+            ui.painter().rect_filled(cell, 3.0, shade(&tokens, heat, *value));
+            if cell_width >= VALUE_WIDTH {
+                let text = value.map_or_else(|| "–".to_owned(), |value| format::decimal(value, heat.decimals));
+                let color = if value.is_some() { tokens.text.strong } else { tokens.text.subdued };
+                label(ui, cell, &text, theme::mono(size::SMALL), color, Align2::CENTER_CENTER);
+            }
+        }
+        let hovered = response.hover_pos().and_then(|at| (0..row.values.len()).find(|index| column(rect, *index).contains(at)));
+        if let Some(at) = hovered {
+            response.on_hover_text(told(heat, row, at));
+        }
+    }
+    key(ui, heat);
+}
+
+fn told(heat: &Heat<'_>, row: &HeatRow<'_>, at: usize) -> String {
+    let column = heat.columns.get(at).map_or_else(|| format!("{}", at + 1), |name| (*name).to_owned());
+    match row.values.get(at).copied().flatten() {
+        Some(value) => format!("{} × {column}: {} {}", row.label, format::decimal(value, heat.decimals), heat.unit),
+        None => format!("{} × {column}: nothing yet", row.label),
+    }
+}
+
+fn shade(tokens: &Tokens, heat: &Heat<'_>, value: Option<f64>) -> Color32 {
+    let Some(value) = value else { return tokens.background.raised };
+    let span = heat.high - heat.low;
+    let share = if span > 0.0 { ((value - heat.low) / span).clamp(0.0, 1.0) as f32 } else { 0.0 };
+    blend(tokens.background.raised, full(tokens, heat.tone), share * 0.75)
+}
+
+fn full(tokens: &Tokens, tone: Tone) -> Color32 {
+    if tone == Tone::Neutral { tokens.accent.main } else { tone.color(tokens) }
+}
+
+fn blend(from: Color32, to: Color32, share: f32) -> Color32 {
+    let mix = |from: u8, to: u8| (f32::from(from) + (f32::from(to) - f32::from(from)) * share).round() as u8;
+    Color32::from_rgb(mix(from.r(), to.r()), mix(from.g(), to.g()), mix(from.b(), to.b()))
+}
+
+/// The scale, from little to much.
+fn key(ui: &mut Ui, heat: &Heat<'_>) {
+    const STEPS: u16 = 12;
+    let tokens = tokens(ui);
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::hover());
+    let font = FontId::proportional(size::SMALL);
+    let high = format!("{} {}", format::decimal(heat.high, heat.decimals), heat.unit);
+    let taken = label(ui, rect, &high, font.clone(), tokens.text.subdued, Align2::RIGHT_CENTER);
+    let bar = Rect::from_min_size(pos2(taken.left() - 8.0 - 84.0, rect.center().y - 4.0), vec2(84.0, 8.0));
+    for step in 0..STEPS {
+        let share = f32::from(step) / f32::from(STEPS - 1);
+        let at = Rect::from_min_size(pos2(bar.left() + f32::from(step) * 7.0, bar.top()), vec2(7.0, bar.height()));
+        ui.painter().rect_filled(at, 0.0, blend(tokens.background.raised, full(&tokens, heat.tone), share * 0.75));
+    }
+    let low = Rect::from_min_max(rect.min, pos2(bar.left() - 8.0, rect.bottom()));
+    label(ui, low, &format::decimal(heat.low, heat.decimals), font, tokens.text.subdued, Align2::RIGHT_CENTER);
+}

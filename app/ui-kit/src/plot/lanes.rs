@@ -1,0 +1,120 @@
+//! Spans of time in lanes: sessions of a user, windows of a store, incidents, with a cursor for the stream's time.
+
+use egui::{Align2, FontId, Rect, Sense, Stroke, Ui, pos2, vec2};
+
+use super::{clock, label};
+use crate::{
+    format,
+    theme::size,
+    tokens::tokens,
+    widgets::{Tone, subdued},
+};
+
+/// All of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Lanes<'a> {
+    /// From top to bottom.
+    pub lanes: &'a [Lane<'a>],
+    /// Where stream time stands, as epoch milliseconds.
+    pub cursor_ms: Option<i64>,
+}
+
+/// One lane.
+#[derive(Debug, Clone, Copy)]
+pub struct Lane<'a> {
+    /// Its name.
+    pub label: &'a str,
+    /// What happened in it, in no order.
+    pub spans: &'a [LaneSpan<'a>],
+}
+
+/// One span of time, as epoch milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneSpan<'a> {
+    /// From here.
+    pub from_ms: i64,
+    /// Up to here.
+    pub to_ms: i64,
+    /// What it is.
+    pub label: &'a str,
+    /// How it stands.
+    pub tone: Tone,
+}
+
+const LANE_HEIGHT: f32 = 26.0;
+const LABEL_WIDTH_MAX: f32 = 130.0;
+const TICKS: i64 = 4;
+
+/// Draws the lanes over the time they cover, as wide as there is room.
+pub fn lanes(ui: &mut Ui, shown: &Lanes<'_>) {
+    let tokens = tokens(ui);
+    let spans = || shown.lanes.iter().flat_map(|lane| lane.spans);
+    let Some(from_ms) = spans().map(|span| span.from_ms).min() else {
+        subdued(ui, "Nothing yet.");
+        return;
+    };
+    let to_ms = spans().map(|span| span.to_ms).chain(shown.cursor_ms).max().unwrap_or(from_ms).max(from_ms + 1);
+    let label_width = (ui.available_width() * 0.25).min(LABEL_WIDTH_MAX);
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let top = ui.cursor().top();
+    let mut area = Rect::NOTHING;
+    for lane in shown.lanes {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), LANE_HEIGHT), Sense::hover());
+        area = rect.with_min_x(rect.left() + label_width);
+        let x = |at_ms: i64| area.left() + area.width() * ((at_ms - from_ms) as f64 / (to_ms - from_ms) as f64) as f32;
+        label(
+            ui,
+            rect.with_max_x(area.left() - 8.0),
+            lane.label,
+            FontId::proportional(size::BODY),
+            tokens.text.normal,
+            Align2::LEFT_CENTER,
+        );
+        ui.painter().line_segment([area.left_bottom(), area.right_bottom()], Stroke::new(1.0, tokens.line.grid));
+        let mut hovered = None;
+        for span in lane.spans {
+            let bar = Rect::from_min_max(pos2(x(span.from_ms), rect.top() + 4.0), pos2(x(span.to_ms), rect.bottom() - 4.0));
+            let bar = bar.with_max_x(bar.right().max(bar.left() + 3.0));
+            ui.painter().rect_filled(bar, 3.0, span.tone.soft(&tokens));
+            ui.painter().rect_stroke(bar, 3.0, Stroke::new(1.0, span.tone.color(&tokens)), egui::StrokeKind::Inside);
+            if bar.width() > 40.0 {
+                let inner = bar.shrink2(vec2(6.0, 0.0));
+                label(ui, inner, span.label, FontId::proportional(size::SMALL), tokens.text.normal, Align2::LEFT_CENTER);
+            }
+            if response.hover_pos().is_some_and(|at| bar.expand(1.0).contains(at)) {
+                hovered = Some(span);
+            }
+        }
+        if let Some(span) = hovered {
+            let length = format::duration_ms(span.to_ms - span.from_ms);
+            response.on_hover_text(format!("{}\n{} – {}, {length}", span.label, clock(span.from_ms), clock(span.to_ms)));
+        }
+    }
+    axis(ui, from_ms, to_ms, label_width);
+    if let Some(cursor_ms) = shown.cursor_ms {
+        let x = area.left() + area.width() * ((cursor_ms - from_ms) as f64 / (to_ms - from_ms) as f64).clamp(0.0, 1.0) as f32;
+        ui.painter().line_segment([pos2(x, top), pos2(x, area.bottom())], Stroke::new(1.5, tokens.accent.main));
+    }
+}
+
+fn axis(ui: &mut Ui, from_ms: i64, to_ms: i64, label_width: f32) {
+    let tokens = tokens(ui);
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::hover());
+    let area = rect.with_min_x(rect.left() + label_width);
+    for tick in 0..=TICKS {
+        let share = tick as f32 / TICKS as f32;
+        let (anchor, x) = match tick {
+            0 => (Align2::LEFT_CENTER, area.left()),
+            TICKS => (Align2::RIGHT_CENTER, area.right()),
+            _ => (Align2::CENTER_CENTER, area.left() + area.width() * share),
+        };
+        let place = Rect::from_center_size(pos2(x, area.center().y), vec2(area.width() / TICKS as f32, area.height()));
+        let place = match tick {
+            0 => place.translate(vec2(place.width() / 2.0, 0.0)),
+            TICKS => place.translate(vec2(-place.width() / 2.0, 0.0)),
+            _ => place,
+        };
+        let at_ms = from_ms + (to_ms - from_ms) * tick / TICKS;
+        label(ui, place, &clock(at_ms), FontId::proportional(size::SMALL), tokens.text.subdued, anchor);
+    }
+}

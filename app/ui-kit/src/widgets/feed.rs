@@ -1,0 +1,45 @@
+//! What happened, newest first: a time, how it matters, a sentence.
+
+use egui::{Label, RichText, Ui, vec2};
+
+use super::Tone;
+use crate::{
+    format, icons,
+    theme::{self, size},
+    tokens::tokens,
+};
+
+/// One thing that happened.
+#[derive(Debug, Clone, Copy)]
+pub struct FeedEntry<'a> {
+    /// When, as epoch milliseconds.
+    pub at_ms: i64,
+    /// How it matters.
+    pub tone: Tone,
+    /// What it was.
+    pub text: &'a str,
+}
+
+/// Draws the entries in the order they have.
+pub fn feed<'a>(ui: &mut Ui, entries: impl Iterator<Item = FeedEntry<'a>>) {
+    let tokens = tokens(ui);
+    ui.spacing_mut().item_spacing = vec2(8.0, 4.0);
+    for entry in entries {
+        ui.horizontal(|ui| {
+            let time: String = format::time_utc(entry.at_ms).chars().take(8).collect();
+            ui.label(RichText::new(time).font(theme::mono(size::SMALL)).color(tokens.text.subdued));
+            ui.label(RichText::new(sign(entry.tone)).font(theme::icon(14.0)).color(entry.tone.color(&tokens)));
+            ui.add(Label::new(RichText::new(entry.text).color(tokens.text.normal)).truncate());
+        });
+    }
+}
+
+fn sign(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Neutral => icons::CARET_RIGHT,
+        Tone::Ok => icons::CHECK_CIRCLE,
+        Tone::Warning => icons::WARNING,
+        Tone::Danger => icons::WARNING_CIRCLE,
+        Tone::Info => icons::INFO,
+    }
+}
