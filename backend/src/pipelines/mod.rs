@@ -4,6 +4,7 @@
 //! only in topics, so that each works alone.
 
 pub mod clickstream;
+pub mod fraud;
 mod planned;
 mod running;
 

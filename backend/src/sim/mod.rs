@@ -3,6 +3,7 @@
 //! Nothing here sleeps, reads a clock or sends anything; whoever drives a generator decides when an event leaves.
 
 pub mod clickstream;
+pub mod fraud;
 mod random;
 mod schedule;
 

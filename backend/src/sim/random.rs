@@ -43,6 +43,22 @@ impl Random {
         -mean * (1.0 - self.unit()).ln()
     }
 
+    /// A normally distributed number (Box and Muller 1958).
+    pub fn normal(&mut self, mean: f64, deviation: f64) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        mean + deviation * radius * (std::f64::consts::TAU * self.unit()).cos()
+    }
+
+    /// How often something with this mean happens (Knuth's product of uniforms: for small means).
+    pub fn poisson(&mut self, mean: f64) -> u32 {
+        let (limit, mut product, mut count) = ((-mean).exp(), self.unit(), 0);
+        while product > limit {
+            product *= self.unit();
+            count += 1;
+        }
+        count
+    }
+
     /// An index drawn by weight; the last one when all weights are zero.
     pub fn weighted(&mut self, weights: &[f64]) -> usize {
         let mut left = self.unit() * weights.iter().sum::<f64>();
@@ -113,6 +129,20 @@ mod tests {
         // The harmonic number of 100 is 5.187: the first gets 19.3 %, the tenth a tenth of that.
         assert!((18_500..20_000).contains(&counts[0]), "{}", counts[0]);
         assert!((1_700..2_200).contains(&counts[9]), "{}", counts[9]);
+    }
+
+    #[test]
+    fn normal_and_poisson_have_their_moments() {
+        let mut random = Random::new(5);
+        let mut moments = |draw: &mut dyn FnMut(&mut Random) -> f64| {
+            let all: Vec<_> = (0..50_000).map(|_| draw(&mut random)).collect();
+            let mean = all.iter().sum::<f64>() / all.len() as f64;
+            (mean, all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / all.len() as f64)
+        };
+        let (mean, variance) = moments(&mut |random| random.normal(10.0, 3.0));
+        assert!((mean - 10.0).abs() < 0.1 && (variance - 9.0).abs() < 0.3, "{mean} {variance}");
+        let (mean, variance) = moments(&mut |random| f64::from(random.poisson(2.5)));
+        assert!((mean - 2.5).abs() < 0.05 && (variance - 2.5).abs() < 0.1, "{mean} {variance}");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! Nothing here shares code with the stream core it judges; each checker has a test that shows it failing.
 
 pub mod clickstream;
+pub mod fraud;
 mod interval;
+pub mod ranking;
 mod sequence;
 
 pub use interval::{Interval, Z_95, Z_999, difference, wilson};

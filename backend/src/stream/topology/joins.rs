@@ -71,6 +71,22 @@ impl<K: Key, V: Value> Stream<K, V> {
         next
     }
 
+    /// Each record with all rows of a global table: for small tables that every record meets whole, such as rules.
+    pub fn join_whole<L: Key, W: Value, R: Clone + 'static>(
+        &self,
+        table: &GlobalTable<L, W>,
+        join: impl Fn(&Record<K, V>, &Store<L, W>) -> R + 'static,
+    ) -> Stream<K, R> {
+        let (next, out) = self.next("join_whole");
+        self.builder.graph.borrow_mut().use_store(&table.store, out.node);
+        let rows = Rc::clone(&table.state);
+        self.emit.attach(move |context, record| {
+            let value = join(record, &rows.borrow());
+            out.send(context, &record.with_value(value));
+        });
+        next
+    }
+
     /// Pairs of records of both streams with the same key, in time of each other.
     ///
     /// A record waits for its partner until stream time has passed the newest time that may have, and the grace; a partner that comes

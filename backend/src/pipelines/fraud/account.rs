@@ -1,0 +1,234 @@
+//! What an account's past says of a payment: velocity, spending, travel, devices.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    features::{Feature, Features},
+    ids::AccountId,
+    records::{Enriched, Transaction},
+    settings::{DAY_MS, HOUR_MS},
+};
+use crate::stream::{Forward, Processor, Record, Store, StoreHandle};
+
+/// How far back spending is looked at.
+const SPENDING_HOURS: i64 = 30 * 24;
+/// Payments of the last day kept one by one; with more, the oldest count no more.
+const RECENT_MAX: usize = 256;
+/// Devices remembered per account; the oldest is forgotten.
+const DEVICES_MAX: usize = 8;
+/// A payment counts no more than so many times the usual when the usual is learnt, so that fraud does not become usual.
+const CLIP: f64 = 2.5;
+/// The usual follows the last so many payments.
+const USUAL_PAYMENTS: u32 = 100;
+/// Unusual payments remembered.
+const UNUSUAL_MAX: usize = 16;
+/// How long an unusual payment is remembered: as long as the handbook's leaks last.
+const UNUSUAL_MS: i64 = 14 * DAY_MS;
+/// Card testing: at most this, then at least that, within a minute (the example of Flink's documentation, in minor units).
+const SMALL_MINOR: i64 = 100;
+const LARGE_MINOR: i64 = 30_000;
+const TEST_MS: i64 = 60_000;
+/// Closer terminals may be one shop.
+const TRAVEL_KM_MIN: f64 = 100.0;
+/// The mean radius of the earth (IUGG).
+const EARTH_KM: f64 = 6_371.0;
+
+/// What is remembered of an account. Bounded: a month of hours, a day of payments, few devices.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct Account {
+    /// Hour since the epoch, payments in it, their sum; oldest first.
+    hours: Vec<(i64, u32, i64)>,
+    /// Time and amount of the last day's payments; oldest first.
+    recent: Vec<(i64, i64)>,
+    /// The newest payment with a place: time, latitude, longitude.
+    place: Option<(i64, f64, f64)>,
+    /// The newest very small payment.
+    small_ms: Option<i64>,
+    devices: Vec<String>,
+    /// The mean of clipped amounts.
+    usual_minor: f64,
+    known: u32,
+    /// When amounts were far above the usual.
+    unusual: Vec<i64>,
+}
+
+impl Account {
+    /// Takes a payment in, and says what the past makes of it.
+    pub fn observe(&mut self, payment: &Transaction) -> Features {
+        let mut features = Features::default();
+        self.time_of_day(payment, &mut features);
+        self.amount(payment, &mut features);
+        self.spending(payment, &mut features);
+        self.velocity(payment, &mut features);
+        self.travel(payment, &mut features);
+        self.device(payment, &mut features);
+        features
+    }
+
+    fn time_of_day(&self, payment: &Transaction, features: &mut Features) {
+        let day = payment.ts.div_euclid(DAY_MS);
+        // 1970-01-01 was a Thursday, so days 2 and 3 of each seven are the weekend.
+        let is_weekend = matches!(day.rem_euclid(7), 2 | 3);
+        let is_night = payment.ts.rem_euclid(DAY_MS) / HOUR_MS <= 6;
+        features.set(Feature::Weekend, f64::from(u8::from(is_weekend)));
+        features.set(Feature::Night, f64::from(u8::from(is_night)));
+    }
+
+    fn amount(&mut self, payment: &Transaction, features: &mut Features) {
+        let amount = payment.amount_minor as f64;
+        let ratio = if self.known == 0 || self.usual_minor < 1.0 { 1.0 } else { amount / self.usual_minor };
+        self.unusual.retain(|at_ms| *at_ms > payment.ts - UNUSUAL_MS);
+        features.set(Feature::Amount, amount / 100.0);
+        features.set(Feature::AmountRatio, ratio);
+        features.set(Feature::Known, f64::from(self.known));
+        features.set(Feature::Unusual14d, self.unusual.len() as f64);
+        if ratio > CLIP && self.known >= 3 {
+            keep_newest(&mut self.unusual, payment.ts, UNUSUAL_MAX);
+        }
+        self.known = (self.known + 1).min(USUAL_PAYMENTS);
+        let clipped = if self.known > 3 { amount.min(CLIP * self.usual_minor) } else { amount };
+        self.usual_minor += (clipped - self.usual_minor) / f64::from(self.known);
+    }
+
+    fn spending(&mut self, payment: &Transaction, features: &mut Features) {
+        let hour = payment.ts.div_euclid(HOUR_MS);
+        match self.hours.binary_search_by_key(&hour, |(hour, ..)| *hour) {
+            Ok(at) => {
+                self.hours[at].1 += 1;
+                self.hours[at].2 += payment.amount_minor;
+            }
+            Err(at) => self.hours.insert(at, (hour, 1, payment.amount_minor)),
+        }
+        let newest = self.hours.last().map_or(hour, |(hour, ..)| *hour);
+        self.hours.retain(|(hour, ..)| *hour > newest - SPENDING_HOURS);
+        for (days, count, mean) in [
+            (1, Feature::AccountCount1d, Feature::AccountMean1d),
+            (7, Feature::AccountCount7d, Feature::AccountMean7d),
+            (30, Feature::AccountCount30d, Feature::AccountMean30d),
+        ] {
+            let within = self.hours.iter().filter(|(of, ..)| (hour - days * 24 + 1..=hour).contains(of));
+            let (payments, sum) = within.fold((0, 0), |(payments, sum), (_, count, minor)| (payments + count, sum + minor));
+            features.set(count, f64::from(payments));
+            features.set(mean, sum as f64 / 100.0 / f64::from(payments.max(1)));
+        }
+    }
+
+    fn velocity(&mut self, payment: &Transaction, features: &mut Features) {
+        let at = self.recent.partition_point(|(ts, _)| *ts <= payment.ts);
+        self.recent.insert(at, (payment.ts, payment.amount_minor));
+        let newest = self.recent.last().map_or(payment.ts, |(ts, _)| *ts);
+        self.recent.retain(|(ts, _)| *ts > newest - DAY_MS);
+        let excess = self.recent.len().saturating_sub(RECENT_MAX);
+        self.recent.drain(..excess);
+        let within = |ms: i64| self.recent.iter().filter(move |(ts, _)| *ts > payment.ts - ms && *ts <= payment.ts);
+        features.set(Feature::Count1m, within(60_000).count() as f64);
+        features.set(Feature::Count10m, within(600_000).count() as f64);
+        features.set(Feature::Count1h, within(HOUR_MS).count() as f64);
+        features.set(Feature::Count24h, within(DAY_MS).count() as f64);
+        features.set(Feature::Sum24h, within(DAY_MS).map(|(_, minor)| *minor).sum::<i64>() as f64 / 100.0);
+        let was_small = self.small_ms.is_some_and(|small_ms| (0..=TEST_MS).contains(&(payment.ts - small_ms)));
+        features.set(Feature::SmallThenLarge, f64::from(u8::from(was_small && payment.amount_minor >= LARGE_MINOR)));
+        if payment.amount_minor <= SMALL_MINOR {
+            self.small_ms = self.small_ms.max(Some(payment.ts));
+        }
+    }
+
+    fn travel(&mut self, payment: &Transaction, features: &mut Features) {
+        let (Some(lat), Some(lon)) = (payment.lat, payment.lon) else { return };
+        if payment.channel == "online" {
+            return;
+        }
+        if let Some((ts, from_lat, from_lon)) = self.place {
+            let km = haversine_km((from_lat, from_lon), (lat, lon));
+            // Less than a minute counts as a minute: clocks of terminals differ.
+            let hours = (payment.ts - ts).abs().max(60_000) as f64 / HOUR_MS as f64;
+            features.set(Feature::TravelKmh, if km < TRAVEL_KM_MIN { 0.0 } else { km / hours });
+        }
+        if self.place.is_none_or(|(ts, ..)| ts <= payment.ts) {
+            self.place = Some((payment.ts, lat, lon));
+        }
+    }
+
+    fn device(&mut self, payment: &Transaction, features: &mut Features) {
+        if payment.device_id.is_empty() || self.devices.contains(&payment.device_id) {
+            return;
+        }
+        features.set(Feature::NewDevice, f64::from(u8::from(!self.devices.is_empty())));
+        if self.devices.len() >= DEVICES_MAX {
+            self.devices.remove(0);
+        }
+        self.devices.push(payment.device_id.clone());
+    }
+
+    fn knows(&self, device: &str) -> bool {
+        device.is_empty() || self.devices.iter().any(|known| known == device)
+    }
+}
+
+/// The distance over the earth's surface (haversine).
+pub fn haversine_km(from: (f64, f64), to: (f64, f64)) -> f64 {
+    let (lat, lon) = ((to.0 - from.0).to_radians(), (to.1 - from.1).to_radians());
+    let a = (lat / 2.0).sin().powi(2) + from.0.to_radians().cos() * to.0.to_radians().cos() * (lon / 2.0).sin().powi(2);
+    2.0 * EARTH_KM * a.sqrt().min(1.0).asin()
+}
+
+fn keep_newest(times: &mut Vec<i64>, ts: i64, max: usize) {
+    if times.len() >= max {
+        times.remove(0);
+    }
+    times.push(ts);
+}
+
+/// An account and a device that met for the first time: an edge of the graph in which rings are found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// The account.
+    pub account_id: AccountId,
+    /// The device.
+    pub device_id: String,
+}
+
+/// What the accounts' stage passes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromAccounts {
+    /// The payment.
+    Payment(Box<Enriched>),
+    /// Something new for the ring finder.
+    Edge(Edge),
+}
+
+/// A payment and the size of the ring its account is in; 0 for none.
+pub type Member = (Transaction, u32);
+
+pub(super) struct Accounts(StoreHandle<AccountId, Account>);
+
+impl Accounts {
+    pub(super) const STORE: &str = "accounts";
+
+    pub(super) fn store() -> Store<AccountId, Account> {
+        Store::new()
+    }
+
+    pub(super) fn new(store: StoreHandle<AccountId, Account>) -> Self {
+        Self(store)
+    }
+}
+
+impl Processor<AccountId, Member, AccountId, FromAccounts> for Accounts {
+    fn process(&mut self, record: &Record<AccountId, Member>, out: &mut Forward<'_, AccountId, FromAccounts>) {
+        let (transaction, ring_size) = &record.value;
+        let (mut features, mut is_known) = (Features::default(), true);
+        self.0.borrow_mut().update(&record.key, Account::default, |account| {
+            is_known = account.knows(&transaction.device_id);
+            features = account.observe(transaction);
+        });
+        features.set(Feature::RingSize, f64::from(*ring_size));
+        if !is_known {
+            let edge = Edge { account_id: record.key.clone(), device_id: transaction.device_id.clone() };
+            out.send(&record.with_value(FromAccounts::Edge(edge)));
+        }
+        let enriched = Enriched { transaction: transaction.clone(), features };
+        out.send(&record.with_value(FromAccounts::Payment(Box::new(enriched))));
+    }
+}

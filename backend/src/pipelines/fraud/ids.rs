@@ -1,0 +1,49 @@
+//! Names of payments, accounts and terminals, each its own type.
+
+use serde::{Deserialize, Serialize};
+
+use crate::stream::{Key, Malformed};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl Key for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                self.0.encode(out);
+            }
+
+            fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+                String::decode(bytes).map(Self)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(name: &str) -> Self {
+                Self(name.to_owned())
+            }
+        }
+    };
+}
+
+id!(
+    /// A payment's name.
+    TransactionId
+);
+id!(
+    /// A card account's name.
+    AccountId
+);
+id!(
+    /// A terminal's name.
+    TerminalId
+);

@@ -1,0 +1,34 @@
+//! Fraud detection: card payments judged while the customer waits.
+//!
+//! ```text
+//! transaction_events ─► dedupe ─► accounts: velocity, spending, travel, devices ─┬─► terminals: risk ─► model ─► rules ─► decisions
+//!  (by account)              (by account)        │ new device      (by terminal) ▲                                    ├─► cases (holds)
+//!                                                ▼                               │                                    └─► alerts
+//!                              rings: union-find over devices ─► ring_members    │
+//! chargebacks (7 days later) ─┬─────────────────────────────────────────────────┤
+//! fraud.verdicts (review)  ───┴─► ⋈ fraud_scores by transaction ─► fraud.examples ─► group fraud-trainer ─► fraud.models
+//! ```
+//!
+//! The features are the Fraud Detection Handbook's (customers' spending and terminals' risk over 1, 7 and 30 days, risk as of seven
+//! days ago, because younger frauds are not known yet) and those that streams are good at. Rules and models are topics that every
+//! task has whole: publishing one is deploying it. A label is joined with the features as they were when the decision was made, so
+//! training never sees what serving could not.
+
+pub mod account;
+mod decide;
+pub mod features;
+mod ids;
+pub mod model;
+pub mod records;
+pub mod replay;
+pub mod rings;
+pub mod rules;
+pub mod settings;
+pub mod terminal;
+#[cfg(test)]
+mod tests;
+mod topology;
+
+pub use decide::Policy;
+pub use ids::{AccountId, TerminalId, TransactionId};
+pub use topology::{detector, trainer};

@@ -1,0 +1,94 @@
+//! Learns: keeps labelled payments, and publishes a new model when there is enough new to learn.
+
+use super::{BoostParams, Model, train};
+use crate::{
+    pipelines::fraud::{
+        ids::TransactionId,
+        records::Example,
+        settings::{CHAMPION, HONEST_SAMPLE},
+    },
+    stream::{Forward, Processor, Record, Store, StoreHandle},
+};
+
+/// When and from what to learn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainerParams {
+    /// How trees are grown.
+    pub boost: BoostParams,
+    /// Examples kept; the oldest go first.
+    pub examples_max: usize,
+    /// A first model needs so many examples …
+    pub examples_min: usize,
+    /// … and so many frauds.
+    pub frauds_min: usize,
+    /// A next one needs so many new examples …
+    pub new_examples_min: usize,
+    /// … and so much stream time since.
+    pub interval_ms: i64,
+}
+
+impl Default for TrainerParams {
+    fn default() -> Self {
+        Self {
+            boost: BoostParams { honest_weight: HONEST_SAMPLE as f64, ..BoostParams::default() },
+            examples_max: 60_000,
+            examples_min: 500,
+            frauds_min: 20,
+            new_examples_min: 1_000,
+            interval_ms: 86_400_000,
+        }
+    }
+}
+
+pub(in crate::pipelines::fraud) struct Trainer {
+    examples: StoreHandle<TransactionId, Example>,
+    params: TrainerParams,
+    new_examples: usize,
+    trained_ms: Option<i64>,
+    version: u64,
+}
+
+impl Trainer {
+    pub(in crate::pipelines::fraud) const STORE: &str = "examples";
+
+    /// Examples by when their payments were made.
+    pub(in crate::pipelines::fraud) fn store() -> Store<TransactionId, Example> {
+        Store::expiring(|_, example| example.ts)
+    }
+
+    pub(in crate::pipelines::fraud) fn new(examples: StoreHandle<TransactionId, Example>, params: TrainerParams) -> Self {
+        Self { examples, params, new_examples: 0, trained_ms: None, version: 0 }
+    }
+
+    fn is_due(&self, now_ms: i64) -> bool {
+        let Some(trained_ms) = self.trained_ms else {
+            let examples = self.examples.borrow();
+            return crate::stream::StateStore::len(&*examples) >= self.params.examples_min
+                && examples.iter().filter(|(_, example)| example.is_fraud).count() >= self.params.frauds_min;
+        };
+        self.new_examples >= self.params.new_examples_min && now_ms - trained_ms >= self.params.interval_ms
+    }
+}
+
+impl Processor<TransactionId, Example, String, Model> for Trainer {
+    fn process(&mut self, record: &Record<TransactionId, Example>, out: &mut Forward<'_, String, Model>) {
+        {
+            let mut examples = self.examples.borrow_mut();
+            examples.put(record.key.clone(), record.value.clone());
+            while crate::stream::StateStore::len(&*examples) > self.params.examples_max && examples.pop_expired(i64::MAX).is_some() {}
+        }
+        self.new_examples += 1;
+        let now_ms = out.stream_time_ms();
+        if !self.is_due(now_ms) {
+            return;
+        }
+        // Versions are times, so that they count up after a restart too.
+        self.version = (self.version + 1).max(now_ms.unsigned_abs());
+        (self.new_examples, self.trained_ms) = (0, Some(now_ms));
+        let examples = self.examples.borrow();
+        let examples: Vec<_> = examples.iter().map(|(_, example)| example).collect();
+        if let Ok(model) = Model::new(train(&examples, &self.params.boost, self.version)) {
+            out.send(&Record { key: CHAMPION.to_owned(), value: model, timestamp_ms: now_ms });
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What stands in the topics. Field names are a public format.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    features::Features,
+    ids::{AccountId, TerminalId, TransactionId},
+};
+
+/// A record of `transaction_events`. The first five fields are needed; the more of the others are there, the more can be told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Unique.
+    pub transaction_id: TransactionId,
+    /// Who pays.
+    pub account_id: AccountId,
+    /// Where.
+    pub terminal_id: TerminalId,
+    /// Event time, epoch ms.
+    pub ts: i64,
+    /// How much, in minor units.
+    pub amount_minor: i64,
+    /// ISO currency.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ccy: String,
+    /// `pos` or `online`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub channel: String,
+    /// ISO country of the terminal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub country: String,
+    /// Where the terminal is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lat: Option<f64>,
+    /// Where the terminal is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lon: Option<f64>,
+    /// With what.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub device_id: String,
+}
+
+/// A record of `chargebacks` or `fraud.verdicts`: what a payment was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// Which payment.
+    pub transaction_id: TransactionId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// Where.
+    pub terminal_id: TerminalId,
+    /// When it was made.
+    pub ts: i64,
+    /// Whether it was a fraud.
+    pub is_fraud: bool,
+    /// Who says so.
+    pub source: LabelSource,
+}
+
+/// Who labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelSource {
+    /// The card's holder, after a week.
+    Chargeback,
+    /// A reviewer, after hours.
+    Review,
+}
+
+/// A payment with what the account's past says of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Enriched {
+    /// The payment.
+    pub transaction: Transaction,
+    /// The features known so far.
+    pub features: Features,
+}
+
+/// What to do with a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Let it through.
+    Allow,
+    /// Keep it until somebody has looked.
+    Hold,
+    /// Refuse it.
+    Block,
+}
+
+impl Action {
+    /// All, mildest first.
+    pub const ALL: [Self; 3] = [Self::Allow, Self::Hold, Self::Block];
+
+    /// As it stands in the topics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Hold => "hold",
+            Self::Block => "block",
+        }
+    }
+}
+
+/// A record of `decisions`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Which payment.
+    pub transaction_id: TransactionId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// Where.
+    pub terminal_id: TerminalId,
+    /// When it was made.
+    pub ts: i64,
+    /// How much.
+    pub amount_minor: i64,
+    /// What to do.
+    pub action: Action,
+    /// The rules that fired.
+    pub rules_fired: Vec<String>,
+    /// How likely a fraud, by the model; `None` without one.
+    pub score: Option<f64>,
+    /// Which model; 0 without one.
+    pub model_version: u64,
+    /// The most important reasons, in words.
+    pub why: Vec<String>,
+}
+
+/// A record of `fraud_scores`: what the decision rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// Which payment.
+    pub transaction_id: TransactionId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// When it was made.
+    pub ts: i64,
+    /// How likely a fraud; `None` without a model.
+    pub score: Option<f64>,
+    /// Which model; 0 without one.
+    pub model_version: u64,
+    /// The features.
+    pub features: Features,
+    /// What each feature did to the score, in log-odds, largest first; only those that matter.
+    pub contributions: Vec<(String, f64)>,
+}
+
+/// A record of `cases`: a held payment for the review queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// Which payment.
+    pub transaction_id: TransactionId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// Where.
+    pub terminal_id: TerminalId,
+    /// When it was made.
+    pub ts: i64,
+    /// How much.
+    pub amount_minor: i64,
+    /// How likely a fraud.
+    pub score: Option<f64>,
+    /// Why it is held.
+    pub why: Vec<String>,
+}
+
+impl Case {
+    /// What a reviewer's click says.
+    pub fn verdict(&self, is_fraud: bool) -> Label {
+        Label {
+            transaction_id: self.transaction_id.clone(),
+            account_id: self.account_id.clone(),
+            terminal_id: self.terminal_id.clone(),
+            ts: self.ts,
+            is_fraud,
+            source: LabelSource::Review,
+        }
+    }
+}
+
+/// A record of `fraud.examples`: a payment as it was judged, and what it turned out to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Example {
+    /// Which payment.
+    pub transaction_id: TransactionId,
+    /// When it was made.
+    pub ts: i64,
+    /// The features.
+    pub features: Features,
+    /// What it was.
+    pub is_fraud: bool,
+}
+
+/// A record of `rings`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ring {
+    /// Which ring: its first account.
+    pub ring_id: String,
+    /// Its accounts.
+    pub accounts: Vec<AccountId>,
+    /// The devices they share.
+    pub devices: Vec<String>,
+    /// When it was first seen.
+    pub since: i64,
+}
+
+/// A record of `alerts`, in the schema that all pipelines share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Unique.
+    pub alert_id: String,
+    /// `fraud`.
+    pub pipeline: String,
+    /// What it says.
+    pub rule: String,
+    /// `info`, `warning` or `critical`.
+    pub severity: String,
+    /// Whom it is about.
+    pub subject_key: String,
+    /// From when.
+    pub window_start: i64,
+    /// Until when.
+    pub window_end: i64,
+    /// What was measured.
+    pub value: f64,
+    /// What it was measured against.
+    pub threshold: f64,
+    /// Why.
+    pub evidence: Vec<String>,
+    /// Event time.
+    pub ts: i64,
+}

@@ -1,0 +1,4 @@
+//! The pipeline's parts against plain recomputations, and the topologies through the test driver.
+
+mod features;
+mod topology;

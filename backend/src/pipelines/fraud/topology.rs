@@ -1,0 +1,141 @@
+//! The two applications: one decides, one learns.
+
+use super::{
+    account::{Accounts, FromAccounts, Member},
+    decide::{Policy, alert, case, decide, score},
+    ids::{AccountId, TransactionId},
+    model::{Model, Trainer, TrainerParams},
+    records::{Action, Decision, Enriched, Example, Label, Score, Transaction},
+    rings::{Found, Member as RingMember, RingFinder},
+    rules::Rule,
+    settings::{
+        ALERTS, CASES, CHAMPION, CHARGEBACKS, DECISIONS, DEDUPE_MS, EXAMPLES, GRACE_MS, GROUP, HONEST_SAMPLE, LABEL_DELAY_MS,
+        LABEL_SLACK_MS, MODELS, RING_MEMBERS, RINGS, RULES, SCORES, TRAINER_GROUP, TRANSACTIONS, VERDICTS,
+    },
+    terminal::{AtTerminal, Terminals},
+};
+use crate::{
+    sim::hash64,
+    stream::{JoinWindows, Stream, StreamsBuilder, Topology, TopologyError},
+};
+
+/// The application that decides.
+///
+/// # Errors
+/// Never, unless the topology itself is wrong.
+pub fn detector(policy: Policy) -> Result<Topology, TopologyError> {
+    Topology::new(GROUP, move |builder| {
+        let accounts = accounts(builder);
+        rings(&accounts);
+        let labels = builder.stream::<TransactionId, Label>(CHARGEBACKS).merge(&builder.stream(VERDICTS));
+        let assessed = terminals(&accounts, &labels);
+        decisions(builder, &assessed, policy, &labels);
+    })
+}
+
+/// The application that learns.
+///
+/// # Errors
+/// Never, unless the topology itself is wrong.
+pub fn trainer(params: TrainerParams) -> Result<Topology, TopologyError> {
+    Topology::new(TRAINER_GROUP, move |builder| {
+        let examples = builder.stream::<TransactionId, Example>(EXAMPLES);
+        examples.process(Trainer::STORE, Trainer::store(), None, |store| Trainer::new(store, params)).to(MODELS);
+    })
+}
+
+/// Each payment once, with what its account's past says of it.
+fn accounts(builder: &StreamsBuilder) -> Stream<AccountId, FromAccounts> {
+    let payments = builder.stream_by_time::<AccountId, Transaction>(TRANSACTIONS, time_of);
+    let once = payments.deduplicate("seen", DEDUPE_MS, |record| record.value.transaction_id.to_string());
+    let members = builder.table::<AccountId, RingMember>(RING_MEMBERS, "ring-members");
+    let with_ring =
+        once.left_join_table(&members, |record, member| -> Member { (record.value.clone(), member.map_or(0, |member| member.accounts)) });
+    with_ring.process(Accounts::STORE, Accounts::store(), None, Accounts::new)
+}
+
+/// Accounts and devices that met for the first time lead to rings.
+fn rings(accounts: &Stream<AccountId, FromAccounts>) {
+    let edges = accounts.flat_map_values(|record| match &record.value {
+        FromAccounts::Edge(edge) => Some(edge.clone()),
+        FromAccounts::Payment(_) => None,
+    });
+    // All under one key: a ring may reach from any account to any other.
+    let found = edges.select_key(|_| "edges".to_owned()).process(RingFinder::STORE, RingFinder::store(), None, RingFinder::new);
+    let member = |found: &Found| match found {
+        Found::Member(member) => Some(member.clone()),
+        Found::Ring(_) => None,
+    };
+    found.flat_map_values(move |record| member(&record.value)).to(RING_MEMBERS);
+    let ring = |found: &Found| match found {
+        Found::Ring(ring) => Some(ring.clone()),
+        Found::Member(_) => None,
+    };
+    found.flat_map_values(move |record| ring(&record.value)).to(RINGS);
+}
+
+/// Each payment with what its terminal's past says of it; labels teach the terminals.
+fn terminals(accounts: &Stream<AccountId, FromAccounts>, labels: &Stream<TransactionId, Label>) -> Stream<AccountId, Enriched> {
+    let payments = accounts.flat_map_values(|record| match &record.value {
+        FromAccounts::Payment(enriched) => Some(AtTerminal::Payment(enriched.clone())),
+        FromAccounts::Edge(_) => None,
+    });
+    let payments = payments.select_key(|record| match &record.value {
+        AtTerminal::Payment(enriched) => enriched.transaction.terminal_id.clone(),
+        AtTerminal::Label(label) => label.terminal_id.clone(),
+    });
+    let labels = labels.select_key(|record| record.value.terminal_id.clone());
+    let labels = labels.map_values(|record| AtTerminal::Label(record.value.clone()));
+    let both = payments.repartition("by-terminal").merge(&labels.repartition("labels-by-terminal"));
+    let assessed = both.process(Terminals::STORE, Terminals::store(), None, Terminals::new);
+    assessed.select_key(|record| record.value.transaction.account_id.clone())
+}
+
+/// Scores, rules, decisions; and the features joined with the labels that come later.
+fn decisions(builder: &StreamsBuilder, assessed: &Stream<AccountId, Enriched>, policy: Policy, labels: &Stream<TransactionId, Label>) {
+    let models = builder.global_table::<String, Model>(MODELS, "models");
+    let rules = builder.global_table::<String, Rule>(RULES, "rule-book");
+    let scored =
+        assessed.join_global(&models, |_| CHAMPION.to_owned(), |record, model| (record.value.clone(), score(&record.value, model)));
+    let decided = scored.join_whole(&rules, move |record, rules| {
+        let (enriched, score) = &record.value;
+        decide(enriched, score, rules.iter().map(|(_, rule)| rule), &policy)
+    });
+    decided.to(DECISIONS);
+    outcomes(&decided, policy);
+    let scores = scored.select_key(|record| record.value.0.transaction.transaction_id.clone()).map_values(|record| record.value.1.clone());
+    scores.to(SCORES);
+    examples(&scores.repartition("scores"), labels);
+}
+
+fn outcomes(decided: &Stream<AccountId, Decision>, policy: Policy) {
+    let held = decided.filter(|record| record.value.action == Action::Hold);
+    held.select_key(|record| record.value.transaction_id.clone()).map_values(|record| case(&record.value)).to(CASES);
+    let blocked = decided.filter(|record| record.value.action == Action::Block);
+    blocked.map_values(move |record| alert(&record.value, &policy)).to(ALERTS);
+}
+
+/// The features as they were when the decision was made, with the label that came later; none until the delay has passed means honest.
+fn examples(scores: &Stream<TransactionId, Score>, labels: &Stream<TransactionId, Label>) {
+    let windows = JoinWindows { before_ms: 0, after_ms: LABEL_DELAY_MS + LABEL_SLACK_MS, grace_ms: GRACE_MS };
+    let all = scores.left_join(labels, windows, "label", |transaction_id, score, label| Example {
+        transaction_id: transaction_id.clone(),
+        ts: score.ts,
+        features: score.features,
+        is_fraud: label.is_some_and(|label| label.is_fraud),
+    });
+    all.filter(|record| record.value.is_fraud || is_sampled(&record.key)).to(EXAMPLES);
+}
+
+/// One honest payment in so many, the same ones each time.
+fn is_sampled(TransactionId(name): &TransactionId) -> bool {
+    name.bytes().fold(0, |hash, byte| hash64(hash, u64::from(byte))) % HONEST_SAMPLE == 0
+}
+
+fn time_of(value: &[u8]) -> Option<i64> {
+    #[derive(serde::Deserialize)]
+    struct Time {
+        ts: i64,
+    }
+    serde_json::from_slice::<Time>(value).ok().map(|time| time.ts)
+}

@@ -1,0 +1,19 @@
+//! Card holders, terminals and thieves: payments as the Fraud Detection Handbook simulates them, and crimes it leaves out.
+//!
+//! The handbook (Le Borgne, Siblini, Lebichot, Bontempi 2022, chapter "Transaction data simulator") fixes who pays where, when and
+//! how much, and three kinds of fraud: amounts over 220, terminals that are compromised for 28 days, and cards whose credentials leak
+//! for 14. Beyond it, where [`Extras`] ask: rings of mule accounts that share devices, card testing in bursts, cards used far away
+//! minutes after a payment at home. Pure: equal parameters and commands give equal transactions.
+
+mod cities;
+mod crimes;
+mod generator;
+mod params;
+mod people;
+#[cfg(test)]
+mod tests;
+
+pub use crimes::Scenario;
+pub use generator::{Command, Emitted, Generator, Payment, PaymentEvent, Truth};
+pub use params::{Extras, WorldParams};
+pub use people::{Customer, Terminal, World};
