@@ -21,6 +21,8 @@ mod clock;
 mod codec;
 mod config;
 mod coordinator;
+#[cfg(test)]
+mod damage;
 mod disk;
 mod faults;
 mod fetch_sessions;

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::BrokerConfig;
 use crate::coordinator::transaction::TransactionCoordinator;
 use crate::coordinator::{Coordinator, InternalTopic};
+use crate::disk::{read_checked, write_checked};
 use crate::faults::{Faults, FaultyDisk};
 use crate::fetch_sessions::FetchSessions;
 use crate::log::{Environment, Partition};
@@ -20,6 +21,8 @@ use crate::topics::Topics;
 use crate::view::{BrokerView, Counters, EventLog};
 
 const CLUSTER_ID_FILE: &str = "cluster-id";
+/// A UUID in base64 without padding.
+const CLUSTER_ID_BYTES: usize = 22;
 /// In-flight memory is counted in units of this, so that a semaphore's counter can hold it.
 const IN_FLIGHT_UNIT_BYTES: usize = 1024;
 const IN_FLIGHT_FREE_BYTES: usize = 64 * 1024;
@@ -202,11 +205,15 @@ pub(crate) struct Busy;
 /// Kafka's form of a cluster id: a random UUID in URL-safe base64.
 fn cluster_id(config: &BrokerConfig) -> io::Result<String> {
     let path = config.data_dir.join(CLUSTER_ID_FILE);
-    if let Some(id) = config.disk.read(&path).ok().and_then(|id| String::from_utf8(id).ok()).filter(|id| !id.is_empty()) {
+    let disk = config.disk.as_ref();
+    // Another one would make clients take this broker for another cluster.
+    let is_id = |id: &str| id.len() == CLUSTER_ID_BYTES && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let decode = |text: &str| Some(text.trim()).filter(|id| is_id(id)).map(str::to_owned);
+    if let Some(id) = read_checked(disk, &path, "restore it, or remove it to be a new cluster", decode)? {
         return Ok(id);
     }
     let id = base64_url(Uuid::new_v4().as_bytes());
-    config.disk.write_atomic(&path, id.as_bytes())?;
+    write_checked(disk, &path, &id)?;
     Ok(id)
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, read_checked, write_checked};
 use crate::sync::lock;
 
 const FILE: &str = "producer-ids";
@@ -22,13 +22,9 @@ pub(crate) struct ProducerIds {
 impl ProducerIds {
     pub(crate) fn open(data_dir: &std::path::Path, disk: Arc<dyn Disk>) -> io::Result<Self> {
         let path = data_dir.join(FILE);
-        let first = match disk.read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-            text => parse(&text?).ok_or_else(|| {
-                let reason = format!("{} does not hold a number; producers could be given ids that are in use", path.display());
-                io::Error::new(io::ErrorKind::InvalidData, reason)
-            })?,
-        };
+        // Without it producers could be given ids that are in use.
+        let remedy = "restore it, or write into it a number above every producer id that was given out";
+        let first = read_checked(disk.as_ref(), &path, remedy, |text| text.trim().parse().ok())?.unwrap_or(0);
         Ok(Self { disk, path, next: Mutex::new((first, first)) })
     }
 
@@ -37,14 +33,10 @@ impl ProducerIds {
         let mut next = lock(&self.next);
         if next.0 == next.1 {
             let end = next.1 + BLOCK;
-            self.disk.write_atomic(&self.path, end.to_string().as_bytes())?;
+            write_checked(self.disk.as_ref(), &self.path, &end.to_string())?;
             next.1 = end;
         }
         next.0 += 1;
         Ok(next.0 - 1)
     }
-}
-
-fn parse(text: &[u8]) -> Option<i64> {
-    std::str::from_utf8(text).ok()?.trim().parse().ok()
 }

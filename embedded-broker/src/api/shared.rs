@@ -83,7 +83,7 @@ fn batch_error(error: crate::log::batch::BatchError) -> ResponseError {
     match error {
         BatchError::Magic(_) => ResponseError::UnsupportedForMessageFormat,
         BatchError::Deltas | BatchError::Contents => ResponseError::InvalidRecord,
-        BatchError::Truncated | BatchError::Length(_) | BatchError::Crc => ResponseError::CorruptMessage,
+        BatchError::Truncated | BatchError::Length(_) | BatchError::Crc | BatchError::Order => ResponseError::CorruptMessage,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The file system as a parameter, so that tests can fail any write and lose what was not synced.
 
+mod checked;
 mod memory;
 mod real;
 
@@ -9,6 +10,7 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use checked::{read_checked, write_checked};
 pub use memory::MemoryDisk;
 pub use real::RealDisk;
 

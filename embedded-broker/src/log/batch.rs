@@ -47,6 +47,8 @@ pub(crate) struct BatchHeader {
     pub(crate) last_offset_delta: i32,
     pub(crate) base_timestamp_ms: i64,
     pub(crate) max_timestamp_ms: i64,
+    /// The broker's own, as the base offset: neither is under the checksum.
+    pub(crate) leader_epoch: i32,
     pub(crate) producer_id: i64,
     pub(crate) producer_epoch: i16,
     pub(crate) base_sequence: i32,
@@ -66,6 +68,7 @@ impl BatchHeader {
         let size = usize::try_from(length).ok().and_then(|length| length.checked_add(PREFIX_BYTES)).filter(|size| *size >= HEADER_BYTES);
         Ok(Self {
             base_offset: i64_at(header, 0),
+            leader_epoch: i32_at(header, 12),
             size: size.ok_or(BatchError::Length(length))?,
             crc: u32::from_be_bytes([header[17], header[18], header[19], header[20]]),
             attributes: i16_at(header, ATTRIBUTES_AT),
@@ -228,6 +231,9 @@ pub(crate) enum BatchError {
     /// Negative counts.
     #[error("the record batch has a negative record count or offset delta")]
     Deltas,
+    /// In the log, not where it belongs.
+    #[error("the record batch does not follow the one before it, or goes beyond the segment")]
+    Order,
     /// Not what the codec makes, or far too much.
     #[error("the record batch can't be decompressed, or holds more than this broker opens")]
     Contents,

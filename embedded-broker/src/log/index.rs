@@ -25,6 +25,14 @@ struct Entry {
     max_timestamp_before_ms: i64,
 }
 
+/// Where to begin to look.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    pub(super) position: u64,
+    /// Of the batch that stands there; `None` at the beginning of the segment.
+    pub(super) base_offset: Option<i64>,
+}
+
 /// The index in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SparseIndex {
@@ -60,16 +68,19 @@ impl SparseIndex {
         (self.entries.len() as u64).saturating_mul(KAFKA_ENTRY_BYTES) >= segment_index_bytes
     }
 
-    /// A position at or before the batch that holds `offset`.
-    pub(super) fn position_of_offset(&self, offset: i64) -> u64 {
-        let after = self.entries.partition_point(|entry| entry.base_offset <= offset);
-        after.checked_sub(1).map_or(0, |index| self.entries[index].position)
+    /// A place at or before the batch that holds `offset`.
+    pub(super) fn place_of_offset(&self, offset: i64) -> Place {
+        self.last_before(self.entries.partition_point(|entry| entry.base_offset <= offset))
     }
 
-    /// A position at or before the first batch with a timestamp of at least `timestamp_ms`.
-    pub(super) fn position_of_time(&self, timestamp_ms: i64) -> u64 {
-        let after = self.entries.partition_point(|entry| entry.max_timestamp_before_ms < timestamp_ms);
-        after.checked_sub(1).map_or(0, |index| self.entries[index].position)
+    /// A place at or before the first batch with a timestamp of at least `timestamp_ms`.
+    pub(super) fn place_of_time(&self, timestamp_ms: i64) -> Place {
+        self.last_before(self.entries.partition_point(|entry| entry.max_timestamp_before_ms < timestamp_ms))
+    }
+
+    fn last_before(&self, after: usize) -> Place {
+        let entry = after.checked_sub(1).map(|index| self.entries[index]);
+        entry.map_or_else(Place::default, |entry| Place { position: entry.position, base_offset: Some(entry.base_offset) })
     }
 
     /// The index file of a segment that is complete and synced.

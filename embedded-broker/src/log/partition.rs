@@ -47,6 +47,8 @@ pub(crate) struct Partition {
     pub(super) state: Mutex<State>,
     /// A closed segment waits to be sealed.
     pub(super) unsealed: AtomicBool,
+    /// It was compacted: offsets may be missing anywhere.
+    pub(super) may_have_gaps: AtomicBool,
     /// Compaction has met damage.
     pub(super) uncleanable: AtomicBool,
     /// Held by who takes segments away. Taken before the state's lock.
@@ -188,6 +190,7 @@ impl Partition {
             name,
             folder,
             environment,
+            may_have_gaps: AtomicBool::new(false),
             config: RwLock::new(config),
             state: Mutex::new(state),
             unsealed: AtomicBool::new(false),

@@ -2,14 +2,15 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 
 use super::batch::{self, BatchHeader, NO_TIMESTAMP};
-use super::index::SparseIndex;
+use super::index::{Place, SparseIndex};
 use super::partition::{Partition, State};
 use super::records::records_in;
-use super::segment::{ClosedSegment, Found, find_batch, read_batches, whole_batches};
+use super::segment::{ClosedSegment, Found, Order, find_batch, find_in_order, read_batches, whole_batches};
 use super::slice::Slice;
 use crate::disk::DiskFile;
 use crate::sync::lock;
@@ -26,12 +27,14 @@ struct Source {
     segment: Segment,
     size: u64,
     max_timestamp_ms: i64,
+    /// Where it begins and ends, and up to where it may have gaps.
+    order: Order,
 }
 
 enum Segment {
     Closed(Arc<ClosedSegment>),
     /// The active one's file, and a position near what is sought, taken under the lock.
-    Active(Arc<dyn DiskFile>, u64),
+    Active(Arc<dyn DiskFile>, Place),
 }
 
 /// What is sought in a segment.
@@ -66,10 +69,11 @@ impl Partition {
                 Segment::Closed(segment) => Some(segment.next_offset),
                 Segment::Active(..) => None,
             };
-            let (file, position) = self.locate(&source, Sought::Offset(from))?;
-            match find_batch(file.as_ref(), position, source.size, |header| header.last_offset() >= from)? {
+            let (file, place) = self.locate(&source, Sought::Offset(from))?;
+            let order = Order { next_offset: place.base_offset.unwrap_or(source.order.next_offset), ..source.order };
+            match find_in_order(file.as_ref(), place.position, source.size, order, |header| header.last_offset() >= from)? {
                 Some(found) if found.header.size > max_bytes && !at_least_one => return Ok(None),
-                Some(found) => return Ok(whole_batches(file, &found, source.size, max_bytes, below)?),
+                Some(found) => return Ok(whole_batches(file, &found, source.size, max_bytes, below, order)?),
                 // A gap at the segment's end, where a damaged tail was cut off: go on behind it.
                 None => match next_segment_offset.filter(|next| *next > from) {
                     Some(next) => from = next,
@@ -87,7 +91,8 @@ impl Partition {
     fn find_time(&self, timestamp_ms: i64) -> Result<Option<TimedOffset>, ReadError> {
         let (sources, log_start_offset) = self.sources(Sought::Time(timestamp_ms))?;
         for source in sources.iter().filter(|source| source.max_timestamp_ms >= timestamp_ms) {
-            let (file, mut position) = self.locate(source, Sought::Time(timestamp_ms))?;
+            let (file, place) = self.locate(source, Sought::Time(timestamp_ms))?;
+            let mut position = place.position;
             let wanted = |header: &BatchHeader| header.max_timestamp_ms >= timestamp_ms && header.last_offset() >= log_start_offset;
             // Records below the log start offset may be the ones that made a batch look right, so there can be a second one to open.
             while let Some(found) = find_batch(file.as_ref(), position, source.size, wanted)? {
@@ -165,7 +170,7 @@ impl Partition {
         }
         let after = state.closed.partition_point(|segment| segment.next_offset <= offset);
         match state.closed.get(after) {
-            Some(segment) => Ok(Some(Source::closed(segment))),
+            Some(segment) => Ok(Some(Source::closed(segment, self.gaps_up_to(state)))),
             None => self.active_source(state, Sought::Offset(offset)).map(Some),
         }
     }
@@ -176,43 +181,52 @@ impl Partition {
         if state.deleted {
             return Err(ReadError::Deleted);
         }
-        let mut sources: Vec<Source> = state.closed.iter().map(Source::closed).collect();
+        let gaps_up_to = self.gaps_up_to(&state);
+        let mut sources: Vec<Source> = state.closed.iter().map(|segment| Source::closed(segment, gaps_up_to)).collect();
         if state.active.size > 0 {
             sources.push(self.active_source(&mut state, sought)?);
         }
         Ok((sources, state.log_start_offset))
     }
 
-    fn active_source(&self, state: &mut State, sought: Sought) -> Result<Source, ReadError> {
-        let active = &mut state.active;
-        let file = self.environment.open(&active.file)?;
-        let position = sought.position_in(&active.index);
-        Ok(Source { segment: Segment::Active(file, position), size: active.size, max_timestamp_ms: active.index.max_timestamp_ms() })
+    /// Up to which offset batches need not follow each other without a gap.
+    fn gaps_up_to(&self, state: &State) -> i64 {
+        // After a power cut the log may go on where it had been deleted up to, further than it reached.
+        if self.may_have_gaps.load(Relaxed) { i64::MAX } else { state.log_start_offset }
     }
 
-    fn locate(&self, source: &Source, sought: Sought) -> Result<(Arc<dyn DiskFile>, u64), ReadError> {
+    fn active_source(&self, state: &mut State, sought: Sought) -> Result<Source, ReadError> {
+        let order = Order { next_offset: state.active.base_offset, gaps_up_to: self.gaps_up_to(state), end_offset: state.next_offset };
+        let active = &mut state.active;
+        let file = self.environment.open(&active.file)?;
+        let place = sought.place_in(&active.index);
+        Ok(Source { segment: Segment::Active(file, place), size: active.size, max_timestamp_ms: active.index.max_timestamp_ms(), order })
+    }
+
+    fn locate(&self, source: &Source, sought: Sought) -> Result<(Arc<dyn DiskFile>, Place), ReadError> {
         match &source.segment {
-            Segment::Active(file, position) => Ok((Arc::clone(file), *position)),
+            Segment::Active(file, place) => Ok((Arc::clone(file), *place)),
             Segment::Closed(segment) => {
                 let index = segment.index(&self.environment, self.config().index_interval_bytes)?;
-                Ok((self.environment.open(&segment.file)?, sought.position_in(&index)))
+                Ok((self.environment.open(&segment.file)?, sought.place_in(&index)))
             }
         }
     }
 }
 
 impl Source {
-    fn closed(segment: &Arc<ClosedSegment>) -> Self {
+    fn closed(segment: &Arc<ClosedSegment>, gaps_up_to: i64) -> Self {
         let (size, max_timestamp_ms) = (segment.size, segment.max_timestamp_ms());
-        Self { segment: Segment::Closed(Arc::clone(segment)), size, max_timestamp_ms }
+        let order = Order { next_offset: segment.base_offset, gaps_up_to, end_offset: segment.next_offset };
+        Self { segment: Segment::Closed(Arc::clone(segment)), size, max_timestamp_ms, order }
     }
 }
 
 impl Sought {
-    fn position_in(self, index: &SparseIndex) -> u64 {
+    fn place_in(self, index: &SparseIndex) -> Place {
         match self {
-            Sought::Offset(offset) => index.position_of_offset(offset),
-            Sought::Time(timestamp_ms) => index.position_of_time(timestamp_ms),
+            Sought::Offset(offset) => index.place_of_offset(offset),
+            Sought::Time(timestamp_ms) => index.place_of_time(timestamp_ms),
         }
     }
 }

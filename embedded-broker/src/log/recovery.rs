@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use super::aborted::{AbortedIndex, AbortedTransaction};
 use super::batch::NO_TIMESTAMP;
-use super::cleaner::swap;
+use super::cleaner::CHECKPOINT_FILE;
+use super::cleaner::swap::{self, SWAP_SUFFIX};
 use super::config::LogConfig;
 use super::index::SparseIndex;
 use super::partition::{Active, Environment, Partition, State};
 use super::producers::Producers;
-use super::segment::{ClosedSegment, Found, Paths, find_batch, find_batch_at, read_footer, scan};
+use super::segment::{ClosedSegment, Found, Order, Paths, find_batch, find_batch_at, read_footer, scan};
 use super::transactions::read_marker;
 use crate::config::Durability;
+use crate::disk::{read_checked, write_checked};
 use crate::sync::lock;
 
 const LOG_START_FILE: &str = "log-start-offset";
@@ -30,6 +32,7 @@ impl Partition {
     pub(crate) fn open(name: String, folder: PathBuf, environment: Arc<Environment>, config: Arc<LogConfig>) -> io::Result<Self> {
         environment.disk.create_folder(&folder)?;
         let mut names = environment.disk.list(&folder)?;
+        let may_have_gaps = names.iter().any(|name| name == CHECKPOINT_FILE || name.ends_with(SWAP_SUFFIX));
         if swap::recover(environment.disk.as_ref(), &folder, &names)? {
             names = environment.disk.list(&folder)?;
         }
@@ -41,10 +44,12 @@ impl Partition {
             unsealed: Vec::new(),
             aborted: BTreeMap::new(),
             scanned_from: i64::MAX,
+            gaps_up_to: i64::MAX,
         };
-        let state = opening.state(&name)?;
+        let state = opening.state(&name, may_have_gaps)?;
         let unsealed = opening.unsealed;
         let partition = Partition::new(name, folder, environment, config, state);
+        partition.may_have_gaps.store(may_have_gaps, std::sync::atomic::Ordering::Relaxed);
         if !unsealed.is_empty() {
             let mut state = lock(&partition.state);
             state.unsealed = unsealed.into_iter().map(|segment| (segment, None)).collect();
@@ -120,7 +125,7 @@ impl Partition {
     }
 
     pub(super) fn write_log_start(&self, offset: i64) -> io::Result<()> {
-        self.disk().write_atomic(&self.folder.join(LOG_START_FILE), offset.to_string().as_bytes())
+        write_checked(self.disk(), &self.folder.join(LOG_START_FILE), &offset.to_string())
     }
 }
 
@@ -134,13 +139,17 @@ struct Opening<'a> {
     aborted: BTreeMap<i64, AbortedTransaction>,
     /// The first offset whose segment has no seal.
     scanned_from: i64,
+    /// See [`Order::gaps_up_to`].
+    gaps_up_to: i64,
 }
 
 impl Opening<'_> {
-    fn state(&mut self, name: &str) -> io::Result<State> {
+    fn state(&mut self, name: &str, may_have_gaps: bool) -> io::Result<State> {
         let disk = self.environment.disk.as_ref();
-        let stored_start = disk.read(&self.folder.join(LOG_START_FILE)).ok();
-        let stored_start = stored_start.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()).unwrap_or(0);
+        // Without it what was deleted would come back, and offsets be given out a second time.
+        let remedy = "restore it, or remove it to begin with the oldest segment that is there";
+        let stored_start = read_checked(disk, &self.folder.join(LOG_START_FILE), remedy, |text| text.trim().parse().ok())?.unwrap_or(0);
+        self.gaps_up_to = if may_have_gaps { i64::MAX } else { stored_start };
         let bases = offsets_of(&self.names, LOG_SUFFIX);
         let Some((last_base, closed_bases)) = bases.split_last() else {
             return Ok(State {
@@ -232,16 +241,18 @@ impl Opening<'_> {
         let file = self.environment.open(&empty.file)?;
         let size = file.size()?;
         let mut index = SparseIndex::default();
-        let mut next_offset = base_offset;
+        // Offsets of a segment fit four bytes.
+        let end_offset = base_offset.saturating_add(1 << 32);
+        let mut order = Order { next_offset: base_offset, gaps_up_to: self.gaps_up_to, end_offset };
         let sound = scan(file.as_ref(), 0, size, |header, position| {
-            // A whole batch with an offset that was given out before is a remnant, not a record.
-            let follows = header.base_offset >= next_offset;
+            // A whole batch with an offset that can't be its own is a remnant, or damaged, and not a record.
+            let follows = order.admits(header);
             if follows {
                 index.add(header, position, self.config.index_interval_bytes);
-                next_offset = header.last_offset() + 1;
             }
             follows
         })?;
+        let next_offset = order.next_offset;
         if sound < size {
             tracing::warn!(
                 partition = name,
@@ -303,12 +314,14 @@ impl Opening<'_> {
             })
         };
         for segment in state.closed.iter().filter(|segment| segment.next_offset > from) {
-            replay(self.environment.open(&segment.file)?.as_ref(), 0, segment.size)?;
+            let replayed = replay(self.environment.open(&segment.file)?.as_ref(), 0, segment.size);
+            pass_over_damage(&segment.paths.log, replayed)?;
         }
         if state.active.size > 0 && state.next_offset > from {
-            let position = state.active.index.position_of_offset(from);
+            let position = state.active.index.place_of_offset(from).position;
             let size = state.active.size;
-            replay(self.environment.open(&state.active.file)?.as_ref(), position, size)?;
+            let replayed = replay(self.environment.open(&state.active.file)?.as_ref(), position, size);
+            pass_over_damage(&state.active.paths.log, replayed)?;
         }
         // Clients' timestamps say when something happened to them, not when it came here.
         producers.seen_all(self.environment.clock.now_ms());
@@ -319,6 +332,17 @@ impl Opening<'_> {
         let disk = self.environment.disk.as_ref();
         let candidates = offsets_of(&self.names, SNAPSHOT_SUFFIX).into_iter().rev().filter(|offset| *offset <= up_to);
         candidates.into_iter().find_map(|offset| Some((offset, Producers::decode(&disk.read(&snapshot_path(self.folder, offset)).ok()?)?)))
+    }
+}
+
+/// One damaged segment must not keep the broker from starting: what its producers wrote behind the damage is not known any more.
+fn pass_over_damage(log: &Path, replayed: io::Result<Option<Found>>) -> io::Result<()> {
+    match replayed {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            tracing::error!(file = %log.display(), %error, "a segment is damaged; retries of what is behind that will not be recognised");
+            Ok(())
+        }
+        replayed => replayed.map(drop),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::aborted::AbortedTransaction;
+use super::append::LEADER_EPOCH;
 use super::batch::{self, BatchHeader, HEADER_BYTES, NO_TIMESTAMP};
 use super::files::LogFile;
 use super::index::{FOOTER_BYTES, Footer, SparseIndex};
@@ -195,6 +196,44 @@ pub(super) fn find_batch_at(
     Ok(None)
 }
 
+/// What the batches of a segment must be like beside each other: where a batch stands in the log is not under its checksum.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    /// Where the next batch begins.
+    pub(super) next_offset: i64,
+    /// Unless it begins up to here: compaction and DeleteRecords leave gaps.
+    pub(super) gaps_up_to: i64,
+    /// All offsets are below.
+    pub(super) end_offset: i64,
+}
+
+impl Order {
+    /// Whether this is the next batch; then what follows must follow it.
+    pub(super) fn admits(&mut self, header: &BatchHeader) -> bool {
+        let has_gap = header.base_offset > self.next_offset && header.base_offset <= self.gaps_up_to;
+        let follows = header.base_offset == self.next_offset || has_gap;
+        let fits = header.last_offset_delta >= 0 && header.last_offset() < self.end_offset;
+        let is_next = follows && fits && header.leader_epoch == LEADER_EPOCH;
+        if is_next {
+            self.next_offset = header.last_offset() + 1;
+        }
+        is_next
+    }
+}
+
+/// As [`find_batch`], but a batch that can't stand where it does is an error.
+pub(super) fn find_in_order(
+    file: &dyn DiskFile,
+    position: u64,
+    end: u64,
+    mut order: Order,
+    mut wanted: impl FnMut(&BatchHeader) -> bool,
+) -> io::Result<Option<Found>> {
+    find_batch_at(file, position, end, |found| {
+        if order.admits(&found.header) { Ok(wanted(&found.header)) } else { Err(corrupt(found.position, &batch::BatchError::Order)) }
+    })
+}
+
 fn corrupt(position: u64, error: &batch::BatchError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("at byte {position} of a segment: {error}"))
 }
@@ -243,17 +282,25 @@ pub(super) fn scan_batches(
 }
 
 /// Whole batches from `found` on, up to `max_bytes`, but at least the first one, as far as they end before the offset `below`.
-pub(super) fn whole_batches(file: Arc<dyn DiskFile>, found: &Found, end: u64, max_bytes: usize, below: i64) -> io::Result<Option<Slice>> {
+pub(super) fn whole_batches(
+    file: Arc<dyn DiskFile>,
+    found: &Found,
+    end: u64,
+    max_bytes: usize,
+    below: i64,
+    order: Order,
+) -> io::Result<Option<Slice>> {
     let position = found.position;
     let last_end = position + max_bytes.max(found.header.size) as u64;
     let (mut whole_end, mut next_offset) = (position, found.header.base_offset);
-    let walked = find_batch_at(file.as_ref(), position, end, |Found { position, header }| {
-        let batch_end = position + header.size as u64;
+    let order = Order { next_offset, ..order };
+    let walked = find_in_order(file.as_ref(), position, end, order, |header| {
+        let batch_end = whole_end + header.size as u64;
         let is_over = batch_end > last_end || header.last_offset() >= below;
         if !is_over {
             (whole_end, next_offset) = (batch_end, header.last_offset() + 1);
         }
-        Ok(is_over)
+        is_over
     });
     if whole_end == position {
         // Damage behind sound batches is the next reader's.

@@ -168,12 +168,32 @@ fn any_flipped_bit_in_the_tail_ends_the_log_before_it() {
             let flipped = world.copy();
             flipped.disk.corrupt(Path::new(FIRST_SEGMENT), |bytes| bytes[at] ^= 1 << bit);
             let read = read_all(&flipped.open());
-            // The leader epoch and the offset stand outside the checksum: Kafka's format can't tell that those were flipped.
-            let outside =
-                at % batches[0].len() < batch::PATCHED_BYTES || (at >= batches[0].len() && at - batches[0].len() < batch::PATCHED_BYTES);
-            if !outside {
-                assert_eq!(read, batches[..whole_batches(&batches, at)], "byte {at} bit {bit}");
-            }
+            // Also in the offset and the leader epoch, which are not under the checksum.
+            assert_eq!(read, batches[..whole_batches(&batches, at)], "byte {at} bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_out_of_its_place_is_not_served_and_those_before_it_are() {
+    let world = World::new(&[("segment.bytes", "600"), ("index.interval.bytes", "150")]);
+    let log = world.open();
+    for _ in 0..8 {
+        append(&log, &plain(2, 30, NOW_MS));
+    }
+    log.seal_closed().unwrap();
+    let batches = read_all(&log);
+    drop(log);
+    let size = batches[0].len();
+    // The length between them is the reader's to find out, by the checksum.
+    for at in (0..8).chain(12..batch::PATCHED_BYTES) {
+        for (bit, nth) in (0..8).flat_map(|bit| [0, 1, 2].map(|nth| (bit, nth))) {
+            let flipped = world.copy();
+            flipped.disk.corrupt(Path::new(FIRST_SEGMENT), |bytes| bytes[nth * size + at] ^= 1 << bit);
+            let log = flipped.open();
+            let before = if nth == 0 { Bytes::new() } else { log.read(0, nth * size, true).unwrap() };
+            assert_eq!(before, batches[..nth].concat(), "byte {at} bit {bit} of batch {nth}");
+            assert!(log.read(nth as i64 * 2, 10_000, true).is_err(), "byte {at} bit {bit} of batch {nth}");
         }
     }
 }

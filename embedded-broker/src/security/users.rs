@@ -15,7 +15,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::scram::{MIN_ITERATIONS, ScramCredential, ScramHash};
 use super::settings::{Credential, Mechanism};
-use crate::disk::Disk;
+use crate::disk::{Disk, read_checked, write_checked};
 use crate::sync::{lock, read, write};
 
 const FILE: &str = "users";
@@ -45,13 +45,8 @@ impl Users {
     /// Reads the users in `folder`, and makes sure of the first one.
     pub(crate) fn open(folder: &Path, disk: Arc<dyn Disk>, admin: Option<&Credential>) -> io::Result<Self> {
         let path = folder.join(FILE);
-        let credentials = match disk.read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Credentials::new(),
-            text => decode(&String::from_utf8_lossy(&text?)).ok_or_else(|| {
-                let reason = format!("{} is not a file of users; restore it, or remove it to begin with none", path.display());
-                io::Error::new(io::ErrorKind::InvalidData, reason)
-            })?,
-        };
+        let credentials =
+            read_checked(disk.as_ref(), &path, "restore it, or remove it to begin with no users", decode)?.unwrap_or_default();
         let users = Self { disk, path, credentials: RwLock::new(Arc::new(credentials)), changing: Mutex::default(), decoy: random()? };
         if let Some(admin) = admin {
             users.ensure(admin)?;
@@ -95,7 +90,7 @@ impl Users {
                 credentials.remove(&user);
             }
         }
-        self.disk.write_atomic(&self.path, encode(&credentials).as_bytes())?;
+        write_checked(self.disk.as_ref(), &self.path, &encode(&credentials))?;
         *write(&self.credentials) = Arc::new(credentials);
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! `WEIR_SIM_SEED=17 cargo test -p weir-broker simulation` runs one schedule again; `WEIR_SIM_SCHEDULES=100000` runs more of them.
 
 mod committer;
-mod random;
+pub(crate) mod random;
 mod table;
 mod worker;
 mod world;

@@ -1,15 +1,15 @@
 //! Choices that a seed makes.
 
 /// SplitMix64 (Steele, Lea, Flood 2014): every seed is as good as any other.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Of `0..end`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -17,11 +17,11 @@ impl Random {
         (mixed ^ (mixed >> 31)) % end
     }
 
-    pub(super) fn one_in(&mut self, count: u64) -> bool {
+    pub(crate) fn one_in(&mut self, count: u64) -> bool {
         self.below(count) == 0
     }
 
-    pub(super) fn pick<'a, T>(&mut self, of: &'a mut [T]) -> &'a mut T {
+    pub(crate) fn pick<'a, T>(&mut self, of: &'a mut [T]) -> &'a mut T {
         let at = self.below(of.len() as u64) as usize;
         &mut of[at]
     }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::codec::ResponseError;
 use crate::config::Limits;
-use crate::disk::Disk;
+use crate::disk::{Disk, read_checked, write_checked};
 use crate::log::{Environment, Partition};
 use crate::sync::{lock, read, write};
 use crate::view::{EventKind, EventLog};
@@ -137,23 +137,14 @@ impl Topics {
 
     fn open_folder(&self, folder: &Path, folder_name: &str) -> io::Result<()> {
         let disk = self.environment.disk.as_ref();
-        let text = match disk.read(&folder.join(TOPIC_FILE)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound || folder_name.starts_with(DELETED_PREFIX) => {
-                tracing::info!(folder = folder_name, "removing what is left of a topic that was being created or deleted");
-                return disk.remove_folder(folder);
-            }
-            text => text?,
-        };
         if folder_name.starts_with(DELETED_PREFIX) {
+            tracing::info!(folder = folder_name, "removing what is left of a topic that was being deleted");
             return disk.remove_folder(folder);
         }
-        let file = String::from_utf8(text).ok().and_then(|text| TopicFile::decode(&text));
-        let Some(file) = file else {
-            let reason = format!(
-                "{} is not a topic file of this broker; move the folder away or restore the file",
-                folder.join(TOPIC_FILE).display()
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        let remedy = "restore it, or move the topic's folder away";
+        let Some(file) = read_checked(disk, &folder.join(TOPIC_FILE), remedy, TopicFile::decode)? else {
+            tracing::info!(folder = folder_name, "removing what is left of a topic that was being created");
+            return disk.remove_folder(folder);
         };
         let topic = self.opened(folder.to_owned(), &file)?;
         self.insert(Arc::new(topic));
@@ -260,7 +251,7 @@ impl Topics {
         let short_name: String = file.name.chars().take(NAME_IN_FOLDER_BYTES).collect();
         let folder = self.folder.join(format!("{short_name}{ID_SEPARATOR}{}", file.id.simple()));
         let created = self.opened(folder.clone(), &file).and_then(|topic| {
-            self.environment.disk.write_atomic(&folder.join(TOPIC_FILE), file.encode().as_bytes())?;
+            write_checked(self.environment.disk.as_ref(), &folder.join(TOPIC_FILE), &file.encode())?;
             // The topic's own name, too, must outlive a power cut.
             self.environment.disk.sync_folder(&self.folder)?;
             Ok(Arc::new(topic))
@@ -347,7 +338,7 @@ impl Topics {
         if validate_only {
             return Ok(());
         }
-        self.environment.disk.write_atomic(&self.broker_configs, overrides.encode().as_bytes())?;
+        write_checked(self.environment.disk.as_ref(), &self.broker_configs, &overrides.encode())?;
         *write(&self.broker_overrides) = overrides;
         self.all().iter().for_each(|topic| self.configure(topic));
         Ok(())
@@ -368,7 +359,7 @@ impl Topics {
 
     fn write_file(&self, topic: &Topic, partitions: i32, overrides: Overrides) -> io::Result<()> {
         let file = TopicFile { name: topic.name.to_string(), id: topic.id, partitions, created_ms: topic.created_ms, overrides };
-        self.environment.disk.write_atomic(&topic.folder.join(TOPIC_FILE), file.encode().as_bytes())
+        write_checked(self.environment.disk.as_ref(), &topic.folder.join(TOPIC_FILE), &file.encode())
     }
 }
 
@@ -403,16 +394,16 @@ pub(crate) fn validate_name(name: &str) -> Result<(), TopicError> {
 }
 
 fn read_broker_overrides(path: &Path, disk: &dyn Disk) -> io::Result<BrokerOverrides> {
-    let text = match disk.read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BrokerOverrides::default()),
-        text => text?,
+    let decode = |text: &str| {
+        let (overrides, unread) = BrokerOverrides::decode(text)?;
+        if !unread.is_empty() {
+            tracing::warn!(file = %path.display(), lines = unread.len(), "lines of the broker's configs can't be understood; they do not count");
+        }
+        Some(overrides)
     };
-    let text = String::from_utf8_lossy(&text);
-    let (overrides, unread) = BrokerOverrides::decode(&text);
-    if !unread.is_empty() {
-        tracing::warn!(file = %path.display(), lines = unread.len(), "lines of the broker's configs can't be understood; they do not count");
-    }
-    Ok(overrides)
+    // A wrong retention would delete what is to be kept: the broker does not start.
+    let overrides = read_checked(disk, path, "restore it, or remove it to begin with the defaults", decode)?;
+    Ok(overrides.unwrap_or_default())
 }
 
 /// Why topics stayed as they were.

@@ -80,6 +80,7 @@ impl TransactionCoordinator {
             changed: Notify::new(),
             events: OnceLock::new(),
         };
+        coordinator.note_later_transactions();
         coordinator.run_due();
         coordinator.end_orphans();
         Ok(coordinator)
@@ -132,6 +133,25 @@ impl TransactionCoordinator {
     /// Reads the state. Nothing that takes long may be done in `read`.
     pub(crate) fn read<R>(&self, read: impl FnOnce(&State) -> R) -> R {
         read(&self.lock().state)
+    }
+
+    /// Where a producer has begun its next transaction, the marker of the one before stands already, though `__transaction_state` has lost
+    /// that. Written again it would end the next one: since KIP-890 it has that one's epoch, which is above its own records'.
+    fn note_later_transactions(&self) {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        for id in inner.state.ending() {
+            let Some(transaction) = inner.state.get(id).filter(|transaction| transaction.client_version >= 2) else { continue };
+            let producer = transaction.producer;
+            for at in &transaction.partitions {
+                let log = self.topics.get(&at.topic).and_then(|topic| topic.partition(at.partition));
+                let views = log.map(|log| log.producers()).unwrap_or_default();
+                let mut of_it = views.iter().filter(|view| view.producer_id == producer.producer_id && view.open_from.is_some());
+                if of_it.any(|view| view.epoch >= producer.epoch) {
+                    inner.marked.entry(Arc::clone(id)).or_default().insert(at.clone());
+                }
+            }
+        }
     }
 
     /// Ends what is open in a partition but not here: one of the two has lost its tail in a power failure, or `__transaction_state` was

@@ -24,13 +24,13 @@ use super::partition::Partition;
 use super::producers::LastBatch;
 use super::records::records_in;
 use super::segment::{ClosedSegment, find_batch, scan_batches};
-use crate::disk::DiskFile;
+use crate::disk::{DiskFile, read_checked, write_checked};
 use crate::sync::lock;
 use filter::{Aborted, Filter, Kept};
 use map::OffsetMap;
 
-/// Up to which offset the log was cleaned. Lost, it only costs work.
-const CHECKPOINT_FILE: &str = "cleaner-offset";
+/// Up to which offset the log was cleaned. What it says may be lost, which only costs work; that it is there says that offsets may be missing.
+pub(super) const CHECKPOINT_FILE: &str = "cleaner-offset";
 /// Bytes gathered before they are written.
 const WRITE_BYTES: usize = 1024 * 1024;
 
@@ -89,8 +89,8 @@ impl Partition {
         self.finish_swap()?;
         self.roll_for_compaction(config, now_ms);
         let cleanable = self.cleanable(config, now_ms);
-        let checkpoint = self.disk().read(&self.folder.join(CHECKPOINT_FILE)).ok();
-        let checkpoint = checkpoint.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()).unwrap_or(0);
+        let checkpoint = read_checked(self.disk(), &self.folder.join(CHECKPOINT_FILE), "", |text| text.trim().parse().ok());
+        let checkpoint = checkpoint.ok().flatten().unwrap_or(0);
         if !self.is_worth_it(&cleanable.segments, checkpoint, config, now_ms)? {
             return Ok(None);
         }
@@ -106,6 +106,10 @@ impl Partition {
             in_transaction: HashSet::new(),
             removed_markers: Vec::new(),
         };
+        if !self.disk().list(&self.folder)?.iter().any(|name| name == CHECKPOINT_FILE) {
+            write_checked(self.disk(), &self.folder.join(CHECKPOINT_FILE), &checkpoint.to_string())?;
+        }
+        self.may_have_gaps.store(true, Relaxed);
         let mut cleaned = Cleaned::default();
         let within = cleanable.segments.iter().take_while(|segment| segment.base_offset < map.end_offset);
         for group in groups(&within.cloned().collect::<Vec<_>>(), config) {
@@ -113,7 +117,7 @@ impl Partition {
             let bytes_after = self.clean_group(group, &mut filter, config)?;
             cleaned = Cleaned { bytes_before: cleaned.bytes_before + bytes_before, bytes_after: cleaned.bytes_after + bytes_after };
         }
-        self.disk().write_atomic(&self.folder.join(CHECKPOINT_FILE), map.end_offset.to_string().as_bytes())?;
+        write_checked(self.disk(), &self.folder.join(CHECKPOINT_FILE), &map.end_offset.to_string())?;
         Ok(Some(cleaned))
     }
 

@@ -18,7 +18,7 @@ use crate::disk::Disk;
 use crate::sync::lock;
 
 const CLEANED_SUFFIX: &str = ".cleaned";
-const SWAP_SUFFIX: &str = ".swap";
+pub(in super::super) const SWAP_SUFFIX: &str = ".swap";
 
 /// The names a cleaned segment has on its way.
 pub(super) struct Files {

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::model::{Binding, Filter, Operation, PatternType, Permission, ResourceType};
 use super::rules::{Asker, Rules};
-use crate::disk::Disk;
+use crate::disk::{Disk, read_checked, write_checked};
 use crate::sync::{lock, read, write};
 
 const FILE: &str = "acls";
@@ -33,14 +33,8 @@ pub(crate) struct Acls {
 impl Acls {
     pub(crate) fn open(folder: &Path, disk: Arc<dyn Disk>, super_users: BTreeSet<String>) -> io::Result<Self> {
         let path = folder.join(FILE);
-        let bindings = match disk.read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeSet::new(),
-            // Without its denials the broker would let in who was kept out: it does not start.
-            text => decode(&String::from_utf8_lossy(&text?)).ok_or_else(|| {
-                let reason = format!("{} is not a file of ACLs; restore it, or remove it to begin with none", path.display());
-                io::Error::new(io::ErrorKind::InvalidData, reason)
-            })?,
-        };
+        // Without its denials the broker would let in who was kept out: it does not start.
+        let bindings = read_checked(disk.as_ref(), &path, "restore it, or remove it to begin with no ACLs", decode)?.unwrap_or_default();
         Ok(Self { disk, path, super_users, rules: RwLock::new(Arc::new(Rules::new(bindings))), changing: Mutex::default() })
     }
 
@@ -91,7 +85,7 @@ impl Acls {
         let before = bindings.clone();
         change(&mut bindings);
         if bindings != before {
-            self.disk.write_atomic(&self.path, encode(&bindings).as_bytes())?;
+            write_checked(self.disk.as_ref(), &self.path, &encode(&bindings))?;
             *write(&self.rules) = Arc::new(Rules::new(bindings));
         }
         Ok(())

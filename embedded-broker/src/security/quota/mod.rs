@@ -17,7 +17,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, read_checked, write_checked};
 use crate::sync::{lock, read, write};
 use bucket::{Bucket, Rate};
 pub(crate) use entity::{Entity, EntityType, Named, QuotaKey, Settings};
@@ -60,14 +60,8 @@ pub(crate) struct Quotas {
 impl Quotas {
     pub(crate) fn open(folder: &Path, disk: Arc<dyn Disk>) -> io::Result<Self> {
         let path = folder.join(FILE);
-        let settings = match disk.read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Settings::new(),
-            text => decode(&String::from_utf8_lossy(&text?)).ok_or_else(|| {
-                let reason = format!("{} is not a file of quotas; restore it, or remove it to begin with none", path.display());
-                io::Error::new(io::ErrorKind::InvalidData, reason)
-            })?,
-        };
-        let settings = RwLock::new(Arc::new(settings));
+        let settings = read_checked(disk.as_ref(), &path, "restore it, or remove it to begin with no quotas", decode)?;
+        let settings = RwLock::new(Arc::new(settings.unwrap_or_default()));
         Ok(Self { disk, path, settings, changing: Mutex::default(), buckets: Mutex::default() })
     }
 
@@ -94,7 +88,7 @@ impl Quotas {
                 settings.remove(entity);
             }
         }
-        self.disk.write_atomic(&self.path, encode(&settings).as_bytes())?;
+        write_checked(self.disk.as_ref(), &self.path, &encode(&settings))?;
         *write(&self.settings) = Arc::new(settings);
         // Who was in debt to a quota that is gone owes nothing to the new one.
         lock(&self.buckets).clear();

@@ -21,10 +21,11 @@ impl BrokerOverrides {
         text
     }
 
-    /// Reads the file back. Lines that say nothing are left out, and returned as the second part.
-    pub(crate) fn decode(text: &str) -> (Self, Vec<&str>) {
+    /// Reads the file back; `None` if it is not one of ours. Lines that say nothing are left out, and returned as the second part.
+    pub(crate) fn decode(text: &str) -> Option<(Self, Vec<&str>)> {
+        let lines = text.strip_prefix(FORMAT)?.strip_prefix('\n')?.lines();
         let (mut set, mut unread) = (Self::default(), Vec::new());
-        for line in text.lines().filter(|line| *line != FORMAT) {
+        for line in lines {
             let mut words = line.splitn(3, ' ');
             let place = match words.next() {
                 Some("broker") => &mut set.broker,
@@ -39,7 +40,7 @@ impl BrokerOverrides {
                 _ => unread.push(line),
             }
         }
-        (set, unread)
+        Some((set, unread))
     }
 }
 
@@ -50,11 +51,12 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let mut set = BrokerOverrides::default();
-        assert_eq!(BrokerOverrides::decode(&set.encode()), (set.clone(), vec![]));
+        assert_eq!(BrokerOverrides::decode(&set.encode()), Some((set.clone(), vec![])));
         set.broker.insert("log.cleanup.policy".into(), "compact, delete".into());
         set.cluster.insert("log.retention.ms".into(), "5".into());
-        assert_eq!(BrokerOverrides::decode(&set.encode()), (set.clone(), vec![]));
+        assert_eq!(BrokerOverrides::decode(&set.encode()), Some((set.clone(), vec![])));
         let damaged = format!("{}rubbish\nbroker x", set.encode());
-        assert_eq!(BrokerOverrides::decode(&damaged), (set, vec!["rubbish", "broker x"]));
+        assert_eq!(BrokerOverrides::decode(&damaged), Some((set, vec!["rubbish", "broker x"])));
+        assert_eq!(BrokerOverrides::decode(""), None);
     }
 }

@@ -13,7 +13,7 @@ use crate::coordinator::command::{Caller, Command as GroupCommand, CommitOffsets
 use crate::coordinator::ids::GroupId;
 use crate::coordinator::transaction::{Command, Phase, Reply, TopicPartition, TransactionConfig, TransactionCoordinator};
 use crate::coordinator::{Coordinator, GroupConfig, InternalTopic};
-use crate::disk::MemoryDisk;
+use crate::disk::{Disk as _, MemoryDisk};
 use crate::log::records::{build_producer_batch, records};
 use crate::log::{Begins, Environment, Origin, Partition, ProducerEpoch, batch};
 use crate::producer_ids::ProducerIds;
@@ -290,4 +290,25 @@ fn a_commit_whose_marker_was_lost_is_carried_out_at_the_start() {
     let world = open(&disk).unwrap();
     assert!(world.is_settled());
     assert_eq!((world.committed(0), world.committed(1)), (vec!["kept".to_owned()], vec!["kept".to_owned()]));
+}
+
+#[test]
+fn an_end_that_is_found_again_does_not_end_the_next_transaction() {
+    let disk = prepared();
+    let world = open(&disk).unwrap();
+    let first = world.init().unwrap();
+    world.send(first, 0, "first").unwrap();
+    let second = world.end(first, true).unwrap();
+    world.send(second, 0, "second").unwrap();
+    drop(world);
+    let path = disk
+        .paths()
+        .into_iter()
+        .find(|path| path.to_string_lossy().contains("__transaction_state~") && path.ends_with("00000000000000000000.log"));
+    let path = path.unwrap();
+    for size in 0..disk.size(&path).unwrap() as usize {
+        let cut = disk.copy();
+        cut.corrupt(&path, |bytes| bytes.truncate(size));
+        assert_eq!(open(&cut).unwrap().committed(0), ["first"], "{size} bytes of __transaction_state are left");
+    }
 }
