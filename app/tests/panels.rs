@@ -138,6 +138,23 @@ fn the_palette_needs_no_pointer() {
 }
 
 #[test]
+fn a_presentation_shows_nothing_but_the_screen() {
+    let mut harness = harness(State::Running, DASHBOARD, Theme::Dark, SIZES[1]);
+    harness.run();
+    let has_navigation = |harness: &egui_kittest::Harness<'_, _>| harness.query_all_by_label("Topics").next().is_some();
+    assert!(has_navigation(&harness));
+    for leave in [Key::F11, Key::Escape] {
+        let before = harness.ctx.zoom_factor();
+        harness.key_press(Key::F11);
+        harness.run();
+        assert!(!has_navigation(&harness) && harness.ctx.zoom_factor() > before);
+        harness.key_press(leave);
+        harness.run();
+        assert!(has_navigation(&harness) && harness.ctx.zoom_factor() == before);
+    }
+}
+
+#[test]
 fn a_pipeline_starts_from_its_card() {
     let mut harness = harness(State::Ready, OVERVIEW, Theme::Dark, SIZES[1]);
     harness.run();

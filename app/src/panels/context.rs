@@ -62,6 +62,8 @@ pub enum Command {
     OpenPalette,
     /// Open the list of shortcuts.
     OpenHelp,
+    /// Show the panel in front for an audience, or go back to work.
+    TogglePresentation,
     /// Open the cluster menu.
     OpenClusterMenu,
     /// Show this panel beside the others.

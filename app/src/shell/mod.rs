@@ -36,6 +36,8 @@ use settings::{Loaded, Saver, Settings};
 const UPDATES_PER_FRAME: usize = 512;
 /// Toasts that wait to be seen; the oldest make room.
 const TOASTS_MAX: usize = 16;
+/// Text for people three metres away.
+const PRESENTATION_SCALE: f32 = 1.5;
 /// How long a toast stays that is no error.
 const TOAST_MS: i64 = 6_000;
 
@@ -86,6 +88,7 @@ pub struct Weir<B: Backend> {
     palette: Option<Palette>,
     cluster_menu: Option<ClusterMenu>,
     is_help_open: bool,
+    is_presenting: bool,
     toasts: VecDeque<Toast>,
     notices_seen: u64,
     settings: Settings,
@@ -119,6 +122,7 @@ impl<B: Backend> Weir<B> {
             palette: None,
             cluster_menu: None,
             is_help_open: false,
+            is_presenting: false,
             toasts: VecDeque::new(),
             notices_seen: 0,
             settings,
@@ -187,10 +191,25 @@ impl<B: Backend> Weir<B> {
             Command::SetTheme(theme) => self.settings.theme = theme,
             Command::OpenPalette => self.palette = Some(Palette::default()),
             Command::OpenHelp => self.is_help_open = true,
+            Command::TogglePresentation => self.present(ctx, !self.is_presenting),
             Command::OpenClusterMenu => self.cluster_menu = Some(ClusterMenu::default()),
             Command::Split(panel) => self.layout.split(panel),
             Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
         }
+    }
+
+    fn present(&mut self, ctx: &Context, is_presenting: bool) {
+        self.is_presenting = is_presenting;
+        ctx.send_viewport_cmd(ViewportCommand::Fullscreen(is_presenting));
+        if is_presenting {
+            self.toast(ToastKind::Info, "For an audience".to_owned(), "F11 or Esc leads back to work".to_owned());
+        }
+    }
+
+    /// Esc leaves, unless it closes something first.
+    fn leaves_presentation(&self, ctx: &Context) -> bool {
+        let is_something_open = self.palette.is_some() || self.cluster_menu.is_some() || self.is_help_open;
+        self.is_presenting && !is_something_open && ctx.input(|input| input.key_pressed(egui::Key::Escape))
     }
 
     fn connect(&mut self, cluster: Cluster) {
@@ -236,7 +255,8 @@ impl<B: Backend> Weir<B> {
     }
 
     fn apply_theme(&mut self, ctx: &Context) {
-        let wanted = (self.settings.theme.theme(ctx.system_theme()), self.settings.text_scale);
+        let scale = if self.is_presenting { self.settings.text_scale.max(PRESENTATION_SCALE) } else { self.settings.text_scale };
+        let wanted = (self.settings.theme.theme(ctx.system_theme()), scale);
         if self.applied != Some(wanted) {
             theme::apply(ctx, wanted.0);
             ctx.set_zoom_factor(wanted.1);
@@ -329,8 +349,14 @@ impl<B: Backend> Screen for Weir<B> {
         let ctx = ui.ctx().clone();
         let now = (self.clock)();
         self.commands.extend(shortcuts::pressed(&ctx));
-        let mut repaint_at = status::ui(ui, &self.store, now);
-        nav::ui(ui, &self.store, self.layout.current(), &mut self.commands);
+        if self.leaves_presentation(&ctx) {
+            self.commands.push(Command::TogglePresentation);
+        }
+        let mut repaint_at = None;
+        if !self.is_presenting {
+            repaint_at = status::ui(ui, &self.store, now);
+            nav::ui(ui, &self.store, self.layout.current(), &mut self.commands);
+        }
         egui::CentralPanel::default()
             .frame(egui::Frame::new().fill(ui.visuals().panel_fill))
             .show(ui, |ui| self.central(ui, now, &mut repaint_at));

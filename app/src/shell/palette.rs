@@ -150,6 +150,11 @@ fn entries(store: &Store) -> Vec<Entry> {
         Entry { icon: icons::MOON, label: "Theme: dark".into(), command: Command::SetTheme(ThemeChoice::Dark) },
         Entry { icon: icons::SUN, label: "Theme: light".into(), command: Command::SetTheme(ThemeChoice::Light) },
         Entry { icon: icons::GEAR, label: "Theme: as the desktop has it".into(), command: Command::SetTheme(ThemeChoice::System) },
+        Entry {
+            icon: icons::EYE,
+            label: "Presentation: larger, nothing but the screen (F11)".into(),
+            command: Command::TogglePresentation,
+        },
         Entry { icon: icons::QUESTION, label: "Help, shortcuts and settings".into(), command: Command::OpenHelp },
         Entry { icon: icons::X, label: "Quit".into(), command: Command::Quit },
     ]);

@@ -9,6 +9,8 @@ pub(super) const PALETTE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::CO
 const QUIT: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Q);
 const REFRESH: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::R);
 const HELP: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Comma);
+/// For an audience, and back.
+const PRESENT: KeyboardShortcut = KeyboardShortcut::new(Modifiers::NONE, Key::F11);
 const NUMBERS: [Key; 9] = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8, Key::Num9];
 
 /// The keys that open the n-th panel.
@@ -25,6 +27,7 @@ pub(super) fn list(ctx: &Context) -> Vec<(String, &'static str)> {
         ("Enter".to_owned(), "Open the chosen row"),
         ("Esc".to_owned(), "Close what is open"),
         (ctx.format_shortcut(&REFRESH), "Read the cluster now"),
+        (ctx.format_shortcut(&PRESENT), "For an audience: larger, nothing but the screen; again to leave"),
         (ctx.format_shortcut(&HELP), "This help, and the settings"),
         (ctx.format_shortcut(&QUIT), "Quit"),
     ];
@@ -47,6 +50,9 @@ pub(super) fn pressed(ctx: &Context) -> Vec<Command> {
     }
     if hit(&REFRESH) {
         commands.push(Command::Request(weir_model::Request::Refresh));
+    }
+    if hit(&PRESENT) {
+        commands.push(Command::TogglePresentation);
     }
     if hit(&QUIT) {
         commands.push(Command::Quit);
