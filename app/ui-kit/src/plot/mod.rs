@@ -31,7 +31,8 @@ pub struct TimeLine<'a> {
     pub points: &'a [(i64, f64)],
 }
 
-/// Lines over time, as wide as there is room; what they are stands above them, where it hides no line.
+/// Lines over time, as wide as there is room; what they are stands above them, where it hides no line. Ctrl and the wheel zoom into time,
+/// dragging moves along it, a double click shows all again.
 pub fn time_series(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, height: f32) -> Response {
     const LEGEND_HEIGHT: f32 = 18.0;
     if lines.iter().all(|line| line.points.len() < 2) {
@@ -77,41 +78,61 @@ fn legend(ui: &mut Ui, lines: &[TimeLine<'_>], unit: &str, height: f32) {
     }
 }
 
+/// Where all time axes begin to count, 2026-01-01, so that charts can be read side by side.
+const START_MS: i64 = 1_767_225_600_000;
+
 fn lines_plot(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, height: f32) -> Response {
     let tokens = tokens(ui);
     let width = ui.available_width();
-    let start = lines.iter().filter_map(|line| line.points.first()).map(|point| point.0).min().unwrap_or(0);
     let unit_owned = unit.to_owned();
+    let along_time = Vec2b::new(true, false);
     let y_axis = AxisHints::new_y().formatter(|mark: GridMark, _: &_| format::si(mark.value)).min_thickness(40.0);
-    let x_axis = AxisHints::new_x().formatter(move |mark: GridMark, _: &_| clock(start + mark.value as i64));
+    let x_axis = AxisHints::new_x().formatter(move |mark: GridMark, _: &_| clock(START_MS + mark.value as i64));
     let plot = Plot::new(id)
         .height(height)
         .width(width)
         .custom_y_axes(vec![y_axis])
         .custom_x_axes(vec![x_axis])
+        .x_grid_spacer(|input| time_marks(input.bounds))
         .include_y(0.0)
         .show_background(false)
         .grid_color(tokens.line.grid)
-        .allow_zoom(false)
+        .allow_zoom(along_time)
+        .allow_drag(along_time)
         .allow_scroll(false)
-        .allow_drag(false)
         .allow_boxed_zoom(false)
+        // The moment under the pointer is marked in all charts in sight.
+        .link_cursor(egui::Id::unique("time"), along_time)
         .set_margin_fraction(vec2(0.0, 0.08))
         .auto_bounds(Vec2b::TRUE)
         .label_formatter(move |hover| match hover {
             HoverPosition::NearDataPoint { plot_name, position, .. } => {
-                Some(format!("{plot_name}\n{}\n{} {unit_owned}", clock(start + position.x as i64), format::si(position.y)))
+                Some(format!("{plot_name}\n{}\n{} {unit_owned}", clock(START_MS + position.x as i64), format::si(position.y)))
             }
             HoverPosition::Elsewhere { .. } => None,
         });
     let shown = plot.show(ui, |plot| {
         for (at, line) in lines.iter().enumerate() {
             let points: Vec<[f64; 2]> =
-                downsample(line.points, (width / 4.0) as usize).into_iter().map(|(at, value)| [(at - start) as f64, value]).collect();
+                downsample(line.points, (width / 4.0) as usize).into_iter().map(|(at, value)| [(at - START_MS) as f64, value]).collect();
             plot.line(Line::new(line.name, PlotPoints::from(points)).color(tokens.series.color(at)).width(1.6));
         }
     });
     shown.response
+}
+
+/// Some moments that people would choose, between these, as milliseconds since [`START_MS`].
+fn time_marks((from, to): (f64, f64)) -> Vec<GridMark> {
+    const MARKS_MAX: f64 = 8.0;
+    const SECOND: f64 = 1_000.0;
+    const STEPS_S: [f64; 17] =
+        [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 21_600.0, 43_200.0, 86_400.0];
+    let wanted = (to - from) / MARKS_MAX;
+    let longest = (wanted / (86_400.0 * SECOND)).ceil().max(1.0) * 86_400.0 * SECOND;
+    let step = STEPS_S.iter().map(|step| step * SECOND).find(|step| *step >= wanted).unwrap_or(longest);
+    let first = (from / step).ceil();
+    let count = ((to / step).floor() - first).clamp(0.0, 2.0 * MARKS_MAX) as u32;
+    (0..=count).map(|at| GridMark { value: (first + f64::from(at)) * step, step_size: step }).collect()
 }
 
 /// The smallest and the largest value of each bucket, in time order: spikes stay.
@@ -261,6 +282,18 @@ fn label(ui: &Ui, rect: Rect, text: &str, font: FontId, color: Color32, anchor: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_marked_where_people_would() {
+        let check = |from: f64, to: f64, expect: &[f64]| {
+            let marks: Vec<f64> = time_marks((from * 1_000.0, to * 1_000.0)).iter().map(|mark| mark.value / 1_000.0).collect();
+            assert_eq!(marks, expect, "{from} to {to} seconds");
+        };
+        check(0.0, 7.5, &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        check(61.0, 290.0, &[90.0, 120.0, 150.0, 180.0, 210.0, 240.0, 270.0]);
+        check(3_601.0, 7_199.0, &[4_200.0, 4_800.0, 5_400.0, 6_000.0, 6_600.0]);
+        check(0.0, 864_000.0, &[0.0, 172_800.0, 345_600.0, 518_400.0, 691_200.0, 864_000.0]);
+    }
 
     #[test]
     fn downsampling_keeps_spikes_and_order() {
