@@ -1,7 +1,7 @@
 //! Kills a broker at its work, again and again: what it acknowledged must be there afterwards, and nothing that was never sent.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     error::Error,
     time::{Duration, Instant},
 };
@@ -10,6 +10,7 @@ use rdkafka::producer::BaseRecord;
 use weir_tests::{
     broker::{ChildBroker, run_as_child_if_asked},
     client::{self, Acknowledged, DEADLINE, Deliveries},
+    history::{History, Seen, Told},
 };
 
 const ROUNDS: u32 = 20;
@@ -24,41 +25,40 @@ fn child() {
 #[test]
 fn a_killed_broker_keeps_every_acknowledged_record_and_invents_none() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
-    let mut sent: HashSet<Vec<u8>> = HashSet::new();
-    let mut acknowledged: Vec<Acknowledged> = Vec::new();
+    let mut history = History::default();
     for round in 0..ROUNDS {
         let mut broker = ChildBroker::start("child", folder.path());
         // Each round ends elsewhere in a batch, a segment, an index; the numbers are primes so that they do not fall into step.
         let enough = 101 + 997 * round as usize % 4_099;
-        let acks = produce_until_killed(&mut broker, round, enough, &mut sent)?;
-        assert!(acks.len() >= enough, "round {round}: only {} acknowledged", acks.len());
-        acknowledged.extend(acks);
+        let (sent, acknowledged) = produce_until_killed(&mut broker, round, enough)?;
+        assert!(acknowledged.len() >= enough, "round {round}: only {} acknowledged", acknowledged.len());
+        let offsets: HashMap<Vec<u8>, i64> = acknowledged.into_iter().map(|it| (it.value, it.offset)).collect();
+        for value in sent {
+            let told = offsets.get(value.as_bytes()).map_or(Told::Unknown, |offset| Told::Acknowledged(Some(*offset)));
+            history.wrote(format!("round {round}"), value, told);
+        }
 
         let broker = ChildBroker::start("child", folder.path());
-        check_log(round, broker.bootstrap(), &sent, &acknowledged)?;
+        check_log(round, broker.bootstrap(), &history)?;
     }
     Ok(())
 }
 
-/// Sends until `enough` records were acknowledged, then kills the broker with more on the way. Returns what was acknowledged.
-fn produce_until_killed(
-    broker: &mut ChildBroker,
-    round: u32,
-    enough: usize,
-    sent: &mut HashSet<Vec<u8>>,
-) -> Result<Vec<Acknowledged>, Box<dyn Error>> {
+/// Sends until `enough` records were acknowledged, then kills the broker with more on the way. Returns what was sent, in order, and
+/// what was acknowledged.
+fn produce_until_killed(broker: &mut ChildBroker, round: u32, enough: usize) -> Result<(Vec<String>, Vec<Acknowledged>), Box<dyn Error>> {
     let deliveries = Deliveries::default();
     // Without retries an unknown outcome stays unknown: each record is in the log once or not at all.
     let properties = [("acks", "all"), ("retries", "0"), ("linger.ms", "1"), ("batch.num.messages", "64"), ("message.timeout.ms", "5000")];
     let producer = client::producer(broker.bootstrap(), &deliveries, &properties)?;
     let give_up = Instant::now() + DEADLINE;
-    let mut number = 0_u32;
+    let (mut number, mut sent) = (0_u32, Vec::new());
     while deliveries.len() < enough {
         assert!(Instant::now() < give_up, "round {round}: {} of {enough} acknowledged", deliveries.len());
         for _ in 0..32 {
-            let value = format!("round {round} record {number} {}", "x".repeat(number as usize % 300)).into_bytes();
+            let value = format!("round {round} record {number} {}", "x".repeat(number as usize % 300));
             if producer.send(BaseRecord::<(), _>::to(TOPIC).payload(&value)).is_ok() {
-                sent.insert(value);
+                sent.push(value);
             }
             number += 1;
         }
@@ -67,25 +67,15 @@ fn produce_until_killed(
     broker.kill();
     // Acknowledgements that were on the way count as well.
     producer.poll(Duration::from_millis(200));
-    Ok(deliveries.all())
+    Ok((sent, deliveries.all()))
 }
 
-fn check_log(round: u32, bootstrap: &str, sent: &HashSet<Vec<u8>>, acknowledged: &[Acknowledged]) -> Result<(), Box<dyn Error>> {
+fn check_log(round: u32, bootstrap: &str, history: &History) -> Result<(), Box<dyn Error>> {
     let log = client::read_all(bootstrap, TOPIC)?;
     for (at, record) in log.iter().enumerate() {
         assert_eq!(record.offset, at as i64, "round {round}: offsets have a gap");
-        assert!(sent.contains(&record.value), "round {round}: offset {} holds a record that was never sent", record.offset);
     }
-    let distinct: HashSet<_> = log.iter().map(|record| &record.value).collect();
-    assert_eq!(distinct.len(), log.len(), "round {round}: a record stands twice");
-    for ack in acknowledged {
-        let found = log.get(ack.offset as usize);
-        assert_eq!(
-            found.map(|record| &record.value),
-            Some(&ack.value),
-            "round {round}: offset {} was acknowledged with another value",
-            ack.offset
-        );
-    }
-    Ok(())
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let seen = log.iter().map(|it| Seen { partition: it.partition, offset: it.offset, value: text(&it.value) });
+    history.check(&seen.collect::<Vec<_>>()).map_err(|violations| format!("round {round}: {violations}").into())
 }

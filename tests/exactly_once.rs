@@ -22,6 +22,7 @@ use rdkafka::{
 use weir_tests::{
     broker::{ChildBroker, run_as_child_if_asked},
     client::{self, DEADLINE, Deliveries},
+    history::{History, Seen, Told},
 };
 
 const KILLS: usize = 12;
@@ -67,35 +68,22 @@ fn nothing_is_lost_and_nothing_comes_twice() -> Result<(), Box<dyn Error>> {
     }
     let written = source.finish()?;
     program.wait_for(written)?;
-    check(written, &committed(broker.bootstrap())?)
+    Ok(expected(written).check(&committed(broker.bootstrap())?)?)
 }
 
 /// Every number once, as its square, in order by key.
-fn check(written: u64, squares: &[(u64, u64)]) -> Result<(), Box<dyn Error>> {
-    let mut by_key = BTreeMap::<u64, Vec<u64>>::new();
-    for (key, square) in squares {
-        by_key.entry(*key).or_default().push(*square);
+fn expected(written: u64) -> History {
+    let mut history = History::default();
+    for number in 0..written {
+        let key = number % KEYS;
+        history.wrote(key.to_string(), record(key, number * number), Told::Acknowledged(None));
     }
-    for key in 0..KEYS {
-        let expected: Vec<u64> = (key..written).step_by(KEYS as usize).map(|number| number * number).collect();
-        let found = by_key.remove(&key).unwrap_or_default();
-        assert_eq!(found.len(), expected.len(), "key {key}: {} were written", expected.len());
-        assert_eq!(found, expected, "key {key}");
-    }
-    assert!(by_key.is_empty(), "records of nobody: {by_key:?}");
-    Ok(())
+    history
 }
 
-#[test]
-fn the_check_can_fail() {
-    let all: Vec<_> = (0..32_u64).map(|number| (number % KEYS, number * number)).collect();
-    assert!(check(32, &all).is_ok());
-    let fails = |squares: &[(u64, u64)]| std::panic::catch_unwind(|| check(32, squares).is_ok()).is_err();
-    assert!(fails(&all[1..]), "one is lost");
-    assert!(fails(&[&all[..], &all[3..4]].concat()), "one comes twice");
-    let mut swapped = all.clone();
-    swapped.swap(0, 16);
-    assert!(fails(&swapped), "two of a key are out of order");
+/// What is compared of an output record.
+fn record(key: u64, square: u64) -> String {
+    format!("{key}: {square}")
 }
 
 /// The numbers from 0 on, written as fast as the program takes them.
@@ -254,7 +242,7 @@ fn create_topics(bootstrap: &str) -> Result<(), Box<dyn Error>> {
 }
 
 /// Keys and values of everything that is committed in the output, in order by partition.
-fn committed(bootstrap: &str) -> Result<Vec<(u64, u64)>, Box<dyn Error>> {
+fn committed(bootstrap: &str) -> Result<Vec<Seen>, Box<dyn Error>> {
     let properties =
         [("group.id", "checker"), ("enable.auto.commit", "false"), ("isolation.level", "read_committed"), ("enable.partition.eof", "true")];
     let consumer: BaseConsumer = client::config(bootstrap, &properties).create()?;
@@ -272,7 +260,8 @@ fn committed(bootstrap: &str) -> Result<Vec<(u64, u64)>, Box<dyn Error>> {
             Some(message) => {
                 let message = message?;
                 let number = |bytes: Option<&[u8]>| std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default().parse::<u64>();
-                found.push((number(message.key())?, number(message.payload())?));
+                let value = record(number(message.key())?, number(message.payload())?);
+                found.push(Seen { partition: message.partition(), offset: message.offset(), value });
             }
         }
     }
