@@ -67,17 +67,16 @@ impl Handle {
     /// # Errors
     /// When too much waits already, or the backend has ended.
     pub fn request(&self, request: Request) -> Result<(), Problem> {
-        let sent = self.requests.as_ref().map(|requests| requests.try_send(request));
-        match sent {
-            Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(_))) => {
+        let ended = || {
+            Problem::new("The backend has ended", "one of its threads failed", "Restart the program; the notice before this one says more")
+        };
+        let Some(requests) = &self.requests else { return Err(ended()) };
+        match requests.try_send(request) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => {
                 Err(Problem::new("Busy", format!("{REQUESTS_MAX} requests wait already"), "Try again in a moment"))
             }
-            Some(Err(TrySendError::Disconnected(_))) | None => Err(Problem::new(
-                "The backend has ended",
-                "one of its threads failed",
-                "Restart the program; the notice before this one says more",
-            )),
+            Err(TrySendError::Disconnected(_)) => Err(ended()),
         }
     }
 

@@ -100,8 +100,16 @@ impl Run {
 }
 
 /// Five seconds of the wall clock, 83 minutes of event time.
-const PARAMS: PipelineParams =
-    PipelineParams { rate_per_s: 6_000, seed: 7, speed: 1_000, start_at: Some(TimestampMs(1_800_000_000_000)), events_max: Some(30_000) };
+fn params() -> PipelineParams {
+    PipelineParams {
+        rate_per_s: 6_000,
+        seed: 7,
+        speed: 1_000,
+        start_at: Some(TimestampMs(1_800_000_000_000)),
+        events_max: Some(30_000),
+        ..PipelineParams::default()
+    }
+}
 
 fn verdicts(report: &RunReport) -> BTreeMap<&str, CheckVerdict> {
     report.checks.iter().map(|check| (&*check.id, check.verdict)).collect()
@@ -143,7 +151,7 @@ fn equal_seeds_give_equal_results_and_all_checks_hold() {
     let cluster = cluster();
     let mut reports = Vec::new();
     for _ in 0..2 {
-        let mut run = Run::start(&cluster, PARAMS);
+        let mut run = Run::start(&cluster, params());
         reports.push(run.report());
         assert_eq!(Run::count(&run.store, "processed"), 30_000);
         let dashboard = run.store.runs[&"clickstream".into()].dashboard.clone().expect("a dashboard");
@@ -165,7 +173,7 @@ fn equal_seeds_give_equal_results_and_all_checks_hold() {
 #[test]
 fn a_rebalance_in_the_middle_of_a_run_changes_no_result() {
     let cluster = cluster();
-    let mut run = Run::start(&cluster, PipelineParams { seed: 8, ..PARAMS });
+    let mut run = Run::start(&cluster, PipelineParams { seed: 8, ..params() });
     run.wait_for_count("processed", 6_000);
     // Somebody else joins the group, takes partitions over, and leaves again.
     let guest = GroupConsumer::new(&cluster.connection, GROUP, &[EVENTS], |_, _| None).unwrap();
@@ -181,7 +189,7 @@ fn a_rebalance_in_the_middle_of_a_run_changes_no_result() {
 #[test]
 fn pause_rate_faults_and_stop_work_on_a_live_run() {
     let cluster = cluster();
-    let params = PipelineParams { rate_per_s: 500, seed: 9, speed: 60, start_at: None, events_max: None };
+    let params = PipelineParams { rate_per_s: 500, seed: 9, speed: 60, start_at: None, events_max: None, ..PipelineParams::default() };
     let mut run = Run::start(&cluster, params);
     run.wait_for_count("processed", 500);
     run.running.pause();
@@ -215,7 +223,7 @@ fn pause_rate_faults_and_stop_work_on_a_live_run() {
 fn a_cluster_that_is_not_there_is_a_problem_not_silence() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let (updates, reader) = updates::channel(|| {});
-    let _running = pipelines::start(&"clickstream".into(), PARAMS, Connection::new("127.0.0.1:1", []), updates).unwrap();
+    let _running = pipelines::start(&"clickstream".into(), params(), Connection::new("127.0.0.1:1", []), updates).unwrap();
     let deadline = Instant::now() + DEADLINE;
     loop {
         assert!(Instant::now() < deadline, "no problem was told");

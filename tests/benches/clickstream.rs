@@ -81,7 +81,14 @@ fn whole_path(events: u64) {
             (broker.address().to_string(), Some(broker))
         }
     };
-    let params = PipelineParams { rate_per_s: RATE_PER_S, seed: 42, speed: SPEED, start_at: Some(START_AT), events_max: Some(events) };
+    let params = PipelineParams {
+        rate_per_s: RATE_PER_S,
+        seed: 42,
+        speed: SPEED,
+        start_at: Some(START_AT),
+        events_max: Some(events),
+        ..PipelineParams::default()
+    };
     let (updates, reader) = updates::channel(|| {});
     let running = pipelines::start(&"clickstream".into(), params, Connection::new(bootstrap, []), updates).unwrap();
     let (mut from, mut to) = (None, None);

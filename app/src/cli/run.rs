@@ -104,7 +104,14 @@ impl Run {
     fn params(&self, meta: &PipelineMeta) -> Result<PipelineParams, Failure> {
         let rate_per_s = setting(meta, "rate_per_s", self.rate)?;
         let events_max = self.for_ms.map(|for_ms| (u64::from(rate_per_s).saturating_mul(for_ms) / 1_000).max(1));
-        Ok(PipelineParams { rate_per_s, seed: self.seed, speed: setting(meta, "speed", self.speed)?, start_at: None, events_max })
+        Ok(PipelineParams {
+            rate_per_s,
+            seed: self.seed,
+            speed: setting(meta, "speed", self.speed)?,
+            start_at: None,
+            events_max,
+            ..PipelineParams::default()
+        })
     }
 }
 

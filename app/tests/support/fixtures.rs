@@ -233,7 +233,7 @@ fn run() -> Vec<Update> {
     let status = PipelineStatus {
         id: meta.id.clone(),
         phase: Phase::Running,
-        params: PipelineParams { rate_per_s: 1_000, seed: 42, speed: 60, start_at: None, events_max: None },
+        params: PipelineParams { rate_per_s: 1_000, seed: 42, speed: 60, start_at: None, events_max: None, ..PipelineParams::default() },
         produced_per_s: 1_002.0,
         processed_per_s: 998.0,
         counts: BTreeMap::from([("events".to_owned(), 123_456)]),

@@ -69,7 +69,7 @@ pub struct FaultMeta {
 }
 
 /// How to run a pipeline.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct PipelineParams {
     /// Events per second of wall-clock time.
     pub rate_per_s: u32,
@@ -81,6 +81,18 @@ pub struct PipelineParams {
     pub start_at: Option<TimestampMs>,
     /// Stop after so many events; `None` to go on.
     pub events_max: Option<u64>,
+    /// Settings of the pipeline's own, by the names its card lists; those not named have their defaults.
+    pub settings: BTreeMap<Arc<str>, f64>,
+    /// Exactly once, at least once, or as the pipeline says.
+    pub is_exactly_once: Option<bool>,
+    /// Stream threads of each application, or as many as the pipeline says.
+    pub instances: Option<u16>,
+    /// Take part in a run that another process leads: process only.
+    pub is_joining: bool,
+    /// Real data in place of the generator: a file or a topic, as the pipeline reads it.
+    pub input: Option<Arc<str>>,
+    /// Something of the processing broken on purpose, to see a check fail.
+    pub sabotage: Option<Arc<str>>,
 }
 
 /// Where a run is.

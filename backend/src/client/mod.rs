@@ -8,6 +8,8 @@ mod log_dirs;
 mod producer;
 mod reader;
 mod sys;
+mod task_consumer;
+mod transaction;
 
 pub use admin::{Admin, Metadata, PartitionMetadata, TopicMetadata};
 pub use connection::Connection;
@@ -17,3 +19,5 @@ pub use log_dirs::{LogDirs, read_log_dirs};
 pub use producer::{Delivery, Full, OutgoingRecord, Producer};
 pub use reader::{IncomingRecord, Reader, ReaderEvent};
 pub use sys::{DescribedGroups, GroupDescription, GroupListing, GroupOffset, ListedOffset, MemberDescription, OffsetSpec};
+pub use task_consumer::{Assignor, Committed, TaskConsumer, TaskEvent};
+pub use transaction::TransactionError;

@@ -67,7 +67,7 @@ struct Counts {
     waiting: Mutex<HashMap<usize, OnDelivery>>,
 }
 
-struct Counting(Arc<Counts>);
+pub(super) struct Counting(Arc<Counts>);
 
 type OnDelivery = Box<dyn FnOnce(Result<Delivery, ClientError>) + Send>;
 
@@ -80,6 +80,11 @@ impl Producer {
     /// # Errors
     /// When a property is not valid.
     pub fn new(connection: &Connection) -> Result<Self, ClientError> {
+        Self::with(connection, &[])
+    }
+
+    /// The same with properties that must be.
+    pub(super) fn with(connection: &Connection, fixed: &[(&str, &str)]) -> Result<Self, ClientError> {
         let counts = Arc::new(Counts::default());
         let defaults = [
             ("partitioner", "murmur2_random"),
@@ -91,7 +96,7 @@ impl Producer {
             ("compression.type", "lz4"),
             ("message.timeout.ms", "60000"),
         ];
-        let inner = connection.config(&defaults, &[]).create_with_context(Counting(Arc::clone(&counts)))?;
+        let inner = connection.config(&defaults, fixed).create_with_context(Counting(Arc::clone(&counts)))?;
         Ok(Self { inner, counts, next_callback: AtomicUsize::new(NO_CALLBACK + 1) })
     }
 
@@ -123,6 +128,10 @@ impl Producer {
             self.counts.take_callback(number);
         }
         sent
+    }
+
+    pub(super) fn inner(&self) -> &ThreadedProducer<Counting> {
+        &self.inner
     }
 
     fn queue(&self, record: OutgoingRecord<'_>, callback: usize) -> Result<Result<(), Full>, ClientError> {

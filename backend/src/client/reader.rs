@@ -80,6 +80,18 @@ impl Reader {
         Ok(self.inner.assign(&list)?)
     }
 
+    /// As [`Self::assign`], of any topics; a record says which it is of, an end does not.
+    ///
+    /// # Errors
+    /// When an offset is not valid.
+    pub fn assign_topics<'t>(&self, starts: impl IntoIterator<Item = (&'t str, i32, i64)>) -> Result<(), ClientError> {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition, offset) in starts {
+            list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        }
+        Ok(self.inner.assign(&list)?)
+    }
+
     /// Waits for the next event. `None` when the time is over.
     ///
     /// # Errors

@@ -30,6 +30,8 @@ pub enum OffsetSpec {
     Earliest,
     /// The high watermark.
     Latest,
+    /// The last stable offset: below it no transaction is open.
+    LatestStable,
     /// The first record that is not older than this many epoch milliseconds.
     Timestamp(i64),
 }
@@ -224,7 +226,7 @@ pub(super) fn list_offsets<C: ClientContext>(
     let list = PartitionList::new(partitions)?;
     let wanted = match spec {
         OffsetSpec::Earliest => ffi::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST as i64,
-        OffsetSpec::Latest => ffi::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST as i64,
+        OffsetSpec::Latest | OffsetSpec::LatestStable => ffi::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST as i64,
         OffsetSpec::Timestamp(timestamp_ms) => timestamp_ms.max(0),
     };
     // SAFETY: the list has `cnt` elements, all initialised by `PartitionList::new`.
@@ -232,6 +234,17 @@ pub(super) fn list_offsets<C: ClientContext>(
         element.offset = wanted;
     }
     let call = Call::new(client.native_ptr(), ffi::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout)?;
+    if spec == OffsetSpec::LatestStable {
+        let isolation = ffi::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
+        // SAFETY: the options are the call's; the error, null when there is none, is ours to destroy.
+        unsafe {
+            let error = ffi::rd_kafka_AdminOptions_set_isolation_level(call.options, isolation);
+            if !error.is_null() {
+                ffi::rd_kafka_error_destroy(error);
+                return Err(ClientError::message("this librdkafka knows no isolation level for ListOffsets"));
+            }
+        }
+    }
     // SAFETY: the call copies the list; client, options and queue live until `call` is dropped.
     unsafe { ffi::rd_kafka_ListOffsets(call.client, list.0, call.options, call.queue) };
     let event = call.wait()?;

@@ -7,6 +7,7 @@ pub mod clickstream;
 pub mod fraud;
 mod planned;
 mod running;
+pub mod shape;
 
 use std::sync::Arc;
 
@@ -84,6 +85,18 @@ fn check_params(meta: &PipelineMeta, params: &PipelineParams) -> Result<(), Prob
             ));
         }
     }
+    for (name, value) in &params.settings {
+        let param = meta.params.iter().find(|param| param.name == *name);
+        let range = param.map(|param| param.min..=param.max);
+        if !range.as_ref().is_some_and(|range| range.contains(value)) {
+            let known: Vec<_> = meta.params.iter().map(|param| format!("{} from {} to {}", param.name, param.min, param.max)).collect();
+            return Err(Problem::new(
+                format!("{} can't run with {name}={value}", meta.title),
+                "there is no such setting, or the value is outside of its range",
+                format!("Try one of: {}", known.join(", ")),
+            ));
+        }
+    }
     Ok(())
 }
 
@@ -112,14 +125,14 @@ mod tests {
 
     #[test]
     fn what_cant_start_says_why() {
-        let params = PipelineParams { rate_per_s: 10, seed: 1, speed: 60, start_at: None, events_max: None };
+        let params = PipelineParams { rate_per_s: 10, seed: 1, speed: 60, start_at: None, events_max: None, ..PipelineParams::default() };
         let start = |id: &str, params| {
             let (updates, _reader) = crate::updates::channel(|| {});
             start(&id.into(), params, Connection::new("127.0.0.1:1", []), updates).expect_err("it can't start")
         };
-        assert!(start("nonsense", params).what_to_do.contains("clickstream"));
-        assert!(start("payments", params).why.contains("planned"));
-        assert!(start("clickstream", PipelineParams { rate_per_s: 9, ..params }).why.contains("10 to 50000"));
+        assert!(start("nonsense", params.clone()).what_to_do.contains("clickstream"));
+        assert!(start("payments", params.clone()).why.contains("planned"));
+        assert!(start("clickstream", PipelineParams { rate_per_s: 9, ..params.clone() }).why.contains("10 to 50000"));
         assert!(start("clickstream", PipelineParams { speed: 0, ..params }).why.contains("1 to 1000"));
     }
 }

@@ -96,6 +96,11 @@ impl StreamTask {
         }
     }
 
+    /// Whether a record of this topic would be taken now.
+    pub fn has_room(&self, topic: &str) -> bool {
+        self.queues.get(topic).is_none_or(|queue| queue.len() < QUEUE_RECORDS_MAX)
+    }
+
     /// Records that wait.
     pub fn queued(&self) -> usize {
         self.queues.values().map(VecDeque::len).sum()
@@ -213,6 +218,11 @@ impl StreamTask {
     /// A store by name, to look into.
     pub fn store(&self, name: &str) -> Option<Rc<RefCell<dyn StateStore>>> {
         self.graph.stores.iter().find(|store| &*store.name == name).map(|store| Rc::clone(&store.state))
+    }
+
+    /// All stores: name, changelog topic and number of entries.
+    pub fn stores(&self) -> impl Iterator<Item = (&Arc<str>, Option<&Arc<str>>, usize)> {
+        self.graph.stores.iter().map(|store| (&store.name, store.changelog.as_ref(), store.state.borrow().len()))
     }
 
     /// Records without effect so far, by reason.

@@ -15,6 +15,7 @@
 //!   session of its own. Here that session is final and the record is late. So the published sessions are always the
 //!   accepted records, split where the distance exceeds the gap, and a batch job can recompute them.
 
+pub mod app;
 mod context;
 mod data;
 mod driver;

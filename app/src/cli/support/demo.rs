@@ -18,8 +18,14 @@ pub(crate) fn start(request: impl FnOnce(Request) -> Result<(), Problem>) -> Res
         let params = meta.iter().flat_map(|meta| &meta.params);
         params.filter(|param| &*param.name == name).map(|param| param.default as u32).next().unwrap_or(1)
     };
-    let params =
-        PipelineParams { rate_per_s: default("rate_per_s"), seed: SEED, speed: default("speed"), start_at: None, events_max: None };
+    let params = PipelineParams {
+        rate_per_s: default("rate_per_s"),
+        seed: SEED,
+        speed: default("speed"),
+        start_at: None,
+        events_max: None,
+        ..PipelineParams::default()
+    };
     request(Request::StartPipeline(PipelineId::from(PIPELINE), params))
 }
 

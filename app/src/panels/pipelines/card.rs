@@ -83,8 +83,7 @@ pub(crate) fn default_params(meta: &PipelineMeta) -> PipelineParams {
         rate_per_s: default("rate_per_s").map_or(RATE_PER_S, |rate| rate as u32),
         seed: default("seed").map_or(SEED, |seed| seed as u64),
         speed: default("speed").map_or(SPEED, |speed| speed as u32),
-        start_at: None,
-        events_max: None,
+        ..PipelineParams::default()
     }
 }
 

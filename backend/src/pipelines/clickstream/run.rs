@@ -47,19 +47,21 @@ const DRAIN_STALLED_MAX: Duration = Duration::from_secs(60);
 /// When no thread can be started. What fails later is told through `updates`.
 pub fn start(params: PipelineParams, connection: Connection, updates: Updates) -> Result<RunningPipeline, Problem> {
     let of_failure = updates.clone();
+    let rate_per_s = params.rate_per_s;
+    let of_failed = params.clone();
     let failed = move |problem: Problem| {
         of_failure.problem(&problem);
-        publish(&of_failure, params, Phase::Failed(problem), Figures::default());
+        publish(&of_failure, of_failed, Phase::Failed(problem), Figures::default());
     };
     let body = move |control: &Control| {
-        let run = Run::new(params, &connection, &updates, control);
+        let run = Run::new(params.clone(), &connection, &updates, control);
         if let Err(problem) = run.work() {
             updates.problem(&problem);
             run.tell(Phase::Failed(problem), Vec::new());
         }
         Ok(())
     };
-    RunningPipeline::spawn("clickstream", params.rate_per_s, body, failed)
+    RunningPipeline::spawn("clickstream", rate_per_s, body, failed)
 }
 
 /// The figures of a status.
@@ -102,7 +104,7 @@ struct Starts {
 impl<'a> Run<'a> {
     fn new(params: PipelineParams, connection: &'a Connection, updates: &'a Updates, control: &'a Control) -> Self {
         Self {
-            params,
+            params: params.clone(),
             connection,
             updates,
             control,
@@ -162,7 +164,7 @@ impl<'a> Run<'a> {
         }
         self.wait_for_assignment(&mut workers, starts.events.len())?;
         let start_at = self.params.start_at.unwrap_or_else(TimestampMs::now);
-        workers.source = Some(shared.spawn_source(scope, self.params, start_at)?);
+        workers.source = Some(shared.spawn_source(scope, self.params.clone(), start_at)?);
         while !workers.is_source_done() && !self.control.is_stopping() {
             std::thread::sleep(TICK);
             workers.check()?;
@@ -248,7 +250,7 @@ impl<'a> Run<'a> {
         let counts = self.counts();
         let (produced_per_s, processed_per_s) = self.rates(counts["generated"], counts["processed"]);
         let (latency, active_faults) = (self.progress.latency_ms(), self.source.active_faults());
-        let params = PipelineParams { rate_per_s: self.control.rate_per_s(), ..self.params };
+        let params = PipelineParams { rate_per_s: self.control.rate_per_s(), ..self.params.clone() };
         let figures = Figures { produced_per_s, processed_per_s, counts, latency, checks, active_faults };
         publish(self.updates, params, phase, figures);
     }

@@ -1,0 +1,296 @@
+//! Reading as a member of a consumer group that keeps state by partition: nothing is taken over or given up before the caller has done its part.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol},
+    error::KafkaError,
+    message::OwnedMessage,
+    types::RDKafkaRespErr,
+};
+
+use super::{Assignment, ClientError, Connection, IncomingRecord, connection};
+
+/// How long a seek may take: it waits for the partition's fetcher, not for the cluster.
+const SEEK_MAX: Duration = Duration::from_secs(10);
+
+/// What a poll brings. A rebalance waits until the caller answers it.
+pub enum TaskEvent<'a> {
+    /// These partitions are to be taken over, by [`TaskConsumer::take_over`].
+    Assigned(Vec<Assignment>),
+    /// These partitions are to be given up, by [`TaskConsumer::give_up`]; until then commits for them are taken.
+    Revoked(Vec<Assignment>),
+    /// These partitions are another member's already: commits for them are refused. To be given up all the same.
+    Lost(Vec<Assignment>),
+    /// A record.
+    Record(IncomingRecord<'a>),
+}
+
+/// How a group shares out partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assignor {
+    /// As evenly as can be, moving as little as can be, while the others go on (KIP-429).
+    CooperativeSticky,
+    /// Partitions of one number together, over all topics: what joins need.
+    Range,
+}
+
+/// An offset to read next, with a note of the committer's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The partition.
+    pub at: Assignment,
+    /// The offset; `None` when there was no commit.
+    pub next_offset: Option<i64>,
+    /// The note.
+    pub note: String,
+}
+
+/// A member of a group. Reads what is committed only.
+///
+/// Blocking; belongs on a thread of its own, which must poll more often than `max.poll.interval.ms`.
+pub struct TaskConsumer {
+    inner: BaseConsumer<Rebalancing>,
+    /// A record that came in the same poll as a rebalance, until that was told.
+    held: Mutex<Option<OwnedMessage>>,
+}
+
+#[derive(Default)]
+struct Rebalancing {
+    events: Mutex<VecDeque<TaskEvent<'static>>>,
+    /// Nobody will answer any more.
+    is_closing: AtomicBool,
+}
+
+impl TaskConsumer {
+    /// Subscribes to topics.
+    ///
+    /// # Errors
+    /// When a property or a topic name is not valid.
+    pub fn new(connection: &Connection, group: &str, topics: &[&str], assignor: Assignor) -> Result<Self, ClientError> {
+        let defaults = [("fetch.wait.max.ms", "50"), ("queued.max.messages.kbytes", "16384"), ("session.timeout.ms", "10000")];
+        let assignor = match assignor {
+            Assignor::CooperativeSticky => "cooperative-sticky",
+            Assignor::Range => "range",
+        };
+        let fixed = [
+            ("group.id", group),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "earliest"),
+            ("isolation.level", "read_committed"),
+            ("partition.assignment.strategy", assignor),
+        ];
+        let inner: BaseConsumer<Rebalancing> = connection.config(&defaults, &fixed).create_with_context(Rebalancing::default())?;
+        inner.subscribe(topics)?;
+        Ok(Self { inner, held: Mutex::default() })
+    }
+
+    /// Waits for the next event. `None` when the time is over.
+    ///
+    /// # Errors
+    /// When the cluster refuses; the consumer goes on trying at the next poll.
+    pub fn poll(&self, timeout: Duration) -> Result<Option<TaskEvent<'_>>, ClientError> {
+        if let Some(event) = self.take_event() {
+            return Ok(Some(event));
+        }
+        if let Some(record) = lock(&self.held).take() {
+            return Ok(Some(TaskEvent::Record(IncomingRecord::owned(record))));
+        }
+        let polled = self.inner.poll(timeout).transpose()?;
+        let Some(event) = self.take_event() else {
+            return Ok(polled.map(|message| TaskEvent::Record(IncomingRecord::borrowed(message))));
+        };
+        // A rebalance was told inside the poll, before the record: whoever keeps state by partition must hear of it first.
+        *lock(&self.held) = polled.map(|message| message.detach());
+        Ok(Some(event))
+    }
+
+    /// Begins to read partitions that were assigned, from these offsets.
+    ///
+    /// # Errors
+    /// When the client is closed.
+    pub fn take_over(&self, starts: impl IntoIterator<Item = (Assignment, i64)>) -> Result<(), ClientError> {
+        let list = offsets(starts)?;
+        if matches!(self.inner.rebalance_protocol(), RebalanceProtocol::Cooperative) {
+            return Ok(self.inner.incremental_assign(&list)?);
+        }
+        Ok(self.inner.assign(&list)?)
+    }
+
+    /// Gives up partitions that were revoked or lost; what was fetched of them is forgotten.
+    ///
+    /// # Errors
+    /// When the client is closed.
+    pub fn give_up(&self, partitions: &[Assignment]) -> Result<(), ClientError> {
+        let is_given_up = |record: &mut OwnedMessage| is_of(record, partitions);
+        drop(lock(&self.held).take_if(is_given_up));
+        if matches!(self.inner.rebalance_protocol(), RebalanceProtocol::Cooperative) {
+            return Ok(self.inner.incremental_unassign(&list(partitions))?);
+        }
+        Ok(self.inner.unassign()?)
+    }
+
+    /// Stops fetching partitions; what was fetched of them comes again after [`Self::resume`].
+    ///
+    /// # Errors
+    /// When one is not assigned.
+    pub fn pause(&self, partitions: &[Assignment]) -> Result<(), ClientError> {
+        Ok(self.inner.pause(&list(partitions))?)
+    }
+
+    /// Fetches them again.
+    ///
+    /// # Errors
+    /// When one is not assigned.
+    pub fn resume(&self, partitions: &[Assignment]) -> Result<(), ClientError> {
+        Ok(self.inner.resume(&list(partitions))?)
+    }
+
+    /// Reads on from other offsets; what was fetched of those partitions is forgotten.
+    ///
+    /// # Errors
+    /// When one is not assigned.
+    pub fn seek(&self, to: impl IntoIterator<Item = (Assignment, i64)>) -> Result<(), ClientError> {
+        lock(&self.held).take();
+        let list = offsets(to)?;
+        if list.count() == 0 {
+            return Ok(());
+        }
+        let done = self.inner.seek_partitions(list, SEEK_MAX)?;
+        done.elements().iter().try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)?;
+        Ok(())
+    }
+
+    /// Commits offsets with notes and waits for the answer.
+    ///
+    /// # Errors
+    /// When the coordinator refuses, for instance after a rebalance.
+    pub fn commit(&self, next: &[(Assignment, i64, String)]) -> Result<(), ClientError> {
+        if next.is_empty() {
+            return Ok(());
+        }
+        Ok(self.inner.commit(&with_notes(next)?, CommitMode::Sync)?)
+    }
+
+    /// The group's committed offsets. Waits for transactions that are about to commit some (KIP-447).
+    ///
+    /// # Errors
+    /// When the coordinator does not answer in time.
+    pub fn committed(&self, partitions: &[Assignment], timeout: Duration) -> Result<Vec<Committed>, ClientError> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = self.inner.committed_offsets(list(partitions), timeout)?;
+        let committed = |it: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+            it.error()?;
+            Ok(Committed {
+                at: Assignment { topic: it.topic().to_owned(), partition: it.partition() },
+                next_offset: it.offset().to_raw().filter(|at| *at >= 0),
+                note: it.metadata().to_owned(),
+            })
+        };
+        answer.elements().iter().map(committed).collect()
+    }
+
+    pub(super) fn group_metadata(&self) -> Option<ConsumerGroupMetadata> {
+        self.inner.group_metadata()
+    }
+
+    fn take_event(&self) -> Option<TaskEvent<'static>> {
+        lock(&self.inner.context().events).pop_front()
+    }
+}
+
+impl Drop for TaskConsumer {
+    fn drop(&mut self) {
+        // Closing waits for the partitions to be given up.
+        self.inner.context().is_closing.store(true, Ordering::Release);
+        for event in std::mem::take(&mut *lock(&self.inner.context().events)) {
+            let answered = match event {
+                TaskEvent::Assigned(_) => self.take_over([]),
+                TaskEvent::Revoked(partitions) | TaskEvent::Lost(partitions) => self.give_up(&partitions),
+                TaskEvent::Record(_) => Ok(()),
+            };
+            if let Err(error) = answered {
+                tracing::debug!("a rebalance was not answered while closing: {error}");
+            }
+        }
+    }
+}
+
+pub(super) fn with_notes(next: &[(Assignment, i64, String)]) -> Result<TopicPartitionList, ClientError> {
+    let mut list = TopicPartitionList::new();
+    for (at, offset, note) in next {
+        let mut element = list.add_partition(&at.topic, at.partition);
+        element.set_offset(Offset::Offset(*offset))?;
+        element.set_metadata(note);
+    }
+    Ok(list)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_of(record: &OwnedMessage, partitions: &[Assignment]) -> bool {
+    use rdkafka::Message as _;
+    partitions.iter().any(|at| at.partition == record.partition() && at.topic == record.topic())
+}
+
+fn list(partitions: &[Assignment]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for at in partitions {
+        list.add_partition(&at.topic, at.partition);
+    }
+    list
+}
+
+fn offsets(starts: impl IntoIterator<Item = (Assignment, i64)>) -> Result<TopicPartitionList, ClientError> {
+    let mut list = TopicPartitionList::new();
+    for (at, offset) in starts {
+        list.add_partition_offset(&at.topic, at.partition, Offset::Offset(offset))?;
+    }
+    Ok(list)
+}
+
+impl ClientContext for Rebalancing {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        connection::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", "{error}: {reason}");
+    }
+}
+
+impl ConsumerContext for Rebalancing {
+    /// Answers nothing: librdkafka waits for (un)assign, which the caller does once its state is ready.
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let partitions: Vec<_> =
+            list.elements().iter().map(|it| Assignment { topic: it.topic().to_owned(), partition: it.partition() }).collect();
+        let is_cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        if self.is_closing.load(Ordering::Acquire) {
+            let done = if is_cooperative { consumer.incremental_unassign(list) } else { consumer.unassign() };
+            if let Err(error) = done {
+                tracing::debug!("partitions were not given up while closing: {error}");
+            }
+            return;
+        }
+        let event = match code {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => TaskEvent::Assigned(partitions),
+            _ if consumer.assignment_lost() => TaskEvent::Lost(partitions),
+            _ => TaskEvent::Revoked(partitions),
+        };
+        lock(&self.events).push_back(event);
+    }
+}

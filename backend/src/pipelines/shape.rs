@@ -1,0 +1,253 @@
+//! How a pipeline is described, and the one way in which every description is run.
+//!
+//! A pipeline says what its topics are, which applications work on them, what world writes to them, how the run is judged and what the
+//! dashboard shows; [`start`] does the rest. Whatever is measured is read from topics, so that it holds for processors elsewhere too.
+
+mod check;
+mod run;
+mod source;
+mod topics;
+mod watch;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use weir_model::{Dashboard, FaultId, PipelineMeta, PipelineParams, Problem, TimestampMs};
+
+use crate::stream::{Topology, TopologyError, app::Guarantee};
+
+pub use check::{Checker, Facts, NoChecks};
+pub use run::start;
+pub use topics::{Cleanup, TopicSpec};
+
+/// A pipeline. Has no state of its own: everything a run needs is made from [`RunParams`].
+pub trait Shape: Send + Sync + 'static {
+    /// What the card shows.
+    fn meta(&self) -> PipelineMeta;
+
+    /// Its topics; `_truth.<pipeline>` among them, which no topology may read.
+    fn topics(&self) -> Vec<TopicSpec>;
+
+    /// The applications that work on them.
+    ///
+    /// # Errors
+    /// When a topology is not right.
+    fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError>;
+
+    /// What writes the input.
+    fn world(&self, run: &RunParams) -> Box<dyn World>;
+
+    /// Real data in place of the world, where `--input` names some.
+    ///
+    /// # Errors
+    /// When the pipeline takes none, or not this.
+    fn input(&self, input: &str, _run: &RunParams) -> Result<Box<dyn World>, Problem> {
+        Err(Problem::new(
+            format!("{} can't read {input}", self.meta().title),
+            "this pipeline takes no data in place of its generator",
+            "Leave --input out",
+        ))
+    }
+
+    /// What judges the run.
+    fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>>;
+
+    /// The dashboard, empty.
+    fn dashboard(&self, run: &RunParams) -> Box<dyn DashboardFold>;
+
+    /// Ways to break the processing on purpose, each with the check that must turn red.
+    fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+}
+
+/// What a run is made from.
+#[derive(Clone, Debug)]
+pub struct RunParams {
+    /// Names the run; begins with the time of its start, so that the greatest name is the newest run.
+    pub name: Arc<str>,
+    /// What was asked for.
+    pub params: PipelineParams,
+    /// Event time of the first event.
+    pub start_at: TimestampMs,
+    defaults: BTreeMap<Arc<str>, f64>,
+}
+
+impl RunParams {
+    /// A run of a pipeline.
+    pub fn new(meta: &PipelineMeta, params: PipelineParams) -> Self {
+        let start_at = params.start_at.unwrap_or_else(TimestampMs::now);
+        let defaults = meta.params.iter().map(|param| (Arc::clone(&param.name), param.default)).collect();
+        Self { name: format!("{:013}-{:x}", TimestampMs::now().0, params.seed).into(), params, start_at, defaults }
+    }
+
+    /// A setting of the pipeline's own (`--set name=value`), or its default; 0 for one that the card does not list.
+    pub fn setting(&self, name: &str) -> f64 {
+        self.params.settings.get(name).or_else(|| self.defaults.get(name)).copied().unwrap_or(0.0)
+    }
+
+    /// Whether this was broken on purpose.
+    pub fn is_sabotaged(&self, how: &str) -> bool {
+        self.params.sabotage.as_deref() == Some(how)
+    }
+}
+
+/// An application of a pipeline.
+#[derive(Clone, Debug)]
+pub struct AppSpec {
+    /// What it does; its name is the consumer group.
+    pub topology: Topology,
+    /// What it promises, unless the run is told otherwise (`--eos`).
+    pub guarantee: Guarantee,
+    /// Stream threads, unless the run is told otherwise (`--instances`).
+    pub instances: u16,
+}
+
+/// What writes a pipeline's input: a seeded, pure function of virtual time and of the commands it gets.
+pub trait World: Send {
+    /// When the next records are due, in nanoseconds of the wall clock since the start ([`crate::sim::Schedule`]).
+    fn due_ns(&self) -> u128;
+
+    /// Makes the records that are due next, and moves on.
+    fn next(&mut self, out: &mut Emit);
+
+    /// Another rate from the next record on.
+    fn set_rate(&mut self, rate_per_s: u32);
+
+    /// Events made, which `--for` counts.
+    fn events(&self) -> u64;
+
+    /// Whether nothing more will come, as of a file that was read.
+    fn is_over(&self) -> bool {
+        false
+    }
+
+    /// Breaks something on purpose; gives for how many milliseconds of the wall clock, or `None` for a fault it does not know.
+    fn command(&mut self, command: &Command) -> Option<i64>;
+
+    /// Topics whose records the world obeys: closed loops, as players that change their network.
+    fn hears(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+
+    /// A record of such a topic.
+    fn hear(&mut self, _record: &Observed<'_>) {}
+
+    /// The run ends: makes what is still held back, and what closes open windows.
+    fn finish(&mut self, out: &mut Emit);
+}
+
+/// Something to break: `cdn_down:cdn=B,region=eu`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Which fault.
+    pub fault: FaultId,
+    /// How, where it can be chosen.
+    pub knobs: BTreeMap<String, String>,
+}
+
+impl Command {
+    /// Reads a fault with its knobs, as the command line has it.
+    pub fn parse(text: &FaultId) -> Self {
+        let (fault, knobs) = text.as_str().split_once(':').unwrap_or((text.as_str(), ""));
+        let knobs = knobs.split(',').filter_map(|knob| knob.split_once('='));
+        Self { fault: fault.into(), knobs: knobs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect() }
+    }
+}
+
+/// What a world wrote.
+#[derive(Debug, Default)]
+pub struct Emit {
+    pub(super) records: Vec<EmitRecord>,
+}
+
+/// One record of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmitRecord {
+    /// The topic, one of the pipeline's.
+    pub topic: &'static str,
+    /// The partition; `None` lets the key decide.
+    pub partition: Option<i32>,
+    /// The key; `None` is null.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Event time, which is the record's timestamp.
+    pub timestamp_ms: i64,
+}
+
+impl Emit {
+    /// Writes a record under a key.
+    pub fn send(&mut self, topic: &'static str, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>, timestamp_ms: i64) {
+        self.records.push(EmitRecord { topic, partition: None, key: Some(key.into()), value: Some(value.into()), timestamp_ms });
+    }
+
+    /// Writes any record.
+    pub fn push(&mut self, record: EmitRecord) {
+        self.records.push(record);
+    }
+
+    /// What was written so far, taken out: for tests.
+    pub fn take(&mut self) -> Vec<EmitRecord> {
+        std::mem::take(&mut self.records)
+    }
+}
+
+/// A record as checkers, dashboards and worlds see it.
+#[derive(Clone, Debug)]
+pub struct Observed<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+    /// Event time.
+    pub timestamp_ms: i64,
+    /// The key; `None` is null.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The headers, in order.
+    pub headers: Vec<(&'a str, Option<&'a [u8]>)>,
+}
+
+impl<'a> Observed<'a> {
+    fn of(record: &'a crate::client::IncomingRecord<'_>) -> Self {
+        Self {
+            topic: record.topic(),
+            partition: record.partition(),
+            offset: record.offset(),
+            timestamp_ms: record.timestamp_ms().unwrap_or(0),
+            key: record.key(),
+            value: record.value(),
+            headers: record.headers(),
+        }
+    }
+
+    /// The value of the last header of that name.
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.headers.iter().rfind(|(key, _)| *key == name)?.1
+    }
+}
+
+/// A dashboard, folded from topics alone: it works the same when other processes do the processing.
+pub trait DashboardFold: Send {
+    /// Takes a record in; `at` is when it came.
+    fn observe(&mut self, record: &Observed<'_>, at: TimestampMs);
+
+    /// The dashboard as of now.
+    fn dashboard(&self, now: TimestampMs) -> Dashboard;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_may_have_knobs() {
+        let command = Command::parse(&"cdn_down:cdn=B, region=eu".into());
+        assert_eq!(command.fault.as_str(), "cdn_down");
+        assert_eq!(command.knobs, [("cdn".to_owned(), "B".to_owned()), ("region".to_owned(), "eu".to_owned())].into());
+        assert!(Command::parse(&"spike".into()).knobs.is_empty());
+    }
+}

@@ -1,0 +1,369 @@
+//! A run from start to report: who is started when, what is told, and how it ends.
+
+mod tell;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::Scope,
+    time::{Duration, Instant},
+};
+
+use weir_model::{Phase, PipelineMeta, PipelineParams, Problem, RunReport, Update};
+
+use super::{
+    AppSpec, Checker, Cleanup, Facts, RunParams, Shape, TopicSpec,
+    source::{Source, SourceProgress},
+    topics::{Ends, Topics},
+    watch::Watch,
+};
+use crate::{
+    client::Connection,
+    pipelines::{
+        RunningPipeline,
+        running::{Control, Worker},
+    },
+    stream::{
+        Topology,
+        app::{AppConfig, Guarantee, StreamsApp},
+    },
+    updates::Updates,
+};
+
+/// Kills a stream thread of each application in the middle of its transaction; a fault every pipeline may list.
+const KILL_PROCESSOR: &str = "kill_processor";
+/// For how long it is shown.
+const KILL_SHOWN_MS: i64 = 5_000;
+/// Time between two looks at the run, and between two statuses.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+const TELL_INTERVAL: Duration = Duration::from_millis(250);
+/// How long groups may take to share out their partitions.
+const JOIN_MAX: Duration = Duration::from_secs(60);
+/// How long draining may make no progress.
+const DRAIN_STALLED_MAX: Duration = Duration::from_secs(60);
+
+/// Starts a run of any pipeline; from then on it speaks through `updates`, and ends with a report.
+///
+/// # Errors
+/// When no thread can be started. What fails later is told through `updates`.
+pub fn start(shape: Box<dyn Shape>, params: PipelineParams, connection: Connection, updates: Updates) -> Result<RunningPipeline, Problem> {
+    let meta = shape.meta();
+    let (rate_per_s, name) = (params.rate_per_s, meta.id.to_string());
+    let (of_failure, id, failed_params) = (updates.clone(), meta.id.clone(), params.clone());
+    let failed = move |problem: Problem| {
+        of_failure.problem(&problem);
+        tell::failed(&of_failure, id, failed_params, problem);
+    };
+    let body = move |control: &Control| {
+        let run = Run::new(&*shape, meta, params, &connection, &updates, control);
+        if let Err(problem) = run.work() {
+            updates.problem(&problem);
+            run.tell(Phase::Failed(problem), &run.facts(false));
+        }
+        Ok(())
+    };
+    RunningPipeline::spawn(&name, rate_per_s, body, failed)
+}
+
+type LastFacts = (Facts, BTreeMap<String, u64>, weir_model::Latency);
+
+struct Run<'a> {
+    shape: &'a dyn Shape,
+    meta: PipelineMeta,
+    run: RunParams,
+    connection: &'a Connection,
+    updates: &'a Updates,
+    control: &'a Control,
+    source: SourceProgress,
+    apps: Mutex<Vec<StreamsApp>>,
+    checkers: Mutex<Vec<Box<dyn Checker>>>,
+    is_written: AtomicBool,
+    samples: tell::Samples,
+    /// Of the applications, once they have left.
+    last_facts: Mutex<Option<LastFacts>>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        shape: &'a dyn Shape,
+        meta: PipelineMeta,
+        params: PipelineParams,
+        connection: &'a Connection,
+        updates: &'a Updates,
+        control: &'a Control,
+    ) -> Self {
+        let run = RunParams::new(&meta, params);
+        Self {
+            shape,
+            checkers: Mutex::new(shape.checkers(&run)),
+            meta,
+            run,
+            connection,
+            updates,
+            control,
+            source: SourceProgress::default(),
+            apps: Mutex::default(),
+            is_written: AtomicBool::new(false),
+            samples: tell::Samples::default(),
+            last_facts: Mutex::default(),
+        }
+    }
+
+    fn work(&self) -> Result<(), Problem> {
+        self.tell(Phase::Starting, &self.facts(false));
+        let specs = self.apps_of_shape()?;
+        let topics = Topics::new(self.connection, &self.meta.title)?;
+        topics.create_missing(&self.shape.topics())?;
+        for spec in &specs {
+            topics.wait_for_group(spec.topology.app(), &|| self.control.is_stopping())?;
+        }
+        let starts = self.starts(&topics, &specs)?;
+        std::thread::scope(|scope| {
+            let outcome = self.drive(scope, &topics, &specs, &starts);
+            if let Err(problem) = &outcome {
+                // Told before the threads end, which may take as long as a cluster that is gone takes to be given up.
+                self.tell(Phase::Failed(problem.clone()), &self.facts(false));
+            }
+            // Whatever happened, no thread of the run outlives it.
+            self.control.stop();
+            self.is_written.store(true, Ordering::Release);
+            lock(&self.apps).clear();
+            outcome
+        })?;
+        self.report();
+        Ok(())
+    }
+
+    fn apps_of_shape(&self) -> Result<Vec<AppSpec>, Problem> {
+        let mistake = |error: crate::stream::TopologyError| {
+            Problem::new(
+                format!("{} can't start", self.meta.title),
+                error.to_string(),
+                "This is a defect of this program; please report it",
+            )
+        };
+        self.shape.apps(&self.run).map_err(mistake)
+    }
+
+    /// Where the run begins in every topic, the applications' own included; tables are kept from run to run.
+    fn starts(&self, topics: &Topics, specs: &[AppSpec]) -> Result<Ends, Problem> {
+        let is_table = |name: &str| self.shape.topics().iter().any(|spec| spec.name == name && spec.cleanup == Cleanup::Compact);
+        let own = self.shape.topics().into_iter().map(|spec: TopicSpec| spec.name.to_owned());
+        let names: Vec<_> =
+            own.chain(specs.iter().flat_map(|spec| internal_topics(&spec.topology))).filter(|name| !is_table(name)).collect();
+        let mut starts = topics.ends(&names)?;
+        // Tables are read from their beginning; which of their partitions there are must be known all the same.
+        let tables: Vec<_> = self.shape.topics().iter().filter(|spec| is_table(spec.name)).map(|spec| spec.name.to_owned()).collect();
+        starts.extend(topics.ends(&tables)?.into_iter().map(|(topic, ends)| (topic, vec![0; ends.len()])));
+        Ok(starts)
+    }
+
+    fn drive<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        topics: &Topics,
+        specs: &[AppSpec],
+        starts: &'scope Ends,
+    ) -> Result<(), Problem> {
+        let mut workers = Workers { source: None, watch: Some(self.spawn_watch(scope, starts)?) };
+        let since: Arc<Ends> = Arc::new(starts.clone());
+        for spec in specs {
+            let app = StreamsApp::start(self.config(spec, &since))?;
+            lock(&self.apps).push(app);
+        }
+        self.wait_for_tasks(&mut workers)?;
+        workers.source = Some(self.spawn_source(scope, starts)?);
+        let mut told_at = Instant::now();
+        while !workers.is_source_done() && !self.control.is_stopping() {
+            std::thread::sleep(LOOK_INTERVAL);
+            self.look(&mut workers)?;
+            if told_at.elapsed() >= TELL_INTERVAL {
+                told_at = Instant::now();
+                self.tell(if self.control.is_paused() { Phase::Paused } else { Phase::Running }, &self.facts(false));
+            }
+        }
+        self.tell(Phase::Stopping, &self.facts(false));
+        self.control.stop();
+        workers.source.take().map_or(Ok(()), Worker::join)?;
+        self.drain(&mut workers, topics, specs)?;
+        self.keep_facts();
+        lock(&self.apps).drain(..).for_each(StreamsApp::close);
+        self.is_written.store(true, Ordering::Release);
+        workers.watch.take().map_or(Ok(()), Worker::join)
+    }
+
+    fn config(&self, spec: &AppSpec, since: &Arc<Ends>) -> AppConfig {
+        let guarantee = match self.run.params.is_exactly_once {
+            Some(true) => Guarantee::ExactlyOnce,
+            Some(false) => Guarantee::AtLeastOnce,
+            None => spec.guarantee,
+        };
+        let mut config = AppConfig::new(self.connection.clone(), spec.topology.clone(), guarantee);
+        config.threads = self.run.params.instances.unwrap_or(spec.instances);
+        config.run = Arc::clone(&self.run.name);
+        config.since = Arc::clone(since);
+        config
+    }
+
+    fn spawn_watch<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, starts: &'scope Ends) -> Result<Worker<'scope>, Problem> {
+        let watch = Watch {
+            id: self.meta.id.clone(),
+            connection: self.connection,
+            updates: self.updates,
+            fold: self.shape.dashboard(&self.run),
+            checkers: &self.checkers,
+            is_done: &self.is_written,
+        };
+        let names: Vec<_> = self.shape.topics().iter().map(|spec| spec.name).collect();
+        let starts = starts.iter().filter(|(topic, _)| names.contains(&topic.as_str()));
+        let starts: Ends = starts.map(|(topic, ends)| (topic.clone(), ends.clone())).collect();
+        Worker::spawn(scope, format!("{}-dashboard", self.meta.id), move || watch.work(&starts))
+    }
+
+    fn spawn_source<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, starts: &'scope Ends) -> Result<Worker<'scope>, Problem> {
+        let mut world = match &self.run.params.input {
+            Some(input) => self.shape.input(input, &self.run)?,
+            None => self.shape.world(&self.run),
+        };
+        let pace = (self.run.params.rate_per_s, self.run.params.events_max);
+        let source = Source::new(self.connection, self.control, &self.source, (&*world, starts), pace)?;
+        Worker::spawn(scope, format!("{}-generator", self.meta.id), move || source.work(&mut *world))
+    }
+
+    /// The generator starts when every task has its thread, so that nothing waits.
+    fn wait_for_tasks(&self, workers: &mut Workers<'_>) -> Result<(), Problem> {
+        let deadline = Instant::now() + JOIN_MAX;
+        loop {
+            let missing = lock(&self.apps).iter().map(|app| app.tasks() - app.snapshot().running().min(app.tasks())).sum::<usize>();
+            if missing == 0 || self.control.is_stopping() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let why = format!("{missing} tasks did not start within {} s", JOIN_MAX.as_secs());
+                return Err(Problem::new(
+                    format!("{} did not start", self.meta.title),
+                    why,
+                    "Look whether another program is in its groups",
+                ));
+            }
+            std::thread::sleep(LOOK_INTERVAL);
+            self.look(workers)?;
+        }
+    }
+
+    /// Passes faults on, and notices who ended that should not have.
+    fn look(&self, workers: &mut Workers<'_>) -> Result<(), Problem> {
+        while let Some(fault) = self.control.next_fault() {
+            if fault.as_str() == KILL_PROCESSOR {
+                lock(&self.apps).iter().for_each(|app| app.kill(0));
+                self.source.fault(fault, KILL_SHOWN_MS);
+            } else {
+                self.source.command(fault);
+            }
+        }
+        workers.check()?;
+        lock(&self.apps).iter().find_map(StreamsApp::failure).map_or(Ok(()), Err)
+    }
+
+    /// Waits until the applications have processed and committed everything, through all topics between them.
+    fn drain(&self, workers: &mut Workers<'_>, topics: &Topics, specs: &[AppSpec]) -> Result<(), Problem> {
+        let (mut before, mut moved_at, mut told_at) = (BTreeMap::new(), Instant::now(), Instant::now());
+        loop {
+            let mut committed = BTreeMap::new();
+            let mut is_drained = true;
+            for spec in specs {
+                let of_app = topics.committed(spec.topology.app())?;
+                let inputs: Vec<_> = inputs(&spec.topology).collect();
+                for (topic, ends) in topics.ends(&inputs)? {
+                    for (partition, end) in (0..).zip(ends) {
+                        let at = (topic.clone(), partition);
+                        let next = of_app.get(&at).copied();
+                        committed.insert((spec.topology.app().to_owned(), at.clone()), next);
+                        is_drained &= next.is_some_and(|next| next >= end)
+                            || (before.get(&(spec.topology.app().to_owned(), at)) == Some(&next)
+                                && !topics.has_record_from(&topic, partition, next.unwrap_or(0))?);
+                    }
+                }
+            }
+            // What one application wrote last is another's input: all must stand still for one look.
+            if is_drained && committed == before {
+                return Ok(());
+            }
+            if committed != before {
+                (before, moved_at) = (committed, Instant::now());
+            } else if moved_at.elapsed() > DRAIN_STALLED_MAX {
+                let why = "nothing was committed for a minute, and records are left";
+                return Err(Problem::new(
+                    "The run could not be drained",
+                    why,
+                    "Look whether the brokers are up and who else is in the groups",
+                ));
+            }
+            std::thread::sleep(LOOK_INTERVAL * 2);
+            self.look(workers)?;
+            if told_at.elapsed() >= TELL_INTERVAL {
+                told_at = Instant::now();
+                self.tell(Phase::Stopping, &self.facts(false));
+            }
+        }
+    }
+
+    fn report(&self) {
+        let facts = self.facts(true);
+        let checkers = lock(&self.checkers);
+        let report = RunReport {
+            pipeline: self.meta.id.clone(),
+            seed: self.run.params.seed,
+            counts: self.counts(&checkers),
+            latency_ms: self.latency(),
+            checks: checkers.iter().flat_map(|checker| checker.verdicts(&facts)).collect(),
+            scores: checkers.iter().flat_map(|checker| checker.scores(&facts)).collect(),
+        };
+        drop(checkers);
+        self.updates.publish(Update::RunReport(Arc::new(report)));
+        self.samples.clear();
+        self.tell(Phase::Stopped, &facts);
+    }
+}
+
+/// What an application reads.
+fn inputs(topology: &Topology) -> impl Iterator<Item = String> {
+    topology.description().subtopologies.iter().flat_map(|part| &part.source_topics).map(|topic| topic.to_string())
+}
+
+/// What an application makes for itself.
+fn internal_topics(topology: &Topology) -> impl Iterator<Item = String> {
+    let parts = &topology.description().subtopologies;
+    let changelogs = parts.iter().flat_map(|part| part.changelogs.iter().map(|(_, changelog)| changelog.to_string()));
+    changelogs.chain(topology.description().repartition_topics.iter().map(|topic| topic.to_string()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The threads of a run.
+struct Workers<'scope> {
+    source: Option<Worker<'scope>>,
+    watch: Option<Worker<'scope>>,
+}
+
+impl Workers<'_> {
+    fn is_source_done(&self) -> bool {
+        self.source.as_ref().is_none_or(Worker::is_finished)
+    }
+
+    /// The dashboard ends only when told to: if it ended, it has failed, and says why.
+    fn check(&mut self) -> Result<(), Problem> {
+        match self.watch.take() {
+            Some(watch) if watch.is_finished() => watch.join(),
+            watch => {
+                self.watch = watch;
+                Ok(())
+            }
+        }
+    }
+}

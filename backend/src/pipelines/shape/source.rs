@@ -1,0 +1,240 @@
+//! Writes what a pipeline's world makes, when it is due.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use weir_model::{FaultId, Problem, TimestampMs};
+
+use super::{Command, Emit, Observed, World};
+use crate::{
+    client::{ClientError, Connection, OutgoingRecord, Producer, Reader, ReaderEvent},
+    pipelines::{running::Control, shape::topics::Ends},
+    stream::app::SENT_AT_MS,
+};
+
+/// Calls of the world between two looks at the clock and the control.
+const BATCH: usize = 256;
+/// Sleeps are neither shorter, which would burn the processor, nor longer, which would delay a stop.
+const SLEEP_MIN: Duration = Duration::from_millis(1);
+const SLEEP_MAX: Duration = Duration::from_millis(50);
+/// What can't be sent this long after it was due is not caught up with; the schedule moves on and the delay is counted.
+const BEHIND_MAX: Duration = Duration::from_secs(1);
+/// How long a full producer is left alone.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
+/// How long the last records may take to be acknowledged.
+const FLUSH_MAX: Duration = Duration::from_secs(60);
+/// Records heard between two batches.
+const HEARD_MAX: usize = 256;
+/// Faults kept in the list of those at work.
+const FAULTS_MAX: usize = 32;
+
+/// What the source tells the run.
+#[derive(Debug, Default)]
+pub(super) struct SourceProgress {
+    generated: AtomicU64,
+    delivered: AtomicU64,
+    behind_ms: AtomicU64,
+    commands: Mutex<VecDeque<FaultId>>,
+    faults: Mutex<Vec<(FaultId, TimestampMs)>>,
+}
+
+impl SourceProgress {
+    pub(super) fn generated(&self) -> u64 {
+        self.generated.load(Ordering::Acquire)
+    }
+
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Acquire)
+    }
+
+    pub(super) fn behind_ms(&self) -> u64 {
+        self.behind_ms.load(Ordering::Acquire)
+    }
+
+    /// A fault for the world.
+    pub(super) fn command(&self, fault: FaultId) {
+        let mut commands = lock(&self.commands);
+        if commands.len() < FAULTS_MAX {
+            commands.push_back(fault);
+        }
+    }
+
+    /// Tells of a fault that heals by itself.
+    pub(super) fn fault(&self, fault: FaultId, heals_after_ms: i64) {
+        let mut faults = lock(&self.faults);
+        faults.retain(|(known, _)| *known != fault);
+        if faults.len() < FAULTS_MAX {
+            faults.push((fault, TimestampMs(TimestampMs::now().0 + heals_after_ms)));
+        }
+    }
+
+    pub(super) fn active_faults(&self) -> Vec<(FaultId, TimestampMs)> {
+        let mut faults = lock(&self.faults);
+        let now = TimestampMs::now();
+        faults.retain(|(_, heals_at)| *heals_at > now);
+        faults.clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a source works with.
+pub(super) struct Source<'a> {
+    pub(super) control: &'a Control,
+    pub(super) progress: &'a SourceProgress,
+    pub(super) producer: Producer,
+    pub(super) heard: Option<Reader>,
+    pub(super) rate_per_s: u32,
+    pub(super) events_max: Option<u64>,
+    pub(super) next_seq: u64,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(
+        connection: &Connection,
+        control: &'a Control,
+        progress: &'a SourceProgress,
+        (world, since): (&dyn World, &Ends),
+        (rate_per_s, events_max): (u32, Option<u64>),
+    ) -> Result<Self, Problem> {
+        let failed = |error: ClientError| error.problem("The generator could not start");
+        let producer = Producer::new(connection).map_err(failed)?;
+        let topics = world.hears();
+        let mut heard = None;
+        if !topics.is_empty() {
+            let reader = Reader::new(connection, "", false).map_err(failed)?;
+            let starts = topics.iter().flat_map(|topic| {
+                since
+                    .get(&**topic)
+                    .into_iter()
+                    .flat_map(move |starts| (0..).zip(starts).map(|(partition, start)| (&**topic, partition, *start)))
+            });
+            reader.assign_topics(starts).map_err(failed)?;
+            heard = Some(reader);
+        }
+        Ok(Self { control, progress, producer, heard, rate_per_s, events_max, next_seq: 0 })
+    }
+
+    /// Writes until the run is stopped, everything asked for was made, or the world is over; then what the world held back.
+    pub(super) fn work(mut self, world: &mut dyn World) -> Result<(), Problem> {
+        let mut out = Emit::default();
+        self.follow_schedule(world, &mut out)?;
+        world.finish(&mut out);
+        self.send_all(&mut out)?;
+        let flushed = self.producer.flush(FLUSH_MAX);
+        self.report()?;
+        flushed.map_err(|error| error.problem("The last records were not acknowledged in time"))
+    }
+
+    fn follow_schedule(&mut self, world: &mut dyn World, out: &mut Emit) -> Result<(), Problem> {
+        let mut base = Instant::now();
+        while !self.control.is_stopping() && !self.has_all(world) {
+            if self.control.is_paused() {
+                // Virtual time stands still: it goes on where it stopped.
+                let paused_at = Instant::now();
+                self.report()?;
+                std::thread::sleep(SLEEP_MAX);
+                base += paused_at.elapsed();
+                continue;
+            }
+            self.obey(world)?;
+            let due = nanos(world.due_ns());
+            let elapsed = base.elapsed();
+            if elapsed > due + BEHIND_MAX {
+                let lost = elapsed - due;
+                base += lost;
+                self.progress.behind_ms.fetch_add(u64::try_from(lost.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
+            } else if due > elapsed {
+                self.report()?;
+                std::thread::sleep((due - elapsed).clamp(SLEEP_MIN, SLEEP_MAX));
+            } else {
+                for _ in 0..BATCH {
+                    if self.has_all(world) || nanos(world.due_ns()) > elapsed {
+                        break;
+                    }
+                    world.next(out);
+                    self.send_all(out)?;
+                }
+                self.report()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_all(&self, world: &dyn World) -> bool {
+        world.is_over() || self.events_max.is_some_and(|max| world.events() >= max)
+    }
+
+    /// The rate, faults, and what the world hears.
+    fn obey(&mut self, world: &mut dyn World) -> Result<(), Problem> {
+        let wanted = self.control.rate_per_s();
+        if wanted != self.rate_per_s {
+            self.rate_per_s = wanted;
+            world.set_rate(wanted);
+        }
+        loop {
+            let Some(fault) = lock(&self.progress.commands).pop_front() else { break };
+            match world.command(&Command::parse(&fault)) {
+                Some(heals_after_ms) => self.progress.fault(fault, heals_after_ms),
+                None => tracing::warn!("there is no fault {fault}"),
+            }
+        }
+        let Some(reader) = &self.heard else { return Ok(()) };
+        for _ in 0..HEARD_MAX {
+            match reader.poll(Duration::ZERO).map_err(|error| error.problem("The generator can't read what it obeys"))? {
+                Some(ReaderEvent::Record(record)) => world.hear(&Observed::of(&record)),
+                Some(ReaderEvent::End(_)) => {}
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn send_all(&mut self, out: &mut Emit) -> Result<(), Problem> {
+        for record in out.records.drain(..) {
+            let (sent_at, seq) = (TimestampMs::now().0.to_string(), self.next_seq.to_string());
+            let headers = [(SENT_AT_MS, Some(sent_at.as_bytes())), ("gen_seq", Some(seq.as_bytes()))];
+            let outgoing = OutgoingRecord {
+                topic: record.topic,
+                partition: record.partition,
+                key: record.key.as_deref(),
+                value: record.value.as_deref(),
+                headers: &headers,
+                timestamp_ms: Some(record.timestamp_ms).filter(|at| *at >= 0),
+            };
+            while self.producer.send(outgoing).map_err(|error| error.problem("A record could not be sent"))?.is_err() {
+                self.check_failed()?;
+                std::thread::sleep(FULL_PAUSE);
+            }
+            self.next_seq += 1;
+            self.progress.generated.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    fn report(&self) -> Result<(), Problem> {
+        self.progress.delivered.store(self.producer.delivered(), Ordering::Release);
+        self.check_failed()
+    }
+
+    fn check_failed(&self) -> Result<(), Problem> {
+        if self.producer.failed() == 0 {
+            return Ok(());
+        }
+        let error = self.producer.first_error().unwrap_or_else(ClientError::no_answer);
+        Err(error.problem("Records could not be written"))
+    }
+}
+
+/// Half a millennium of nanoseconds fits; beyond it time stands still.
+fn nanos(ns: u128) -> Duration {
+    Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
+}

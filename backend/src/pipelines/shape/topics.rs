@@ -1,0 +1,151 @@
+//! A pipeline's topics on the cluster: made when missing, and how far they are written.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use futures::executor::block_on;
+use weir_model::Problem;
+
+use crate::client::{Admin, ClientError, Connection, OffsetSpec, Reader, ReaderEvent};
+
+/// How long the cluster may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How long a new topic may take to get its leaders, and the group of a killed run to notice that its members are gone.
+const SETTLE_MAX: Duration = Duration::from_secs(20);
+/// Time between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a look for one more record may take.
+const LOOK_MAX: Duration = Duration::from_secs(5);
+/// The cluster's own default replication factor (KIP-464).
+const DEFAULT_REPLICATION: i32 = -1;
+/// A demonstration keeps an hour, and no more than fits a laptop.
+const DELETE: [(&str, &str); 3] = [("retention.ms", "3600000"), ("retention.bytes", "536870912"), ("segment.bytes", "67108864")];
+const COMPACT: [(&str, &str); 2] = [("cleanup.policy", "compact"), ("segment.bytes", "16777216")];
+
+/// A topic of a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// Its partitions, where it is made.
+    pub partitions: i32,
+    /// What becomes of old records.
+    pub cleanup: Cleanup,
+}
+
+/// What becomes of old records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleanup {
+    /// They go after an hour, or when there are too many. A run counts what is written from its start on.
+    Delete,
+    /// The newest of each key stays, also for the runs to come: tables.
+    Compact,
+}
+
+/// End offsets by topic and partition.
+pub(super) type Ends = BTreeMap<String, Vec<i64>>;
+
+/// What a run needs to know of its topics.
+pub(super) struct Topics {
+    connection: Connection,
+    admin: Admin,
+    title: String,
+}
+
+impl Topics {
+    pub(super) fn new(connection: &Connection, title: &str) -> Result<Self, Problem> {
+        let admin = Admin::new(connection, ANSWER_MAX).map_err(|error| error.problem(format!("{title} can't reach the cluster")))?;
+        Ok(Self { connection: connection.clone(), admin, title: title.to_owned() })
+    }
+
+    /// Creates what is missing. Topics that are there are used as they are.
+    pub(super) fn create_missing(&self, specs: &[TopicSpec]) -> Result<(), Problem> {
+        let known = self.known()?;
+        for spec in specs.iter().filter(|spec| !known.contains_key(spec.name)) {
+            let configs = if spec.cleanup == Cleanup::Compact { &COMPACT[..] } else { &DELETE[..] };
+            match block_on(self.admin.create_topic(spec.name, spec.partitions, DEFAULT_REPLICATION, configs)) {
+                Err(error) if !error.is_topic_exists() => return Err(error.problem(format!("Topic {} could not be created", spec.name))),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a group has no members: those of a run that was killed are noticed after their session timeout.
+    pub(super) fn wait_for_group(&self, group: &str, is_stopping: &dyn Fn() -> bool) -> Result<(), Problem> {
+        let deadline = Instant::now() + SETTLE_MAX;
+        loop {
+            let described = self.admin.describe_groups(&[group.to_owned()]).unwrap_or_default();
+            let members = described.iter().filter_map(|(_, group)| group.as_ref().ok()).map(|group| group.members.len()).sum::<usize>();
+            if members == 0 || is_stopping() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Problem::new(
+                    format!("{} runs elsewhere on this cluster", self.title),
+                    format!("the group {group} has {members} members"),
+                    "Stop the other run first, or take part in it with --join",
+                ));
+            }
+            std::thread::sleep(LOOK_INTERVAL);
+        }
+    }
+
+    /// End offsets of those of these topics that exist. A topic that was just created has no leaders for a moment.
+    pub(super) fn ends(&self, topics: &[String]) -> Result<Ends, Problem> {
+        let deadline = Instant::now() + SETTLE_MAX;
+        loop {
+            match self.try_ends(topics) {
+                Err(_) if Instant::now() < deadline => std::thread::sleep(LOOK_INTERVAL),
+                ends => return ends,
+            }
+        }
+    }
+
+    /// A group's committed offsets.
+    pub(super) fn committed(&self, group: &str) -> Result<BTreeMap<(String, i32), i64>, Problem> {
+        let failed = |error: ClientError| error.problem(format!("What {group} has committed is not known"));
+        let mut committed = BTreeMap::new();
+        for answer in self.admin.list_group_offsets(&[group.to_owned()]).map_err(failed)? {
+            for at in answer.map_err(failed)? {
+                if let Some(offset) = at.offset.map_err(failed)? {
+                    committed.insert((at.topic, at.partition), offset);
+                }
+            }
+        }
+        Ok(committed)
+    }
+
+    /// Whether a partition holds a committed record at this offset or later. The log's end alone does not tell: markers of transactions
+    /// and what was aborted have offsets too.
+    pub(super) fn has_record_from(&self, topic: &str, partition: i32, offset: i64) -> Result<bool, Problem> {
+        let failed = |error: ClientError| error.problem(format!("{topic} can't be read"));
+        let reader = Reader::new(&self.connection, topic, false).map_err(failed)?;
+        reader.assign([(partition, offset)]).map_err(failed)?;
+        match reader.poll(LOOK_MAX).map_err(failed)? {
+            Some(ReaderEvent::End(_)) => Ok(false),
+            Some(ReaderEvent::Record(_)) | None => Ok(true),
+        }
+    }
+
+    fn known(&self) -> Result<BTreeMap<String, Vec<i32>>, Problem> {
+        let unreachable = |error: ClientError| error.problem(format!("{} can't reach the cluster", self.title));
+        let topics = self.admin.metadata(None).map_err(unreachable)?.topics.into_iter();
+        let partitions = |partitions: Vec<crate::client::PartitionMetadata>| partitions.iter().map(|partition| partition.id).collect();
+        Ok(topics.filter_map(|topic| Some((topic.name, partitions(topic.partitions.ok()?)))).collect())
+    }
+
+    fn try_ends(&self, topics: &[String]) -> Result<Ends, Problem> {
+        let failed = |error: ClientError| error.problem(format!("The ends of the topics of {} are not known", self.title));
+        let known = self.known()?;
+        let wanted = topics.iter().filter_map(|topic| known.get(topic).map(|partitions| (topic, partitions)));
+        let at: Vec<_> = wanted.flat_map(|(topic, all)| all.iter().map(move |partition| (topic.clone(), *partition))).collect();
+        let mut by_partition = BTreeMap::<String, BTreeMap<i32, i64>>::new();
+        for listed in self.admin.list_offsets(&at, OffsetSpec::Latest).map_err(failed)? {
+            by_partition.entry(listed.topic).or_default().insert(listed.partition, listed.offset.map_err(failed)?.unwrap_or(0));
+        }
+        Ok(by_partition.into_iter().map(|(topic, ends)| (topic, ends.into_values().collect())).collect())
+    }
+}

@@ -1,0 +1,138 @@
+//! What stream threads and their owner tell each other.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::sync_channel,
+    },
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use weir_model::{Latency, Problem};
+
+use super::{
+    query::{Asked, Entries, Query},
+    snapshot::{AppSnapshot, ThreadSnapshot},
+};
+
+/// How long a look into a store may take.
+const QUERY_MAX: Duration = Duration::from_secs(1);
+/// The longest latency told apart: an hour.
+const LATENCY_MS_MAX: u64 = 3_600_000;
+
+pub(super) struct Shared {
+    pub(super) app: Arc<str>,
+    pub(super) tasks: usize,
+    is_stopping: AtomicBool,
+    /// Stopping without a commit.
+    is_crashing: AtomicBool,
+    threads: Vec<OfThread>,
+    latency: Mutex<Option<Histogram<u64>>>,
+    failure: Mutex<Option<Problem>>,
+}
+
+struct OfThread {
+    snapshot: Mutex<ThreadSnapshot>,
+    is_killed: AtomicBool,
+    asked: Asked,
+}
+
+impl Shared {
+    pub(super) fn new(app: &str, threads: usize, tasks: usize) -> Self {
+        let thread = |_| OfThread { snapshot: Mutex::default(), is_killed: AtomicBool::new(false), asked: Asked::new() };
+        Self {
+            app: app.into(),
+            tasks,
+            is_stopping: AtomicBool::new(false),
+            is_crashing: AtomicBool::new(false),
+            threads: (0..threads).map(thread).collect(),
+            latency: Mutex::new(Histogram::new_with_bounds(1, LATENCY_MS_MAX, 3).ok()),
+            failure: Mutex::default(),
+        }
+    }
+
+    pub(super) fn stop(&self, is_crash: bool) {
+        self.is_crashing.fetch_or(is_crash, Ordering::AcqRel);
+        self.is_stopping.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_crashing(&self) -> bool {
+        self.is_crashing.load(Ordering::Acquire)
+    }
+
+    pub(super) fn kill(&self, thread: usize) {
+        if let Some(thread) = self.threads.get(thread) {
+            thread.is_killed.store(true, Ordering::Release);
+        }
+    }
+
+    pub(super) fn take_kill(&self, thread: usize) -> bool {
+        self.threads.get(thread).is_some_and(|thread| thread.is_killed.swap(false, Ordering::AcqRel))
+    }
+
+    pub(super) fn snapshot(&self) -> AppSnapshot {
+        AppSnapshot { app: Arc::clone(&self.app), threads: self.threads.iter().map(|thread| lock(&thread.snapshot).clone()).collect() }
+    }
+
+    pub(super) fn of_thread(&self, thread: usize) -> ThreadSnapshot {
+        self.threads.get(thread).map(|thread| lock(&thread.snapshot).clone()).unwrap_or_default()
+    }
+
+    pub(super) fn tell(&self, thread: usize, snapshot: ThreadSnapshot) {
+        if let Some(thread) = self.threads.get(thread) {
+            *lock(&thread.snapshot) = snapshot;
+        }
+    }
+
+    pub(super) fn query(&self, store: &str, filter: &str, limit: usize) -> Entries {
+        let (reply, answers) = sync_channel(self.threads.len());
+        let ask = |thread: &&OfThread| {
+            thread.asked.ask(Query { store: store.to_owned(), filter: filter.to_owned(), limit, reply: reply.clone() })
+        };
+        let asked = self.threads.iter().filter(ask).count();
+        let deadline = Instant::now() + QUERY_MAX;
+        let mut entries = Entries::new();
+        for _ in 0..asked {
+            let Ok(answer) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) else { break };
+            entries.extend(answer);
+        }
+        entries.sort();
+        entries.truncate(limit);
+        entries
+    }
+
+    pub(super) fn next_query(&self, thread: usize) -> Option<Query> {
+        self.threads.get(thread)?.asked.next()
+    }
+
+    pub(super) fn record_latencies(&self, latencies_ms: &[i64]) {
+        if let (Some(histogram), false) = (&mut *lock(&self.latency), latencies_ms.is_empty()) {
+            latencies_ms.iter().for_each(|ms| histogram.saturating_record(u64::try_from(*ms).unwrap_or(0)));
+        }
+    }
+
+    pub(super) fn latency(&self) -> Latency {
+        let histogram = lock(&self.latency);
+        let quantile = |q| histogram.as_ref().map_or(0.0, |latency| latency.value_at_quantile(q) as f64);
+        Latency { p50: quantile(0.5), p99: quantile(0.99) }
+    }
+
+    pub(super) fn fail(&self, problem: Problem) {
+        lock(&self.failure).get_or_insert(problem);
+        self.stop(true);
+    }
+
+    pub(super) fn failure(&self) -> Option<Problem> {
+        lock(&self.failure).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,203 @@
+//! A task as its thread keeps it: where it has read to, what waits, and whether it is being restored.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    TaskId,
+    restore::Restore,
+    snapshot::{StoreSnapshot, TaskPhase, TaskSnapshot},
+};
+use crate::{
+    client::Assignment,
+    stream::{InputRecord, StreamTask},
+};
+
+/// Records processed before the thread looks elsewhere.
+const RECORDS_PER_ROUND: usize = 1_000;
+
+pub(super) struct OwnedTask {
+    pub(super) id: TaskId,
+    pub(super) task: StreamTask,
+    pub(super) restore: Option<Restore>,
+    pub(super) is_suspended: bool,
+    /// Where it began, by topic.
+    starts: BTreeMap<Arc<str>, i64>,
+    /// What to process next, by topic.
+    pub(super) next: BTreeMap<Arc<str>, i64>,
+    /// The same as of the last commit; `None` before the first.
+    pub(super) committed: BTreeMap<Arc<str>, Option<i64>>,
+    /// What to take from the consumer next.
+    received: BTreeMap<Arc<str>, i64>,
+    /// Taken from the consumer when the queue was full; bounded by what one round polls.
+    held: VecDeque<InputRecord>,
+    is_paused: bool,
+    idle_since: Option<Instant>,
+}
+
+impl OwnedTask {
+    pub(super) fn new(id: TaskId, task: StreamTask, restore: Option<Restore>, starts: &BTreeMap<Arc<str>, i64>) -> Self {
+        Self {
+            id,
+            task,
+            restore,
+            is_suspended: false,
+            starts: starts.clone(),
+            next: starts.clone(),
+            committed: starts.keys().map(|topic| (Arc::clone(topic), None)).collect(),
+            received: starts.clone(),
+            held: VecDeque::new(),
+            is_paused: false,
+            idle_since: None,
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.restore.is_none() && !self.is_suspended
+    }
+
+    /// All its partitions.
+    pub(super) fn partitions(&self) -> Vec<Assignment> {
+        self.next.keys().map(|topic| self.at(topic)).collect()
+    }
+
+    pub(super) fn at(&self, topic: &str) -> Assignment {
+        Assignment { topic: topic.to_owned(), partition: self.id.partition }
+    }
+
+    /// Takes a record in; `true` when its partitions must be paused.
+    pub(super) fn take(&mut self, record: InputRecord) -> bool {
+        match self.received.get_mut(&record.topic) {
+            Some(next) if record.offset >= *next => *next = record.offset + 1,
+            _ => return false, // known: it was fetched before a seek took effect
+        }
+        if self.held.is_empty() && self.task.has_room(&record.topic) {
+            self.task.enqueue(record);
+            return false;
+        }
+        self.held.push_back(record);
+        !std::mem::replace(&mut self.is_paused, true)
+    }
+
+    /// Moves what was held into the queues; `true` when its partitions may be fetched again.
+    pub(super) fn refill(&mut self) -> bool {
+        while let Some(record) = self.held.pop_front() {
+            if !self.task.has_room(&record.topic) {
+                self.held.push_front(record);
+                return false;
+            }
+            self.task.enqueue(record);
+        }
+        std::mem::take(&mut self.is_paused)
+    }
+
+    /// Whether a record may be processed now: each topic has one, or the others were waited for.
+    pub(super) fn is_due(&mut self, task_idle: Duration) -> bool {
+        if !self.is_running() || self.task.queued() == 0 {
+            self.idle_since = None;
+            return false;
+        }
+        if self.task.is_ready() {
+            self.idle_since = None;
+            return true;
+        }
+        self.idle_since.get_or_insert_with(Instant::now).elapsed() >= task_idle
+    }
+
+    /// Processes some records, each followed by `publish`; gives how many.
+    pub(super) fn process<E: From<crate::stream::TaskError>>(
+        &mut self,
+        task_idle: Duration,
+        mut publish: impl FnMut(&mut StreamTask) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        let mut count = 0;
+        for _ in 0..RECORDS_PER_ROUND {
+            if !self.is_due(task_idle) {
+                break;
+            }
+            let Some(origin) = self.task.process_next()? else { break };
+            self.next.insert(origin.topic, origin.offset + 1);
+            publish(&mut self.task)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Offsets to commit.
+    pub(super) fn uncommitted(&self, run: &str) -> Vec<(Assignment, i64, String)> {
+        let note = note(run, self.task.stream_time_ms());
+        let is_new = |(topic, next): &(&Arc<str>, &i64)| self.committed.get(*topic).copied().flatten() != Some(**next);
+        self.next.iter().filter(is_new).map(|(topic, next)| (self.at(topic), *next, note.clone())).collect()
+    }
+
+    /// What was done is safe; its offsets too, unless they were refused.
+    pub(super) fn commit(&mut self, is_refused: bool) {
+        self.task.commit();
+        if !is_refused {
+            self.committed = self.next.iter().map(|(topic, next)| (Arc::clone(topic), Some(*next))).collect();
+        }
+    }
+
+    /// Back to the last commit; gives where to read on.
+    pub(super) fn rollback(&mut self) -> Vec<(Assignment, i64)> {
+        self.task.rollback();
+        self.held.clear();
+        self.next = self.starts.clone();
+        self.next.extend(self.committed.iter().filter_map(|(topic, committed)| Some((Arc::clone(topic), (*committed)?))));
+        self.received = self.next.clone();
+        self.next.iter().map(|(topic, next)| (self.at(topic), *next)).collect()
+    }
+
+    pub(super) fn snapshot(&self) -> TaskSnapshot {
+        let phase = match &self.restore {
+            Some(restore) => {
+                let (done, total) = restore.progress();
+                TaskPhase::Restoring { done, total }
+            }
+            None if self.is_suspended => TaskPhase::Suspended,
+            None => TaskPhase::Running,
+        };
+        let store = |(name, changelog, entries): (&Arc<str>, Option<&Arc<str>>, usize)| StoreSnapshot {
+            name: Arc::clone(name),
+            changelog: changelog.cloned(),
+            entries,
+        };
+        TaskSnapshot {
+            id: self.id,
+            phase,
+            stream_time_ms: self.task.stream_time_ms(),
+            stores: self.task.stores().map(store).collect(),
+            queued: self.task.queued() + self.held.len(),
+            positions: self.next.clone(),
+            passed: self.task.passed().to_vec(),
+            dropped: self.task.dropped(),
+        }
+    }
+}
+
+/// Stream time as it travels with offsets.
+fn note(run: &str, stream_time_ms: Option<i64>) -> String {
+    format!("{run}|{}", stream_time_ms.map(|at| at.to_string()).unwrap_or_default())
+}
+
+/// Reads a note of the same run.
+pub(super) fn stream_time_of(note: &str, run: &str) -> Option<i64> {
+    note.strip_prefix(run)?.strip_prefix('|')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stream_time_travels_within_a_run_only() {
+        assert_eq!(stream_time_of(&note("a", Some(-5)), "a"), Some(-5));
+        assert_eq!(stream_time_of(&note("a", None), "a"), None);
+        assert_eq!(stream_time_of(&note("a", Some(5)), "b"), None);
+        assert_eq!(stream_time_of(&note("", Some(5)), ""), Some(5));
+        assert_eq!(stream_time_of("", ""), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! Taking partitions over and giving them up.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use weir_model::Problem;
+
+use super::{ANSWER_MAX, StreamThread};
+use crate::{
+    client::{Assignment, Assignor, ClientError, OffsetSpec},
+    stream::{
+        StreamTask,
+        app::{
+            TaskId,
+            restore::{Part, Restore},
+            tasks::{OwnedTask, stream_time_of},
+        },
+    },
+};
+
+/// Where a task's partitions are read from, and the stream time they were committed with.
+#[derive(Default)]
+struct Begin {
+    starts: BTreeMap<Arc<str>, i64>,
+    committed: BTreeMap<Arc<str>, i64>,
+    stream_time_ms: Option<i64>,
+}
+
+impl StreamThread<'_> {
+    /// Makes the tasks of these partitions; they run once their state is restored.
+    pub(super) fn assigned(&mut self, partitions: &[Assignment]) -> Result<(), Problem> {
+        self.counts.rebalances += u64::from(!partitions.is_empty());
+        self.has_joined = true;
+        let failed = |error: ClientError| error.problem("Partitions could not be taken over");
+        let begins = self.begins(partitions).map_err(failed)?;
+        let starts = begins.iter().flat_map(|(id, begin)| {
+            let at = |topic: &str| Assignment { topic: topic.to_owned(), partition: id.partition };
+            begin.starts.iter().map(move |(topic, start)| (at(topic), *start))
+        });
+        self.consumer.take_over(starts).map_err(failed)?;
+        for (id, begin) in begins {
+            // A task that comes back unchanged goes on; nobody else can have worked on it without moving the offsets.
+            if self.tasks.get(&id).is_some_and(|task| task.is_suspended && task.next == begin.starts) {
+                self.tasks.entry(id).and_modify(|task| task.is_suspended = false);
+                continue;
+            }
+            let task = self.make(id, &begin)?;
+            if task.restore.is_some() {
+                self.consumer.pause(&task.partitions()).map_err(failed)?;
+            }
+            self.tasks.insert(id, task);
+        }
+        // With the eager protocol an assignment names all there is: what did not come back is another's.
+        self.tasks.retain(|_, task| !task.is_suspended);
+        self.tell_now();
+        Ok(())
+    }
+
+    /// Commits, then gives the partitions up.
+    pub(super) fn revoked(&mut self, partitions: &[Assignment]) -> Result<(), Problem> {
+        self.counts.rebalances += 1;
+        self.commit()?;
+        let is_kept = self.plan.assignor == Assignor::Range;
+        for id in self.tasks_of(partitions) {
+            match self.tasks.get_mut(&id) {
+                Some(task) if is_kept && task.is_running() => task.is_suspended = true,
+                _ => drop(self.tasks.remove(&id)),
+            }
+        }
+        self.tell_now();
+        self.consumer.give_up(partitions).map_err(|error| error.problem("Partitions could not be given up"))
+    }
+
+    /// Another member has them already: nothing of theirs may be committed.
+    pub(super) fn lost(&mut self, partitions: &[Assignment]) -> Result<(), Problem> {
+        self.counts.rebalances += 1;
+        self.writer.abort()?;
+        for id in self.tasks_of(partitions) {
+            self.tasks.remove(&id);
+        }
+        self.consumer.give_up(partitions).map_err(|error| error.problem("Partitions could not be given up"))?;
+        self.tell_now();
+        self.roll_back()
+    }
+
+    fn tell_now(&mut self) {
+        self.last_told = None;
+        self.tell(false);
+    }
+
+    fn tasks_of(&self, partitions: &[Assignment]) -> Vec<TaskId> {
+        partitions.iter().filter_map(|at| self.plan.task_of(at)).collect()
+    }
+
+    fn begins(&self, partitions: &[Assignment]) -> Result<BTreeMap<TaskId, Begin>, ClientError> {
+        let at: Vec<_> = partitions.iter().map(|at| (at.topic.clone(), at.partition)).collect();
+        let mut earliest = BTreeMap::new();
+        for listed in self.admin.list_offsets(&at, OffsetSpec::Earliest)? {
+            earliest.insert((listed.topic, listed.partition), listed.offset?.unwrap_or(0));
+        }
+        let mut begins = BTreeMap::<TaskId, Begin>::new();
+        for committed in self.consumer.committed(partitions, ANSWER_MAX)? {
+            let Some(id) = self.plan.task_of(&committed.at) else { continue };
+            let topic: Arc<str> = committed.at.topic.as_str().into();
+            let first = earliest.get(&(committed.at.topic.clone(), committed.at.partition)).copied().unwrap_or(0);
+            let first = first.max(self.since(&topic, committed.at.partition));
+            let begin = begins.entry(id).or_default();
+            let next = committed.next_offset.filter(|next| *next >= first);
+            if let Some(next) = next {
+                begin.committed.insert(Arc::clone(&topic), next);
+                begin.stream_time_ms = begin.stream_time_ms.max(stream_time_of(&committed.note, &self.config.run));
+            }
+            begin.starts.insert(topic, next.unwrap_or(first));
+        }
+        Ok(begins)
+    }
+
+    fn since(&self, topic: &str, partition: i32) -> i64 {
+        let of_topic = self.config.since.get(topic);
+        usize::try_from(partition).ok().and_then(|at| of_topic?.get(at).copied()).unwrap_or(0)
+    }
+
+    fn make(&self, id: TaskId, begin: &Begin) -> Result<OwnedTask, Problem> {
+        let mut task = StreamTask::new(&self.config.topology, id.subtopology);
+        self.globals.fill(&mut task).map_err(super::broken)?;
+        task.commit();
+        if let Some(stream_time_ms) = begin.stream_time_ms {
+            task.restore_stream_time(stream_time_ms);
+        }
+        let parts = self.parts(id, begin).map_err(|error| error.problem(format!("The state of task {id} is not known")))?;
+        let restore = Restore::new(parts);
+        let restore = (restore.progress().1 > 0).then_some(restore);
+        Ok(OwnedTask::new(id, task, restore, &begin.starts))
+    }
+
+    /// What to restore: changelogs to their end, and tables' own topics to where they were processed.
+    fn parts(&self, id: TaskId, begin: &Begin) -> Result<Vec<Part>, ClientError> {
+        let Some(part) = self.config.topology.description().subtopologies.get(id.subtopology) else { return Ok(Vec::new()) };
+        let at: Vec<_> = part.changelogs.iter().map(|(_, topic)| (topic.to_string(), id.partition)).collect();
+        let (mut firsts, mut ends) = (BTreeMap::new(), BTreeMap::new());
+        for (spec, found) in [(OffsetSpec::Earliest, &mut firsts), (OffsetSpec::Latest, &mut ends)] {
+            for listed in self.admin.list_offsets(&at, spec)? {
+                found.insert(listed.topic, listed.offset?.unwrap_or(0));
+            }
+        }
+        let changelogs = part.changelogs.iter().map(|(_, topic)| {
+            let is_source = part.source_topics.contains(topic);
+            let first = firsts.get(&**topic).copied().unwrap_or(0);
+            let end = ends.get(&**topic).copied().unwrap_or(0);
+            let end = if is_source { begin.committed.get(topic).copied().unwrap_or(0).min(end) } else { end };
+            Part { topic: Arc::clone(topic), partition: id.partition, start: first.max(self.since(topic, id.partition)), end, is_source }
+        });
+        Ok(changelogs.collect())
+    }
+}

@@ -1,0 +1,149 @@
+//! Where a stream thread's results and changes go: plainly, or in transactions together with the offsets of what led to them.
+
+use std::time::Duration;
+
+use weir_model::Problem;
+
+use super::{AppConfig, Guarantee};
+use crate::{
+    client::{Assignment, ClientError, OutgoingRecord, Producer, TaskConsumer, TransactionError},
+    stream::{Change, Publish},
+};
+
+/// How long a coordinator may take, and results to be acknowledged.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// How long a full producer is left alone.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
+
+/// Offsets to read next, with stream time as a note.
+pub(super) type NextOffsets = Vec<(Assignment, i64, String)>;
+
+/// A stream thread's producer.
+pub(super) struct Writer {
+    producer: Producer,
+    guarantee: Guarantee,
+    is_open: bool,
+    pub(super) published: u64,
+}
+
+/// What became of a commit.
+pub(super) enum Outcome {
+    /// All of it is safe.
+    Committed,
+    /// The results are safe, the offsets were refused: to be tried again with the next commit (at least once only).
+    Refused,
+    /// None of it happened: everything since the last commit is to be done again.
+    Aborted(ClientError),
+}
+
+impl Writer {
+    /// Connects; fences earlier producers of the same thread and ends their transactions.
+    pub(super) fn new(config: &AppConfig, thread: usize) -> Result<Self, Problem> {
+        let app = config.topology.app();
+        let producer = match config.guarantee {
+            Guarantee::AtLeastOnce => Producer::new(&config.connection),
+            Guarantee::ExactlyOnce => {
+                let id = format!("{app}-{}-{thread}", config.instance);
+                Producer::transactional(&config.connection, &id, config.transaction_timeout, ANSWER_MAX)
+            }
+        };
+        let producer = producer.map_err(|error| error.problem(format!("{app} can't write")))?;
+        Ok(Self { producer, guarantee: config.guarantee, is_open: false, published: 0 })
+    }
+
+    /// Writes a result.
+    pub(super) fn publish(&mut self, record: &Publish) -> Result<(), Problem> {
+        let headers: Vec<(&str, Option<&[u8]>)> = record.headers.iter().map(|(name, value)| (*name, Some(value.as_slice()))).collect();
+        self.send(OutgoingRecord {
+            topic: &record.topic,
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            headers: &headers,
+            timestamp_ms: Some(record.timestamp_ms).filter(|at| *at >= 0),
+            partition: None,
+        })
+    }
+
+    /// Writes a change of a store.
+    pub(super) fn log(&mut self, changelog: &str, partition: i32, change: &Change) -> Result<(), Problem> {
+        self.send(OutgoingRecord {
+            topic: changelog,
+            partition: Some(partition),
+            key: Some(&change.key),
+            value: change.value.as_deref(),
+            timestamp_ms: change.timestamp_ms.filter(|at| *at >= 0),
+            ..OutgoingRecord::default()
+        })
+    }
+
+    /// Whether something was written since the last commit.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Makes everything since the last commit safe, with these offsets.
+    ///
+    /// # Errors
+    /// When nobody knows what became of it, or this producer can't go on: everything is to be begun anew.
+    pub(super) fn commit(&mut self, next: &NextOffsets, consumer: &TaskConsumer) -> Result<Outcome, Problem> {
+        match self.guarantee {
+            Guarantee::AtLeastOnce => self.commit_plainly(next, consumer),
+            Guarantee::ExactlyOnce => {
+                self.begin()?;
+                let sent = self.producer.send_offsets(next, consumer, ANSWER_MAX).and_then(|()| self.producer.commit(ANSWER_MAX));
+                self.is_open = false;
+                match sent {
+                    Ok(()) => Ok(Outcome::Committed),
+                    Err(TransactionError::Abort(error)) => self.producer.abort(ANSWER_MAX).map_err(gone).map(|()| Outcome::Aborted(error)),
+                    Err(error) => Err(gone(error)),
+                }
+            }
+        }
+    }
+
+    /// Takes back what was written since the last commit, where that is possible.
+    pub(super) fn abort(&mut self) -> Result<(), Problem> {
+        if self.guarantee == Guarantee::ExactlyOnce && std::mem::take(&mut self.is_open) {
+            self.producer.abort(ANSWER_MAX).map_err(gone)?;
+        }
+        Ok(())
+    }
+
+    fn commit_plainly(&mut self, next: &NextOffsets, consumer: &TaskConsumer) -> Result<Outcome, Problem> {
+        self.is_open = false;
+        self.producer.flush(ANSWER_MAX).map_err(|error| error.problem("Results were not acknowledged in time"))?;
+        if self.producer.failed() > 0 {
+            let error = self.producer.first_error().unwrap_or_else(ClientError::no_answer);
+            return Err(error.problem("Results could not be written"));
+        }
+        // A commit that comes after a rebalance is refused; then the new owner does the work again, which at least once allows.
+        if let Err(error) = consumer.commit(next) {
+            tracing::debug!("a commit was refused: {error}");
+            return Ok(Outcome::Refused);
+        }
+        Ok(Outcome::Committed)
+    }
+
+    fn begin(&mut self) -> Result<(), Problem> {
+        if !self.is_open && self.guarantee == Guarantee::ExactlyOnce {
+            self.producer.begin().map_err(gone)?;
+        }
+        self.is_open = true;
+        Ok(())
+    }
+
+    fn send(&mut self, record: OutgoingRecord<'_>) -> Result<(), Problem> {
+        self.begin()?;
+        while self.producer.send(record).map_err(|error| error.problem(format!("A record for {} was not written", record.topic)))?.is_err()
+        {
+            std::thread::sleep(FULL_PAUSE);
+        }
+        self.published += 1;
+        Ok(())
+    }
+}
+
+/// The transaction's end is not known, or this producer was fenced.
+fn gone(error: TransactionError) -> Problem {
+    error.error().problem("A transaction could not be ended")
+}

@@ -1,0 +1,6 @@
+//! Applications on the embedded broker: what they compute is recomputed plainly, whatever happens to their threads.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
+mod exactly_once;
+mod support;
+mod word_count;

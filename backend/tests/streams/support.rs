@@ -1,0 +1,113 @@
+//! A broker, topics, records in and out.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use futures::executor::block_on;
+use weir_backend::{
+    client::{Admin, Connection, OffsetSpec, OutgoingRecord, Producer, Reader, ReaderEvent},
+    stream::app::{AppConfig, AppSnapshot, StreamsApp},
+};
+use weir_broker::{Broker, BrokerConfig};
+
+/// Nothing these tests wait for takes longer.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+
+pub(crate) struct Cluster {
+    pub(crate) connection: Connection,
+    _broker: Broker,
+    _data_dir: tempfile::TempDir,
+}
+
+impl Cluster {
+    pub(crate) fn start(topics: &[(&str, i32)]) -> Self {
+        let data_dir = tempfile::tempdir().unwrap();
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let broker = Broker::start(BrokerConfig { listen, ..BrokerConfig::new(data_dir.path()) }).unwrap();
+        let connection = Connection::new(broker.address().to_string(), []);
+        let admin = Admin::new(&connection, DEADLINE).unwrap();
+        for (topic, partitions) in topics {
+            block_on(admin.create_topic(topic, *partitions, 1, &[])).unwrap();
+        }
+        Self { connection, _broker: broker, _data_dir: data_dir }
+    }
+
+    /// Writes keyed records and waits until all are acknowledged.
+    pub(crate) fn produce(&self, topic: &str, records: impl IntoIterator<Item = (String, String, i64)>) {
+        let producer = Producer::new(&self.connection).unwrap();
+        for (key, value, timestamp_ms) in records {
+            let record = OutgoingRecord {
+                topic,
+                key: Some(key.as_bytes()),
+                value: Some(value.as_bytes()),
+                timestamp_ms: Some(timestamp_ms),
+                ..OutgoingRecord::default()
+            };
+            while producer.send(record).unwrap().is_err() {
+                std::thread::yield_now();
+            }
+        }
+        producer.flush(DEADLINE).unwrap();
+        assert_eq!(producer.failed(), 0, "{:?}", producer.first_error());
+    }
+
+    /// All committed records of a topic, in order by partition.
+    pub(crate) fn read(&self, topic: &str) -> Vec<(String, String)> {
+        let admin = Admin::new(&self.connection, DEADLINE).unwrap();
+        let partitions = admin.metadata(Some(topic)).unwrap().topics[0].partitions.as_ref().unwrap().len();
+        let reader = Reader::new(&self.connection, topic, false).unwrap();
+        let mut records = Vec::new();
+        for partition in 0..i32::try_from(partitions).unwrap() {
+            self.wait_until_stable(&admin, topic, partition);
+            reader.assign([(partition, 0)]).unwrap();
+            while let ReaderEvent::Record(record) = reader.poll(DEADLINE).unwrap().expect("the end comes") {
+                let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
+                records.push((text(record.key()), text(record.value())));
+            }
+        }
+        records
+    }
+
+    /// The newest value by key.
+    pub(crate) fn table(&self, topic: &str) -> BTreeMap<String, String> {
+        self.read(topic).into_iter().collect()
+    }
+
+    fn wait_until_stable(&self, admin: &Admin, topic: &str, partition: i32) {
+        let offset = |spec| admin.list_offsets(&[(topic.to_owned(), partition)], spec).unwrap()[0].offset.clone().unwrap();
+        eventually(&format!("no transaction is open in {topic}"), || offset(OffsetSpec::LatestStable) == offset(OffsetSpec::Latest));
+    }
+
+    /// What a group has committed, summed over partitions.
+    pub(crate) fn committed(&self, group: &str, topic: &str) -> i64 {
+        let admin = Admin::new(&self.connection, DEADLINE).unwrap();
+        let offsets = admin.list_group_offsets(&[group.to_owned()]).unwrap().remove(0).unwrap();
+        offsets.into_iter().filter(|at| at.topic == topic).filter_map(|at| at.offset.unwrap()).sum()
+    }
+}
+
+/// Waits for something to become true.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: did not happen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Starts an application; transactions of killed threads end soon.
+pub(crate) fn start(config: AppConfig) -> StreamsApp {
+    StreamsApp::start(AppConfig { transaction_timeout: Duration::from_secs(3), ..config }).unwrap()
+}
+
+/// Waits until an application runs all of its tasks here.
+pub(crate) fn wait_for_tasks(app: &StreamsApp) -> AppSnapshot {
+    eventually("all tasks run", || {
+        assert!(app.failure().is_none(), "{:?}", app.failure());
+        app.snapshot().running() == app.tasks()
+    });
+    app.snapshot()
+}
