@@ -5,7 +5,9 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::process::{Launcher, Prepared, Running, cpu_seconds, now_ms};
+use weir_tests::usage::{cpu_seconds, now_ms};
+
+use crate::process::{Launcher, Prepared, Running};
 use crate::table::{Better, Table};
 use crate::{Options, librdkafka, percentile, raw, timed, values};
 

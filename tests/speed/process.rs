@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use weir_tests::usage::{self, now_ms};
+
 use crate::raw;
 
 const START_DEADLINE: Duration = Duration::from_secs(120);
 const RETRY: Duration = Duration::from_millis(1);
-/// USER_HZ, which Linux fixes at 100 for what it shows to programs.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A broker that can be started: `launcher prepare FOLDER PORT`, then `launcher run FOLDER PORT`, which becomes the broker.
 #[derive(Clone, Debug)]
@@ -97,15 +97,12 @@ impl Running {
 
     /// CPU time used so far, all threads, user and system.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        cpu_seconds(&self.child.id().to_string())
+        usage::cpu_seconds(&self.child.id().to_string())
     }
 
     /// A figure of /proc/PID/status in MB: `VmRSS`, `VmHWM`.
     pub(crate) fn memory_mb(&self, field: &str) -> f64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        kib.map_or(f64::NAN, |kib| kib * 1024.0 / 1e6)
+        usage::memory_mb(&self.child.id().to_string(), field)
     }
 
     /// SIGKILL.
@@ -124,18 +121,4 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// CPU time of a process; "self" is this one.
-pub(crate) fn cpu_seconds(process: &str) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name, in parentheses, may hold anything. After it: state is the first field, utime the 12th, stime the 13th.
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
-}
-
-/// Now, as Kafka counts time.
-pub(crate) fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -3,7 +3,9 @@
 use std::error::Error;
 
 use crate::compare::fill;
-use crate::process::{Running, now_ms};
+use weir_tests::usage::now_ms;
+
+use crate::process::Running;
 use crate::table::{Better, Table};
 use crate::{Options, percentile, raw, timed};
 
