@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
 mod exactly_once;
+mod shape;
 mod support;
 mod word_count;
