@@ -1,9 +1,11 @@
 //! `weir run`: a pipeline without a window, with the verdicts of its checks at the end.
 
+mod options;
+
 use std::{
     io::{self, Write},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -15,6 +17,8 @@ use super::{
     output::{Field, Output},
     support::{Example, Takes, examples, pace::Pace, parse, session::Session, stage::Stage},
 };
+
+use options::Options;
 
 /// The generator's seed unless given: a run can be repeated without noting anything down.
 const SEED_DEFAULT: u64 = 42;
@@ -55,6 +59,9 @@ pub(super) struct Run {
     /// End with the report as one JSON object on stdout
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    options: Options,
 }
 
 impl Subcommand for Run {
@@ -63,6 +70,7 @@ impl Subcommand for Run {
     const EXAMPLES: &'static [Example] = &[
         Example { line: "weir run clickstream --for 30s", what: "Half a minute on a broker of its own, then the report" },
         Example { line: "weir run clickstream --for 10s --rate 5000 --seed 7 --json", what: "A repeatable run with a report for programs" },
+        Example { line: "weir run clickstream --for 1m --fault 20s:traffic_spike", what: "With twenty times the traffic after 20 seconds" },
         Example { line: "weir run clickstream -b kafka.example:9092", what: "On a cluster of yours, until Ctrl-C" },
     ];
     const TAKES: Takes = Takes { cluster: true, data_dir: true };
@@ -86,7 +94,7 @@ impl Subcommand for Run {
             params.seed
         ));
         stage.session.request(Request::StartPipeline(meta.id.clone(), params))?;
-        let report = follow(&mut stage.session, &meta.id)?;
+        let report = follow(&mut stage.session, &meta.id, &self.options)?;
         let mut out = Output::stdout(self.json);
         if self.json {
             out.json(&*report)?;
@@ -104,14 +112,8 @@ impl Run {
     fn params(&self, meta: &PipelineMeta) -> Result<PipelineParams, Failure> {
         let rate_per_s = setting(meta, "rate_per_s", self.rate)?;
         let events_max = self.for_ms.map(|for_ms| (u64::from(rate_per_s).saturating_mul(for_ms) / 1_000).max(1));
-        Ok(PipelineParams {
-            rate_per_s,
-            seed: self.seed,
-            speed: setting(meta, "speed", self.speed)?,
-            start_at: None,
-            events_max,
-            ..PipelineParams::default()
-        })
+        let speed = setting(meta, "speed", self.speed)?;
+        Ok(self.options.apply(PipelineParams { rate_per_s, seed: self.seed, speed, events_max, ..PipelineParams::default() }))
     }
 }
 
@@ -141,14 +143,19 @@ fn setting(meta: &PipelineMeta, name: &str, asked: Option<u32>) -> Result<u32, F
 }
 
 /// Shows how the run goes until its report is there. A signal ends it early, with a report all the same.
-fn follow(session: &mut Session, id: &PipelineId) -> Result<Arc<RunReport>, Failure> {
+fn follow(session: &mut Session, id: &PipelineId, options: &Options) -> Result<Arc<RunReport>, Failure> {
     let mut pace = Pace::new();
+    let (mut running_since, mut faults) = (None::<Instant>, options.faults.clone());
     let mut is_stopping = false;
     loop {
         if session.end.is_set() && !is_stopping {
             is_stopping = true;
             note("ending the run; the processors finish what was generated");
             session.request(Request::StopPipeline(id.clone()))?;
+        }
+        let elapsed = running_since.map(|since| since.elapsed());
+        for (_, fault) in faults.extract_if(.., |(at, _)| elapsed.is_some_and(|elapsed| elapsed >= *at)) {
+            session.request(Request::InjectFault(id.clone(), fault))?;
         }
         session.advance(SIGNAL_CHECK);
         let Some(view) = session.store.runs.get(id) else { continue };
@@ -160,6 +167,9 @@ fn follow(session: &mut Session, id: &PipelineId) -> Result<Arc<RunReport>, Fail
             if let Phase::Failed(problem) = &status.phase {
                 pace.end();
                 return Err(problem.clone().into());
+            }
+            if status.phase == Phase::Running {
+                running_since.get_or_insert_with(Instant::now);
             }
             pace.show(|| status_line(status));
         }
@@ -218,7 +228,15 @@ mod tests {
     fn a_run_is_as_long_as_its_events() {
         let metas = weir_backend::pipelines::metas();
         let meta = find(&metas, "clickstream").unwrap();
-        let run = |rate, for_ms| Run { pipeline: "clickstream".to_owned(), rate, for_ms, seed: 7, speed: None, json: true };
+        let run = |rate, for_ms| Run {
+            pipeline: "clickstream".to_owned(),
+            rate,
+            for_ms,
+            seed: 7,
+            speed: None,
+            json: true,
+            options: Options::default(),
+        };
         assert_eq!(run(Some(500), Some(2_000)).params(meta).unwrap().events_max, Some(1_000));
         assert_eq!(run(Some(500), None).params(meta).unwrap().events_max, None);
         assert!(matches!(run(Some(u32::MAX), None).params(meta), Err(Failure::Usage(_))));

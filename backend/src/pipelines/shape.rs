@@ -4,6 +4,7 @@
 //! dashboard shows; [`start`] does the rest. Whatever is measured is read from topics, so that it holds for processors elsewhere too.
 
 mod check;
+mod join;
 mod run;
 mod source;
 mod topics;

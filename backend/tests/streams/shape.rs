@@ -201,3 +201,17 @@ fn a_killed_processor_changes_nothing_and_a_sabotaged_one_is_found() {
     let report = Run::start(&cluster, PipelineParams { sabotage: Some("drop".into()), ..params() }).end();
     assert_eq!(verdict(&report), CheckVerdict::Fail, "{report:?}");
 }
+
+#[test]
+fn another_process_takes_part_and_leaves_when_the_run_is_over() {
+    let cluster = Cluster::start(&[]);
+    let mut leader = Run::start(&cluster, PipelineParams { events_max: None, instances: Some(1), ..params() });
+    let processed = |run: &Run| run.status.as_ref().map_or(0, |status| status.counts["processed"]);
+    leader.follow("it processes", |run| processed(run) > 100);
+    let mut member = Run::start(&cluster, PipelineParams { is_joining: true, instances: Some(1), ..params() });
+    member.follow("the other process takes work over", |run| processed(run) > 100);
+    leader.running.stop();
+    let report = leader.end();
+    assert_eq!(verdict(&report), CheckVerdict::Pass, "{report:?}");
+    assert!(member.end().checks.is_empty(), "the process that leads judges");
+}

@@ -1,5 +1,6 @@
 //! A run from start to report: who is started when, what is told, and how it ends.
 
+mod member;
 mod tell;
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 use weir_model::{Phase, PipelineMeta, PipelineParams, Problem, RunReport, Update};
 
 use super::{
-    AppSpec, Checker, Cleanup, Facts, RunParams, Shape, TopicSpec,
+    AppSpec, Checker, Cleanup, Facts, RunParams, Shape, TopicSpec, join,
     source::{Source, SourceProgress},
     topics::{Ends, Topics},
     watch::Watch,
@@ -59,7 +60,8 @@ pub fn start(shape: Box<dyn Shape>, params: PipelineParams, connection: Connecti
     };
     let body = move |control: &Control| {
         let run = Run::new(&*shape, meta, params, &connection, &updates, control);
-        if let Err(problem) = run.work() {
+        let outcome = if run.run.params.is_joining { run.join() } else { run.work() };
+        if let Err(problem) = outcome {
             updates.problem(&problem);
             run.tell(Phase::Failed(problem), &run.facts(false));
         }
@@ -121,7 +123,9 @@ impl<'a> Run<'a> {
             topics.wait_for_group(spec.topology.app(), &|| self.control.is_stopping())?;
         }
         let starts = self.starts(&topics, &specs)?;
-        std::thread::scope(|scope| {
+        let mut header = join::Header::new(&self.run, &starts);
+        join::tell(self.connection, &self.meta.id, &header)?;
+        let outcome = std::thread::scope(|scope| {
             let outcome = self.drive(scope, &topics, &specs, &starts);
             if let Err(problem) = &outcome {
                 // Told before the threads end, which may take as long as a cluster that is gone takes to be given up.
@@ -132,20 +136,20 @@ impl<'a> Run<'a> {
             self.is_written.store(true, Ordering::Release);
             lock(&self.apps).clear();
             outcome
-        })?;
+        });
+        header.is_over = true;
+        join::tell(self.connection, &self.meta.id, &header)?;
+        outcome?;
         self.report();
         Ok(())
     }
 
+    fn mistake(&self, error: &crate::stream::TopologyError) -> Problem {
+        Problem::new(format!("{} can't start", self.meta.title), error.to_string(), "This is a defect of this program; please report it")
+    }
+
     fn apps_of_shape(&self) -> Result<Vec<AppSpec>, Problem> {
-        let mistake = |error: crate::stream::TopologyError| {
-            Problem::new(
-                format!("{} can't start", self.meta.title),
-                error.to_string(),
-                "This is a defect of this program; please report it",
-            )
-        };
-        self.shape.apps(&self.run).map_err(mistake)
+        self.shape.apps(&self.run).map_err(|error| self.mistake(&error))
     }
 
     /// Where the run begins in every topic, the applications' own included; tables are kept from run to run.
@@ -171,7 +175,7 @@ impl<'a> Run<'a> {
         let mut workers = Workers { source: None, watch: Some(self.spawn_watch(scope, starts)?) };
         let since: Arc<Ends> = Arc::new(starts.clone());
         for spec in specs {
-            let app = StreamsApp::start(self.config(spec, &since))?;
+            let app = StreamsApp::start(self.config(&self.run, spec, &since))?;
             lock(&self.apps).push(app);
         }
         self.wait_for_tasks(&mut workers)?;
@@ -195,15 +199,15 @@ impl<'a> Run<'a> {
         workers.watch.take().map_or(Ok(()), Worker::join)
     }
 
-    fn config(&self, spec: &AppSpec, since: &Arc<Ends>) -> AppConfig {
-        let guarantee = match self.run.params.is_exactly_once {
+    fn config(&self, run: &RunParams, spec: &AppSpec, since: &Arc<Ends>) -> AppConfig {
+        let guarantee = match run.params.is_exactly_once {
             Some(true) => Guarantee::ExactlyOnce,
             Some(false) => Guarantee::AtLeastOnce,
             None => spec.guarantee,
         };
         let mut config = AppConfig::new(self.connection.clone(), spec.topology.clone(), guarantee);
-        config.threads = self.run.params.instances.unwrap_or(spec.instances);
-        config.run = Arc::clone(&self.run.name);
+        config.threads = run.params.instances.unwrap_or(spec.instances);
+        config.run = Arc::clone(&run.name);
         config.since = Arc::clone(since);
         config
     }

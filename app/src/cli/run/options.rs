@@ -1,0 +1,96 @@
+//! What else can be said of a run: settings, faults at their time, real input, guarantee, scale.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use clap::Args;
+use weir_model::{FaultId, PipelineParams};
+
+use crate::cli::support::parse;
+
+/// The options.
+#[derive(Args, Default)]
+pub(super) struct Options {
+    /// A setting of the pipeline's own; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(Arc<str>, f64)>,
+
+    /// Break something on purpose at a time of the run, such as 20s:cdn_down:cdn=B,region=eu; may be given several times
+    #[arg(long = "fault", value_name = "TIME:FAULT[:KNOBS]", value_parser = fault)]
+    pub(super) faults: Vec<(Duration, FaultId)>,
+
+    /// Real data in place of the generator, as the pipeline reads it
+    #[arg(long, value_name = "FILE|TOPIC")]
+    input: Option<String>,
+
+    /// Process exactly once, or at least once; as the pipeline says unless given
+    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
+    eos: Option<bool>,
+
+    /// Stream threads of each application in this process
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    instances: Option<u16>,
+
+    /// Take part in the run that another process leads on the same cluster: process only
+    #[arg(long)]
+    join: bool,
+
+    /// Break the processing on purpose, to see a check fail
+    #[arg(long, value_name = "HOW")]
+    sabotage: Option<String>,
+}
+
+impl Options {
+    /// The parameters with these options.
+    pub(super) fn apply(&self, params: PipelineParams) -> PipelineParams {
+        PipelineParams {
+            settings: self.settings.iter().cloned().collect::<BTreeMap<_, _>>(),
+            is_exactly_once: self.eos,
+            instances: self.instances,
+            is_joining: self.join,
+            input: self.input.as_deref().map(Into::into),
+            sabotage: self.sabotage.as_deref().map(Into::into),
+            ..params
+        }
+    }
+}
+
+fn setting(text: &str) -> Result<(Arc<str>, f64), String> {
+    let wrong = || format!("`{text}` is no setting; write NAME=VALUE with a number, such as lateness_s=5");
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    let value: f64 = value.trim().parse().map_err(|_| wrong())?;
+    if name.trim().is_empty() || !value.is_finite() { Err(wrong()) } else { Ok((name.trim().into(), value)) }
+}
+
+fn fault(text: &str) -> Result<(Duration, FaultId), String> {
+    let wrong = || format!("`{text}` is no fault; write TIME:FAULT, such as 20s:traffic_spike or 20s:cdn_down:cdn=B,region=eu");
+    let (at, fault) = text.split_once(':').ok_or_else(wrong)?;
+    let at_ms = parse::duration_ms(at).map_err(|_| wrong())?;
+    if fault.is_empty() { Err(wrong()) } else { Ok((Duration::from_millis(at_ms), fault.into())) }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("`{text}` is neither on nor off")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_read_or_refused_with_an_example() {
+        assert_eq!(setting("lateness_s=2.5"), Ok(("lateness_s".into(), 2.5)));
+        assert_eq!(fault("20s:cdn_down:cdn=B,region=eu"), Ok((Duration::from_secs(20), "cdn_down:cdn=B,region=eu".into())));
+        assert_eq!((on_or_off("on"), on_or_off("off")), (Ok(true), Ok(false)));
+        for wrong in ["lateness", "=1", "a=b", "a=inf"] {
+            assert!(setting(wrong).is_err_and(|error| error.contains("lateness_s=5")), "{wrong}");
+        }
+        for wrong in ["spike", "soon:spike", "20s:"] {
+            assert!(fault(wrong).is_err_and(|error| error.contains("20s:traffic_spike")), "{wrong}");
+        }
+        assert!(on_or_off("maybe").is_err());
+    }
+}
