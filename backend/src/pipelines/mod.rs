@@ -5,6 +5,7 @@
 
 pub mod clickstream;
 pub mod fraud;
+pub mod media;
 mod planned;
 mod running;
 pub mod shape;

@@ -5,6 +5,7 @@
 pub mod clickstream;
 pub mod fraud;
 mod interval;
+pub mod media;
 pub mod ranking;
 mod sequence;
 

@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use super::{graph::Emit, stream::Stream};
 use crate::stream::{
-    context::Context,
+    context::{Context, Origin},
     data::{Key, Record, Value},
     store::{StateStore, Store},
 };
@@ -41,6 +41,11 @@ impl<L, W> Forward<'_, L, W> {
     /// The wall clock.
     pub fn wall_clock_ms(&self) -> i64 {
         self.context.wall_clock_ms()
+    }
+
+    /// Where the current record comes from; at a change of stream time, the record that changed it.
+    pub fn origin(&self) -> &Origin {
+        self.context.origin()
     }
 
     /// Counts a record that came too late.

@@ -1,0 +1,56 @@
+//! Ads: decided from local state within a task, under frequency caps and budgets; impressions billed exactly once.
+//!
+//! Caps belong to users and budgets to campaigns, which are other partitions. So a budget is lent: each deciding partition asks for
+//! leases ahead of need, one task per campaign grants them while there is budget left, and a decision spends only what its partition
+//! holds. All figures of leases are cumulative, so that a repeated message changes nothing.
+
+mod billing;
+mod decide;
+mod lease;
+
+pub use billing::topology as billing_topology;
+
+use super::{
+    Options,
+    records::{LeaseBook, LeaseRequest},
+    settings::{AD_DECISIONS, AD_REQUESTS, ADS_APP, CAMPAIGNS, LEASE_REQUESTS, LEASES},
+};
+use crate::{
+    sim::media::{AdRequest, Campaign},
+    stream::{Store, Topology, TopologyError},
+};
+use decide::{Asked, Decide, Decided, Kept};
+
+/// Requests to decisions.
+///
+/// # Errors
+/// Never, as long as no topic is read twice.
+pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
+    let options = options.clone();
+    Topology::new(ADS_APP, move |builder| {
+        let options = options.clone();
+        let campaigns = builder.global_table::<String, Campaign>(CAMPAIGNS, "campaigns");
+        let leases = builder.global_table::<String, LeaseBook>(LEASES, "leases");
+        let requests = builder.stream::<String, AdRequest>(AD_REQUESTS);
+        let offered = requests.join_whole(&campaigns, |record, campaigns| Asked::new(&record.value, campaigns));
+        let asked = offered.join_whole(&leases, |record, leases| record.value.clone().with(leases));
+        let decided =
+            asked.process("caps", Store::<String, Kept>::expiring(|_, kept| kept.until_ms), None, |kept| Decide { kept, options });
+        decided.flat_map_values(|record| if let Decided::Ad(ad) = &record.value { Some(ad.clone()) } else { None }).to(AD_DECISIONS);
+        decided
+            .flat_map_values(|record| if let Decided::Lease(lease) = &record.value { Some(lease.clone()) } else { None })
+            .to(LEASE_REQUESTS);
+    })
+}
+
+/// Lease requests to leases: one task per campaign.
+///
+/// # Errors
+/// Never, as long as no topic is read twice.
+pub fn lease_topology() -> Result<Topology, TopologyError> {
+    Topology::new(super::settings::BUDGET_APP, |builder| {
+        let requests = builder.stream::<String, LeaseRequest>(LEASE_REQUESTS);
+        let books = requests.process("books", Store::<String, LeaseBook>::new(), None, |books| lease::Lend { books });
+        books.to(LEASES);
+    })
+}

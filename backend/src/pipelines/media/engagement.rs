@@ -1,0 +1,153 @@
+//! Who watches what for how long; which titles are watched to the end; what therefore stands first on everybody's screen.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Options, Sabotage,
+    records::TitleStats,
+    settings::{ENGAGEMENT_APP, HOME_ROW, HOME_ROW_EVERY_MS, HOME_ROW_TITLES, PLAYBACK, SESSION_KEPT_MS, SESSION_SILENCE_MS, TITLE_STATS},
+};
+use crate::{
+    sim::media::{HomeRow, Playback, PlaybackAction},
+    stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError},
+};
+
+/// Events of viewers to figures of titles and the home row.
+///
+/// # Errors
+/// Never, as long as no topic is read twice.
+pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
+    let counts_pauses = options.is(Sabotage::WatchPauses);
+    Topology::new(ENGAGEMENT_APP, move |builder| {
+        let playback = builder.stream::<String, Playback>(PLAYBACK);
+        let sessions = Store::<String, Session>::expiring(|_, session| session.last_ts);
+        let watched = playback.process("sessions", sessions, None, move |sessions| Sessions { sessions, counts_pauses });
+        let titles = watched.group_by("titles", |record| record.value.video_id.clone());
+        let titles = titles.aggregate(TitleStats::default, |record, stats| stats.add(&record.value, record.timestamp_ms));
+        let changes = titles.to_stream().flat_map_values(|record| record.value.clone());
+        changes.to(TITLE_STATS);
+        // One row for everybody: all titles meet in one task.
+        let all = changes.filter(|record| !record.key.starts_with("live-")).map_values(|record| (record.key.clone(), record.value.clone()));
+        let rows =
+            all.select_key(|_| "home".to_owned()).process("home", Store::<String, TitleStats>::new(), None, |titles| Home { titles });
+        rows.to(HOME_ROW);
+    })
+}
+
+/// What a session has just added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Watched {
+    video_id: String,
+    watched_ms: i64,
+    is_start: bool,
+    /// Tenths of the title that were reached for the first time: from here to below there.
+    tenths: (u8, u8),
+    is_completed: bool,
+}
+
+/// A session as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Session {
+    last_ts: i64,
+    is_playing: bool,
+    is_started: bool,
+    tenths: u8,
+    is_completed: bool,
+}
+
+struct Sessions {
+    sessions: StoreHandle<String, Session>,
+    counts_pauses: bool,
+}
+
+impl Processor<String, Playback, String, Watched> for Sessions {
+    fn process(&mut self, record: &Record<String, Playback>, out: &mut Forward<'_, String, Watched>) {
+        let event = &record.value;
+        let new = Session { last_ts: event.ts, is_playing: false, is_started: false, tenths: 0, is_completed: false };
+        let mut session = self.sessions.borrow().get(&record.key).cloned().unwrap_or(new);
+        if event.ts < session.last_ts {
+            out.count_late(); // a player's events are in order; what is not was sent again
+            return;
+        }
+        let since_ms = event.ts - session.last_ts;
+        let watched_ms = if session.is_playing || self.counts_pauses { since_ms.min(SESSION_SILENCE_MS) } else { 0 };
+        let is_start = event.action == PlaybackAction::Play && !session.is_started;
+        let reached = tenths_reached(event);
+        let tenths = (session.tenths.min(reached), reached);
+        let is_completed = reached >= 9 && !session.is_completed;
+        session = Session {
+            last_ts: event.ts,
+            is_playing: !matches!(event.action, PlaybackAction::Pause | PlaybackAction::Stop),
+            is_started: session.is_started || is_start,
+            tenths: session.tenths.max(reached),
+            is_completed: session.is_completed || is_completed,
+        };
+        self.sessions.borrow_mut().put(record.key.clone(), session);
+        let watched = Watched { video_id: event.video_id.clone(), watched_ms, is_start, tenths, is_completed };
+        out.send(&record.with_value(watched));
+    }
+
+    fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Watched>) {
+        let before_ms = out.stream_time_ms().saturating_sub(SESSION_KEPT_MS);
+        while self.sessions.borrow_mut().pop_expired(before_ms).is_some() {}
+    }
+}
+
+/// How many tenths of the title were reached; what is live has no end.
+fn tenths_reached(event: &Playback) -> u8 {
+    if event.length_s <= 0 { 0 } else { (event.position_s * 10 / event.length_s).clamp(0, 10) as u8 }
+}
+
+/// Time watched of late halves in this time.
+const RECENT_HALF_MS: f64 = 120_000.0;
+
+impl TitleStats {
+    fn add(&mut self, watched: &Watched, timestamp_ms: i64) {
+        self.starts += u64::from(watched.is_start);
+        self.completions += u64::from(watched.is_completed);
+        self.watched_ms += watched.watched_ms;
+        for tenth in watched.tenths.0..watched.tenths.1 {
+            if let Some(count) = self.retention.get_mut(usize::from(tenth)) {
+                *count += 1;
+            }
+        }
+        let at_ms = self.recent_at_ms.max(timestamp_ms);
+        self.recent_ms = self.recent_at(at_ms) + watched.watched_ms;
+        self.recent_at_ms = at_ms;
+    }
+
+    /// Time watched of late, as of then.
+    pub fn recent_at(&self, now_ms: i64) -> i64 {
+        let age_ms = (now_ms - self.recent_at_ms).max(0) as f64;
+        (self.recent_ms as f64 * 0.5_f64.powf(age_ms / RECENT_HALF_MS)) as i64
+    }
+}
+
+type Title = (String, TitleStats);
+
+struct Home {
+    titles: StoreHandle<String, TitleStats>,
+}
+
+/// Under this key the store keeps when the row was last told, as `recent_at_ms`.
+const TOLD: &str = "";
+
+impl Processor<String, Title, String, HomeRow> for Home {
+    fn process(&mut self, record: &Record<String, Title>, out: &mut Forward<'_, String, HomeRow>) {
+        let (title, stats) = &record.value;
+        let now_ms = out.stream_time_ms();
+        let mut titles = self.titles.borrow_mut();
+        titles.put(title.clone(), stats.clone());
+        let told_ms = titles.get(&TOLD.to_owned()).map_or(i64::MIN, |told| told.recent_at_ms);
+        if now_ms.saturating_sub(told_ms) < HOME_ROW_EVERY_MS {
+            return;
+        }
+        titles.put(TOLD.to_owned(), TitleStats { recent_at_ms: now_ms, ..TitleStats::default() });
+        let mut ranked: Vec<_> =
+            titles.iter().filter(|(title, _)| *title != TOLD).map(|(title, stats)| (stats.recent_at(now_ms), title)).collect();
+        ranked.sort_by(|a, b| b.cmp(a));
+        let row = HomeRow { titles: ranked.into_iter().take(HOME_ROW_TITLES).map(|(_, title)| title.clone()).collect(), ts: now_ms };
+        drop(titles);
+        out.send(&Record { key: "home".to_owned(), value: row, timestamp_ms: now_ms });
+    }
+}

@@ -1,0 +1,185 @@
+//! Live rooms: who is there, what they cheer, what they write, what mood they are in, and which messages are hidden.
+
+mod moderation;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Options, Sabotage,
+    records::{Moderated, Moderation, RoomStats},
+    sentiment::sentiment,
+    settings::{CHAT, LIVE_APP, MODERATED, PRESENCE, PRESENT_MS, REACTIONS, ROOM_GRACE_MS, ROOM_MS, ROOMS},
+};
+use crate::{
+    sim::media::{ChatMessage, Presence, PresenceAction, Reaction},
+    stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError, Windowed},
+};
+use moderation::Writer;
+
+/// Rooms to figures and moderated messages.
+///
+/// # Errors
+/// Never, as long as no topic is read twice.
+pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
+    let options = options.clone();
+    Topology::new(LIVE_APP, move |builder| {
+        let options = options.clone();
+        let chat = builder.stream::<String, ChatMessage>(CHAT).map_values(|record| Live::Chat(record.value.clone()));
+        let reactions = builder.stream::<String, Reaction>(REACTIONS).map_values(|record| Live::Reaction(record.value.clone()));
+        let presence = builder.stream::<String, Presence>(PRESENCE).map_values(|record| Live::Presence(record.value.clone()));
+        let all = chat.merge(&reactions).merge(&presence);
+        let store = Store::<Windowed<String>, Kept>::expiring(|key, _| key.end_ms);
+        let told = all.process("rooms", store, None, |kept| Rooms { kept, options });
+        told.flat_map_values(|record| if let Told::Stats(stats) = &record.value { Some(stats.clone()) } else { None }).to(ROOMS);
+        told.flat_map_values(|record| if let Told::Message(message) = &record.value { Some(message.clone()) } else { None }).to(MODERATED);
+    })
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Live {
+    Chat(ChatMessage),
+    Reaction(Reaction),
+    Presence(Presence),
+}
+
+#[derive(Clone, Debug)]
+enum Told {
+    Stats(RoomStats),
+    Message(Moderated),
+}
+
+/// What is kept under a room's or a writer's key until its end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Kept {
+    Window { stats: RoomStats, mood_sum: f64 },
+    Viewer,
+    Writer(Writer),
+}
+
+struct Rooms {
+    kept: StoreHandle<Windowed<String>, Kept>,
+    options: Options,
+}
+
+/// Keys in the store begin with what they are about, so that a room's viewers lie side by side.
+const WINDOW: &str = "window";
+const VIEWER: &str = "viewer";
+const WRITER: &str = "writer";
+/// A writer of whom nothing was heard for so long is forgotten.
+const WRITER_KEPT_MS: i64 = 60_000;
+
+impl Rooms {
+    /// The key of something that is not a window: its start says of which kind it is, its end when it goes.
+    fn find(&self, kind: &str, room: &str, user_id: &str) -> Option<Windowed<String>> {
+        let key = format!("{kind}|{room}|{user_id}");
+        let bound = |end_ms| Windowed { start_ms: i64::MIN, key: key.clone(), end_ms };
+        self.kept.borrow().range(bound(i64::MIN)..=bound(i64::MAX)).next().map(|(key, _)| key.clone())
+    }
+
+    /// Sets what is kept of somebody, until then.
+    fn keep(&self, kind: &str, room: &str, user_id: &str, until_ms: i64, kept: Kept) {
+        if let Some(old) = self.find(kind, room, user_id) {
+            self.kept.borrow_mut().delete(&old);
+        }
+        let key = Windowed { start_ms: i64::MIN, key: format!("{kind}|{room}|{user_id}"), end_ms: until_ms };
+        self.kept.borrow_mut().put(key, kept);
+    }
+
+    /// Changes the figures of the window an event belongs to; `false` when it is closed.
+    fn count(&self, room: &str, ts: i64, now_ms: i64, change: impl FnOnce(&mut RoomStats, &mut f64)) -> bool {
+        let start_ms = ts - ts.rem_euclid(ROOM_MS);
+        let end_ms = start_ms + ROOM_MS;
+        if end_ms + ROOM_GRACE_MS <= now_ms {
+            return false;
+        }
+        // Figures wait for their grace in the store, so that their end there is when they are told.
+        let key = Windowed { start_ms, key: format!("{WINDOW}|{room}"), end_ms: end_ms + ROOM_GRACE_MS };
+        let first = || Kept::Window {
+            stats: RoomStats { room: room.to_owned(), window_start: start_ms, window_end: end_ms, ..RoomStats::default() },
+            mood_sum: 0.0,
+        };
+        self.kept.borrow_mut().update(&key, first, |kept| {
+            if let Kept::Window { stats, mood_sum } = kept {
+                change(stats, mood_sum);
+            }
+        });
+        true
+    }
+
+    fn viewers(&self, room: &str) -> u64 {
+        let prefix = format!("{VIEWER}|{room}|");
+        let from = Windowed { start_ms: i64::MIN, key: prefix.clone(), end_ms: i64::MIN };
+        self.kept.borrow().range(from..).take_while(|(key, _)| key.start_ms == i64::MIN && key.key.starts_with(&prefix)).count() as u64
+    }
+
+    fn chat(&self, message: &ChatMessage, now_ms: i64) -> (Moderated, bool) {
+        let found = self.find(WRITER, &message.room, &message.user_id);
+        let known = found.and_then(|key| self.kept.borrow().get(&key).cloned());
+        let mut writer = if let Some(Kept::Writer(writer)) = known { writer } else { Writer::default() };
+        let rules = writer.judge(&message.text, message.ts);
+        self.keep(WRITER, &message.room, &message.user_id, message.ts.max(now_ms) + WRITER_KEPT_MS, Kept::Writer(writer));
+        let mood = sentiment(&message.text);
+        let is_hidden = !rules.is_empty() && !self.options.is(Sabotage::TrustEverybody);
+        let is_counted = self.count(&message.room, message.ts, now_ms, |stats, mood_sum| {
+            stats.messages += 1;
+            stats.hidden += u64::from(is_hidden);
+            *mood_sum += if is_hidden { 0.0 } else { mood };
+        });
+        let moderated = Moderated {
+            message_id: message.message_id.clone(),
+            room: message.room.clone(),
+            user_id: message.user_id.clone(),
+            verdict: if is_hidden { Moderation::Hidden } else { Moderation::Shown },
+            rules: rules.into_iter().map(str::to_owned).collect(),
+            sentiment: mood,
+            ts: message.ts,
+        };
+        (moderated, is_counted)
+    }
+}
+
+impl Processor<String, Live, String, Told> for Rooms {
+    fn process(&mut self, record: &Record<String, Live>, out: &mut Forward<'_, String, Told>) {
+        let now_ms = out.stream_time_ms();
+        let is_counted = match &record.value {
+            Live::Chat(message) => {
+                let (moderated, is_counted) = self.chat(message, now_ms);
+                out.send(&Record { key: message.room.clone(), value: Told::Message(moderated), timestamp_ms: record.timestamp_ms });
+                is_counted
+            }
+            Live::Reaction(reaction) => self.count(&reaction.room, reaction.ts, now_ms, |stats, _| {
+                let times = if reaction.emoji == "heart" && self.options.is(Sabotage::CountTwice) { 2 } else { 1 };
+                *stats.emoji.entry(reaction.emoji.clone()).or_default() += times;
+            }),
+            Live::Presence(presence) => {
+                let until_ms = match presence.action {
+                    PresenceAction::Join | PresenceAction::Beat => presence.ts + PRESENT_MS,
+                    PresenceAction::Leave => i64::MIN,
+                };
+                if until_ms > now_ms {
+                    self.keep(VIEWER, &presence.room, &presence.user_id, until_ms, Kept::Viewer);
+                } else if let Some(key) = self.find(VIEWER, &presence.room, &presence.user_id) {
+                    self.kept.borrow_mut().delete(&key);
+                }
+                // A window without a word still tells how many watch.
+                self.count(&presence.room, presence.ts.max(now_ms), now_ms, |_, _| {})
+            }
+        };
+        if !is_counted {
+            out.count_late();
+        }
+    }
+
+    fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Told>) {
+        loop {
+            let expired = self.kept.borrow_mut().pop_expired(out.stream_time_ms().saturating_add(1));
+            let Some((_, kept)) = expired else { break };
+            if let Kept::Window { mut stats, mood_sum } = kept {
+                stats.viewers = self.viewers(&stats.room);
+                stats.sentiment = mood_sum / stats.messages.saturating_sub(stats.hidden).max(1) as f64;
+                let timestamp_ms = stats.window_end - 1;
+                out.send(&Record { key: stats.room.clone(), value: Told::Stats(stats), timestamp_ms });
+            }
+        }
+    }
+}

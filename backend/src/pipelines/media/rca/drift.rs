@@ -1,0 +1,35 @@
+//! What moves everywhere at once: the hour of the day, a match that everybody watches. No combination is to blame for it.
+
+use std::collections::BTreeMap;
+
+use super::{Attribute, Leaf};
+
+/// Failures that must be expected of an attribute before its ratio says anything.
+const EXPECTED_MIN: f64 = 15.0;
+/// An incident lifts the attributes it is about, and in part those that occur together with it; so look at the low end.
+const QUANTILE: f64 = 0.25;
+/// What happens everywhere at once by more than this is an incident itself.
+const DRIFT_MAX: f64 = 2.0;
+
+/// By which factor failures are off what was expected where nothing special happened.
+pub(super) fn drift(leaves: &[Leaf]) -> f64 {
+    let mut by_attribute = BTreeMap::<Attribute, (f64, f64)>::new();
+    for leaf in leaves {
+        for (dimension, value) in leaf.values.iter().enumerate() {
+            let sums = by_attribute.entry(Attribute { dimension, value: *value }).or_default();
+            *sums = (sums.0 + leaf.failures, sums.1 + leaf.expected);
+        }
+    }
+    let telling = by_attribute.into_values().filter(|(_, expected)| *expected >= EXPECTED_MIN);
+    let mut ratios: Vec<_> = telling.map(|(failures, expected)| failures / expected).collect();
+    ratios.sort_by(f64::total_cmp);
+    let at = (ratios.len() as f64 * QUANTILE) as usize;
+    ratios.get(at).copied().unwrap_or(1.0).clamp(1.0 / DRIFT_MAX, DRIFT_MAX)
+}
+
+/// The leaves with what is expected of them at this drift.
+pub(super) fn drifted(leaves: &[Leaf]) -> Vec<Leaf> {
+    let drift = drift(leaves);
+    let expected = |leaf: &Leaf| (leaf.expected * drift).min(leaf.total * 0.99);
+    leaves.iter().map(|leaf| Leaf { expected: expected(leaf), ..leaf.clone() }).collect()
+}

@@ -1,0 +1,246 @@
+//! What stands in the result topics. Field names are a public format. Input events are those of [`crate::sim::media`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Counts of one cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Reports.
+    pub total: u64,
+    /// Those that a viewer would call bad.
+    pub failures: u64,
+    /// Starts tried.
+    pub attempts: u64,
+    /// Starts that failed.
+    pub start_failures: u64,
+    /// The sum of start delays, ms.
+    pub startup_ms: u64,
+    /// Time waited, ms.
+    pub stalled_ms: u64,
+    /// Time played, ms.
+    pub played_ms: u64,
+    /// Bitrate times reports, kbit/s.
+    pub kbit_s: u64,
+}
+
+impl Counts {
+    /// Both together.
+    pub fn add(&mut self, other: &Self) {
+        self.total += other.total;
+        self.failures += other.failures;
+        self.attempts += other.attempts;
+        self.start_failures += other.start_failures;
+        self.startup_ms += other.startup_ms;
+        self.stalled_ms += other.stalled_ms;
+        self.played_ms += other.played_ms;
+        self.kbit_s += other.kbit_s;
+    }
+}
+
+/// A record of the cube: a cell's minute, from one partition of the reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CubeRow {
+    /// Event time, included.
+    pub window_start: i64,
+    /// Event time, excluded.
+    pub window_end: i64,
+    /// The values, in the order of the dimensions.
+    pub values: Vec<String>,
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// Counts of all cells over a short time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slice {
+    /// Event time, included.
+    pub start_ms: i64,
+    /// Event time, excluded.
+    pub end_ms: i64,
+    /// The dimensions.
+    pub dimensions: Vec<String>,
+    /// Cells: values in the order of the dimensions, views, failures.
+    pub cells: Vec<(Vec<String>, u64, u64)>,
+    /// Which part of the whole this is: the partition it comes from.
+    pub source: i32,
+    /// Somebody asks for the cause of what happens here.
+    #[serde(default)]
+    pub is_asked: bool,
+}
+
+/// A combination of attributes with its figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Dimension and value, sorted by dimension.
+    pub attributes: Vec<(String, String)>,
+    /// How much it explains; only to be compared.
+    pub score: f64,
+    /// Views in it.
+    pub total: f64,
+    /// Failures among them.
+    pub failures: f64,
+    /// Failures that were to be expected.
+    pub expected: f64,
+}
+
+/// A record of [`super::settings::CAUSES`]: alternatives, best first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Causes {
+    /// The slice that was asked about.
+    pub start_ms: i64,
+    /// Alternatives.
+    pub ranked: Vec<Cause>,
+}
+
+/// Where an incident is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentState {
+    /// Seen, and not done with.
+    Open,
+    /// Over.
+    Closed,
+}
+
+/// A record of `media.incidents`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its id, also the key.
+    pub incident_id: String,
+    /// What the slices are about: a run, a case.
+    pub scope: String,
+    /// Where it is.
+    pub state: IncidentState,
+    /// The likeliest cause.
+    pub cause: Cause,
+    /// Other explanations, next best first.
+    pub alternatives: Vec<Cause>,
+    /// Event time of the first slice it showed in.
+    pub since_ms: i64,
+    /// Event time at which it was opened: the end of the slice, and the time that slice had to be waited for.
+    pub opened_ms: i64,
+    /// Event time of its end.
+    pub closed_ms: Option<i64>,
+    /// Of the views it is about, the share that fails beyond the usual: now, and at its worst.
+    pub extra_share: f64,
+    /// At its worst.
+    pub peak_share: f64,
+    /// Views it is about in the newest slice.
+    pub views: u64,
+    /// What players were told.
+    pub remedy: Option<String>,
+}
+
+/// A record of `media.live.rooms`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Default)]
+pub struct RoomStats {
+    /// Which.
+    pub room: String,
+    /// Event time, included.
+    pub window_start: i64,
+    /// Event time, excluded.
+    pub window_end: i64,
+    /// Viewers at the window's end.
+    pub viewers: u64,
+    /// Emoji in the window.
+    pub emoji: BTreeMap<String, u64>,
+    /// Messages in it.
+    pub messages: u64,
+    /// Messages that were hidden.
+    pub hidden: u64,
+    /// The mean mood of those that were shown, -1 to 1.
+    pub sentiment: f64,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moderation {
+    /// Everybody sees it.
+    Shown,
+    /// Only its writer does.
+    Hidden,
+}
+
+/// A record of `media.live.moderated`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moderated {
+    /// Which message.
+    pub message_id: String,
+    /// Where.
+    pub room: String,
+    /// Whose.
+    pub user_id: String,
+    /// What becomes of it.
+    pub verdict: Moderation,
+    /// The rules that spoke against it.
+    pub rules: Vec<String>,
+    /// Its mood, -1 to 1.
+    pub sentiment: f64,
+    /// Event time.
+    pub ts: i64,
+}
+
+/// A record of `media.title_stats`: since the start.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TitleStats {
+    /// Plays begun.
+    pub starts: u64,
+    /// Plays that reached nine tenths of the title.
+    pub completions: u64,
+    /// Time watched.
+    pub watched_ms: i64,
+    /// Plays that reached each tenth of the title.
+    pub retention: [u64; 10],
+    /// Time watched of late: halves every two minutes.
+    pub recent_ms: i64,
+    /// As of when the last is.
+    pub recent_at_ms: i64,
+}
+
+/// A wish to spend of a campaign's budget, cumulative, so that asking twice changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseRequest {
+    /// Of which campaign.
+    pub campaign_id: String,
+    /// Who: the partition that decides.
+    pub holder: i32,
+    /// All that it wants to be allowed to spend since the beginning.
+    pub want_micros: i64,
+    /// The campaign's budget.
+    pub budget_micros: i64,
+}
+
+/// A campaign's budget as it is shared out.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LeaseBook {
+    /// All that each partition may spend since the beginning.
+    pub granted_micros: BTreeMap<i32, i64>,
+    /// The budget.
+    pub budget_micros: i64,
+}
+
+/// A paid impression.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    /// Of which request.
+    pub request_id: String,
+    /// Who pays.
+    pub campaign_id: String,
+    /// How much.
+    pub price_micros: i64,
+    /// Event time of the impression.
+    pub ts: i64,
+}
+
+/// What a campaign has spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Spend {
+    /// Impressions paid for.
+    pub impressions: u64,
+    /// What for.
+    pub spent_micros: i64,
+}

@@ -1,0 +1,113 @@
+//! What the pipeline is made of: names, windows, limits.
+
+/// The pipeline's short name.
+pub const ID: &str = "media";
+/// Reports of players, keyed by session.
+pub const QOE: &str = "media.qoe";
+/// What viewers do, keyed by session.
+pub const PLAYBACK: &str = "media.playback";
+/// Counts of a few seconds by cell, from one partition of [`QOE`] each; keyed by what they are about (a run, a case).
+pub const SLICES: &str = "media.qoe.slices";
+/// Counts by minute and cell, keyed by cell.
+pub const CUBE: &str = "media.qoe.cube";
+/// Incidents as they open, change and close, keyed by incident; compacted.
+pub const INCIDENTS: &str = "media.incidents";
+/// What the search says where it was asked, keyed by what the slices are about.
+pub const CAUSES: &str = "media.causes";
+/// What players are told, keyed by incident.
+pub const COMMANDS: &str = "media.commands.player";
+/// Messages, keyed by room.
+pub const CHAT: &str = "media.live.chat";
+/// Emoji, keyed by room.
+pub const REACTIONS: &str = "media.live.reactions";
+/// Who comes and goes, keyed by room.
+pub const PRESENCE: &str = "media.live.presence";
+/// Figures of each room for every two seconds, keyed by room.
+pub const ROOMS: &str = "media.live.rooms";
+/// What became of each message, keyed by room.
+pub const MODERATED: &str = "media.live.moderated";
+/// Requests for ads, keyed by user.
+pub const AD_REQUESTS: &str = "media.ad.requests";
+/// Decisions, keyed by user.
+pub const AD_DECISIONS: &str = "media.ad.decisions";
+/// What became of ads, keyed by user.
+pub const AD_EVENTS: &str = "media.ad.events";
+/// Campaigns, keyed by id; compacted.
+pub const CAMPAIGNS: &str = "media.campaigns";
+/// Who wants to spend how much, keyed by campaign.
+pub const LEASE_REQUESTS: &str = "media.ad.lease_requests";
+/// Who may spend how much, keyed by campaign; compacted.
+pub const LEASES: &str = "media.ad.leases";
+/// Impressions that are paid for, keyed by campaign.
+pub const CHARGES: &str = "media.ad.charges";
+/// What each campaign has spent, keyed by campaign; compacted.
+pub const SPEND: &str = "media.ad.spend";
+/// Figures of each title, keyed by title; compacted.
+pub const TITLE_STATS: &str = "media.title_stats";
+/// What stands first on everybody's screen.
+pub const HOME_ROW: &str = "media.home_row";
+/// The truth, which no topology reads.
+pub const TRUTH: &str = "_truth.media";
+
+/// Topics that the world writes.
+pub const INPUTS: [&str; 8] = [QOE, PLAYBACK, CHAT, REACTIONS, PRESENCE, AD_REQUESTS, AD_EVENTS, CAMPAIGNS];
+/// Topics that the applications write.
+pub const RESULTS: [&str; 14] = [
+    SLICES,
+    CUBE,
+    INCIDENTS,
+    CAUSES,
+    COMMANDS,
+    ROOMS,
+    MODERATED,
+    AD_DECISIONS,
+    LEASE_REQUESTS,
+    LEASES,
+    CHARGES,
+    SPEND,
+    TITLE_STATS,
+    HOME_ROW,
+];
+/// Topics that keep the newest record of each key.
+pub const COMPACTED: [&str; 6] = [INCIDENTS, CAMPAIGNS, LEASES, SPEND, TITLE_STATS, HOME_ROW];
+/// The applications.
+pub const QOE_APP: &str = "media-qoe";
+/// Finds incidents.
+pub const INCIDENTS_APP: &str = "media-incidents";
+/// Who watches what for how long.
+pub const ENGAGEMENT_APP: &str = "media-engagement";
+/// Live rooms.
+pub const LIVE_APP: &str = "media-live";
+/// Decides on ads.
+pub const ADS_APP: &str = "media-ads";
+/// Lends budgets.
+pub const BUDGET_APP: &str = "media-budget";
+/// Bills ads.
+pub const BILLING_APP: &str = "media-billing";
+/// Partitions of a topic this pipeline creates.
+pub const PARTITIONS: i32 = 6;
+
+/// The length of a slice: short, so that an incident is seen within seconds.
+pub const SLICE_MS: i64 = 4_000;
+/// How much later than its successors a report may come.
+pub const QOE_GRACE_MS: i64 = 2_000;
+/// The windows of the cube.
+pub const CUBE_MS: i64 = 60_000;
+/// The windows of live rooms (Hotstar's emoji: two seconds), and how long they stay open.
+pub const ROOM_MS: i64 = 2_000;
+/// How much later than its successors a message may come.
+pub const ROOM_GRACE_MS: i64 = 2_000;
+/// Who was not heard of for so long has left a room.
+pub const PRESENT_MS: i64 = 60_000;
+/// What a session does without a word for so long is not watching.
+pub const SESSION_SILENCE_MS: i64 = 60_000;
+/// A session is forgotten after so long.
+pub const SESSION_KEPT_MS: i64 = 30 * 60_000;
+/// How often the home row may change.
+pub const HOME_ROW_EVERY_MS: i64 = 10_000;
+/// Titles in the home row.
+pub const HOME_ROW_TITLES: usize = 10;
+/// Within so long after its decision an impression is paid for.
+pub const IMPRESSION_MS: i64 = 10 * 60_000;
+/// A frequency cap counts impressions decided within this.
+pub const CAP_MS: i64 = 3_600_000;

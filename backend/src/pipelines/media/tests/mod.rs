@@ -1,0 +1,95 @@
+//! The pipeline as a whole, without a broker.
+
+mod rig;
+
+use weir_model::CheckVerdict;
+
+use super::{Sabotage, input, settings::SLICES};
+use crate::sim::media::{FaultKind, Sheet, SheetKind, TruthRecord};
+use rig::Rig;
+
+fn of(text: &str) -> String {
+    text.to_owned()
+}
+
+fn cdn_down() -> FaultKind {
+    FaultKind::CdnDown { cdn: of("cdn-b"), region: Some(of("eu")) }
+}
+
+/// A run short enough to be repeated, in which each check can tell.
+fn run(seed: u64, sabotage: Option<Sabotage>) -> Rig {
+    let mut rig = Rig::new(seed, 200, sabotage);
+    rig.run_s(40);
+    rig.generator.inject(cdn_down(), 25_000);
+    rig.generator.inject(FaultKind::ChatRaid { room: 0 }, 8_000);
+    rig.run_s(10);
+    rig.generator.inject(FaultKind::AdBudgetRace, 15_000);
+    rig.run_s(25);
+    rig.end();
+    rig
+}
+
+#[test]
+fn a_run_with_faults_passes_every_check_also_over_a_crash() {
+    let mut rig = Rig::new(11, 300, None);
+    rig.run_s(45);
+    rig.generator.inject(cdn_down(), 40_000);
+    rig.generator.inject(FaultKind::ChatRaid { room: 0 }, 10_000);
+    rig.run_s(15);
+    rig.crash_and_restore();
+    rig.generator.inject(FaultKind::GoalMoment { room: 1 }, 10_000);
+    rig.generator.inject(FaultKind::AdBudgetRace, 15_000);
+    rig.run_s(30);
+    rig.end();
+    for check in rig.truth.verdicts(true, rig.late()) {
+        assert_eq!(check.verdict, CheckVerdict::Pass, "seed 11: {} {}", check.id, check.evidence);
+    }
+    assert_eq!(rig.malformed(), 0);
+}
+
+#[test]
+fn each_sabotage_turns_its_check_red_and_no_other() {
+    for (sabotage, name, red) in Sabotage::ALL {
+        let rig = run(5, Some(sabotage));
+        let verdicts = rig.truth.verdicts(true, rig.late());
+        let failed: Vec<_> = verdicts.iter().filter(|check| check.verdict == CheckVerdict::Fail).map(|check| &*check.id).collect();
+        // What was not found was not named either.
+        let expected = if sabotage == Sabotage::SleepThrough { vec![red, "incident_cells_exact"] } else { vec![red] };
+        assert_eq!(failed, expected, "{name}: {verdicts:?}");
+        assert_eq!(Sabotage::named(name), Some(sabotage));
+    }
+}
+
+/// A sheet as a table that anybody could have written.
+fn csv_of(name: &str, sheet: &Sheet) -> String {
+    let dimensions = sheet.rows[0].values.len();
+    let mut text = (0..dimensions).fold("case,minute".to_owned(), |text, at| text + &format!(",d{at}")) + ",total,failures,cause\n";
+    let cause = |cause: &Vec<(usize, u32)>| cause.iter().map(|(at, value)| format!("d{at}=v{value}")).collect::<Vec<_>>().join("&");
+    let label = sheet.causes.iter().map(cause).collect::<Vec<_>>().join(";");
+    for row in &sheet.rows {
+        let values = row.values.iter().fold(String::new(), |text, value| text + &format!(",v{value}"));
+        let label = if row.minute == sheet.minute { label.as_str() } else { "" };
+        text += &format!("{name},{}{values},{},{},{label}\n", row.minute * 60, row.total, row.failures);
+    }
+    text
+}
+
+#[test]
+fn given_data_runs_through_the_same_topology_and_is_scored() {
+    let mut rig = Rig::new(1, 10, None);
+    for (seed, kind) in [(9_100, SheetKind::Single), (9_101, SheetKind::Pair), (9_103, SheetKind::Several)] {
+        let text = csv_of(&format!("case-{seed}"), &Sheet::new(seed, kind));
+        let sheets = input::read(&text, "unnamed", &[]).expect("a sheet");
+        assert!(sheets.rejected.is_empty(), "{:?}", sheets.rejected.first());
+        for case in sheets.cases {
+            rig.tell(&TruthRecord::Cause { case: case.name.clone(), causes: case.causes });
+            for slice in case.slices {
+                let value = serde_json::to_vec(&slice).expect("JSON");
+                rig.send((SLICES.to_owned(), case.name.clone().into_bytes(), value, slice.end_ms - 1));
+            }
+        }
+    }
+    let (verdict, evidence) = rig.verdict("root_causes_named");
+    assert_eq!(verdict, CheckVerdict::Pass, "seeds 9100, 9101, 9103: {evidence}");
+    assert_eq!(rig.truth.scores()["root_cause_cases"], 3.0);
+}

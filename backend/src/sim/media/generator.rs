@@ -1,0 +1,351 @@
+//! Turns viewers into records, one per slot of the schedule.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, HashMap},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    catalogue::{APPS, ROOMS, TITLES, room_name, title_id, title_length_ms},
+    chat,
+    event::{AdDecision, AdRequest, Cell, ChatMessage, HomeRow, PlayerAction, PlayerCommand},
+    fault::{Fault, FaultKind, Shown},
+    player::{Content, Player, Surroundings},
+    write::record,
+};
+use crate::sim::{Random, Schedule, Zipf};
+
+/// With what a generator starts. Equal parameters and commands give equal bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GeneratorParams {
+    /// The seed.
+    pub seed: u64,
+    /// Events per second of virtual time.
+    pub rate_per_s: u32,
+    /// Event time at virtual time zero, epoch ms. Event time runs as fast as the clock: seconds are what viewers wait for.
+    pub start_at_ms: i64,
+}
+
+/// Where a record goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// Reports of players.
+    Qoe,
+    /// What viewers do.
+    Playback,
+    /// Who is in a room.
+    Presence,
+    /// Messages.
+    Chat,
+    /// Emoji.
+    Reactions,
+    /// Requests for ads.
+    AdRequests,
+    /// What became of ads.
+    AdEvents,
+}
+
+/// A record to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where to.
+    pub topic: Topic,
+    /// The key.
+    pub key: String,
+    /// The event as JSON.
+    pub value: Vec<u8>,
+    /// Event time.
+    pub timestamp_ms: i64,
+}
+
+/// What the generator knows and no consumer is told, since the start.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Truth {
+    /// Time watched, by content.
+    pub watched_ms: BTreeMap<String, i64>,
+    /// Plays begun, by content; going on after a pause is none.
+    pub starts: BTreeMap<String, u64>,
+    /// Emoji sent, by room and emoji.
+    pub emoji: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Messages sent, by room.
+    pub messages: BTreeMap<String, u64>,
+    /// Messages of bots among them.
+    pub spam: u64,
+}
+
+/// A record of the truth topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum TruthRecord {
+    /// A message was a bot's.
+    Spam {
+        /// Which.
+        message_id: String,
+    },
+    /// Something was broken on purpose.
+    Fault {
+        /// What, for people.
+        what: String,
+        /// Where it shows in the cube; empty where it shows elsewhere.
+        shown: Shown,
+        /// Since, event time.
+        from_ms: i64,
+        /// Until.
+        until_ms: i64,
+    },
+    /// The labelled causes of a case of given data.
+    Cause {
+        /// Which case.
+        case: String,
+        /// Each of them.
+        causes: Vec<Shown>,
+    },
+    /// Sums at the end of a run.
+    Totals(Truth),
+}
+
+/// Share of the slots that bots take during a raid, and requests during a budget race.
+const RAID_SHARE: f64 = 0.15;
+const RACE_SHARE: f64 = 0.25;
+/// Bots of a raid.
+const BOTS: u64 = 12;
+/// A player that waits this long for a slot (after a drop of the rate) is gone without a word.
+const OVERDUE_MAX_MS: i64 = 30_000;
+/// Share of viewers who watch something live, and who choose from the home row.
+const LIVE_SHARE: f64 = 0.3;
+const HOME_SHARE: f64 = 0.6;
+/// Commands at work at most; the oldest is forgotten.
+const COMMANDS_MAX: usize = 64;
+
+/// The service's viewers as a sequence of records.
+#[derive(Debug)]
+pub struct Generator {
+    pub(super) params: GeneratorParams,
+    pub(super) random: Random,
+    schedule: Schedule,
+    players: HashMap<u64, Player>,
+    due: BinaryHeap<Reverse<(i64, u64)>>,
+    arrived: u64,
+    pub(super) events: u64,
+    titles: Zipf,
+    home: Vec<usize>,
+    faults: Vec<Fault>,
+    commands: Vec<PlayerCommand>,
+    pub(super) truth: Truth,
+    truth_records: Vec<TruthRecord>,
+}
+
+impl Generator {
+    /// A generator before its first event.
+    pub fn new(params: GeneratorParams) -> Self {
+        Self {
+            params,
+            random: Random::new(params.seed),
+            schedule: Schedule::new(params.rate_per_s),
+            players: HashMap::new(),
+            due: BinaryHeap::new(),
+            arrived: 0,
+            events: 0,
+            titles: Zipf::new(TITLES, 0.9),
+            home: Vec::new(),
+            faults: Vec::new(),
+            commands: Vec::new(),
+            truth: Truth::default(),
+            truth_records: Vec::new(),
+        }
+    }
+
+    /// When the next event is due, in nanoseconds of virtual time.
+    pub fn due_ns(&self) -> u128 {
+        self.schedule.due_ns()
+    }
+
+    /// Event time of the next event.
+    pub fn now_ms(&self) -> i64 {
+        self.params.start_at_ms + (self.schedule.due_ns() / 1_000_000) as i64
+    }
+
+    /// Events made so far.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Viewers with a player at work.
+    pub fn players(&self) -> usize {
+        self.players.len()
+    }
+
+    /// What no consumer is told.
+    pub fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    /// Truth about single events since it was last taken.
+    pub fn take_truth(&mut self) -> Vec<TruthRecord> {
+        std::mem::take(&mut self.truth_records)
+    }
+
+    /// Changes the rate from the next event on.
+    pub fn set_rate(&mut self, rate_per_s: u32) {
+        self.schedule.set_rate(rate_per_s);
+    }
+
+    /// Breaks something for so long.
+    pub fn inject(&mut self, kind: FaultKind, for_ms: i64) {
+        let fault = Fault { kind, from_ms: self.now_ms(), until_ms: self.now_ms() + for_ms };
+        let (what, shown) = (format!("{:?}", fault.kind), fault.kind.shown());
+        self.truth_records.push(TruthRecord::Fault { what, shown, from_ms: fault.from_ms, until_ms: fault.until_ms });
+        self.faults.push(fault);
+    }
+
+    /// Players obey from now on. A command that is known already changes nothing.
+    pub fn command(&mut self, command: PlayerCommand) {
+        if self.commands.iter().any(|known| known.command_id == command.command_id) {
+            return;
+        }
+        if self.commands.len() == COMMANDS_MAX {
+            self.commands.remove(0);
+        }
+        self.commands.push(command);
+    }
+
+    /// What stands first on everybody's screen from now on.
+    pub fn home_row(&mut self, row: &HomeRow) {
+        self.home = row.titles.iter().filter_map(|id| (0..TITLES).find(|number| title_id(*number) == *id)).collect();
+    }
+
+    /// An ad was decided; its player shows it.
+    pub fn ad_decided(&mut self, decision: &AdDecision) {
+        let number = decision.user_id.strip_prefix('u').and_then(|number| number.parse().ok());
+        if let (Some(_), Some(player)) = (&decision.campaign_id, number.and_then(|number: u64| self.players.get_mut(&number))) {
+            player.show_ad(&mut self.random, &decision.request_id);
+        }
+    }
+
+    /// Makes the event of the next slot.
+    pub fn generate(&mut self) -> Record {
+        let now_ms = self.now_ms();
+        self.faults.retain(|fault| fault.until_ms > now_ms);
+        self.commands.retain(|command| command.until_ms > now_ms);
+        let record = self.bot(now_ms).or_else(|| self.racer(now_ms)).unwrap_or_else(|| self.viewer(now_ms));
+        self.schedule.advance();
+        self.events += 1;
+        record
+    }
+
+    /// A bot's message, while there is a raid.
+    fn bot(&mut self, now_ms: i64) -> Option<Record> {
+        let raided = self.faults.iter().find_map(|fault| match fault.kind {
+            FaultKind::ChatRaid { room } => Some(room),
+            _ => None,
+        })?;
+        self.random.chance(RAID_SHARE).then(|| {
+            let (room, user_id) = (room_name(raided), format!("u9{:07}", self.random.below(BOTS)));
+            let message_id = format!("e{}-{}", self.params.seed, self.events);
+            self.truth_records.push(TruthRecord::Spam { message_id: message_id.clone() });
+            *self.truth.messages.entry(room.clone()).or_default() += 1;
+            self.truth.spam += 1;
+            let message = ChatMessage { message_id, room: room.clone(), user_id, ts: now_ms, text: chat::spam(&mut self.random) };
+            record(Topic::Chat, room, &message, now_ms)
+        })
+    }
+
+    /// A request of a user who comes for the ad alone, while there is a budget race.
+    fn racer(&mut self, now_ms: i64) -> Option<Record> {
+        let is_race = self.faults.iter().any(|fault| fault.kind == FaultKind::AdBudgetRace);
+        (is_race && self.random.chance(RACE_SHARE)).then(|| {
+            let numbers = self.due.iter().map(|Reverse((_, number))| *number).take(64).collect::<Vec<_>>();
+            let number = numbers.get(self.random.below(numbers.len() as u64) as usize).copied().unwrap_or(1);
+            let (device, geo) =
+                self.players.get(&number).map_or_else(Default::default, |player| (player.home.device.clone(), player.home.region.clone()));
+            let user_id = format!("u{number}");
+            let request = AdRequest {
+                request_id: format!("r{}-{}", self.params.seed, self.events),
+                user_id: user_id.clone(),
+                session_id: format!("s{number}"),
+                content_id: title_id(0),
+                device,
+                geo,
+                ts: now_ms,
+            };
+            record(Topic::AdRequests, user_id, &request, now_ms)
+        })
+    }
+
+    fn viewer(&mut self, now_ms: i64) -> Record {
+        loop {
+            let (number, mut player) = self.next_player(now_ms);
+            let used = self.used(&player.home);
+            let around = Surroundings {
+                extra: self.extra(&used, now_ms),
+                is_goal: self.is_goal(&player),
+                bitrate_max: self.bitrate_max(&player.home),
+            };
+            let Some((out, due_ms)) = player.next(&mut self.random, around, now_ms) else { continue };
+            let record = self.write(&mut player, used, out, now_ms);
+            if !player.is_gone() {
+                self.due.push(Reverse((due_ms, number)));
+                self.players.insert(number, player);
+            }
+            return record;
+        }
+    }
+
+    /// Who is due, or somebody who arrives.
+    fn next_player(&mut self, now_ms: i64) -> (u64, Player) {
+        while let Some(Reverse((due_ms, number))) = self.due.peek().copied().filter(|Reverse((due_ms, _))| *due_ms <= now_ms) {
+            self.due.pop();
+            if let Some(player) = self.players.remove(&number).filter(|_| now_ms - due_ms <= OVERDUE_MAX_MS) {
+                return (number, player);
+            }
+        }
+        self.arrived += 1;
+        let content = if self.random.chance(LIVE_SHARE) {
+            Content::Live { room: self.random.weighted(&[0.5, 0.25, 0.15, 0.1]).min(ROOMS - 1) }
+        } else {
+            let drawn = self.titles.draw(&mut self.random);
+            let of_home = self.home.get(drawn).copied().filter(|_| self.random.chance(HOME_SHARE));
+            let number = of_home.unwrap_or(drawn);
+            Content::Title { number, length_ms: title_length_ms(self.params.seed, number) }
+        };
+        (self.arrived, Player::arrive(&mut self.random, self.arrived, content, now_ms))
+    }
+
+    /// The cell a player uses: its own, but for what it was commanded.
+    fn used(&self, home: &Cell) -> Cell {
+        let mut used = home.clone();
+        for command in self.commands.iter().filter(|command| command.is_for(home)) {
+            match &command.action {
+                PlayerAction::SwitchCdn { to } => used.cdn.clone_from(to),
+                PlayerAction::RollBackApp { to } if APPS.iter().any(|(name, _)| name == to) => used.app_version.clone_from(to),
+                PlayerAction::RollBackApp { .. } | PlayerAction::CapBitrate { .. } => {}
+            }
+        }
+        used
+    }
+
+    fn extra(&self, used: &Cell, now_ms: i64) -> f64 {
+        let capped = if self.bitrate_max(used) < u32::MAX { 0.1 } else { 1.0 };
+        let of = |fault: &Fault| match fault.kind {
+            // A jammed network carries a lower bitrate.
+            FaultKind::IspCongested { .. } => fault.extra(used, now_ms) * capped,
+            _ => fault.extra(used, now_ms),
+        };
+        1.0 - self.faults.iter().map(|fault| 1.0 - of(fault)).product::<f64>()
+    }
+
+    fn bitrate_max(&self, home: &Cell) -> u32 {
+        let caps = self.commands.iter().filter(|command| command.is_for(home)).filter_map(|command| match command.action {
+            PlayerAction::CapBitrate { kbit_s } => Some(kbit_s),
+            _ => None,
+        });
+        caps.min().unwrap_or(u32::MAX)
+    }
+
+    fn is_goal(&self, player: &Player) -> bool {
+        let Content::Live { room } = player.content else { return false };
+        self.faults.iter().any(|fault| fault.kind == FaultKind::GoalMoment { room })
+    }
+}

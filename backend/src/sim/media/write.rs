@@ -1,0 +1,131 @@
+//! What a player sends, as records.
+
+use serde::Serialize;
+
+use super::{
+    catalogue::{room_name, title_id},
+    event::{AdEvent, AdRequest, Cell, ChatMessage, Playback, PlaybackAction, PlayerState, Presence, Qoe, Reaction},
+    generator::{Generator, Record, Topic},
+    player::{Content, Out, Player},
+};
+
+/// Records are stamped up to so long before they are sent; on average a tenth of it.
+const JITTER_MAX_MS: f64 = 1_500.0;
+
+impl Generator {
+    /// The record of what a player sends; the truth learns of it.
+    pub(super) fn write(&mut self, player: &mut Player, cell: Cell, out: Out, now_ms: i64) -> Record {
+        let jitter_ms = self.random.exponential(JITTER_MAX_MS / 10.0).min(JITTER_MAX_MS) as i64;
+        let ts = (now_ms - jitter_ms).max(player.last_ts + 1);
+        player.last_ts = ts;
+        let event_id = format!("e{}-{}", self.params.seed, self.events);
+        let content = content_id(player.content);
+        let user_id = player.user_id.clone();
+        match out {
+            Out::Start { is_failed, delay_ms } => {
+                let sta = if is_failed { PlayerState::Fatal } else { PlayerState::Starting };
+                let ec = is_failed.then(|| "start_failed".to_owned());
+                let qoe = report(player, event_id, content, ts, cell, Report { sta, bsd: 0, played_ms: 0, msd: Some(delay_ms), ec });
+                record(Topic::Qoe, qoe.sid.clone(), &qoe, ts)
+            }
+            Out::Report { stalled_ms, played_ms, is_fatal } => {
+                let sta = match (is_fatal, stalled_ms > played_ms) {
+                    (true, _) => PlayerState::Fatal,
+                    (_, true) => PlayerState::Rebuffering,
+                    _ => PlayerState::Playing,
+                };
+                let ec = is_fatal.then(|| "stalled".to_owned());
+                let qoe = report(player, event_id, content, ts, cell, Report { sta, bsd: stalled_ms, played_ms, msd: None, ec });
+                record(Topic::Qoe, qoe.sid.clone(), &qoe, ts)
+            }
+            Out::Playback(action) => self.playback(player, event_id, action, ts),
+            Out::Presence(action) => {
+                let room = content_room(player.content);
+                record(Topic::Presence, room.clone(), &Presence { room, user_id, action, ts }, ts)
+            }
+            Out::Chat(text) => {
+                let room = content_room(player.content);
+                *self.truth.messages.entry(room.clone()).or_default() += 1;
+                record(Topic::Chat, room.clone(), &ChatMessage { message_id: event_id, room, user_id, ts, text }, ts)
+            }
+            Out::Reaction(emoji) => {
+                let room = content_room(player.content);
+                *self.truth.emoji.entry(room.clone()).or_default().entry(emoji.to_owned()).or_default() += 1;
+                record(Topic::Reactions, room.clone(), &Reaction { event_id, room, user_id, emoji: emoji.to_owned(), ts }, ts)
+            }
+            Out::AdRequest => {
+                let request = AdRequest {
+                    request_id: format!("r{}-{}", self.params.seed, self.events),
+                    user_id: user_id.clone(),
+                    session_id: player.session_id.clone(),
+                    content_id: content,
+                    device: cell.device,
+                    geo: cell.region,
+                    ts,
+                };
+                record(Topic::AdRequests, user_id, &request, ts)
+            }
+            Out::Ad(request_id, action) => record(Topic::AdEvents, user_id.clone(), &AdEvent { request_id, user_id, action, ts }, ts),
+        }
+    }
+
+    fn playback(&mut self, player: &mut Player, event_id: String, action: PlaybackAction, ts: i64) -> Record {
+        let video_id = content_id(player.content);
+        if let Some(since) = player.playing_since {
+            *self.truth.watched_ms.entry(video_id.clone()).or_default() += ts - since;
+            player.position_ms += ts - since;
+        } else if action == PlaybackAction::Play && player.position_ms == 0 {
+            *self.truth.starts.entry(video_id.clone()).or_default() += 1;
+        }
+        player.playing_since = (!matches!(action, PlaybackAction::Pause | PlaybackAction::Stop)).then_some(ts);
+        let length_ms = match player.content {
+            Content::Title { length_ms, .. } => length_ms,
+            Content::Live { .. } => 0,
+        };
+        let event = Playback {
+            event_id,
+            user_id: player.user_id.clone(),
+            session_id: player.session_id.clone(),
+            video_id,
+            ts,
+            action,
+            position_s: player.position_ms / 1_000,
+            length_s: length_ms / 1_000,
+            device: player.home.device.clone(),
+        };
+        record(Topic::Playback, event.session_id.clone(), &event, ts)
+    }
+}
+
+struct Report {
+    sta: PlayerState,
+    bsd: u32,
+    played_ms: u32,
+    msd: Option<u32>,
+    ec: Option<String>,
+}
+
+fn report(player: &Player, event_id: String, cid: String, ts: i64, cell: Cell, report: Report) -> Qoe {
+    let bl = if report.sta == PlayerState::Playing { 12_000 } else { 0 };
+    let Report { sta, bsd, played_ms, msd, ec } = report;
+    Qoe { event_id, sid: player.session_id.clone(), cid, ts, sta, br: player.bitrate, bl, bsd, played_ms, msd, ec, cell }
+}
+
+fn content_id(content: Content) -> String {
+    match content {
+        Content::Title { number, .. } => title_id(number),
+        Content::Live { room } => format!("live-{}", room_name(room)),
+    }
+}
+
+fn content_room(content: Content) -> String {
+    match content {
+        Content::Live { room } => room_name(room),
+        Content::Title { .. } => String::new(),
+    }
+}
+
+pub(super) fn record<T: Serialize>(topic: Topic, key: String, event: &T, timestamp_ms: i64) -> Record {
+    // Plain structures of texts and numbers always have a JSON.
+    Record { topic, key, value: serde_json::to_vec(event).unwrap_or_default(), timestamp_ms }
+}

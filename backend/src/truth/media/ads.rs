@@ -1,0 +1,172 @@
+//! Money: nothing is spent beyond a budget, no user sees an ad more often than its cap, each impression is billed once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use weir_model::Check;
+
+use super::Seen;
+use crate::{
+    pipelines::media::{
+        records::{Charge, Spend},
+        settings::{AD_DECISIONS, AD_EVENTS, AD_REQUESTS, CAMPAIGNS, CAP_MS, CHARGES, SPEND},
+    },
+    sim::media::{AdAction, AdDecision, AdEvent, AdRequest, Campaign},
+    truth::{check, pending},
+};
+
+/// Requests that are compared; a longer run is judged by its first two million.
+const REQUESTS_MAX: usize = 2_000_000;
+
+/// Compares ads.
+#[derive(Debug, Default)]
+pub struct Ads {
+    campaigns: BTreeMap<String, Campaign>,
+    requests: u64,
+    decisions: HashMap<String, AdDecision>,
+    decided_differently: u64,
+    /// Requests whose ad was started, with the first time it was told.
+    started: HashMap<String, i64>,
+    charges: HashMap<String, Charge>,
+    charged_twice: u64,
+    spend: BTreeMap<String, Spend>,
+}
+
+impl Ads {
+    /// Takes a record in.
+    pub fn observe(&mut self, seen: &Seen<'_>) {
+        if self.requests >= REQUESTS_MAX as u64 {
+            return;
+        }
+        match seen.topic {
+            CAMPAIGNS => {
+                if let Some(campaign) = seen.read::<Campaign>() {
+                    self.campaigns.insert(campaign.campaign_id.clone(), campaign);
+                }
+            }
+            AD_REQUESTS => self.requests += u64::from(seen.read::<AdRequest>().is_some()),
+            AD_DECISIONS => {
+                let Some(decision) = seen.read::<AdDecision>() else { return };
+                let before = self.decisions.insert(decision.request_id.clone(), decision.clone());
+                self.decided_differently += u64::from(before.is_some_and(|before| before != decision));
+            }
+            AD_EVENTS => {
+                if let Some(event) = seen.read::<AdEvent>().filter(|event| event.action == AdAction::Start) {
+                    self.started.entry(event.request_id).and_modify(|ts| *ts = (*ts).min(event.ts)).or_insert(event.ts);
+                }
+            }
+            CHARGES => {
+                if let Some(charge) = seen.read::<Charge>() {
+                    self.charged_twice += u64::from(self.charges.insert(charge.request_id.clone(), charge).is_some());
+                }
+            }
+            SPEND => {
+                if let (Ok(campaign), Some(spend)) = (std::str::from_utf8(seen.key), seen.read()) {
+                    self.spend.insert(campaign.to_owned(), spend);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The verdicts.
+    pub fn verdicts(&self, is_over: bool) -> Vec<Check> {
+        vec![self.all_decided(is_over), self.within_budget(), self.caps_kept(), self.billed_once(is_over)]
+    }
+
+    /// Figures.
+    pub fn scores(&self) -> BTreeMap<String, f64> {
+        let filled = self.decisions.values().filter(|decision| decision.campaign_id.is_some()).count();
+        if self.decisions.is_empty() {
+            return BTreeMap::new();
+        }
+        [("ad_fill_rate".to_owned(), filled as f64 / self.decisions.len() as f64)].into()
+    }
+
+    fn all_decided(&self, is_over: bool) -> Check {
+        let id = "ads_decided_once";
+        let decided = self.decisions.len() as u64;
+        if !is_over && decided < self.requests && self.decided_differently == 0 {
+            return pending(id, format!("{decided} of {} requests decided", self.requests));
+        }
+        let evidence = format!("{decided} of {} requests decided, {} twice and differently", self.requests, self.decided_differently);
+        check(id, decided == self.requests && self.decided_differently == 0, evidence)
+    }
+
+    fn within_budget(&self) -> Check {
+        let id = "spend_within_budget";
+        let mut spent = BTreeMap::<&str, i64>::new();
+        for charge in self.charges.values() {
+            *spent.entry(&charge.campaign_id).or_default() += charge.price_micros;
+        }
+        if spent.is_empty() {
+            return pending(id, "no impression was billed yet");
+        }
+        let budget = |campaign: &str| self.campaigns.get(campaign).map_or(0, |campaign| campaign.budget_micros);
+        let mut told_more = self.spend.iter().map(|(campaign, spend)| (campaign.as_str(), spend.spent_micros));
+        let over = spent.iter().map(|(campaign, spent)| (*campaign, *spent)).find(|(campaign, spent)| *spent > budget(campaign));
+        let over = over.or_else(|| told_more.find(|(campaign, spent)| *spent > budget(campaign)));
+        let all: i64 = spent.values().sum();
+        let mut evidence = format!("{} campaigns spent {:.2} of {:.2}", spent.len(), all as f64 / 1e6, self.budgets() as f64 / 1e6);
+        if let Some((campaign, spent)) = over {
+            evidence += &format!("; {campaign} spent {:.2} of {:.2}", spent as f64 / 1e6, budget(campaign) as f64 / 1e6);
+        }
+        check(id, over.is_none(), evidence)
+    }
+
+    fn budgets(&self) -> i64 {
+        self.campaigns.values().map(|campaign| campaign.budget_micros).sum()
+    }
+
+    fn caps_kept(&self) -> Check {
+        let id = "frequency_caps_kept";
+        let mut seen = BTreeMap::<(&str, &str), Vec<i64>>::new();
+        for decision in self.decisions.values() {
+            if let Some(campaign) = &decision.campaign_id {
+                seen.entry((campaign, &decision.user_id)).or_default().push(decision.ts);
+            }
+        }
+        if seen.is_empty() {
+            return pending(id, "no ad was decided yet");
+        }
+        let mut over = None;
+        for ((campaign, user), times) in &mut seen {
+            times.sort_unstable();
+            let cap = self.campaigns.get(*campaign).map_or(0, |campaign| campaign.cap_per_hour as usize);
+            // One more than the cap, all within an hour.
+            let is_over = times.windows(cap + 1).any(|some| some[cap] - some[0] < CAP_MS);
+            if is_over {
+                over = over.or_else(|| Some(format!("{user} saw {campaign} more than {cap} times in an hour")));
+            }
+        }
+        let pairs = seen.len();
+        check(id, over.is_none(), over.unwrap_or_else(|| format!("{pairs} pairs of user and campaign within their caps")))
+    }
+
+    fn billed_once(&self, is_over: bool) -> Check {
+        let id = "impressions_billed_once";
+        let owed = self.started.keys().filter_map(|request| self.decisions.get(request)).filter(|decision| decision.campaign_id.is_some());
+        let is_billed = |decision: &&AdDecision| {
+            let charge = self.charges.get(&decision.request_id);
+            charge.is_some_and(|charge| {
+                Some(&charge.campaign_id) == decision.campaign_id.as_ref() && charge.price_micros == decision.price_micros
+            })
+        };
+        let (billed, missing): (Vec<_>, Vec<_>) = owed.partition(is_billed);
+        let surplus = self.charges.len() - billed.len().min(self.charges.len());
+        let mut evidence = format!(
+            "{} impressions billed once, {} twice, {} not, {surplus} without an impression",
+            billed.len(),
+            self.charged_twice,
+            missing.len()
+        );
+        let told: u64 = self.spend.values().map(|spend| spend.impressions).sum();
+        let is_sum = !is_over || told == self.charges.len() as u64;
+        if !is_sum {
+            evidence += &format!("; the sums say {told}");
+        }
+        if !is_over && self.charged_twice == 0 {
+            return pending(id, evidence);
+        }
+        check(id, self.charged_twice == 0 && missing.is_empty() && surplus == 0 && is_sum, evidence)
+    }
+}

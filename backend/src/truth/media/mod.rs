@@ -1,0 +1,70 @@
+//! The media pipeline judged: incidents against faults, rooms and titles against what viewers did, money against budgets.
+
+mod ads;
+mod incidents;
+mod rooms;
+mod watch;
+
+use std::collections::BTreeMap;
+
+use weir_model::Check;
+
+pub use ads::Ads;
+pub use incidents::Incidents;
+pub use rooms::Rooms;
+pub use watch::Watch;
+
+/// A record of one of the pipeline's topics.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The key; empty for null.
+    pub key: &'a [u8],
+    /// The value; empty for a tombstone.
+    pub value: &'a [u8],
+    /// Event time.
+    pub timestamp_ms: i64,
+}
+
+impl Seen<'_> {
+    fn read<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(self.value).ok()
+    }
+}
+
+/// All judges of a run.
+#[derive(Debug, Default)]
+pub struct MediaTruth {
+    incidents: Incidents,
+    rooms: Rooms,
+    watch: Watch,
+    ads: Ads,
+}
+
+impl MediaTruth {
+    /// Takes a record in; topics in any order, each partition in the order of offsets.
+    pub fn observe(&mut self, seen: &Seen<'_>) {
+        self.incidents.observe(seen);
+        self.rooms.observe(seen);
+        self.watch.observe(seen);
+        self.ads.observe(seen);
+    }
+
+    /// The verdicts; what can be told only when everything is processed is pending until `is_over`.
+    pub fn verdicts(&self, is_over: bool, late: u64) -> Vec<Check> {
+        let mut checks = self.incidents.verdicts();
+        checks.extend(self.rooms.verdicts(is_over, late));
+        checks.extend(self.watch.verdicts(is_over));
+        checks.extend(self.ads.verdicts(is_over));
+        checks
+    }
+
+    /// Figures against truth.
+    pub fn scores(&self) -> BTreeMap<String, f64> {
+        let mut scores = self.incidents.scores();
+        scores.extend(self.rooms.scores());
+        scores.extend(self.ads.scores());
+        scores
+    }
+}

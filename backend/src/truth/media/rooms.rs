@@ -1,0 +1,160 @@
+//! Live rooms: windows against a plain count of what was sent; hidden messages against what bots sent.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use weir_model::Check;
+
+use super::Seen;
+use crate::{
+    pipelines::media::{
+        records::{Moderated, Moderation, RoomStats},
+        settings::{CHAT, MODERATED, REACTIONS, ROOM_MS, ROOMS, TRUTH},
+    },
+    sim::media::{ChatMessage, Reaction, TruthRecord},
+    truth::{check, pending},
+};
+
+/// Messages that are compared by id; a longer run is judged by its first million.
+const MESSAGES_MAX: usize = 1_000_000;
+/// Windows that wait for their result, or for their events.
+const WINDOWS_MAX: usize = 100_000;
+/// What moderation must reach, and from how many messages of bots on that means something.
+const PRECISION_MIN: f64 = 0.95;
+const RECALL_MIN: f64 = 0.90;
+const SPAM_MIN: usize = 50;
+
+/// Emoji and messages of a window.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Window {
+    emoji: BTreeMap<String, u64>,
+    messages: u64,
+}
+
+/// Compares rooms.
+#[derive(Debug, Default)]
+pub struct Rooms {
+    sent: BTreeMap<(String, i64), Window>,
+    told: BTreeMap<(String, i64), Window>,
+    messages: HashSet<String>,
+    moderated: BTreeMap<String, bool>,
+    moderated_twice: u64,
+    spam: BTreeSet<String>,
+}
+
+impl Rooms {
+    /// Takes a record in.
+    pub fn observe(&mut self, seen: &Seen<'_>) {
+        match seen.topic {
+            REACTIONS => {
+                let Some(reaction) = seen.read::<Reaction>() else { return };
+                if let Some(window) = window_of(&mut self.sent, &reaction.room, reaction.ts) {
+                    *window.emoji.entry(reaction.emoji).or_default() += 1;
+                }
+            }
+            CHAT => {
+                let Some(message) = seen.read::<ChatMessage>() else { return };
+                if let Some(window) = window_of(&mut self.sent, &message.room, message.ts) {
+                    window.messages += 1;
+                }
+                if self.messages.len() < MESSAGES_MAX {
+                    self.messages.insert(message.message_id);
+                }
+            }
+            ROOMS => {
+                let Some(stats) = seen.read::<RoomStats>() else { return };
+                if let Some(window) = window_of(&mut self.told, &stats.room, stats.window_start) {
+                    *window = Window { emoji: stats.emoji, messages: stats.messages };
+                }
+            }
+            MODERATED => {
+                let Some(message) = seen.read::<Moderated>().filter(|_| self.moderated.len() < MESSAGES_MAX) else { return };
+                let is_hidden = message.verdict == Moderation::Hidden;
+                self.moderated_twice += u64::from(self.moderated.insert(message.message_id, is_hidden).is_some_and(|was| was != is_hidden));
+            }
+            TRUTH => {
+                if let Some(TruthRecord::Spam { message_id }) = seen.read().filter(|_| self.spam.len() < MESSAGES_MAX) {
+                    self.spam.insert(message_id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The verdicts.
+    pub fn verdicts(&self, is_over: bool, late: u64) -> Vec<Check> {
+        vec![self.windows_equal(late), self.all_moderated(is_over), self.moderation()]
+    }
+
+    /// Figures.
+    pub fn scores(&self) -> BTreeMap<String, f64> {
+        if self.spam.len() < SPAM_MIN {
+            return BTreeMap::new();
+        }
+        let (precision, recall) = self.precision_and_recall();
+        [("moderation_precision".to_owned(), precision), ("moderation_recall".to_owned(), recall)].into()
+    }
+
+    fn windows_equal(&self, late: u64) -> Check {
+        let id = "room_counts_exact";
+        let (mut equal, mut missing, mut surplus, mut example) = (0_u64, 0, 0, None);
+        for ((room, start_ms), told) in &self.told {
+            let sent = self.sent.get(&(room.clone(), *start_ms)).cloned().unwrap_or_default();
+            let sum = |window: &Window| window.emoji.values().sum::<u64>() + window.messages;
+            if *told == sent {
+                equal += 1;
+                continue;
+            }
+            missing += sum(&sent).saturating_sub(sum(told));
+            surplus += sum(told).saturating_sub(sum(&sent)).max(u64::from(sum(told) == sum(&sent)));
+            example = example.or_else(|| Some(format!("{room} from {start_ms}: {told:?}, not {sent:?}")));
+        }
+        if self.told.is_empty() {
+            return pending(id, "no window of a room is closed yet");
+        }
+        let mut evidence = format!("{equal} windows of rooms equal, {missing} events missing of which {late} may have come too late");
+        if let Some(example) = example {
+            evidence += &format!("; first: {example}");
+        }
+        check(id, missing <= late && surplus == 0, evidence)
+    }
+
+    fn all_moderated(&self, is_over: bool) -> Check {
+        let id = "messages_moderated_once";
+        let missing = self.messages.iter().filter(|id| !self.moderated.contains_key(*id)).count();
+        if !is_over && missing > 0 && self.moderated_twice == 0 {
+            return pending(id, format!("{} messages judged, {missing} on their way", self.moderated.len()));
+        }
+        let evidence =
+            format!("{} messages, {missing} not judged, {} judged twice and differently", self.messages.len(), self.moderated_twice);
+        check(id, missing == 0 && self.moderated_twice == 0, evidence)
+    }
+
+    fn moderation(&self) -> Check {
+        let id = "moderation";
+        if self.spam.len() < SPAM_MIN {
+            return pending(id, format!("{} messages of bots; it takes {SPAM_MIN}", self.spam.len()));
+        }
+        let (precision, recall) = self.precision_and_recall();
+        let evidence = format!("of the hidden messages {precision:.3} were bots', of the bots' {recall:.3} were hidden");
+        check(id, precision >= PRECISION_MIN && recall >= RECALL_MIN, evidence)
+    }
+
+    fn precision_and_recall(&self) -> (f64, f64) {
+        let hidden = self.moderated.iter().filter(|(_, is_hidden)| **is_hidden).map(|(id, _)| id);
+        let (mut all, mut right) = (0_u64, 0_u64);
+        for id in hidden {
+            all += 1;
+            right += u64::from(self.spam.contains(id));
+        }
+        let judged = self.spam.iter().filter(|id| self.moderated.contains_key(*id)).count();
+        (right as f64 / all.max(1) as f64, right as f64 / judged.max(1) as f64)
+    }
+}
+
+fn window_of<'a>(windows: &'a mut BTreeMap<(String, i64), Window>, room: &str, ts: i64) -> Option<&'a mut Window> {
+    let key = (room.to_owned(), ts - ts.rem_euclid(ROOM_MS));
+    if windows.len() >= WINDOWS_MAX && !windows.contains_key(&key) {
+        return None;
+    }
+    Some(windows.entry(key).or_default())
+}
