@@ -72,6 +72,7 @@ pub(super) fn decide<'a>(enriched: &Enriched, score: &Score, rules: impl Iterato
         score: score.score,
         model_version: score.model_version,
         why,
+        place: payment.lat.zip(payment.lon),
     }
 }
 

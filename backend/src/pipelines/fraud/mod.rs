@@ -15,9 +15,11 @@
 //! training never sees what serving could not.
 
 pub mod account;
+mod dashboard;
 mod decide;
 pub mod features;
 mod ids;
+pub mod input;
 pub mod model;
 pub mod records;
 pub mod replay;
@@ -29,6 +31,7 @@ pub mod terminal;
 mod tests;
 mod topology;
 
+pub use dashboard::Fold;
 pub use decide::Policy;
 pub use ids::{AccountId, TerminalId, TransactionId};
 pub use topology::{detector, trainer};

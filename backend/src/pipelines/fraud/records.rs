@@ -51,6 +51,9 @@ pub struct Label {
     pub terminal_id: TerminalId,
     /// When it was made.
     pub ts: i64,
+    /// How much it was.
+    #[serde(default)]
+    pub amount_minor: i64,
     /// Whether it was a fraud.
     pub is_fraud: bool,
     /// Who says so.
@@ -125,6 +128,9 @@ pub struct Decision {
     pub model_version: u64,
     /// The most important reasons, in words.
     pub why: Vec<String>,
+    /// Where the terminal is, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<(f64, f64)>,
 }
 
 /// A record of `fraud_scores`: what the decision rests on.
@@ -173,6 +179,7 @@ impl Case {
             account_id: self.account_id.clone(),
             terminal_id: self.terminal_id.clone(),
             ts: self.ts,
+            amount_minor: self.amount_minor,
             is_fraud,
             source: LabelSource::Review,
         }
@@ -201,6 +208,8 @@ pub struct Ring {
     pub accounts: Vec<AccountId>,
     /// The devices they share.
     pub devices: Vec<String>,
+    /// Which account used which device.
+    pub links: Vec<(AccountId, String)>,
     /// When it was first seen.
     pub since: i64,
 }

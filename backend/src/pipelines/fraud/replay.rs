@@ -174,6 +174,7 @@ pub fn chargeback(event: &PaymentEvent) -> Label {
         account_id: AccountId(event.account_id.clone()),
         terminal_id: event.terminal_id.as_str().into(),
         ts: event.ts_ms,
+        amount_minor: event.amount_minor,
         is_fraud: true,
         source: LabelSource::Chargeback,
     }

@@ -83,7 +83,7 @@ impl RingFinder {
         };
         match store.get(&format!("component/{root}")) {
             Some(Known::Component(ring)) => ring.clone(),
-            _ => Ring { ring_id: account.to_string(), accounts: vec![account.clone()], devices: Vec::new(), since },
+            _ => Ring { ring_id: account.to_string(), accounts: vec![account.clone()], devices: Vec::new(), links: Vec::new(), since },
         }
     }
 
@@ -104,13 +104,16 @@ impl RingFinder {
             return None;
         }
         let mut devices: BTreeSet<_> = ring.devices.drain(..).chain([device.to_owned()]).collect();
+        let mut links: BTreeSet<_> = ring.links.drain(..).chain(accounts.iter().map(|it| (it.clone(), device.to_owned()))).collect();
         for part in &parts {
             ring.accounts.extend(part.accounts.iter().cloned());
             devices.extend(part.devices.iter().cloned());
+            links.extend(part.links.iter().cloned());
             ring.since = ring.since.min(part.since);
         }
         ring.accounts.sort();
         ring.devices = devices.into_iter().collect();
+        ring.links = links.into_iter().collect();
         let mut store = self.0.borrow_mut();
         for account in &ring.accounts {
             store.put(format!("account/{account}"), Known::Root(AccountId(ring.ring_id.clone())));

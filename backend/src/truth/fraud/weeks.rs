@@ -1,8 +1,8 @@
-//! The fraud pipeline against its truth: scores by the handbook's protocol, what was saved, rings found, and the checkers.
+//! Average precision and card precision by week, by the Fraud Detection Handbook's protocol.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ranking::{Scored, average_precision, card_precision};
+use crate::truth::ranking::{Scored, average_precision, card_precision};
 
 /// A day in milliseconds.
 const DAY_MS: i64 = 86_400_000;

@@ -1,0 +1,211 @@
+//! The dashboard, folded from the pipeline's topics alone. Precision, recall and value come from the labels that have arrived, as they
+//! would with real payments: nobody knows a fraud before its chargeback.
+
+#[cfg(test)]
+mod tests;
+mod widgets;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use weir_model::{Dashboard, TimestampMs};
+
+use super::{
+    TransactionId,
+    model::Model,
+    records::{Action, Alert, Case, Decision, Label, LabelSource, Ring},
+    rules::RuleText,
+    settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, LABEL_DELAY_MS, LABEL_SLACK_MS, MODELS, RINGS, RULES, VERDICTS},
+};
+
+/// Days of history.
+const DAYS_MAX: usize = 120;
+/// Seconds of the wall clock over which the rate is shown.
+const SECONDS_MAX: usize = 60;
+/// Cases in the queue; above it the oldest are looked at no more.
+const CASES_MAX: usize = 200;
+/// Alerts in the feed.
+const ALERTS_MAX: usize = 20;
+/// Rings remembered.
+const RINGS_MAX: usize = 50;
+/// Stopped payments on the map.
+const PLACES_MAX: usize = 60;
+/// Stopped payments whose label may still come.
+const STOPPED_MAX: usize = 200_000;
+
+/// What the topics said so far.
+#[derive(Debug, Default)]
+pub struct Fold {
+    days: BTreeMap<i64, Day>,
+    /// Decisions by second of the wall clock.
+    seconds: BTreeMap<i64, u64>,
+    /// Payments held or blocked, by when they were made: a label may still come.
+    stopped: BTreeMap<(i64, TransactionId), i64>,
+    cases: VecDeque<Case>,
+    cases_all: u64,
+    verdicts: u64,
+    alerts: VecDeque<Alert>,
+    rings: BTreeMap<String, Ring>,
+    rules: BTreeMap<String, RuleText>,
+    fired: BTreeMap<String, u64>,
+    places: VecDeque<Decision>,
+    model: Option<(u64, i64, u64, u64)>,
+    newest_ms: Option<i64>,
+}
+
+/// A day's figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Day {
+    allowed: u64,
+    held: u64,
+    blocked: u64,
+    caught: u64,
+    missed: u64,
+    false_alarms: u64,
+    saved_minor: i64,
+    lost_minor: i64,
+}
+
+impl Day {
+    fn add(&mut self, other: &Self) {
+        self.allowed += other.allowed;
+        self.held += other.held;
+        self.blocked += other.blocked;
+        self.caught += other.caught;
+        self.missed += other.missed;
+        self.false_alarms += other.false_alarms;
+        self.saved_minor += other.saved_minor;
+        self.lost_minor += other.lost_minor;
+    }
+}
+
+impl Fold {
+    /// Takes a record of one of the pipeline's topics in; `at` is when it came. What is none is passed over.
+    pub fn observe(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, at: TimestampMs) {
+        let key = || String::from_utf8_lossy(key.unwrap_or_default()).into_owned();
+        match (topic, value) {
+            (DECISIONS, Some(value)) => read(value, |decision| self.decision(decision, at)),
+            (CHARGEBACKS, Some(value)) => read(value, |label: Label| self.chargeback(&label)),
+            (VERDICTS, Some(value)) => read(value, |label: Label| self.verdict(&label)),
+            (CASES, Some(value)) => read(value, |case| self.case(case)),
+            (ALERTS, Some(value)) => read(value, |alert| self.alert(alert)),
+            (RINGS, Some(value)) => read(value, |ring: Ring| self.ring(ring)),
+            (RINGS, None) => drop(self.rings.remove(&key())),
+            (RULES, Some(value)) => read(value, |rule: RuleText| drop(self.rules.insert(rule.rule_id.clone(), rule))),
+            (RULES, None) => drop(self.rules.remove(&key())),
+            (MODELS, Some(value)) => read(value, |model: Model| {
+                let record = model.record();
+                self.model = Some((record.version, record.trained_at, record.examples, record.frauds));
+            }),
+            (MODELS, None) => self.model = None,
+            _ => {}
+        }
+    }
+
+    /// The dashboard as of now.
+    pub fn dashboard(&self, now: TimestampMs) -> Dashboard {
+        Dashboard { event_time: self.newest_ms.map(TimestampMs), widgets: widgets::all(self, now) }
+    }
+
+    fn decision(&mut self, decision: Decision, at: TimestampMs) {
+        *self.seconds.entry(at.0.div_euclid(1_000)).or_default() += 1;
+        while self.seconds.len() > SECONDS_MAX {
+            self.seconds.pop_first();
+        }
+        self.advance(decision.ts);
+        for rule in &decision.rules_fired {
+            *self.fired.entry(rule.clone()).or_default() += 1;
+        }
+        let day = self.day(decision.ts);
+        match decision.action {
+            Action::Allow => day.allowed += 1,
+            Action::Hold => day.held += 1,
+            Action::Block => day.blocked += 1,
+        }
+        if decision.action > Action::Allow {
+            self.stopped.insert((decision.ts, decision.transaction_id.clone()), decision.amount_minor);
+            if self.stopped.len() > STOPPED_MAX {
+                self.stopped.pop_first();
+            }
+            self.places.push_back(decision);
+            if self.places.len() > PLACES_MAX {
+                self.places.pop_front();
+            }
+        }
+    }
+
+    /// Time goes on: a stopped payment without a chargeback in time was honest.
+    fn advance(&mut self, ts: i64) {
+        self.newest_ms = self.newest_ms.max(Some(ts));
+        let Some(newest) = self.newest_ms else { return };
+        while let Some(((made_ms, _), _)) = self.stopped.first_key_value() {
+            if made_ms + LABEL_DELAY_MS + LABEL_SLACK_MS >= newest {
+                break;
+            }
+            let made_ms = *made_ms;
+            self.stopped.pop_first();
+            self.day(made_ms).false_alarms += 1;
+        }
+        while self.days.len() > DAYS_MAX {
+            self.days.pop_first();
+        }
+    }
+
+    fn chargeback(&mut self, label: &Label) {
+        if !label.is_fraud || label.source != LabelSource::Chargeback {
+            return;
+        }
+        let stopped = self.stopped.remove(&(label.ts, label.transaction_id.clone()));
+        let day = self.day(label.ts);
+        match stopped {
+            Some(amount_minor) => (day.caught, day.saved_minor) = (day.caught + 1, day.saved_minor + amount_minor),
+            None => (day.missed, day.lost_minor) = (day.missed + 1, day.lost_minor + label.amount_minor),
+        }
+    }
+
+    fn day(&mut self, ts: i64) -> &mut Day {
+        self.days.entry(ts.div_euclid(DAY_MS)).or_default()
+    }
+
+    fn case(&mut self, case: Case) {
+        self.cases_all += 1;
+        self.cases.push_back(case);
+        if self.cases.len() > CASES_MAX {
+            self.cases.pop_front();
+        }
+    }
+
+    fn verdict(&mut self, label: &Label) {
+        self.verdicts += 1;
+        self.cases.retain(|case| case.transaction_id != label.transaction_id);
+    }
+
+    fn alert(&mut self, alert: Alert) {
+        if alert.pipeline == super::settings::ID {
+            self.alerts.push_front(alert);
+            self.alerts.truncate(ALERTS_MAX);
+        }
+    }
+
+    fn ring(&mut self, ring: Ring) {
+        self.rings.insert(ring.ring_id.clone(), ring);
+        if self.rings.len() > RINGS_MAX
+            && let Some(oldest) = self.rings.values().min_by_key(|ring| ring.since).map(|ring| ring.ring_id.clone())
+        {
+            self.rings.remove(&oldest);
+        }
+    }
+
+    /// All days together.
+    fn total(&self) -> Day {
+        self.days.values().fold(Day::default(), |mut sum, day| {
+            sum.add(day);
+            sum
+        })
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: &[u8], then: impl FnOnce(T)) {
+    if let Ok(value) = serde_json::from_slice(value) {
+        then(value);
+    }
+}

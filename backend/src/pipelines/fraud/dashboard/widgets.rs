@@ -1,0 +1,223 @@
+//! The widgets, from the fold.
+
+use std::sync::Arc;
+
+use weir_model::{Cell, Column, FeedEntry, FlowEdge, FlowNode, Line, MapPoint, Severity, Source, Span, TimestampMs, Widget, WidgetBody};
+
+use super::{Day, Fold};
+use crate::pipelines::fraud::{
+    records::{Action, Ring},
+    settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, MODELS, RINGS, RULES},
+};
+
+/// Cases shown of the queue.
+const CASES_SHOWN: usize = 12;
+/// Accounts and devices drawn of a ring.
+const RING_NODES_MAX: usize = 40;
+
+/// All widgets.
+pub(super) fn all(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
+    let mut widgets = tiles(fold, now);
+    widgets.push(map(fold));
+    widgets.push(feed(fold));
+    widgets.push(value(fold));
+    widgets.push(quality(fold));
+    widgets.push(queue(fold));
+    widgets.push(ring(fold));
+    widgets.push(rules(fold));
+    widgets
+}
+
+fn tiles(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
+    let total = fold.total();
+    let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64 * 100.0);
+    let tile = |id, title, help, topic, unit: &str, decimals, value: Option<f64>, history: Arc<[f64]>| {
+        let body = WidgetBody::Number { value, unit: unit.into(), decimals, history };
+        widget(id, title, help, Span::Tile, topic, body)
+    };
+    // The running second is not over, and seconds without a decision are zero.
+    let this_second = now.0.div_euclid(1_000);
+    let per_s: Arc<[f64]> = (this_second - 30..this_second).map(|second| fold.seconds.get(&second).copied().unwrap_or(0) as f64).collect();
+    let of_days = |of: &dyn Fn(&Day) -> Option<f64>| -> Arc<[f64]> { fold.days.values().filter_map(of).collect() };
+    let decided = total.allowed + total.held + total.blocked;
+    let saved = of_days(&|day| Some(day.saved_minor as f64 / 100.0));
+    let recall = |day: &Day| share(day.caught, day.caught + day.missed);
+    let precision = |day: &Day| share(day.caught, day.caught + day.false_alarms);
+    let none: Arc<[f64]> = Arc::from([]);
+    vec![
+        tile(
+            "decisions_per_s",
+            "Decisions",
+            "Payments decided in the last second of the wall clock",
+            DECISIONS,
+            "per s",
+            0,
+            per_s.last().copied(),
+            per_s,
+        ),
+        tile(
+            "stopped",
+            "Stopped",
+            "Payments held or blocked, of all",
+            DECISIONS,
+            "%",
+            2,
+            share(total.held + total.blocked, decided),
+            of_days(&|day| share(day.held + day.blocked, day.held + day.blocked + day.allowed)),
+        ),
+        tile(
+            "recall",
+            "Recall",
+            "Frauds that were stopped, of those charged back until now",
+            CHARGEBACKS,
+            "%",
+            1,
+            recall(&total),
+            of_days(&recall),
+        ),
+        tile(
+            "precision",
+            "Precision",
+            "Stopped payments that were frauds, of those whose label is known",
+            CHARGEBACKS,
+            "%",
+            1,
+            precision(&total),
+            of_days(&precision),
+        ),
+        tile(
+            "saved",
+            "Saved",
+            "The amounts of frauds that were stopped, as far as charged back",
+            CHARGEBACKS,
+            "EUR",
+            0,
+            Some(total.saved_minor as f64 / 100.0),
+            saved,
+        ),
+        tile(
+            "examples",
+            "Learnt from",
+            "Labelled payments in the model at work; none without a model",
+            MODELS,
+            "payments",
+            0,
+            fold.model.map(|it| it.2 as f64),
+            none,
+        ),
+    ]
+}
+
+fn map(fold: &Fold) -> Widget {
+    let point = |decision: &crate::pipelines::fraud::records::Decision| {
+        let (latitude, longitude) = decision.place?;
+        let severity = if decision.action == Action::Block { Severity::Critical } else { Severity::Warning };
+        let label = format!("{} {}", decision.account_id, decision.why.first().map_or("", String::as_str));
+        Some(MapPoint { label: label.into(), latitude, longitude, value: decision.amount_minor as f64 / 100.0, severity })
+    };
+    let body = WidgetBody::Map { unit: "EUR".into(), points: fold.places.iter().filter_map(point).collect() };
+    widget(
+        "map",
+        "Where payments were stopped",
+        "The newest held and blocked payments at their terminals",
+        Span::TwoThirds,
+        DECISIONS,
+        body,
+    )
+}
+
+fn feed(fold: &Fold) -> Widget {
+    let entry = |alert: &crate::pipelines::fraud::records::Alert| FeedEntry {
+        at: TimestampMs(alert.ts),
+        severity: Severity::Critical,
+        text: format!("{} blocked by {}: {}", alert.subject_key, alert.rule, alert.evidence.join("; ")).into(),
+    };
+    let body = WidgetBody::Feed { entries: fold.alerts.iter().map(entry).collect() };
+    widget("alerts", "Alerts", "Blocked payments with the reasons, newest first, in event time", Span::Third, ALERTS, body)
+}
+
+fn value(fold: &Fold) -> Widget {
+    let line = |name: &str, of: &dyn Fn(&Day) -> i64| Line {
+        name: name.into(),
+        points: fold.days.iter().map(|(day, figures)| (TimestampMs(day * DAY_MS), of(figures) as f64 / 100.0)).collect(),
+    };
+    let lines = vec![line("Stopped", &|day| day.saved_minor), line("Lost", &|day| day.lost_minor)];
+    let help = "The value of frauds by the day they were made, as far as charged back: what was stopped, and what was not";
+    widget("value", "Value of frauds", help, Span::Half, CHARGEBACKS, WidgetBody::TimeSeries { unit: "EUR a day".into(), lines })
+}
+
+fn quality(fold: &Fold) -> Widget {
+    let line = |name: &str, of: &dyn Fn(&Day) -> (u64, u64)| {
+        let point = |(day, figures): (&i64, &Day)| {
+            let (part, rest) = of(figures);
+            (part + rest > 0).then(|| (TimestampMs(day * DAY_MS), part as f64 / (part + rest) as f64 * 100.0))
+        };
+        Line { name: name.into(), points: fold.days.iter().filter_map(point).collect() }
+    };
+    let lines = vec![line("Recall", &|day| (day.caught, day.missed)), line("Precision", &|day| (day.caught, day.false_alarms))];
+    let help = "By the day of the payments: the last week has no labels yet, because frauds are charged back after seven days";
+    widget("quality", "Precision and recall", help, Span::Half, CHARGEBACKS, WidgetBody::TimeSeries { unit: "%".into(), lines })
+}
+
+fn queue(fold: &Fold) -> Widget {
+    let columns = [("Payment", false), ("Account", false), ("Made", true), ("Amount (EUR)", true), ("Score", true), ("Why", false)];
+    let text = |text: &str| Cell::Text(text.into());
+    let rows = fold.cases.iter().rev().take(CASES_SHOWN).map(|case| {
+        vec![
+            text(&case.transaction_id.0),
+            text(&case.account_id.0),
+            Cell::Time(TimestampMs(case.ts)),
+            Cell::Float(case.amount_minor as f64 / 100.0),
+            case.score.map_or_else(|| text("no model"), Cell::Float),
+            text(&case.why.join("; ")),
+        ]
+    });
+    let body = WidgetBody::Table { columns: columns.map(|(title, is_number)| column(title, is_number)).into(), rows: rows.collect() };
+    let open = fold.cases_all.saturating_sub(fold.verdicts);
+    let title = format!("Review queue: {open} open, {} done", fold.verdicts);
+    widget("queue", &title, "Held payments that wait for somebody to look; each verdict is a label to learn from", Span::Full, CASES, body)
+}
+
+fn ring(fold: &Fold) -> Widget {
+    let newest = fold.rings.values().max_by_key(|ring| (ring.since, &ring.ring_id));
+    let body = newest.map_or(WidgetBody::Graph { unit: "".into(), nodes: Vec::new(), edges: Vec::new() }, graph);
+    let title = newest.map_or_else(
+        || "Rings: none found".to_owned(),
+        |ring| format!("Newest of {} rings: {} accounts share {} devices", fold.rings.len(), ring.accounts.len(), ring.devices.len()),
+    );
+    widget("ring", &title, "Accounts connected by the devices they were used with", Span::Half, RINGS, body)
+}
+
+fn graph(ring: &Ring) -> WidgetBody {
+    let devices = ring.devices.iter().map(|device| (device.as_str(), "device", Severity::Warning));
+    let accounts = ring.accounts.iter().map(|account| (account.0.as_str(), "account", Severity::Critical));
+    let all: Vec<_> = devices.chain(accounts).take(RING_NODES_MAX).collect();
+    let node =
+        |(label, note, severity): &(&str, &str, Severity)| FlowNode { label: (*label).into(), note: (*note).into(), severity: *severity };
+    let place = |label: &str, note: &str| all.iter().position(|it| (it.0, it.1) == (label, note));
+    let edge = |(account, device): &(crate::pipelines::fraud::AccountId, String)| {
+        Some(FlowEdge { from: place(device, "device")?, to: place(&account.0, "account")?, value: 1.0 })
+    };
+    let edges = ring.links.iter().filter_map(edge).collect();
+    WidgetBody::Graph { unit: "".into(), nodes: all.iter().map(node).collect(), edges }
+}
+
+fn rules(fold: &Fold) -> Widget {
+    let text = |text: &str| Cell::Text(text.into());
+    let rows = fold.rules.values().map(|rule| {
+        let fired = fold.fired.get(&rule.rule_id).copied().unwrap_or(0);
+        let action = if rule.is_paused { "paused" } else { rule.action.name() };
+        vec![text(&rule.rule_id), text(&rule.when), text(action), Cell::Integer(i64::try_from(fired).unwrap_or(i64::MAX))]
+    });
+    let columns = vec![column("Rule", false), column("When", false), column("Action", false), column("Fired", true)];
+    let body = WidgetBody::Table { columns, rows: rows.collect() };
+    widget("rules", "Rules in force", "Read from their topic: publishing a rule is deploying it", Span::Half, RULES, body)
+}
+
+fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
+    Widget { id: id.into(), title: title.into(), help: help.into(), span, source: Source::Topic(topic.into()), body }
+}
+
+fn column(title: &str, is_number: bool) -> Column {
+    Column { title: title.into(), is_number }
+}

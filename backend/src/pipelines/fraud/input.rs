@@ -1,0 +1,269 @@
+//! Real payments in place of the world: CSV with a header, or JSON by lines. Columns are known by the pipeline's own names and by those of
+//! the Fraud Detection Handbook's files; others are passed over.
+
+use std::collections::BTreeMap;
+
+use super::{
+    AccountId, TransactionId,
+    records::Transaction,
+    settings::{DAY_MS, HOUR_MS},
+};
+
+/// A column that is needed or used, under the names it may have.
+const COLUMNS: [(Column, &[&str]); 9] = [
+    (Column::Transaction, &["transaction_id", "tx_id", "trans_num", "id"]),
+    (Column::Time, &["ts", "tx_datetime", "datetime", "timestamp", "trans_date_trans_time", "time"]),
+    (Column::Account, &["account_id", "customer_id", "card_id", "cc_num", "user_id", "nameorig"]),
+    (Column::Terminal, &["terminal_id", "merchant_id", "merchant", "namedest"]),
+    (Column::AmountMinor, &["amount_minor"]),
+    (Column::Amount, &["amount", "tx_amount", "amt"]),
+    (Column::IsFraud, &["is_fraud", "tx_fraud", "isfraud", "fraud", "class", "label"]),
+    (Column::Latitude, &["lat", "merch_lat"]),
+    (Column::Longitude, &["lon", "merch_long"]),
+];
+/// The longest part of a bad row that is kept.
+pub const ROW_SHOWN_MAX: usize = 2_000;
+
+/// What a column says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Column {
+    Transaction,
+    Time,
+    Account,
+    Terminal,
+    AmountMinor,
+    Amount,
+    IsFraud,
+    Latitude,
+    Longitude,
+}
+
+/// A row as a payment, with its label where the file has one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The payment.
+    pub transaction: Transaction,
+    /// Whether it was a fraud, where that is known.
+    pub is_fraud: Option<bool>,
+}
+
+/// Reads rows one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Format {
+    /// By lines, fields by the header's order.
+    Csv(Header),
+    /// An object in each line.
+    Jsonl,
+}
+
+/// Where the columns stand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    columns: BTreeMap<usize, Column>,
+    separator: char,
+}
+
+impl Format {
+    /// Recognises the format by the first line; tells whether that line is a header, and no row.
+    ///
+    /// # Errors
+    /// When a column that is needed is missing; says which.
+    pub fn of(first_line: &str) -> Result<(Self, bool), String> {
+        if first_line.trim_start().starts_with('{') {
+            return Ok((Self::Jsonl, false));
+        }
+        let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| first_line.matches(*separator).count()).unwrap_or(',');
+        let names = split(first_line.trim_start_matches('\u{feff}'), separator);
+        let mut columns = BTreeMap::new();
+        for (wanted, known) in COLUMNS {
+            // The order of the known names is that of preference.
+            let at = known.iter().find_map(|name| names.iter().position(|it| it.trim().eq_ignore_ascii_case(name)));
+            columns.extend(at.map(|at| (at, wanted)));
+        }
+        let has = |column| columns.values().any(|it| *it == column);
+        for (column, name) in [(Column::Time, "time"), (Column::Account, "account"), (Column::Terminal, "terminal")] {
+            if !has(column) {
+                return Err(missing(name, column));
+            }
+        }
+        if !has(Column::Amount) && !has(Column::AmountMinor) {
+            return Err(missing("amount", Column::Amount));
+        }
+        Ok((Self::Csv(Header { columns, separator }), true))
+    }
+
+    /// A line as a payment; `number` names it where it has no id of its own.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn row(&self, line: &str, number: u64) -> Result<Row, String> {
+        let mut fields = BTreeMap::new();
+        match self {
+            Self::Csv(header) => {
+                let values = split(line, header.separator);
+                for (at, column) in &header.columns {
+                    let value = values.get(*at).ok_or_else(|| format!("it has {} fields, the header names more", values.len()))?;
+                    fields.insert(*column, value.trim().to_owned());
+                }
+            }
+            Self::Jsonl => {
+                let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+                for (wanted, known) in COLUMNS {
+                    let value = known.iter().find_map(|name| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)));
+                    fields.extend(value.map(|(_, value)| (wanted, value.as_str().map_or_else(|| value.to_string(), str::to_owned))));
+                }
+            }
+        }
+        row(&fields, number)
+    }
+}
+
+fn missing(name: &str, column: Column) -> String {
+    let names = COLUMNS.iter().find(|(it, _)| *it == column).map(|(_, names)| names.join(", ")).unwrap_or_default();
+    format!("there is no column for the {name}; it may be called {names}")
+}
+
+fn row(fields: &BTreeMap<Column, String>, number: u64) -> Result<Row, String> {
+    let text = |column, name: &str| match fields.get(&column) {
+        Some(value) if !value.is_empty() => Ok(value.as_str()),
+        _ => Err(format!("the {name} is missing")),
+    };
+    let float = |column| fields.get(&column).and_then(|value| value.parse().ok()).filter(|value: &f64| value.is_finite());
+    let amount_minor = match fields.get(&Column::AmountMinor) {
+        Some(minor) => minor.parse().map_err(|_| format!("the amount `{minor}` is no integer"))?,
+        None => minor_units(text(Column::Amount, "amount")?)?,
+    };
+    let transaction = Transaction {
+        transaction_id: TransactionId(text(Column::Transaction, "id").map_or_else(|_| number.to_string(), str::to_owned)),
+        account_id: AccountId(text(Column::Account, "account")?.to_owned()),
+        terminal_id: text(Column::Terminal, "terminal")?.into(),
+        ts: time_ms(text(Column::Time, "time")?)?,
+        amount_minor,
+        ccy: String::new(),
+        channel: String::new(),
+        country: String::new(),
+        lat: float(Column::Latitude),
+        lon: float(Column::Longitude),
+        device_id: String::new(),
+    };
+    let is_fraud = match fields.get(&Column::IsFraud).map(|value| value.to_ascii_lowercase()) {
+        None => None,
+        Some(value) => match value.as_str() {
+            "" | "null" => None,
+            "1" | "true" | "1.0" | "yes" => Some(true),
+            "0" | "false" | "0.0" | "no" => Some(false),
+            other => return Err(format!("the label `{other}` is neither 0 nor 1")),
+        },
+    };
+    Ok(Row { transaction, is_fraud })
+}
+
+/// Major units with at most two digits after the point, exactly; with more, rounded.
+fn minor_units(text: &str) -> Result<i64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("the amount `{text}` is no number"))?;
+    if !(0.0..1e12).contains(&value) {
+        return Err(format!("the amount `{text}` is out of range"));
+    }
+    Ok((value * 100.0).round() as i64)
+}
+
+/// Epoch seconds or milliseconds, or `2018-04-01 00:07:56`, with a T or blank, and a fraction or zone Z that count no more.
+fn time_ms(text: &str) -> Result<i64, String> {
+    let wrong = || format!("the time `{text}` is neither epoch seconds or milliseconds nor like 2018-04-01 00:07:56");
+    /// From this number on it is milliseconds: 1973 as those, the year 5138 as seconds.
+    const MILLIS_FROM: f64 = 1e11;
+    if let Ok(number) = text.parse::<f64>() {
+        let ms = if number.abs() >= MILLIS_FROM { number } else { number * 1_000.0 };
+        return Some(ms).filter(|ms| (0.0..7.26e12).contains(ms)).map(|ms| ms as i64).ok_or_else(wrong);
+    }
+    let (date, time) = text.split_once([' ', 'T']).unwrap_or((text, "00:00:00"));
+    let numbers = |part: &str, between: char| -> Option<Vec<i64>> { part.split(between).map(|it| it.parse().ok()).collect() };
+    let time = time.trim_end_matches('Z').split('.').next().unwrap_or_default();
+    let (Some(date), Some(time)) = (numbers(date, '-'), numbers(time, ':')) else { return Err(wrong()) };
+    let ([year, month, day], [hour, minute, rest @ ..]) = (&date[..], &time[..]) else { return Err(wrong()) };
+    let second = rest.first().copied().unwrap_or(0);
+    let is_time = (1970..2200).contains(year) && (1..=12).contains(month) && (1..=31).contains(day);
+    if !is_time || !(0..24).contains(hour) || !(0..60).contains(minute) || !(0..=60).contains(&second) {
+        return Err(wrong());
+    }
+    Ok(days_since_epoch(*year, *month, *day) * DAY_MS + hour * HOUR_MS + minute * 60_000 + second * 1_000)
+}
+
+/// Days from 1970-01-01 to a day of the Gregorian calendar: years begin in March, so that the leap day is their last.
+fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// The fields of a line; one in quotes may hold the separator, and a doubled quote is one (RFC 4180).
+fn split(line: &str, separator: char) -> Vec<String> {
+    let (mut fields, mut is_quoted, mut chars) = (vec![String::new()], false, line.trim_end_matches(['\r', '\n']).chars().peekable());
+    while let Some(char) = chars.next() {
+        let Some(field) = fields.last_mut() else { break };
+        match char {
+            '"' if is_quoted && chars.peek() == Some(&'"') => field.extend(chars.next()),
+            '"' => is_quoted = !is_quoted,
+            _ if char == separator && !is_quoted => fields.push(String::new()),
+            _ => field.push(char),
+        }
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HANDBOOK: &str =
+        ",TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_TIME_SECONDS,TX_TIME_DAYS,TX_FRAUD,TX_FRAUD_SCENARIO";
+
+    fn parse(header: &str, line: &str) -> Result<Row, String> {
+        let (format, is_header) = Format::of(header)?;
+        format.row(if is_header { line } else { header }, 7)
+    }
+
+    #[test]
+    fn the_handbooks_rows_are_payments() {
+        let row = parse(HANDBOOK, "0,0,2018-04-01 00:00:31,596,3156,57.16,31,0,0,0\r\n").unwrap();
+        let expected = (1_522_540_831_000, "596", "3156", 5_716, Some(false));
+        let payment = row.transaction;
+        assert_eq!((payment.ts, &*payment.account_id.0, &*payment.terminal_id.0, payment.amount_minor, row.is_fraud), expected);
+        assert_eq!(payment.transaction_id.0, "0");
+    }
+
+    #[test]
+    fn other_files_are_read_too() {
+        let jsonl = r#"{"ts":1522540831000,"account_id":"a","terminal_id":"t","amount_minor":5716,"is_fraud":true,"else":[1]}"#;
+        let row = parse(jsonl, "").unwrap();
+        assert_eq!((row.transaction.amount_minor, row.transaction.transaction_id.0.as_str(), row.is_fraud), (5_716, "7", Some(true)));
+        let row = parse("timestamp;card_id;\"merchant\";amount", "1522540831;a;\"b;\"\"c\";1.005").unwrap();
+        assert_eq!((row.transaction.ts, row.transaction.terminal_id.0.as_str(), row.is_fraud), (1_522_540_831_000, "b;\"c", None));
+    }
+
+    #[test]
+    fn what_is_no_payment_says_why() {
+        for (line, why) in [
+            ("0,0,yesterday,596,3156,57.16,31,0,0,0", "the time `yesterday`"),
+            ("0,0,2018-13-01 00:00:31,596,3156,57.16,31,0,0,0", "the time `2018-13"),
+            ("0,0,2018-04-01 00:00:31,,3156,57.16,31,0,0,0", "the account is missing"),
+            ("0,0,2018-04-01 00:00:31,596,3156,much,31,0,0,0", "the amount `much` is no number"),
+            ("0,0,2018-04-01 00:00:31,596,3156,-5,31,0,0,0", "out of range"),
+            ("0,0,2018-04-01 00:00:31,596,3156,57.16,31,0,maybe,0", "the label `maybe`"),
+            ("0,0,2018-04-01 00:00:31", "it has 3 fields"),
+        ] {
+            let error = parse(HANDBOOK, line).unwrap_err();
+            assert!(error.contains(why), "{line}: {error}");
+        }
+        assert!(Format::of("a,b,c").unwrap_err().contains("no column for the time"));
+        assert!(parse(r#"{"ts":5}"#, "").unwrap_err().contains("missing"));
+    }
+
+    #[test]
+    fn dates_are_days() {
+        for (date, days) in [((1970, 1, 1), 0), ((2000, 2, 29), 11_016), ((2018, 4, 1), 17_622), ((2024, 12, 31), 20_088)] {
+            assert_eq!(days_since_epoch(date.0, date.1, date.2), days, "{date:?}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The fraud pipeline against its truth: every payment decided once, features as a plain recomputation has them, rings found, and what
+//! the decisions were worth. It is told records one by one, in any order between topics; payments of an account in their order.
+
+mod batch;
+mod judge;
+#[cfg(test)]
+mod tests;
+mod weeks;
+
+pub use batch::{Batch, Spent};
+pub use judge::{Judge, RINGS_RECALL_MIN};
+pub use weeks::{Judged, Week, weeks};

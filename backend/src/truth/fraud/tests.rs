@@ -1,0 +1,124 @@
+//! Each check with what makes it fail.
+
+use weir_model::CheckVerdict;
+
+use super::*;
+use crate::{
+    pipelines::fraud::{
+        AccountId, TransactionId,
+        features::{Feature, Features},
+        records::{Action, Decision, Ring, Score, Transaction},
+    },
+    sim::fraud::{Scenario, Truth},
+};
+
+fn payment(number: i64) -> Transaction {
+    let text = format!(r#"{{"transaction_id":"{number}","account_id":"a","terminal_id":"t","ts":{},"amount_minor":100}}"#, number * 1_000);
+    serde_json::from_str(&text).unwrap()
+}
+
+fn decision(payment: &Transaction, action: Action) -> Decision {
+    Decision {
+        transaction_id: payment.transaction_id.clone(),
+        account_id: payment.account_id.clone(),
+        terminal_id: payment.terminal_id.clone(),
+        ts: payment.ts,
+        amount_minor: payment.amount_minor,
+        action,
+        rules_fired: vec![],
+        score: Some(if action == Action::Block { 0.9 } else { 0.1 }),
+        model_version: 1,
+        why: vec![],
+        place: None,
+    }
+}
+
+fn score(payment: &Transaction, count: u32) -> Score {
+    let mut features = Features::default();
+    features.set(Feature::Count24h, f64::from(count));
+    features.set(Feature::AccountCount7d, f64::from(count));
+    features.set(Feature::Sum24h, f64::from(count));
+    let (transaction_id, account_id) = (payment.transaction_id.clone(), payment.account_id.clone());
+    Score { transaction_id, account_id, ts: payment.ts, score: None, model_version: 0, features, contributions: vec![] }
+}
+
+fn truth(payment: &Transaction, scenario: Option<Scenario>, ring: Option<u32>, account: &str) -> Truth {
+    let transaction_id = payment.transaction_id.0.clone();
+    Truth { transaction_id, account_id: account.to_owned(), ts: payment.ts, amount_minor: payment.amount_minor, scenario, ring }
+}
+
+/// Ten payments, all as they should be, each third a fraud that is blocked; 8 accounts in a ring that was found.
+fn good() -> Judge {
+    let mut judge = Judge::default();
+    for number in 0..10 {
+        let payment = payment(number);
+        judge.payment(&payment);
+        judge.decision(&decision(&payment, if number % 3 == 0 { Action::Block } else { Action::Allow }));
+        judge.score(&score(&payment, number as u32 + 1));
+        judge.truth(&truth(&payment, (number % 3 == 0).then_some(Scenario::Leak), None, "a"));
+    }
+    for member in 0..8 {
+        judge.truth(&truth(&payment(100 + member), Some(Scenario::Ring), Some(1), &format!("m{member}")));
+    }
+    judge.ring("r", Some(ring(0..8, 0)));
+    judge
+}
+
+fn ring(members: std::ops::Range<u32>, innocent: u32) -> Ring {
+    let accounts = members.map(|member| format!("m{member}")).chain((0..innocent).map(|number| format!("c{number}")));
+    Ring { ring_id: "r".into(), accounts: accounts.map(AccountId).collect(), devices: vec![], links: vec![], since: 0 }
+}
+
+/// The check that fails after something went wrong, with its evidence.
+fn fails(wrong: impl Fn(&mut Judge)) -> Vec<String> {
+    let mut judge = good();
+    wrong(&mut judge);
+    let failed = judge.verdicts(true).into_iter().filter(|check| check.verdict == CheckVerdict::Fail);
+    failed.map(|check| format!("{}: {}", check.id, check.evidence)).collect()
+}
+
+fn check_fails(expected: &str, wrong: impl Fn(&mut Judge)) {
+    let failed = fails(wrong);
+    assert!(failed.len() == 1 && failed[0].starts_with(expected), "{expected}: {failed:?}");
+}
+
+#[test]
+fn a_good_run_is_green_and_scored() {
+    let judge = good();
+    assert!(judge.verdicts(true).iter().all(|check| check.verdict == CheckVerdict::Pass), "{:?}", judge.verdicts(true));
+    assert!(judge.verdicts(false).iter().all(|check| check.verdict == CheckVerdict::Pending));
+    let scores = judge.scores();
+    for (name, expected) in
+        [("precision", 1.0), ("recall", 1.0), ("average_precision_all", 1.0), ("value_saved", 4.0), ("ring_recall", 1.0)]
+    {
+        assert!((scores[name] - expected).abs() < 1e-9, "{name}: {scores:?}");
+    }
+    assert_eq!(scores["payments_to_first_stop_median"], 1.0);
+}
+
+#[test]
+fn each_check_can_fail() {
+    check_fails("decisions_equal_payments: 11 payments: 1 without", |judge| judge.payment(&payment(50)));
+    check_fails("decisions_equal_payments: 10 payments: 0 without a decision, 1 decided twice", |judge| {
+        judge.decision(&decision(&payment(3), Action::Allow));
+    });
+    check_fails("decisions_equal_payments: 10 payments: 0 without a decision, 0 decided twice, 1 ", |judge| {
+        judge.decision(&decision(&payment(60), Action::Allow));
+    });
+    check_fails("features_equal_batch: 10 payments' windows of a day and a week recomputed, 1 differ", |judge| {
+        judge.score(&score(&payment(3), 3))
+    });
+    check_fails("holds_have_cases: 0 payments held, 1 ", Judge::case);
+    check_fails("rings_found: 88 % of 8 accounts", |judge| judge.ring("r", Some(ring(0..7, 0))));
+    check_fails("rings_found: 100 % of 8 accounts in rings found, with 3 ", |judge| judge.ring("r", Some(ring(0..8, 3))));
+    check_fails("rings_found: 0 %", |judge| judge.ring("r", None));
+}
+
+#[test]
+fn a_payment_that_comes_again_is_no_second_one() {
+    let mut judge = good();
+    judge.payment(&payment(3));
+    assert!(judge.verdicts(true).iter().all(|check| check.verdict == CheckVerdict::Pass));
+    assert_eq!(judge.counts()["payments"], 10);
+    assert_ne!(TransactionId::from("3"), TransactionId::from("4"));
+}
