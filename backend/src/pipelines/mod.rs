@@ -37,7 +37,7 @@ const ALL: &[Pipeline] = &[
     Pipeline { meta: planned::iot, start: None },
     Pipeline { meta: planned::payments, start: None },
     Pipeline { meta: planned::stateful_stream_processing, start: None },
-    Pipeline { meta: planned::fraud_detection, start: None },
+    Pipeline { meta: fraud::meta, start: Some(fraud::start) },
     Pipeline { meta: planned::media_streaming, start: None },
 ];
 

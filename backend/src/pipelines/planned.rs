@@ -63,10 +63,6 @@ pub(super) fn stateful_stream_processing() -> PipelineMeta {
     )
 }
 
-pub(super) fn fraud_detection() -> PipelineMeta {
-    planned("fraud", "Fraud detection", "Card payments scored in milliseconds, rings of accounts found, precision and recall measured live")
-}
-
 pub(super) fn media_streaming() -> PipelineMeta {
     planned(
         "media",

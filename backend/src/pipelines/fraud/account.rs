@@ -201,7 +201,11 @@ pub enum FromAccounts {
 /// A payment and the size of the ring its account is in; 0 for none.
 pub type Member = (Transaction, u32);
 
-pub(super) struct Accounts(StoreHandle<AccountId, Account>);
+pub(super) struct Accounts {
+    store: StoreHandle<AccountId, Account>,
+    /// Broken on purpose.
+    is_forgetful: bool,
+}
 
 impl Accounts {
     pub(super) const STORE: &str = "accounts";
@@ -210,8 +214,8 @@ impl Accounts {
         Store::new()
     }
 
-    pub(super) fn new(store: StoreHandle<AccountId, Account>) -> Self {
-        Self(store)
+    pub(super) fn new(store: StoreHandle<AccountId, Account>, is_forgetful: bool) -> Self {
+        Self { store, is_forgetful }
     }
 }
 
@@ -219,9 +223,12 @@ impl Processor<AccountId, Member, AccountId, FromAccounts> for Accounts {
     fn process(&mut self, record: &Record<AccountId, Member>, out: &mut Forward<'_, AccountId, FromAccounts>) {
         let (transaction, ring_size) = &record.value;
         let (mut features, mut is_known) = (Features::default(), true);
-        self.0.borrow_mut().update(&record.key, Account::default, |account| {
+        self.store.borrow_mut().update(&record.key, Account::default, |account| {
             is_known = account.knows(&transaction.device_id);
             features = account.observe(transaction);
+            if self.is_forgetful {
+                account.recent.clear();
+            }
         });
         features.set(Feature::RingSize, f64::from(*ring_size));
         if !is_known {

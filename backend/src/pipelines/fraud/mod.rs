@@ -20,18 +20,24 @@ mod decide;
 pub mod features;
 mod ids;
 pub mod input;
+mod judged;
+mod meta;
 pub mod model;
 pub mod records;
 pub mod replay;
 pub mod rings;
 pub mod rules;
 pub mod settings;
+mod shape;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
 mod topology;
+mod world;
 
 pub use dashboard::Fold;
 pub use decide::Policy;
 pub use ids::{AccountId, TerminalId, TransactionId};
-pub use topology::{detector, trainer};
+pub use meta::meta;
+pub use shape::start;
+pub use topology::{DetectorParams, Sabotage, detector, trainer};

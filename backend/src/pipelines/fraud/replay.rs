@@ -10,13 +10,12 @@ use serde::Serialize;
 
 use super::{
     TransactionId,
-    decide::Policy,
     ids::AccountId,
     model::TrainerParams,
     records::{Label, LabelSource, Transaction},
     rules::RuleText,
     settings::{CHARGEBACKS, RULES, TRANSACTIONS},
-    topology::{detector, trainer},
+    topology::{DetectorParams, detector, trainer},
 };
 use crate::{
     sim::fraud::PaymentEvent,
@@ -54,9 +53,9 @@ impl Replay {
     ///
     /// # Errors
     /// When a topology is wrong.
-    pub fn new(policy: Policy, learning: TrainerParams) -> Result<Self, ReplayError> {
+    pub fn new(params: DetectorParams, learning: TrainerParams) -> Result<Self, ReplayError> {
         let mut replay = Self { tasks: Vec::new(), readers: BTreeMap::new(), offsets: BTreeMap::new(), inputs: 0 };
-        for topology in [detector(policy)?, trainer(learning)?] {
+        for topology in [detector(params)?, trainer(learning)?] {
             replay.add(&topology);
         }
         Ok(replay)

@@ -26,6 +26,10 @@ pub const RING_MEMBERS: &str = "fraud.ring_members";
 pub const EXAMPLES: &str = "fraud.examples";
 /// Alerts of all pipelines.
 pub const ALERTS: &str = "alerts";
+/// Payments that can't be read, with the reason: the detector's dead letters.
+pub const DEAD_LETTERS: &str = "fraud-detector.dlq";
+/// What the world knows and no topology reads.
+pub const TRUTH: &str = "_truth.fraud";
 /// The group that decides.
 pub const GROUP: &str = "fraud-detector";
 /// The group that learns, apart so that learning never delays a decision.

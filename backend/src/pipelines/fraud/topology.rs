@@ -16,20 +16,51 @@ use super::{
 };
 use crate::{
     sim::hash64,
-    stream::{JoinWindows, Stream, StreamsBuilder, Topology, TopologyError},
+    stream::{JoinWindows, Record, Stream, StreamsBuilder, Topology, TopologyError},
 };
+
+/// How the application that decides is made.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct DetectorParams {
+    /// Where scores become actions.
+    pub policy: Policy,
+    /// What is broken on purpose, to see a check fail.
+    pub sabotage: Option<Sabotage>,
+}
+
+/// Ways to break the processing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Payments that come twice are decided twice.
+    NoDedupe,
+    /// Rings are not looked for.
+    NoRings,
+    /// Accounts forget their payments.
+    ShortMemory,
+}
+
+impl Sabotage {
+    /// Each with its name and the check that must fail.
+    pub const ALL: [(Self, &'static str, &'static str); 3] = [
+        (Self::NoDedupe, "no_dedupe", "decisions_equal_payments"),
+        (Self::NoRings, "no_rings", "rings_found"),
+        (Self::ShortMemory, "short_memory", "features_equal_batch"),
+    ];
+}
 
 /// The application that decides.
 ///
 /// # Errors
 /// Never, unless the topology itself is wrong.
-pub fn detector(policy: Policy) -> Result<Topology, TopologyError> {
+pub fn detector(params: DetectorParams) -> Result<Topology, TopologyError> {
     Topology::new(GROUP, move |builder| {
-        let accounts = accounts(builder);
-        rings(&accounts);
+        let accounts = accounts(builder, params.sabotage);
+        if params.sabotage != Some(Sabotage::NoRings) {
+            rings(&accounts);
+        }
         let labels = builder.stream::<TransactionId, Label>(CHARGEBACKS).merge(&builder.stream(VERDICTS));
         let assessed = terminals(&accounts, &labels);
-        decisions(builder, &assessed, policy, &labels);
+        decisions(builder, &assessed, params.policy, &labels);
     })
 }
 
@@ -45,13 +76,15 @@ pub fn trainer(params: TrainerParams) -> Result<Topology, TopologyError> {
 }
 
 /// Each payment once, with what its account's past says of it.
-fn accounts(builder: &StreamsBuilder) -> Stream<AccountId, FromAccounts> {
+fn accounts(builder: &StreamsBuilder, sabotage: Option<Sabotage>) -> Stream<AccountId, FromAccounts> {
     let payments = builder.stream_by_time::<AccountId, Transaction>(TRANSACTIONS, time_of);
-    let once = payments.deduplicate("seen", DEDUPE_MS, |record| record.value.transaction_id.to_string());
+    let id = |record: &Record<AccountId, Transaction>| record.value.transaction_id.to_string();
+    let once = if sabotage == Some(Sabotage::NoDedupe) { payments } else { payments.deduplicate("seen", DEDUPE_MS, id) };
     let members = builder.table::<AccountId, RingMember>(RING_MEMBERS, "ring-members");
     let with_ring =
         once.left_join_table(&members, |record, member| -> Member { (record.value.clone(), member.map_or(0, |member| member.accounts)) });
-    with_ring.process(Accounts::STORE, Accounts::store(), None, Accounts::new)
+    let is_forgetful = sabotage == Some(Sabotage::ShortMemory);
+    with_ring.process(Accounts::STORE, Accounts::store(), None, move |store| Accounts::new(store, is_forgetful))
 }
 
 /// Accounts and devices that met for the first time lead to rings.

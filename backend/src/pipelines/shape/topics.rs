@@ -22,6 +22,7 @@ const LOOK_MAX: Duration = Duration::from_secs(5);
 const DEFAULT_REPLICATION: i32 = -1;
 /// A demonstration keeps an hour, and no more than fits a laptop.
 const DELETE: [(&str, &str); 3] = [("retention.ms", "3600000"), ("retention.bytes", "536870912"), ("segment.bytes", "67108864")];
+const BY_SIZE: [(&str, &str); 3] = [("retention.ms", "-1"), ("retention.bytes", "536870912"), ("segment.bytes", "67108864")];
 const COMPACT: [(&str, &str); 2] = [("cleanup.policy", "compact"), ("segment.bytes", "16777216")];
 
 /// A topic of a pipeline.
@@ -40,6 +41,8 @@ pub struct TopicSpec {
 pub enum Cleanup {
     /// They go after an hour, or when there are too many. A run counts what is written from its start on.
     Delete,
+    /// They go when there are too many, whatever their age: for event time that is far from the clock's.
+    BySize,
     /// The newest of each key stays, also for the runs to come: tables.
     Compact,
 }
@@ -64,7 +67,11 @@ impl Topics {
     pub(super) fn create_missing(&self, specs: &[TopicSpec]) -> Result<(), Problem> {
         let known = self.known()?;
         for spec in specs.iter().filter(|spec| !known.contains_key(spec.name)) {
-            let configs = if spec.cleanup == Cleanup::Compact { &COMPACT[..] } else { &DELETE[..] };
+            let configs = match spec.cleanup {
+                Cleanup::Delete => &DELETE[..],
+                Cleanup::BySize => &BY_SIZE[..],
+                Cleanup::Compact => &COMPACT[..],
+            };
             match block_on(self.admin.create_topic(spec.name, spec.partitions, DEFAULT_REPLICATION, configs)) {
                 Err(error) if !error.is_topic_exists() => return Err(error.problem(format!("Topic {} could not be created", spec.name))),
                 _ => {}

@@ -5,7 +5,7 @@ use weir_model::{TimestampMs, WidgetBody};
 use super::*;
 use crate::{
     pipelines::fraud::{
-        Policy,
+        DetectorParams,
         model::{BoostParams, TrainerParams},
         replay::Replay,
         rules::defaults,
@@ -19,7 +19,7 @@ fn month() -> Fold {
     let mut fold = Fold::default();
     let boost = BoostParams { trees: 15, depth: 3, ..BoostParams::default() };
     let learning = TrainerParams { boost, examples_min: 150, frauds_min: 10, ..TrainerParams::default() };
-    let mut replay = Replay::new(Policy::default(), learning).unwrap();
+    let mut replay = Replay::new(DetectorParams::default(), learning).unwrap();
     for rule in defaults() {
         let id = rule.rule_id.clone();
         fold.observe(RULES, Some(id.as_bytes()), Some(&serde_json::to_vec(&rule).unwrap()), TimestampMs(0));

@@ -37,10 +37,10 @@ pub struct BoostParams {
 impl Default for BoostParams {
     fn default() -> Self {
         Self {
-            trees: 120,
-            depth: 5,
-            learning_rate: 0.1,
-            lambda: 5.0,
+            trees: 150,
+            depth: 4,
+            learning_rate: 0.07,
+            lambda: 10.0,
             leaf_hessian_min: 2.0,
             row_share: 0.6,
             feature_share: 0.5,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     pipelines::fraud::{
-        AccountId, Policy, TransactionId, detector,
+        AccountId, DetectorParams, TransactionId, detector,
         model::{BoostParams, Model, TrainerParams},
         records::{Action, Alert, Case, Decision, Example, Ring, Transaction},
         replay::{chargeback, transaction},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 fn driver() -> TopologyTestDriver {
-    TopologyTestDriver::new(&detector(Policy::default()).unwrap())
+    TopologyTestDriver::new(&detector(DetectorParams::default()).unwrap())
 }
 
 fn small_world(seed: u64) -> Generator {

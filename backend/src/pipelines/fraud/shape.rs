@@ -1,0 +1,109 @@
+//! The pipeline as the runner takes it.
+
+use weir_model::{Dashboard, PipelineMeta, PipelineParams, Problem, TimestampMs};
+
+use super::{
+    Fold,
+    judged::Judged,
+    meta,
+    model::TrainerParams,
+    settings::{
+        ALERTS, CASES, CHARGEBACKS, DEAD_LETTERS, DECISIONS, EXAMPLES, MODELS, PARTITIONS, RING_MEMBERS, RINGS, RULES, SCORES,
+        TRANSACTIONS, TRUTH, VERDICTS,
+    },
+    topology::{DetectorParams, Sabotage, detector, trainer},
+    world::{FileWorld, PaymentWorld},
+};
+use crate::{
+    client::Connection,
+    pipelines::{
+        RunningPipeline,
+        shape::{self, AppSpec, Checker, Cleanup, DashboardFold, Observed, RunParams, Shape, TopicSpec, World},
+    },
+    stream::{TopologyError, app::Guarantee},
+    updates::Updates,
+};
+
+const fn topic(name: &'static str, partitions: i32, cleanup: Cleanup) -> TopicSpec {
+    TopicSpec { name, partitions, cleanup }
+}
+
+/// Every topic, inputs first. Event time runs far from the wall clock, so that nothing may be deleted by its age. Models and rings belong
+/// to one run: a model of another would know its future.
+pub(super) const TOPICS: [TopicSpec; 14] = [
+    topic(TRANSACTIONS, PARTITIONS, Cleanup::BySize),
+    topic(CHARGEBACKS, PARTITIONS, Cleanup::BySize),
+    topic(VERDICTS, PARTITIONS, Cleanup::BySize),
+    topic(RULES, 1, Cleanup::Compact),
+    topic(MODELS, 1, Cleanup::BySize),
+    topic(DECISIONS, PARTITIONS, Cleanup::BySize),
+    topic(SCORES, PARTITIONS, Cleanup::BySize),
+    topic(CASES, PARTITIONS, Cleanup::BySize),
+    topic(RINGS, 1, Cleanup::BySize),
+    topic(RING_MEMBERS, PARTITIONS, Cleanup::BySize),
+    topic(EXAMPLES, 1, Cleanup::BySize),
+    topic(ALERTS, 1, Cleanup::BySize),
+    topic(DEAD_LETTERS, 1, Cleanup::BySize),
+    topic(TRUTH, 1, Cleanup::BySize),
+];
+
+/// Starts a run.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn start(params: PipelineParams, connection: Connection, updates: Updates) -> Result<RunningPipeline, Problem> {
+    shape::start(Box::new(Fraud), params, connection, updates)
+}
+
+/// The pipeline.
+struct Fraud;
+
+impl Shape for Fraud {
+    fn meta(&self) -> PipelineMeta {
+        meta()
+    }
+
+    fn topics(&self) -> Vec<TopicSpec> {
+        TOPICS.into()
+    }
+
+    fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
+        let sabotage = Sabotage::ALL.into_iter().find(|(_, name, _)| run.is_sabotaged(name)).map(|(sabotage, ..)| sabotage);
+        let detector = detector(DetectorParams { sabotage, ..DetectorParams::default() })?;
+        let trainer = trainer(TrainerParams::default())?;
+        Ok(vec![
+            AppSpec { topology: detector, guarantee: Guarantee::ExactlyOnce, instances: 1 },
+            AppSpec { topology: trainer, guarantee: Guarantee::AtLeastOnce, instances: 1 },
+        ])
+    }
+
+    fn world(&self, run: &RunParams) -> Box<dyn World> {
+        Box::new(PaymentWorld::new(run))
+    }
+
+    fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {
+        Ok(Box::new(FileWorld::open(input, run.params.rate_per_s)?))
+    }
+
+    fn checkers(&self, _: &RunParams) -> Vec<Box<dyn Checker>> {
+        vec![Box::new(Judged::default())]
+    }
+
+    fn dashboard(&self, _: &RunParams) -> Box<dyn DashboardFold> {
+        Box::new(Fold::default())
+    }
+
+    fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
+        const { &[(Sabotage::ALL[0].1, Sabotage::ALL[0].2), (Sabotage::ALL[1].1, Sabotage::ALL[1].2), (Sabotage::ALL[2].1, Sabotage::ALL[2].2)] }
+    }
+}
+
+impl DashboardFold for Fold {
+    fn observe(&mut self, record: &Observed<'_>, at: TimestampMs) {
+        Self::observe(self, record.topic, record.key, record.value, at);
+    }
+
+    fn dashboard(&self, now: TimestampMs) -> Dashboard {
+        Self::dashboard(self, now)
+    }
+}

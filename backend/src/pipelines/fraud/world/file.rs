@@ -1,0 +1,171 @@
+//! Payments from a file at a steady rate; the chargebacks of those that the file calls frauds come seven days of event time later.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufRead as _, BufReader},
+};
+
+use weir_model::Problem;
+
+use super::send;
+use crate::{
+    pipelines::{
+        fraud::{
+            input::{Format, ROW_SHOWN_MAX, Row},
+            records::{Label, LabelSource, Transaction},
+            rules::defaults,
+            settings::{CHARGEBACKS, DEAD_LETTERS, LABEL_DELAY_MS, RULES, TRANSACTIONS, TRUTH},
+        },
+        shape::{Command, Emit, World},
+    },
+    sim::{
+        Schedule,
+        fraud::{Scenario, Truth},
+    },
+};
+
+/// Chargebacks that wait; of more frauds the oldest come early, so that memory is bounded.
+const CHARGEBACKS_MAX: usize = 500_000;
+
+/// A file as a world.
+#[derive(Debug)]
+pub(in crate::pipelines::fraud) struct FileWorld {
+    lines: std::io::Lines<BufReader<File>>,
+    format: Format,
+    /// The first row of a file without a header.
+    first: Option<String>,
+    schedule: Schedule,
+    /// Chargebacks by when they are due.
+    due: BTreeMap<(i64, u64), Label>,
+    newest_ms: i64,
+    row: u64,
+    payments: u64,
+    is_over: bool,
+}
+
+impl FileWorld {
+    /// Opens a file: CSV or JSON by lines.
+    pub(in crate::pipelines::fraud) fn open(path: &str, rate_per_s: u32) -> Result<Self, Problem> {
+        let failed = |why: String, what_to_do: &str| Problem::new(format!("{path} can't be read as payments"), why, what_to_do);
+        let file = File::open(path).map_err(|error| failed(error.to_string(), "Give the path of a CSV or JSONL file"))?;
+        let mut lines = BufReader::new(file).lines();
+        let first = lines.next().transpose().map_err(|error| failed(error.to_string(), "Give a text file in UTF-8"))?;
+        let first = first.ok_or_else(|| failed("it is empty".to_owned(), "Give a file with payments"))?;
+        let (format, is_header) = Format::of(&first).map_err(|why| failed(why, "Rename the columns in the file's first line"))?;
+        Ok(Self {
+            lines,
+            format,
+            first: (!is_header).then_some(first),
+            schedule: Schedule::new(rate_per_s),
+            due: BTreeMap::new(),
+            newest_ms: i64::MIN,
+            row: u64::from(is_header),
+            payments: 0,
+            is_over: false,
+        })
+    }
+
+    fn line(&mut self, out: &mut Emit) {
+        let line = match self.first.take().map(Ok).or_else(|| self.lines.next()) {
+            None => {
+                self.is_over = true;
+                return;
+            }
+            Some(line) => line,
+        };
+        self.row += 1;
+        let read = line.map_err(|error| (error.to_string(), String::new()));
+        match read.and_then(|line| self.format.row(&line, self.row).map_err(|why| (why, line))) {
+            Ok(row) => self.payment(&row, out),
+            Err((_, line)) if line.trim().is_empty() => {}
+            Err((why, line)) => {
+                let shown: String = line.chars().take(ROW_SHOWN_MAX).collect();
+                let letter = serde_json::json!({ "error": why, "row": self.row, "line": shown });
+                send(out, DEAD_LETTERS, &self.row.to_string(), &letter, self.newest_ms.max(0));
+            }
+        }
+    }
+
+    fn payment(&mut self, Row { transaction, is_fraud }: &Row, out: &mut Emit) {
+        self.newest_ms = self.newest_ms.max(transaction.ts);
+        self.charge_back(self.newest_ms, out);
+        self.payments += 1;
+        send(out, TRANSACTIONS, &transaction.account_id, transaction, transaction.ts);
+        let Some(is_fraud) = is_fraud else { return };
+        send(out, TRUTH, &transaction.transaction_id, &truth(transaction, *is_fraud), transaction.ts);
+        if *is_fraud {
+            self.due.insert((transaction.ts + LABEL_DELAY_MS, self.row), chargeback(transaction));
+        }
+    }
+
+    fn charge_back(&mut self, until_ms: i64, out: &mut Emit) {
+        while let Some(first) = self.due.first_entry() {
+            let ((at_ms, _), is_full) = (*first.key(), self.due.len() > CHARGEBACKS_MAX);
+            if at_ms > until_ms && !is_full {
+                return;
+            }
+            if let Some((_, label)) = self.due.pop_first() {
+                send(out, CHARGEBACKS, &label.transaction_id, &label, at_ms.min(until_ms));
+            }
+        }
+    }
+}
+
+/// Which crime it was the file does not tell; the first stands for any.
+fn truth(payment: &Transaction, is_fraud: bool) -> Truth {
+    Truth {
+        transaction_id: payment.transaction_id.0.clone(),
+        account_id: payment.account_id.0.clone(),
+        ts: payment.ts,
+        amount_minor: payment.amount_minor,
+        scenario: is_fraud.then_some(Scenario::Amount),
+        ring: None,
+    }
+}
+
+fn chargeback(payment: &Transaction) -> Label {
+    Label {
+        transaction_id: payment.transaction_id.clone(),
+        account_id: payment.account_id.clone(),
+        terminal_id: payment.terminal_id.clone(),
+        ts: payment.ts,
+        amount_minor: payment.amount_minor,
+        is_fraud: true,
+        source: LabelSource::Chargeback,
+    }
+}
+
+impl World for FileWorld {
+    fn due_ns(&self) -> u128 {
+        self.schedule.due_ns()
+    }
+
+    fn next(&mut self, out: &mut Emit) {
+        if self.schedule.due_ns() == 0 && self.payments == 0 {
+            for rule in defaults() {
+                send(out, RULES, &rule.rule_id, &rule, 0);
+            }
+        }
+        self.schedule.advance();
+        self.line(out);
+    }
+
+    fn set_rate(&mut self, rate_per_s: u32) {
+        self.schedule.set_rate(rate_per_s);
+    }
+
+    fn events(&self) -> u64 {
+        self.payments
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn command(&mut self, _: &Command) -> Option<i64> {
+        None
+    }
+
+    fn finish(&mut self, _: &mut Emit) {}
+}

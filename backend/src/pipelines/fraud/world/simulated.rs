@@ -1,0 +1,232 @@
+//! The simulated world at a steady rate of payments: event time goes as fast as that takes, weeks in a minute.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use super::send;
+use crate::{
+    pipelines::{
+        fraud::{
+            TransactionId,
+            meta::{BAD_RULE, CARD_TESTING, COPIES, HEALS_AFTER_MS, HOLIDAY, MODEL_OFF, RING, TAKEOVER, TERMINALS},
+            records::{Action, Case, Label},
+            replay::{chargeback, transaction},
+            rules::{RuleText, defaults},
+            settings::{CASES, CHAMPION, CHARGEBACKS, DAY_MS, HOUR_MS, MODELS, RULES, TRANSACTIONS, TRUTH, VERDICTS},
+        },
+        shape::{Command, Emit, EmitRecord, Observed, RunParams, World},
+    },
+    sim::{
+        Random, Schedule,
+        fraud::{self, Emitted, Extras, Generator, WorldParams},
+    },
+};
+
+/// Event time begins so long before the clock, so that it does not run into a future that brokers refuse (KIP-937).
+const HISTORY_DAYS: i64 = 365;
+/// One payment in so many reaches the topic twice, as producers do that retry without idempotence.
+const REPEATED_SHARE: f64 = 0.002;
+/// How long a reviewer takes, in event time, and how often one is wrong.
+const REVIEW_MS: i64 = 2 * HOUR_MS;
+const REVIEW_ERROR: f64 = 0.02;
+/// Cases that wait for a reviewer; more are never looked at.
+const CASES_MAX: usize = 1_000;
+
+pub(in crate::pipelines::fraud) struct PaymentWorld {
+    generator: Generator,
+    schedule: Schedule,
+    random: Random,
+    has_begun: bool,
+    has_reviewers: bool,
+    /// Frauds that are not charged back yet: what reviewers find out.
+    frauds: BTreeMap<TransactionId, i64>,
+    /// Cases in order of arrival, with the event time of the verdict.
+    cases: VecDeque<(i64, Case)>,
+    /// The model that was heard last.
+    model: Option<(Vec<u8>, i64)>,
+    /// When faults end, by name, in nanoseconds of the schedule.
+    heals: BTreeMap<&'static str, u128>,
+    /// What a command wrote, to go out with the next payment.
+    written: Vec<EmitRecord>,
+}
+
+impl PaymentWorld {
+    pub(in crate::pipelines::fraud) fn new(run: &RunParams) -> Self {
+        let (seed, rate_per_s) = (run.params.seed, run.params.rate_per_s);
+        let whole = |name: &str| run.setting(name).max(0.0) as u32;
+        let (extras, terminals) = (run.setting("extras"), whole("terminals").max(1));
+        let demo = WorldParams::demo(seed).extras;
+        let midnight = |ms: i64| ms - ms.rem_euclid(DAY_MS);
+        let start_at_ms = run.params.start_at.map_or_else(|| midnight(run.start_at.0) - HISTORY_DAYS * DAY_MS, |at| midnight(at.0));
+        let params = WorldParams {
+            customers: whole("customers").max(1),
+            terminals,
+            // The handbook's radius for its 10,000 terminals; with fewer, as far as it takes to have as many to choose from.
+            radius: 5.0 * (10_000.0 / f64::from(terminals)).sqrt(),
+            start_at_ms,
+            compromised_terminals_per_day: whole("compromised_per_day"),
+            leaked_customers_per_day: whole("leaks_per_day"),
+            extras: Extras {
+                rings_per_day: demo.rings_per_day * extras,
+                bursts_per_day: demo.bursts_per_day * extras,
+                travels_per_day: demo.travels_per_day * extras,
+            },
+            ..WorldParams::handbook(seed)
+        };
+        Self {
+            generator: Generator::new(params),
+            schedule: Schedule::new(rate_per_s),
+            random: Random::new(seed ^ 0x5eed),
+            has_begun: false,
+            has_reviewers: run.setting("reviewers") >= 0.5,
+            frauds: BTreeMap::new(),
+            cases: VecDeque::new(),
+            model: None,
+            heals: BTreeMap::new(),
+            written: Vec::new(),
+        }
+    }
+
+    fn begin(&mut self, out: &mut Emit) {
+        let now_ms = self.generator.now_ms();
+        for rule in defaults() {
+            send(out, RULES, &rule.rule_id, &rule, now_ms);
+        }
+        // A run that was killed may have left it.
+        out.push(tombstone(RULES, BAD_RULE, now_ms));
+        self.has_begun = true;
+    }
+
+    /// Ends the faults whose time is over.
+    fn heal(&mut self, out: &mut Emit) {
+        let (now_ns, now_ms) = (self.schedule.due_ns(), self.generator.now_ms());
+        let over: Vec<_> = self.heals.iter().filter(|(_, at_ns)| **at_ns <= now_ns).map(|(fault, _)| *fault).collect();
+        for fault in over {
+            self.heals.remove(fault);
+            match (fault, &self.model) {
+                (BAD_RULE, _) => out.push(tombstone(RULES, BAD_RULE, now_ms)),
+                (MODEL_OFF, Some((model, _))) => out.send(MODELS, CHAMPION, model.clone(), now_ms),
+                _ => {}
+            }
+        }
+    }
+
+    /// Verdicts that are due.
+    fn review(&mut self, out: &mut Emit) {
+        let now_ms = self.generator.now_ms();
+        while let Some((due_ms, case)) = self.cases.pop_front() {
+            if due_ms > now_ms {
+                self.cases.push_front((due_ms, case));
+                return;
+            }
+            let is_fraud = self.frauds.contains_key(&case.transaction_id) != self.random.chance(REVIEW_ERROR);
+            let verdict: Label = case.verdict(is_fraud);
+            send(out, VERDICTS, &verdict.transaction_id, &verdict, now_ms);
+        }
+    }
+
+    fn bad_rule(&mut self) {
+        let rule = RuleText {
+            rule_id: BAD_RULE.to_owned(),
+            when: "amount > 0".to_owned(),
+            action: Action::Block,
+            note: "A rule that was pushed without a back-test".to_owned(),
+            is_paused: false,
+        };
+        let mut out = Emit::default();
+        send(&mut out, RULES, &rule.rule_id, &rule, self.generator.now_ms());
+        self.written.extend(out.take());
+    }
+}
+
+impl World for PaymentWorld {
+    fn due_ns(&self) -> u128 {
+        self.schedule.due_ns()
+    }
+
+    fn next(&mut self, out: &mut Emit) {
+        if !self.has_begun {
+            self.begin(out);
+        }
+        self.written.drain(..).for_each(|record| out.push(record));
+        self.heal(out);
+        match self.generator.generate() {
+            Emitted::Payment(event, truth) => {
+                self.schedule.advance();
+                let payment = transaction(&event);
+                if truth.scenario.is_some() {
+                    self.frauds.insert(payment.transaction_id.clone(), payment.ts);
+                }
+                let times = if self.random.chance(REPEATED_SHARE) { 2 } else { 1 };
+                (0..times).for_each(|_| send(out, TRANSACTIONS, &payment.account_id, &payment, payment.ts));
+                send(out, TRUTH, &payment.transaction_id, &truth, payment.ts);
+            }
+            Emitted::Chargeback(event, at_ms) => {
+                let label = chargeback(&event);
+                self.frauds.remove(&label.transaction_id);
+                send(out, CHARGEBACKS, &label.transaction_id, &label, at_ms);
+            }
+        }
+        self.review(out);
+    }
+
+    fn set_rate(&mut self, rate_per_s: u32) {
+        self.schedule.set_rate(rate_per_s);
+    }
+
+    fn events(&self) -> u64 {
+        self.generator.payments()
+    }
+
+    fn command(&mut self, command: &Command) -> Option<i64> {
+        let knob = |name: &str, default: u32| command.knobs.get(name).and_then(|value| value.parse().ok()).unwrap_or(default).min(1_000);
+        let heals_at_ns = self.schedule.due_ns() + u128::from(HEALS_AFTER_MS.unsigned_abs()) * 1_000_000;
+        match command.fault.as_str() {
+            RING => self.generator.command(fraud::Command::LaunchRing),
+            CARD_TESTING => self.generator.command(fraud::Command::CardTesting(knob("cards", 20))),
+            TAKEOVER => self.generator.command(fraud::Command::LeakCredentials(knob("customers", 10))),
+            TERMINALS => self.generator.command(fraud::Command::CompromiseTerminals(knob("terminals", 5))),
+            COPIES => self.generator.command(fraud::Command::CopyCards(knob("cards", 10))),
+            HOLIDAY => self.generator.command(fraud::Command::Holiday),
+            MODEL_OFF => {
+                self.written.push(tombstone(MODELS, CHAMPION, self.generator.now_ms()));
+                self.heals.insert(MODEL_OFF, heals_at_ns);
+            }
+            BAD_RULE => {
+                self.bad_rule();
+                self.heals.insert(BAD_RULE, heals_at_ns);
+            }
+            _ => return None,
+        }
+        Some(HEALS_AFTER_MS)
+    }
+
+    fn hears(&self) -> Vec<Arc<str>> {
+        let cases = self.has_reviewers.then(|| CASES.into());
+        cases.into_iter().chain([MODELS.into()]).collect()
+    }
+
+    fn hear(&mut self, record: &Observed<'_>) {
+        let Some(value) = record.value else { return };
+        if record.topic == MODELS {
+            self.model = Some((value.to_vec(), record.timestamp_ms));
+        } else if let Ok(case) = serde_json::from_slice::<Case>(value)
+            && self.cases.len() < CASES_MAX
+        {
+            self.cases.push_back((self.generator.now_ms() + REVIEW_MS, case));
+        }
+    }
+
+    fn finish(&mut self, out: &mut Emit) {
+        self.written.drain(..).for_each(|record| out.push(record));
+        // What was broken is whole again for the next run.
+        self.heals.values_mut().for_each(|at_ns| *at_ns = 0);
+        self.heal(out);
+    }
+}
+
+fn tombstone(topic: &'static str, key: &str, timestamp_ms: i64) -> EmitRecord {
+    EmitRecord { topic, partition: None, key: Some(key.as_bytes().to_vec()), value: None, timestamp_ms }
+}

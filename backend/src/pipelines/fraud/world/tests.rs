@@ -1,0 +1,109 @@
+//! The worlds as the runner drives them.
+
+use std::io::Write as _;
+
+use weir_model::{PipelineParams, TimestampMs};
+
+use super::*;
+use crate::pipelines::{
+    fraud::{
+        meta,
+        meta::{BAD_RULE, MODEL_OFF},
+        records::{Case, Label, Transaction},
+        settings::{CASES, CHARGEBACKS, DAY_MS, DEAD_LETTERS, MODELS, RULES, TRANSACTIONS, TRUTH, VERDICTS},
+    },
+    shape::{Command, EmitRecord, Observed, RunParams, World},
+};
+
+fn world(seed: u64) -> PaymentWorld {
+    let start_at = Some(TimestampMs(1_600_000_000_000));
+    let params = PipelineParams { rate_per_s: 1_000, seed, speed: 1, start_at, ..PipelineParams::default() };
+    PaymentWorld::new(&RunParams::new(&meta(), params))
+}
+
+fn steps(world: &mut dyn World, steps: usize) -> Vec<EmitRecord> {
+    let mut out = Emit::default();
+    (0..steps).for_each(|_| world.next(&mut out));
+    out.take()
+}
+
+fn hear(world: &mut PaymentWorld, topic: &str, value: &[u8]) {
+    let record = Observed { topic, partition: 0, offset: 0, timestamp_ms: 0, key: Some(b"k"), value: Some(value), headers: vec![] };
+    world.hear(&record);
+}
+
+#[test]
+fn a_seed_means_the_same_records_and_only_declared_topics() {
+    let records = steps(&mut world(1), 2_000);
+    assert_eq!(records, steps(&mut world(1), 2_000));
+    assert_ne!(records, steps(&mut world(2), 2_000));
+    let topics = meta().topics;
+    assert!(records.iter().all(|record| topics.iter().any(|topic| topic.as_str() == record.topic)));
+    let count = |topic: &str| records.iter().filter(|record| record.topic == topic).count();
+    assert!(count(TRANSACTIONS) > count(TRUTH), "some payments come twice");
+}
+
+#[test]
+fn faults_act_and_heal() {
+    let mut world = world(3);
+    steps(&mut world, 10);
+    hear(&mut world, MODELS, b"a model");
+    for (fault, topic) in [(BAD_RULE, RULES), (MODEL_OFF, MODELS)] {
+        assert!(world.command(&Command::parse(&fault.into())).is_some());
+        let during: Vec<_> = steps(&mut world, 9_000).into_iter().filter(|record| record.topic == topic).collect();
+        let after: Vec<_> = steps(&mut world, 2_000).into_iter().filter(|record| record.topic == topic).collect();
+        assert_eq!((during.len(), after.len()), (1, 1), "{fault}");
+        assert!(during[0].value.is_none() == (topic == MODELS) && after[0].value.is_none() == (topic == RULES), "{fault}");
+    }
+    assert_eq!(world.command(&Command::parse(&"nonsense".into())), None);
+    for fault in meta().faults {
+        assert!(world.command(&Command::parse(&fault.id)).is_some(), "{}", fault.id);
+    }
+}
+
+#[test]
+fn reviewers_look_at_cases() {
+    let mut world = world(4);
+    let records = steps(&mut world, 3_000);
+    let payment: Transaction = records
+        .iter()
+        .find(|record| record.topic == TRANSACTIONS)
+        .map(|record| serde_json::from_slice(record.value.as_ref().unwrap()).unwrap())
+        .unwrap();
+    let case = Case {
+        transaction_id: payment.transaction_id.clone(),
+        account_id: payment.account_id,
+        terminal_id: payment.terminal_id,
+        ts: payment.ts,
+        amount_minor: payment.amount_minor,
+        score: None,
+        why: vec![],
+    };
+    hear(&mut world, CASES, &serde_json::to_vec(&case).unwrap());
+    let verdicts: Vec<_> = steps(&mut world, 1_000).into_iter().filter(|record| record.topic == VERDICTS).collect();
+    let verdict: Label = serde_json::from_slice(verdicts[0].value.as_ref().unwrap()).unwrap();
+    assert_eq!((verdicts.len(), verdict.transaction_id), (1, payment.transaction_id));
+}
+
+#[test]
+fn a_file_is_payments_chargebacks_and_dead_letters() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_FRAUD").unwrap();
+    for day in 1..=20 {
+        writeln!(file, "{day},2018-04-{day:02} 12:00:00,5,6,10.50,{}", u8::from(day == 3)).unwrap();
+    }
+    writeln!(file, "x,yesterday,5,6,10.50,0\n").unwrap();
+    let mut world = FileWorld::open(file.path().to_str().unwrap(), 100).unwrap();
+    let mut out = Emit::default();
+    while !world.is_over() {
+        world.next(&mut out);
+    }
+    let records = out.take();
+    let of = |topic: &str| records.iter().filter(|record| record.topic == topic).collect::<Vec<_>>();
+    assert_eq!((of(TRANSACTIONS).len(), of(TRUTH).len(), of(CHARGEBACKS).len(), world.events()), (20, 20, 1, 20));
+    let label: Label = serde_json::from_slice(of(CHARGEBACKS)[0].value.as_ref().unwrap()).unwrap();
+    assert_eq!((label.transaction_id.0.as_str(), of(CHARGEBACKS)[0].timestamp_ms), ("3", label.ts + 7 * DAY_MS));
+    let letter = String::from_utf8_lossy(of(DEAD_LETTERS)[0].value.as_ref().unwrap()).into_owned();
+    assert!(of(DEAD_LETTERS).len() == 1 && letter.contains("the time `yesterday`") && letter.contains("\"row\":22"), "{letter}");
+    assert!(FileWorld::open("/nowhere", 1).unwrap_err().to_string().contains("can't be read as payments"));
+}
