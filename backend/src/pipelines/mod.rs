@@ -38,7 +38,7 @@ const ALL: &[Pipeline] = &[
     Pipeline { meta: planned::payments, start: None },
     Pipeline { meta: planned::stateful_stream_processing, start: None },
     Pipeline { meta: fraud::meta, start: Some(fraud::start) },
-    Pipeline { meta: planned::media_streaming, start: None },
+    Pipeline { meta: media::meta, start: Some(media::start) },
 ];
 
 /// What the cards show.

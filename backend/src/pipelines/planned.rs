@@ -62,11 +62,3 @@ pub(super) fn stateful_stream_processing() -> PipelineMeta {
         "Windows, joins and state stores under the glass: see stream time move and state restore",
     )
 }
-
-pub(super) fn media_streaming() -> PipelineMeta {
-    planned(
-        "media",
-        "Media streaming",
-        "Players by the thousand: quality, engagement, live reactions, ads, and the incident behind a bad evening",
-    )
-}

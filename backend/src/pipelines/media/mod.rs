@@ -10,17 +10,24 @@
 //! ```
 
 pub mod ads;
+mod dashboard;
 pub mod engagement;
+mod given;
 pub mod incidents;
 pub mod input;
 pub mod live;
+mod meta;
+mod pipeline;
 pub mod qoe;
 pub mod rca;
 pub mod records;
 pub mod sabotage;
 pub mod sentiment;
 pub mod settings;
+mod world;
 
+pub use meta::meta;
+pub use pipeline::{Media, start};
 pub use sabotage::{Options, Sabotage};
 
 use crate::stream::{Topology, TopologyError};

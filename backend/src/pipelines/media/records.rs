@@ -69,6 +69,9 @@ pub struct Slice {
     /// Somebody asks for the cause of what happens here.
     #[serde(default)]
     pub is_asked: bool,
+    /// Further cells of this source's slice follow.
+    #[serde(default)]
+    pub has_more: bool,
 }
 
 /// A combination of attributes with its figures.

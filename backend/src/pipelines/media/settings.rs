@@ -10,7 +10,7 @@ pub const PLAYBACK: &str = "media.playback";
 pub const SLICES: &str = "media.qoe.slices";
 /// Counts by minute and cell, keyed by cell.
 pub const CUBE: &str = "media.qoe.cube";
-/// Incidents as they open, change and close, keyed by incident; compacted.
+/// Incidents as they open, change and close, keyed by incident.
 pub const INCIDENTS: &str = "media.incidents";
 /// What the search says where it was asked, keyed by what the slices are about.
 pub const CAUSES: &str = "media.causes";
@@ -32,20 +32,22 @@ pub const AD_REQUESTS: &str = "media.ad.requests";
 pub const AD_DECISIONS: &str = "media.ad.decisions";
 /// What became of ads, keyed by user.
 pub const AD_EVENTS: &str = "media.ad.events";
-/// Campaigns, keyed by id; compacted.
+/// Campaigns, keyed by id.
 pub const CAMPAIGNS: &str = "media.campaigns";
 /// Who wants to spend how much, keyed by campaign.
 pub const LEASE_REQUESTS: &str = "media.ad.lease_requests";
-/// Who may spend how much, keyed by campaign; compacted.
+/// Who may spend how much, keyed by campaign.
 pub const LEASES: &str = "media.ad.leases";
 /// Impressions that are paid for, keyed by campaign.
 pub const CHARGES: &str = "media.ad.charges";
-/// What each campaign has spent, keyed by campaign; compacted.
+/// What each campaign has spent, keyed by campaign.
 pub const SPEND: &str = "media.ad.spend";
-/// Figures of each title, keyed by title; compacted.
+/// Figures of each title, keyed by title.
 pub const TITLE_STATS: &str = "media.title_stats";
 /// What stands first on everybody's screen.
 pub const HOME_ROW: &str = "media.home_row";
+/// Rows of given data that could not be read.
+pub const DLQ: &str = "media.dlq";
 /// The truth, which no topology reads.
 pub const TRUTH: &str = "_truth.media";
 
@@ -68,9 +70,7 @@ pub const RESULTS: [&str; 14] = [
     TITLE_STATS,
     HOME_ROW,
 ];
-/// Topics that keep the newest record of each key.
-pub const COMPACTED: [&str; 6] = [INCIDENTS, CAMPAIGNS, LEASES, SPEND, TITLE_STATS, HOME_ROW];
-/// The applications.
+/// Counts reports.
 pub const QOE_APP: &str = "media-qoe";
 /// Finds incidents.
 pub const INCIDENTS_APP: &str = "media-incidents";
@@ -85,7 +85,7 @@ pub const BUDGET_APP: &str = "media-budget";
 /// Bills ads.
 pub const BILLING_APP: &str = "media-billing";
 /// Partitions of a topic this pipeline creates.
-pub const PARTITIONS: i32 = 6;
+pub const PARTITIONS: i32 = 3;
 
 /// The length of a slice: short, so that an incident is seen within seconds.
 pub const SLICE_MS: i64 = 4_000;

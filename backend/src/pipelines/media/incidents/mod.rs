@@ -119,14 +119,14 @@ fn evaluate(scope: &mut Scope, name: &str, slice: Merged, now_ms: i64, out: &mut
         let history = if scope.is_learned() { history.clone() } else { scope.history_with(&slice) };
         let ranked = rca::rank(&leaves_of(&history, &slice.cells), ALTERNATIVES);
         let ranked = ranked.iter().map(|suspect| scope.cause(suspect)).collect();
-        out.push((name.to_owned(), Found::Causes(Causes { start_ms: slice.start_ms, ranked }), slice.end_ms - 1));
+        out.push((name.to_owned(), Found::Causes(Causes { start_ms: slice.start_ms, ranked }), now_ms));
     }
     if scope.is_learned() {
         let newest = leaves_of(&history, &slice.cells);
         let both = leaves_of(&history, &scope.with_previous(&slice));
         follow(scope, &newest, &slice, now_ms, out);
-        settle(scope, &both, &newest, out, &slice);
-        discover(scope, name, &both, &newest, &slice, out);
+        settle(scope, &both, &newest, (&slice, now_ms), out);
+        discover(scope, name, (&both, &newest), (&slice, now_ms), out);
     }
     scope.learn(slice);
 }
@@ -153,13 +153,13 @@ fn follow(scope: &mut Scope, newest: &[Leaf], slice: &Merged, now_ms: i64, out: 
             incident.state = IncidentState::Closed;
             incident.closed_ms = Some(slice.end_ms);
         }
-        out.push((incident.incident_id.clone(), Found::Incident(incident.clone()), now_ms.max(slice.end_ms)));
+        out.push((incident.incident_id.clone(), Found::Incident(incident.clone()), now_ms));
     }
     scope.open.retain(|open| open.incident.state == IncidentState::Open);
 }
 
 /// A new incident's cause is looked at again while data comes in; then players are told what to do.
-fn settle(scope: &mut Scope, both: &[Leaf], newest: &[Leaf], out: &mut Out, slice: &Merged) {
+fn settle(scope: &mut Scope, both: &[Leaf], newest: &[Leaf], (slice, now_ms): (&Merged, i64), out: &mut Out) {
     for at in 0..scope.open.len() {
         if scope.open[at].age_slices > SETTLE_SLICES {
             continue;
@@ -178,16 +178,16 @@ fn settle(scope: &mut Scope, both: &[Leaf], newest: &[Leaf], out: &mut Out, slic
             if let Some(command) = command {
                 let incident = &mut scope.open[at].incident;
                 incident.remedy = Some(remedy::describe(&command));
-                out.push((incident.incident_id.clone(), Found::Command(command), slice.end_ms));
+                out.push((incident.incident_id.clone(), Found::Command(command), now_ms));
             }
         }
         let incident = scope.open[at].incident.clone();
-        out.push((incident.incident_id.clone(), Found::Incident(incident), slice.end_ms));
+        out.push((incident.incident_id.clone(), Found::Incident(incident), now_ms));
     }
 }
 
 /// What no open incident explains.
-fn discover(scope: &mut Scope, name: &str, both: &[Leaf], newest: &[Leaf], slice: &Merged, out: &mut Out) {
+fn discover(scope: &mut Scope, name: &str, (both, newest): (&[Leaf], &[Leaf]), (slice, now_ms): (&Merged, i64), out: &mut Out) {
     let rest = rca::without(both, scope.open.iter().map(Open::suspect));
     let causes = rca::explain(&rest, OPEN_MAX, OPEN_GAIN, FURTHER_SHARE);
     for suspect in causes {
@@ -211,7 +211,7 @@ fn discover(scope: &mut Scope, name: &str, both: &[Leaf], newest: &[Leaf], slice
             remedy: None,
             cause,
         };
-        out.push((incident.incident_id.clone(), Found::Incident(incident.clone()), slice.end_ms));
+        out.push((incident.incident_id.clone(), Found::Incident(incident.clone()), now_ms));
         scope.open.push(Open::new(incident, &suspect));
     }
 }

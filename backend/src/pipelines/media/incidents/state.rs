@@ -20,6 +20,9 @@ const LEARN_VIEWS: f64 = 300.0;
 const BEHIND_SLICES: i64 = 4;
 /// Incomplete slices at most; the oldest is taken as it is.
 const PENDING_MAX: usize = 16;
+/// Leaves that are remembered of the usual, and of each of the newest slices: those with most views.
+const USUAL_LEAVES_MAX: usize = 8_000;
+const RECENT_LEAVES_MAX: usize = 4_000;
 /// A leaf of which less than this is left is forgotten.
 const FORGET_VIEWS: f64 = 0.2;
 
@@ -68,7 +71,9 @@ pub(super) struct Open {
 impl Scope {
     /// Takes a part of a slice in; `false` when it comes too late.
     pub(super) fn take(&mut self, slice: &Slice) -> bool {
-        self.fronts.insert(slice.source, self.fronts.get(&slice.source).copied().unwrap_or(i64::MIN).max(slice.start_ms));
+        if !slice.has_more {
+            self.fronts.insert(slice.source, self.fronts.get(&slice.source).copied().unwrap_or(i64::MIN).max(slice.start_ms));
+        }
         if self.evaluated_until.is_some_and(|until| slice.start_ms < until) {
             return false;
         }
@@ -144,7 +149,8 @@ impl Scope {
     }
 
     /// A slice was evaluated; those that waited long enough become usual, but for the leaves of open incidents.
-    pub(super) fn learn(&mut self, slice: Merged) {
+    pub(super) fn learn(&mut self, mut slice: Merged) {
+        slice.cells = largest(slice.cells, RECENT_LEAVES_MAX, |(total, _)| *total as f64);
         self.recent.push(slice);
         while self.recent.len() > LAG_SLICES {
             let old = self.recent.remove(0);
@@ -162,8 +168,11 @@ impl Scope {
                     *sums = (sums.0 + total as f64, sums.1 + failures as f64);
                 }
             }
-            self.usual =
-                usual.into_iter().filter(|(_, (total, _))| *total >= FORGET_VIEWS).map(|(values, (a, b))| (values, a, b)).collect();
+            self.usual = largest(usual, USUAL_LEAVES_MAX, |(total, _)| *total)
+                .into_iter()
+                .filter(|(_, (total, _))| *total >= FORGET_VIEWS)
+                .map(|(values, (a, b))| (values, hundredths(a), hundredths(b)))
+                .collect();
             self.learned_slices += 1;
         }
     }
@@ -206,6 +215,22 @@ impl Open {
 
 fn pairs(suspect: &Suspect) -> Vec<(usize, u32)> {
     suspect.attributes.iter().map(|attribute| (attribute.dimension, attribute.value)).collect()
+}
+
+/// The leaves with most views. The state of a scope is one record of its changelog, which must not be larger than a broker takes.
+fn largest<V>(leaves: BTreeMap<Vec<u32>, V>, limit: usize, views: impl Fn(&V) -> f64) -> BTreeMap<Vec<u32>, V> {
+    if leaves.len() <= limit {
+        return leaves;
+    }
+    let mut leaves: Vec<_> = leaves.into_iter().collect();
+    leaves.sort_by(|a, b| views(&b.1).total_cmp(&views(&a.1)).then_with(|| a.0.cmp(&b.0)));
+    leaves.truncate(limit);
+    leaves.into_iter().collect()
+}
+
+/// Short to write; a hundredth of a view is nothing.
+fn hundredths(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
 }
 
 /// A map whose keys are lists has no JSON; a list of pairs has.

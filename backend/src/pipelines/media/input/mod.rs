@@ -199,6 +199,7 @@ impl Building {
             cells: cells.into_iter().map(|(values, (total, failures))| (values, total, failures)).collect(),
             source: 0,
             is_asked: Some(start_ms) == asked_ms,
+            has_more: false,
         };
         Case { name: name.to_owned(), slices: self.minutes.into_iter().map(slice).collect(), causes: self.causes }
     }

@@ -2,9 +2,9 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::super::{Options, Sabotage, settings::*, topologies};
+use super::super::{Options, Sabotage, settings::*, topologies, world::topic_of};
 use crate::{
-    sim::media::{AdDecision, Generator, GeneratorParams, HomeRow, PlayerCommand, Topic, TruthRecord, campaigns},
+    sim::media::{AdDecision, Generator, GeneratorParams, HomeRow, PlayerCommand, TruthRecord, campaigns},
     stream::TopologyTestDriver,
     truth::media::{MediaTruth, Seen},
 };
@@ -127,18 +127,5 @@ impl Rig {
     pub(super) fn verdict(&self, id: &str) -> (weir_model::CheckVerdict, String) {
         let check = self.truth.verdicts(true, self.late()).into_iter().find(|check| &*check.id == id);
         check.map(|check| (check.verdict, check.evidence.to_string())).unwrap_or_else(|| panic!("no check {id}"))
-    }
-}
-
-/// The topic of a kind of record.
-pub(super) fn topic_of(topic: Topic) -> &'static str {
-    match topic {
-        Topic::Qoe => QOE,
-        Topic::Playback => PLAYBACK,
-        Topic::Presence => PRESENCE,
-        Topic::Chat => CHAT,
-        Topic::Reactions => REACTIONS,
-        Topic::AdRequests => AD_REQUESTS,
-        Topic::AdEvents => AD_EVENTS,
     }
 }

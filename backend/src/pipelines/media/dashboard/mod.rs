@@ -1,0 +1,161 @@
+//! The dashboard, folded from topics alone.
+
+mod money;
+mod rooms;
+mod widgets;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::de::DeserializeOwned;
+use weir_model::{Dashboard, TimestampMs};
+
+use super::{
+    records::{Incident, IncidentState, Moderated, Moderation, RoomStats, Slice, Spend, TitleStats},
+    settings::{AD_DECISIONS, CAMPAIGNS, INCIDENTS, MODERATED, ROOMS, SLICES, SPEND, TITLE_STATS},
+};
+use crate::{
+    pipelines::shape::{DashboardFold, Observed},
+    sim::media::{AdDecision, Campaign},
+};
+
+/// Slices shown over time: five minutes of them.
+const SLICES_MAX: usize = 75;
+/// Windows of each room that are kept: five minutes.
+const ROOM_WINDOWS_MAX: usize = 150;
+/// Incidents, hidden messages, rooms, titles and campaigns that are shown at most.
+const INCIDENTS_MAX: usize = 20;
+const HIDDEN_MAX: usize = 12;
+const NAMES_MAX: usize = 200;
+
+/// Views and bad ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Share {
+    total: u64,
+    failures: u64,
+}
+
+impl Share {
+    fn add(&mut self, total: u64, failures: u64) {
+        self.total += total;
+        self.failures += failures;
+    }
+
+    /// In percent.
+    fn percent(self) -> Option<f64> {
+        (self.total > 0).then(|| self.failures as f64 * 100.0 / self.total as f64)
+    }
+}
+
+/// A slice's shares: of all, and by CDN and region.
+#[derive(Clone, Debug, Default)]
+struct Quality {
+    all: Share,
+    by_cdn_and_region: BTreeMap<(String, String), Share>,
+}
+
+/// What the dashboard knows.
+#[derive(Debug, Default)]
+pub(super) struct Fold {
+    newest_ms: Option<i64>,
+    slices: BTreeMap<i64, Quality>,
+    incidents: VecDeque<Incident>,
+    rooms: BTreeMap<String, VecDeque<RoomStats>>,
+    hidden: VecDeque<(TimestampMs, Moderated)>,
+    titles: BTreeMap<String, TitleStats>,
+    campaigns: BTreeMap<String, Campaign>,
+    spend: BTreeMap<String, Spend>,
+    decided: u64,
+    filled: u64,
+}
+
+impl DashboardFold for Fold {
+    fn observe(&mut self, record: &Observed<'_>, _: TimestampMs) {
+        let key = || String::from_utf8_lossy(record.key.unwrap_or_default()).into_owned();
+        match record.topic {
+            SLICES => read(record, |slice| self.add_slice(&slice)),
+            INCIDENTS => read(record, |incident| self.add_incident(incident)),
+            ROOMS => read(record, |stats| self.add_room(stats)),
+            MODERATED => read(record, |message: Moderated| {
+                if message.verdict == Moderation::Hidden {
+                    self.hidden.push_front((TimestampMs(message.ts), message));
+                    self.hidden.truncate(HIDDEN_MAX);
+                }
+            }),
+            TITLE_STATS => read(record, |stats| keep(&mut self.titles, key(), stats)),
+            CAMPAIGNS => read(record, |campaign| keep(&mut self.campaigns, key(), campaign)),
+            SPEND => read(record, |spend| keep(&mut self.spend, key(), spend)),
+            AD_DECISIONS => read(record, |decision: AdDecision| {
+                self.decided += 1;
+                self.filled += u64::from(decision.campaign_id.is_some());
+            }),
+            _ => return,
+        }
+        self.newest_ms = Some(self.newest_ms.unwrap_or(i64::MIN).max(record.timestamp_ms));
+    }
+
+    fn dashboard(&self, _: TimestampMs) -> Dashboard {
+        let mut widgets = widgets::all(self);
+        widgets.extend(rooms::all(self));
+        widgets.extend(money::all(self));
+        Dashboard { event_time: self.newest_ms.map(TimestampMs), widgets }
+    }
+}
+
+impl Fold {
+    fn add_slice(&mut self, slice: &Slice) {
+        let place = |name: &str| slice.dimensions.iter().position(|known| known == name);
+        let (cdn, region) = (place("cdn"), place("region"));
+        let quality = self.slices.entry(slice.start_ms).or_default();
+        for (values, total, failures) in &slice.cells {
+            quality.all.add(*total, *failures);
+            let value = |place: Option<usize>| place.and_then(|place| values.get(place)).cloned().unwrap_or_default();
+            let at = (value(cdn), value(region));
+            if quality.by_cdn_and_region.len() < NAMES_MAX || quality.by_cdn_and_region.contains_key(&at) {
+                quality.by_cdn_and_region.entry(at).or_default().add(*total, *failures);
+            }
+        }
+        while self.slices.len() > SLICES_MAX {
+            self.slices.pop_first();
+        }
+    }
+
+    fn add_incident(&mut self, incident: Incident) {
+        match self.incidents.iter_mut().find(|known| known.incident_id == incident.incident_id) {
+            Some(known) => *known = incident,
+            None => self.incidents.push_front(incident),
+        }
+        self.incidents.truncate(INCIDENTS_MAX);
+    }
+
+    fn add_room(&mut self, stats: RoomStats) {
+        if stats.room.is_empty() || (self.rooms.len() >= NAMES_MAX && !self.rooms.contains_key(&stats.room)) {
+            return;
+        }
+        let windows = self.rooms.entry(stats.room.clone()).or_default();
+        windows.push_back(stats);
+        if windows.len() > ROOM_WINDOWS_MAX {
+            windows.pop_front();
+        }
+    }
+
+    fn open(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.iter().filter(|incident| incident.state == IncidentState::Open)
+    }
+}
+
+/// Keeps the newest of each name, and no more names than can be shown.
+fn keep<V>(all: &mut BTreeMap<String, V>, name: String, value: V) {
+    if all.len() < NAMES_MAX || all.contains_key(&name) {
+        all.insert(name, value);
+    }
+}
+
+/// What is no such record is passed over: anybody may write to a topic.
+fn read<T: DeserializeOwned>(record: &Observed<'_>, with: impl FnOnce(T)) {
+    if let Some(value) = record.value.and_then(|value| serde_json::from_slice(value).ok()) {
+        with(value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

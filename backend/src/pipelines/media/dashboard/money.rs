@@ -1,0 +1,44 @@
+//! Ads: what is spent of each budget, and how many requests get an ad.
+
+use std::sync::Arc;
+
+use weir_model::{Gauge, Span, Widget, WidgetBody};
+
+use super::{Fold, widgets::widget};
+use crate::pipelines::media::settings::{AD_DECISIONS, SPEND};
+
+/// Millionths in one of the currency.
+const MICROS: f64 = 1e6;
+
+pub(super) fn all(fold: &Fold) -> Vec<Widget> {
+    vec![spent(fold), fill_rate(fold), budgets(fold)]
+}
+
+fn spent(fold: &Fold) -> Widget {
+    let value = fold.spend.values().map(|spend| spend.spent_micros).sum::<i64>() as f64 / MICROS;
+    let body = WidgetBody::Number { value: Some(value), unit: "EUR".into(), decimals: 2, history: Arc::default() };
+    widget("ad_revenue", "Billed", "Impressions that were shown, each billed once", Span::Tile, SPEND, body)
+}
+
+fn fill_rate(fold: &Fold) -> Widget {
+    let value = (fold.decided > 0).then(|| fold.filled as f64 * 100.0 / fold.decided as f64);
+    let body = WidgetBody::Number { value, unit: "%".into(), decimals: 1, history: Arc::default() };
+    widget("fill_rate", "Requests with an ad", "The rest found no campaign below its cap with budget left", Span::Tile, AD_DECISIONS, body)
+}
+
+fn budgets(fold: &Fold) -> Widget {
+    let gauge = |(id, campaign): (&String, &crate::sim::media::Campaign)| {
+        let spent = fold.spend.get(id).map_or(0, |spend| spend.spent_micros);
+        let budget = (campaign.budget_micros as f64 / MICROS).max(f64::MIN_POSITIVE);
+        Gauge {
+            label: id.as_str().into(),
+            value: Some(spent as f64 / MICROS),
+            unit: "EUR".into(),
+            decimals: 2,
+            bounds: (0.0, budget),
+            good: (0.0, budget),
+        }
+    };
+    let body = WidgetBody::Gauges { gauges: fold.campaigns.iter().map(gauge).collect() };
+    widget("budgets", "Budgets", "What each campaign has spent of its budget: never a cent more", Span::Half, SPEND, body)
+}

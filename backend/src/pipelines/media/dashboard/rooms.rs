@@ -1,0 +1,74 @@
+//! Live rooms.
+
+use std::collections::BTreeMap;
+
+use weir_model::{FeedEntry, Gauge, Line, Severity, Span, TimestampMs, TopRow, Widget, WidgetBody};
+
+use super::{Fold, widgets::widget};
+use crate::pipelines::media::{
+    records::RoomStats,
+    settings::{MODERATED, ROOMS},
+};
+
+/// Windows that count as now: ten seconds.
+const NOW_WINDOWS: usize = 5;
+
+pub(super) fn all(fold: &Fold) -> Vec<Widget> {
+    vec![viewers(fold), emoji(fold), moods(fold), hidden(fold)]
+}
+
+fn viewers(fold: &Fold) -> Widget {
+    let line = |(room, windows): (&String, &std::collections::VecDeque<RoomStats>)| Line {
+        name: room.as_str().into(),
+        points: windows.iter().map(|stats| (TimestampMs(stats.window_end), stats.viewers as f64)).collect(),
+    };
+    let body = WidgetBody::TimeSeries { unit: "viewers".into(), lines: fold.rooms.iter().map(line).collect() };
+    widget("room_viewers", "Live rooms", "Viewers of each room, exact", Span::Half, ROOMS, body)
+}
+
+fn emoji(fold: &Fold) -> Widget {
+    let mut counts = BTreeMap::<&str, u64>::new();
+    for stats in fold.rooms.values().flat_map(|windows| windows.iter().rev().take(NOW_WINDOWS)) {
+        for (emoji, count) in &stats.emoji {
+            *counts.entry(emoji).or_default() += count;
+        }
+    }
+    let mut rows: Vec<_> = counts.into_iter().map(|(emoji, count)| TopRow { label: emoji.into(), value: count as f64 }).collect();
+    rows.sort_by(|a, b| b.value.total_cmp(&a.value));
+    widget("emoji", "Emoji", "All rooms, the newest ten seconds", Span::Third, ROOMS, WidgetBody::TopK { unit: "sent".into(), rows })
+}
+
+fn moods(fold: &Fold) -> Widget {
+    let gauge = |(room, windows): (&String, &std::collections::VecDeque<RoomStats>)| {
+        let newest = || windows.iter().rev().take(NOW_WINDOWS);
+        let shown: u64 = newest().map(|stats| stats.messages - stats.hidden.min(stats.messages)).sum();
+        let sum: f64 = newest().map(|stats| stats.sentiment * (stats.messages - stats.hidden.min(stats.messages)) as f64).sum();
+        Gauge {
+            label: room.as_str().into(),
+            value: (shown > 0).then(|| sum / shown as f64),
+            unit: "mood".into(),
+            decimals: 2,
+            bounds: (-1.0, 1.0),
+            good: (0.0, 1.0),
+        }
+    };
+    let body = WidgetBody::Gauges { gauges: fold.rooms.iter().map(gauge).collect() };
+    widget("moods", "Mood", "The mean mood of the messages shown in the newest ten seconds, -1 to 1", Span::Third, ROOMS, body)
+}
+
+fn hidden(fold: &Fold) -> Widget {
+    let entry = |(at, message): &(TimestampMs, crate::pipelines::media::records::Moderated)| FeedEntry {
+        at: *at,
+        severity: Severity::Warning,
+        text: format!("{} in {}: {}", message.user_id, message.room, message.rules.join(", ")).into(),
+    };
+    let body = WidgetBody::Feed { entries: fold.hidden.iter().map(entry).collect() };
+    widget(
+        "hidden",
+        "Hidden messages",
+        "Whose messages nobody else sees, and the rules that spoke against them",
+        Span::Third,
+        MODERATED,
+        body,
+    )
+}

@@ -1,0 +1,159 @@
+//! Quality and incidents.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use weir_model::{Cell, Column, HeatRow, Incident as Card, Line, Severity, Source, Span, TimestampMs, TopRow, Widget, WidgetBody};
+
+use super::{Fold, Share};
+use crate::pipelines::media::{
+    records::{Incident, IncidentState},
+    settings::{INCIDENTS, ROOMS, SLICES, TITLE_STATS},
+};
+
+/// Slices whose mean the grid shows: some twelve seconds.
+const NOW_SLICES: usize = 3;
+/// Rows of the list of titles.
+const TITLES_MAX: usize = 10;
+/// From this share of bad views on a cell of the grid takes on colour, and from the other on it has all of it, in percent.
+const HEAT_SCALE: (f64, f64) = (3.0, 40.0);
+
+pub(super) fn all(fold: &Fold) -> Vec<Widget> {
+    vec![bad_views(fold), viewers(fold), open(fold), incidents(fold), grid(fold), by_cdn(fold), trending(fold), titles(fold)]
+}
+
+pub(super) fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
+    Widget { id: id.into(), title: title.into(), help: help.into(), span, source: Source::Topic(topic.into()), body }
+}
+
+fn bad_views(fold: &Fold) -> Widget {
+    let history: Arc<[f64]> = fold.slices.values().filter_map(|quality| quality.all.percent()).collect();
+    let body = WidgetBody::Number { value: history.last().copied(), unit: "%".into(), decimals: 1, history };
+    widget(
+        "bad_views",
+        "Bad views",
+        "Reports of players that failed to start, died, or waited a tenth of the time",
+        Span::Tile,
+        SLICES,
+        body,
+    )
+}
+
+fn viewers(fold: &Fold) -> Widget {
+    let value: u64 = fold.rooms.values().filter_map(|windows| windows.back()).map(|stats| stats.viewers).sum();
+    let value = (!fold.rooms.is_empty()).then_some(value as f64);
+    let body = WidgetBody::Number { value, unit: "viewers".into(), decimals: 0, history: Arc::default() };
+    widget("live_viewers", "In live rooms", "Viewers who joined and were heard of within a minute", Span::Tile, ROOMS, body)
+}
+
+fn open(fold: &Fold) -> Widget {
+    let body = WidgetBody::Number { value: Some(fold.open().count() as f64), unit: "open".into(), decimals: 0, history: Arc::default() };
+    widget("open_incidents", "Incidents", "Incidents that are not over", Span::Tile, INCIDENTS, body)
+}
+
+fn incidents(fold: &Fold) -> Widget {
+    let help = "What fails more often than usual, and the combination of attributes that explains it best";
+    let body = WidgetBody::Incidents { incidents: fold.incidents.iter().map(card).collect() };
+    widget("incidents", "Incidents and their cause", help, Span::TwoThirds, INCIDENTS, body)
+}
+
+fn card(incident: &Incident) -> Card {
+    let title = incident.cause.attributes.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" × ");
+    let fact = |name: &str, value: String| (Arc::from(name), Arc::from(value));
+    let is_open = incident.state == IncidentState::Open;
+    let mut facts = vec![
+        fact("views now", incident.views.to_string()),
+        fact("bad beyond the usual", format!("{:.0} %", incident.extra_share * 100.0)),
+        fact("at its worst", format!("{:.0} %", incident.peak_share * 100.0)),
+    ];
+    if let Some(next) = incident.alternatives.first() {
+        let name = next.attributes.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" × ");
+        facts.push(fact("next best", format!("{name}, {:.0} % as good", next.score * 100.0 / incident.cause.score.max(1e-9))));
+    }
+    Card {
+        title: title.into(),
+        severity: if is_open { Severity::Critical } else { Severity::Ok },
+        state: if is_open { "open" } else { "resolved" }.into(),
+        from: TimestampMs(incident.since_ms),
+        to: incident.closed_ms.map(TimestampMs),
+        facts,
+        note: incident.remedy.clone().unwrap_or_default().into(),
+        source: Source::Topic(INCIDENTS.into()),
+    }
+}
+
+fn grid(fold: &Fold) -> Widget {
+    let newest: Vec<_> = fold.slices.values().rev().take(NOW_SLICES).collect();
+    let cells = || newest.iter().flat_map(|quality| quality.by_cdn_and_region.keys());
+    let (cdns, regions): (BTreeSet<_>, BTreeSet<_>) = (cells().map(|(cdn, _)| cdn).collect(), cells().map(|(_, region)| region).collect());
+    let percent = |cdn: &String, region: &String| {
+        let mut share = Share::default();
+        for of in newest.iter().filter_map(|quality| quality.by_cdn_and_region.get(&(cdn.clone(), region.clone()))) {
+            share.add(of.total, of.failures);
+        }
+        share.percent()
+    };
+    let row = |cdn: &&String| HeatRow { label: cdn.as_str().into(), values: regions.iter().map(|region| percent(cdn, region)).collect() };
+    let body = WidgetBody::Heat {
+        unit: "%".into(),
+        decimals: 1,
+        columns: regions.iter().map(|region| region.as_str().into()).collect(),
+        rows: cdns.iter().map(row).collect(),
+        scale: HEAT_SCALE,
+        severity: Severity::Critical,
+    };
+    widget("cdn_by_region", "Bad views by CDN and region", "Over the newest twelve seconds", Span::Third, SLICES, body)
+}
+
+fn by_cdn(fold: &Fold) -> Widget {
+    let cdns: BTreeSet<_> = fold.slices.values().flat_map(|quality| quality.by_cdn_and_region.keys()).map(|(cdn, _)| cdn.clone()).collect();
+    let line = |cdn: String| {
+        let point = |(start_ms, quality): (&i64, &super::Quality)| {
+            let mut share = Share::default();
+            for (_, of) in quality.by_cdn_and_region.iter().filter(|((known, _), _)| *known == cdn) {
+                share.add(of.total, of.failures);
+            }
+            Some((TimestampMs(*start_ms), share.percent()?))
+        };
+        let points = fold.slices.iter().filter_map(point).collect();
+        Line { name: cdn.as_str().into(), points }
+    };
+    let body = WidgetBody::TimeSeries { unit: "% bad".into(), lines: cdns.into_iter().map(line).collect() };
+    widget("bad_by_cdn", "Bad views by CDN", "A remedy shows as a fall: players of the sick cell have moved", Span::TwoThirds, SLICES, body)
+}
+
+fn trending(fold: &Fold) -> Widget {
+    let now_ms = fold.newest_ms.unwrap_or_default();
+    let mut rows: Vec<_> = fold.titles.iter().map(|(title, stats)| (title, stats.recent_at(now_ms))).collect();
+    rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    let rows = rows.into_iter().take(TITLES_MAX);
+    let rows = rows.map(|(title, recent_ms)| TopRow { label: title.as_str().into(), value: recent_ms as f64 / 60_000.0 }).collect();
+    let body = WidgetBody::TopK { unit: "min".into(), rows };
+    widget(
+        "trending",
+        "Watched now",
+        "Minutes watched of late, halving every two minutes; the home row follows",
+        Span::Third,
+        TITLE_STATS,
+        body,
+    )
+}
+
+fn titles(fold: &Fold) -> Widget {
+    let mut all: Vec<_> = fold.titles.iter().filter(|(_, stats)| stats.starts > 0).collect();
+    all.sort_by(|a, b| b.1.watched_ms.cmp(&a.1.watched_ms).then_with(|| a.0.cmp(b.0)));
+    let integer = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+    let rows = all.into_iter().take(TITLES_MAX).map(|(title, stats)| {
+        let percent = |count: u64| Cell::Float(count as f64 * 100.0 / stats.starts as f64);
+        vec![
+            Cell::Text(title.as_str().into()),
+            integer(stats.starts),
+            Cell::Integer(stats.watched_ms / 60_000),
+            percent(stats.retention[4]),
+            percent(stats.completions),
+        ]
+    });
+    let columns = [("Title", false), ("Plays", true), ("Minutes", true), ("Half seen, %", true), ("Completed, %", true)];
+    let columns = columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
+    let help = "Since the start of the run; what is live has no end to reach";
+    widget("titles", "Titles", help, Span::Half, TITLE_STATS, WidgetBody::Table { columns, rows: rows.collect() })
+}

@@ -1,0 +1,72 @@
+//! The card.
+
+use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
+
+use super::settings::{ADS_APP, BILLING_APP, BUDGET_APP, ENGAGEMENT_APP, ID, INCIDENTS_APP, INPUTS, LIVE_APP, QOE_APP, RESULTS};
+
+/// Faults: name, label, for how long by default, and what will be seen.
+pub(super) const FAULTS: [(&str, &str, i64, &str); 8] = [
+    (
+        "cdn_down",
+        "CDN down",
+        45_000,
+        "A CDN delivers nothing (knobs cdn, region): within seconds an incident names it, players move to another CDN, stalls fall",
+    ),
+    ("isp_congested", "Network jammed", 45_000, "A network is jammed (knobs isp, region): an incident names it, bitrates are capped there"),
+    ("peering", "Peering broken", 45_000, "A CDN and a network lose each other (knobs cdn, isp, region): an incident names both"),
+    (
+        "bad_release",
+        "Bad release",
+        45_000,
+        "A release fails on one device (knobs app, device): an incident names both, the app is rolled back",
+    ),
+    ("chat_raid", "Chat raid", 20_000, "Bots flood a room (knob room): messages rise, and are hidden"),
+    ("goal_moment", "Goal", 15_000, "Everybody in a room cheers (knob room): emoji fly, the mood rises"),
+    (
+        "ad_budget_race",
+        "Ad budget race",
+        20_000,
+        "Everybody asks for an ad, and one dear campaign wants them all: not a cent beyond its budget",
+    ),
+    (
+        "kill_processor",
+        "Kill processors",
+        5_000,
+        "A thread of each application dies in its transaction: another goes on, every figure stays exact",
+    ),
+];
+
+/// What the card shows.
+pub fn meta() -> PipelineMeta {
+    let param = |name: &str, label: &str, unit: &str, min, max, default, is_live| ParamMeta {
+        name: name.into(),
+        label: label.into(),
+        unit: unit.into(),
+        min,
+        max,
+        default,
+        is_live,
+    };
+    let groups = [QOE_APP, INCIDENTS_APP, ENGAGEMENT_APP, LIVE_APP, ADS_APP, BUDGET_APP, BILLING_APP];
+    PipelineMeta {
+        id: ID.into(),
+        title: "Media streaming".into(),
+        story: "Players by the thousand: an incident is found within seconds, its cause named, and the players moved out of its way".into(),
+        availability: Availability::Ready,
+        topics: INPUTS.iter().chain(&RESULTS).map(|name| (*name).into()).collect(),
+        groups: groups.map(Into::into).into(),
+        params: vec![
+            param("rate_per_s", "Rate", "events/s", 50.0, 20_000.0, 1_000.0, true),
+            param("speed", "Event time", "x the clock", 1.0, 1.0, 1.0, false),
+            param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
+        ],
+        faults: FAULTS
+            .map(|(id, label, for_ms, effect)| FaultMeta {
+                id: id.into(),
+                label: label.into(),
+                effect: effect.into(),
+                heals_after_ms: for_ms.unsigned_abs(),
+            })
+            .into(),
+    }
+}

@@ -1,0 +1,133 @@
+//! The pipeline as every run needs it described.
+
+use std::{cell::RefCell, collections::BTreeMap, path::Path};
+
+use weir_model::{Check, PipelineMeta, PipelineParams, Problem};
+
+use super::{
+    Options, Sabotage,
+    dashboard::Fold,
+    given::Given,
+    meta::meta,
+    settings::{CAMPAIGNS, DLQ, INPUTS, LEASES, PARTITIONS, RESULTS, SLICES, TRUTH},
+    topologies,
+    world::Viewers,
+};
+use crate::{
+    client::Connection,
+    pipelines::{
+        RunningPipeline,
+        shape::{self, AppSpec, Checker, Cleanup, DashboardFold, Facts, Observed, RunParams, Shape, TopicSpec, World},
+    },
+    sim::media::GeneratorParams,
+    stream::{TopologyError, app::Guarantee},
+    truth::media::{MediaTruth, Seen},
+    updates::Updates,
+};
+
+/// Starts a run.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn start(params: PipelineParams, connection: Connection, updates: Updates) -> Result<RunningPipeline, Problem> {
+    shape::start(Box::new(Media), params, connection, updates)
+}
+
+/// Media streaming.
+#[derive(Clone, Copy, Debug)]
+pub struct Media;
+
+impl Shape for Media {
+    fn meta(&self) -> PipelineMeta {
+        meta()
+    }
+
+    fn topics(&self) -> Vec<TopicSpec> {
+        // What a run leaves behind says nothing to the next one: budgets and figures begin anew. So nothing is kept as a table.
+        let spec = |name: &'static str| {
+            let partitions = if [SLICES, CAMPAIGNS, TRUTH, DLQ].contains(&name) { 1 } else { PARTITIONS };
+            // Tables of a run are there as long as it lasts.
+            let cleanup = if [CAMPAIGNS, LEASES].contains(&name) { Cleanup::BySize } else { Cleanup::Delete };
+            TopicSpec { name, partitions, cleanup }
+        };
+        INPUTS.iter().chain(&RESULTS).copied().chain([TRUTH, DLQ]).map(spec).collect()
+    }
+
+    fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
+        let sabotage = run.params.sabotage.as_deref().and_then(Sabotage::named);
+        let options = Options { run: run.name.to_string(), sabotage };
+        let spec = |topology| AppSpec { topology, guarantee: Guarantee::ExactlyOnce, instances: 1 };
+        Ok(topologies(&options)?.into_iter().map(spec).collect())
+    }
+
+    fn world(&self, run: &RunParams) -> Box<dyn World> {
+        let params = GeneratorParams { seed: run.params.seed, rate_per_s: run.params.rate_per_s, start_at_ms: run.start_at.0 };
+        Box::new(Viewers::new(params))
+    }
+
+    fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {
+        let given = Given::read(Path::new(input), run.start_at.0).map_err(|error| {
+            Problem::new(
+                format!("Media can't read {input}"),
+                error,
+                "Give a CSV, or a folder of them, with columns for time, total, failures and the dimensions",
+            )
+        })?;
+        Ok(Box::new(given))
+    }
+
+    fn checkers(&self, _: &RunParams) -> Vec<Box<dyn Checker>> {
+        vec![Box::new(Judge::default())]
+    }
+
+    fn dashboard(&self, _: &RunParams) -> Box<dyn DashboardFold> {
+        Box::new(Fold::default())
+    }
+
+    fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
+        const ALL: [(&str, &str); Sabotage::ALL.len()] = {
+            let (mut all, mut at) = ([("", ""); Sabotage::ALL.len()], 0);
+            while at < all.len() {
+                all[at] = (Sabotage::ALL[at].1, Sabotage::ALL[at].2);
+                at += 1;
+            }
+            all
+        };
+        &ALL
+    }
+}
+
+/// The truth as a run asks it.
+#[derive(Default)]
+struct Judge {
+    truth: MediaTruth,
+    observed: u64,
+    /// Verdicts before the end, and how many records they rest on: they cost more the longer a run is, so they are renewed ever more rarely.
+    known: RefCell<(u64, Vec<Check>)>,
+}
+
+/// Verdicts are renewed after so many records, or a twentieth of all.
+const RENEW_RECORDS: u64 = 5_000;
+
+impl Checker for Judge {
+    fn observe(&mut self, record: &Observed<'_>) {
+        self.observed += 1;
+        let (key, value) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
+        self.truth.observe(&Seen { topic: record.topic, key, value, timestamp_ms: record.timestamp_ms });
+    }
+
+    fn verdicts(&self, facts: &Facts) -> Vec<Check> {
+        if facts.is_over {
+            return self.truth.verdicts(true, facts.dropped.late);
+        }
+        let mut known = self.known.borrow_mut();
+        if known.1.is_empty() || self.observed >= known.0 + RENEW_RECORDS.max(known.0 / 20) {
+            *known = (self.observed, self.truth.verdicts(false, facts.dropped.late));
+        }
+        known.1.clone()
+    }
+
+    fn scores(&self, _: &Facts) -> BTreeMap<String, f64> {
+        self.truth.scores()
+    }
+}

@@ -1,0 +1,187 @@
+//! The viewers as a run drives them: records when they are due, faults with their knobs, and what players hear.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{
+    meta::FAULTS,
+    settings::{
+        AD_DECISIONS, AD_EVENTS, AD_REQUESTS, CAMPAIGNS, CHAT, COMMANDS, HOME_ROW, PARTITIONS, PLAYBACK, PRESENCE, PRESENT_MS, QOE,
+        REACTIONS, TRUTH,
+    },
+};
+use crate::{
+    pipelines::shape::{Command, Emit, EmitRecord, Observed, World},
+    sim::media::{
+        APPS, CDNS, DEVICES, FaultKind, Generator, GeneratorParams, ISPS, Presence, PresenceAction, REGIONS, ROOMS, Topic, TruthRecord,
+        campaigns, room_name,
+    },
+};
+
+/// Campaigns are told again this often: their topic keeps an hour.
+const CAMPAIGNS_EVERY_MS: i64 = 600_000;
+
+/// The world of a run.
+pub(super) struct Viewers {
+    generator: Generator,
+    seed: u64,
+    campaigns_at_ms: Option<i64>,
+}
+
+impl Viewers {
+    pub(super) fn new(params: GeneratorParams) -> Self {
+        Self { generator: Generator::new(params), seed: params.seed, campaigns_at_ms: None }
+    }
+
+    fn tell_campaigns(&mut self, out: &mut Emit) {
+        let now_ms = self.generator.now_ms();
+        if self.campaigns_at_ms.is_some_and(|at_ms| now_ms - at_ms < CAMPAIGNS_EVERY_MS) {
+            return;
+        }
+        self.campaigns_at_ms = Some(now_ms);
+        for campaign in campaigns(self.seed) {
+            out.send(CAMPAIGNS, campaign.campaign_id.clone(), json(&campaign), now_ms);
+        }
+    }
+
+    fn tell_truth(&mut self, out: &mut Emit) {
+        for truth in self.generator.take_truth() {
+            out.send(TRUTH, "truth", json(&truth), self.generator.now_ms());
+        }
+    }
+}
+
+impl World for Viewers {
+    fn due_ns(&self) -> u128 {
+        self.generator.due_ns()
+    }
+
+    fn next(&mut self, out: &mut Emit) {
+        self.tell_campaigns(out);
+        let record = self.generator.generate();
+        out.send(topic_of(record.topic), record.key, record.value, record.timestamp_ms);
+        self.tell_truth(out);
+    }
+
+    fn set_rate(&mut self, rate_per_s: u32) {
+        self.generator.set_rate(rate_per_s);
+    }
+
+    fn events(&self) -> u64 {
+        self.generator.events()
+    }
+
+    fn command(&mut self, command: &Command) -> Option<i64> {
+        let (kind, for_ms) = fault_of(command)?;
+        self.generator.inject(kind, for_ms);
+        Some(for_ms)
+    }
+
+    fn hears(&self) -> Vec<Arc<str>> {
+        [COMMANDS, AD_DECISIONS, HOME_ROW].map(Into::into).into()
+    }
+
+    fn hear(&mut self, record: &Observed<'_>) {
+        let Some(value) = record.value else { return };
+        // Whoever else writes to these topics may write nonsense; players do not listen to it.
+        match record.topic {
+            COMMANDS => serde_json::from_slice(value).map(|command| self.generator.command(command)).unwrap_or_default(),
+            AD_DECISIONS => serde_json::from_slice(value).map(|decision| self.generator.ad_decided(&decision)).unwrap_or_default(),
+            HOME_ROW => serde_json::from_slice(value).map(|row| self.generator.home_row(&row)).unwrap_or_default(),
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, out: &mut Emit) {
+        self.tell_truth(out);
+        let now_ms = self.generator.now_ms();
+        out.send(TRUTH, "truth", json(&TruthRecord::Totals(self.generator.truth().clone())), now_ms);
+        // Time goes on in every partition, so that the last windows of the rooms close; nobody is in this room.
+        let ts = now_ms + PRESENT_MS / 2;
+        let nobody = Presence { room: String::new(), user_id: String::new(), action: PresenceAction::Leave, ts };
+        for partition in 0..PARTITIONS {
+            out.push(EmitRecord {
+                topic: PRESENCE,
+                partition: Some(partition),
+                key: Some(Vec::new()),
+                value: Some(json(&nobody)),
+                timestamp_ms: ts,
+            });
+        }
+    }
+}
+
+/// The topic of a kind of record.
+pub(super) fn topic_of(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Qoe => QOE,
+        Topic::Playback => PLAYBACK,
+        Topic::Presence => PRESENCE,
+        Topic::Chat => CHAT,
+        Topic::Reactions => REACTIONS,
+        Topic::AdRequests => AD_REQUESTS,
+        Topic::AdEvents => AD_EVENTS,
+    }
+}
+
+/// A fault with its knobs, and for how long; `None` for one that is not known, or not so.
+fn fault_of(command: &Command) -> Option<(FaultKind, i64)> {
+    let (name, _, default_ms, _) = FAULTS.iter().find(|(name, ..)| *name == command.fault.as_str())?;
+    let knob = |name: &str| command.knobs.get(name).map(String::as_str);
+    let for_ms = match knob("for") {
+        Some(text) => text.trim_end_matches('s').parse::<i64>().ok().filter(|seconds| (1..=3_600).contains(seconds))? * 1_000,
+        None => *default_ms,
+    };
+    let cdn = || one_of(&CDNS.map(|(name, _)| name), knob("cdn"), 1);
+    let isp = || one_of(&ISPS.map(|(name, ..)| name), knob("isp"), 2);
+    let region = || knob("region").map_or(Some(None), |_| one_of(&REGIONS.map(|(name, _)| name), knob("region"), 0).map(Some));
+    let room = || (0..ROOMS).find(|number| knob("room").is_none_or(|room| room == room_name(*number)));
+    let kind = match *name {
+        "cdn_down" => FaultKind::CdnDown { cdn: cdn()?, region: region()? },
+        "isp_congested" => FaultKind::IspCongested { isp: isp()?, region: region()? },
+        "peering" => FaultKind::Peering { cdn: cdn()?, isp: isp()?, region: region()? },
+        "bad_release" => {
+            let app_version = one_of(&APPS.map(|(name, _)| name), knob("app"), 0)?;
+            FaultKind::BadRelease { app_version, device: one_of(&DEVICES.map(|(name, ..)| name), knob("device"), 1)? }
+        }
+        "chat_raid" => FaultKind::ChatRaid { room: room()? },
+        "goal_moment" => FaultKind::GoalMoment { room: room()? },
+        "ad_budget_race" => FaultKind::AdBudgetRace,
+        _ => return None,
+    };
+    Some((kind, for_ms))
+}
+
+/// A name as it is, or its last part alone: `cdn-b`, `b` and `B` are the same.
+fn one_of(names: &[&str], knob: Option<&str>, default: usize) -> Option<String> {
+    let Some(wanted) = knob else { return names.get(default).map(|name| (*name).to_owned()) };
+    let is_it =
+        |name: &&&str| name.eq_ignore_ascii_case(wanted) || name.rsplit('-').next().is_some_and(|last| last.eq_ignore_ascii_case(wanted));
+    names.iter().find(is_it).map(|name| (*name).to_owned())
+}
+
+/// Plain structures of texts and numbers always have a JSON.
+pub(super) fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_of_the_card_is_known_with_and_without_knobs() {
+        let of = |text: &str| fault_of(&Command::parse(&text.into()));
+        for (name, _, default_ms, _) in FAULTS.iter().filter(|(name, ..)| *name != "kill_processor") {
+            assert_eq!(of(name).map(|(_, for_ms)| for_ms), Some(*default_ms), "{name}");
+        }
+        let down = |cdn: &str, region: Option<&str>| FaultKind::CdnDown { cdn: cdn.to_owned(), region: region.map(str::to_owned) };
+        assert_eq!(of("cdn_down:cdn=B,region=eu,for=30s"), Some((down("cdn-b", Some("eu")), 30_000)));
+        assert_eq!(of("cdn_down:cdn=cdn-c"), Some((down("cdn-c", None), 45_000)));
+        assert_eq!(of("chat_raid:room=chess"), Some((FaultKind::ChatRaid { room: 3 }, 20_000)));
+        for wrong in ["cdn_down:cdn=z", "cdn_down:region=mars", "chat_raid:room=kitchen", "cdn_down:for=never", "earthquake"] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
+    }
+}
