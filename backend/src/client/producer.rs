@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -18,6 +18,9 @@ use rdkafka::{
 };
 
 use super::{ClientError, Connection, connection};
+
+/// How often a flush looks whether all is delivered.
+const FLUSH_CHECK: Duration = Duration::from_micros(500);
 
 /// A record to write. Borrowed, as librdkafka copies it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -157,7 +160,16 @@ impl Producer {
     /// # Errors
     /// When the deadline passes first.
     pub fn flush(&self, timeout: Duration) -> Result<(), ClientError> {
-        Ok(self.inner.flush(timeout)?)
+        // Given more time at once, rdkafka's flush waits for an event that the thread of the producer takes first: a tenth of a second.
+        let give_up = Instant::now() + timeout;
+        while let Err(error) = self.inner.flush(Duration::ZERO) {
+            let is_waiting = matches!(error, KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut));
+            if !is_waiting || Instant::now() >= give_up {
+                return Err(error.into());
+            }
+            std::thread::sleep(FLUSH_CHECK);
+        }
+        Ok(())
     }
 
     /// Records acknowledged since the start.

@@ -87,6 +87,8 @@ impl Producer {
     /// # Errors
     /// When it was not committed, or nobody knows.
     pub fn commit(&self, timeout: Duration) -> Result<(), TransactionError> {
+        // What can't be delivered is told by the commit itself.
+        let _ = self.flush(timeout);
         self.inner().commit_transaction(timeout).map_err(classify)
     }
 

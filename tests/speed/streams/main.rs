@@ -25,15 +25,16 @@ use weir_backend::{
     stream::app::{AppConfig, Guarantee, StreamsApp},
 };
 use weir_broker::{Broker, BrokerConfig};
+use weir_tests::usage::now_ms;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 const PARTITIONS: i32 = 4;
 const KEYS: usize = 10_000;
 const PATIENCE: Duration = Duration::from_secs(180);
-/// Event time between two records.
+/// Event time between two records, and how long before now it begins: brokers refuse what is of tomorrow.
 const STEP_MS: i64 = 1;
-const START_MS: i64 = 1_800_000_000_000;
+const AGE_MS: i64 = 3 * 60 * 60 * 1_000;
 
 fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -126,17 +127,19 @@ fn fill(bootstrap: &str, events: usize) -> Outcome {
     measure::create_topic(bootstrap, EVENTS, PARTITIONS)?;
     measure::create_topic(bootstrap, USERS, PARTITIONS)?;
     let producer: ThreadedProducer<rdkafka::producer::DefaultProducerContext> = producer_config(bootstrap).create()?;
+    let start_ms = now_ms() - AGE_MS;
     for key in 0..KEYS {
         let user = User { name: format!("user {key}"), country: ["DE", "FR", "JP", "US"][key % 4].to_owned() };
-        send(&producer, USERS, &format!("u{key}"), &serde_json::to_vec(&user)?, START_MS)?;
+        send(&producer, USERS, &format!("u{key}"), &serde_json::to_vec(&user)?, start_ms)?;
     }
     for at in 0..events {
         // Neighbouring keys are apart in time, as people are.
         let key = at * 7_919 % KEYS;
-        send(&producer, EVENTS, &format!("u{key}"), &event(key, at)?, START_MS + at as i64 * STEP_MS)?;
+        send(&producer, EVENTS, &format!("u{key}"), &event(key, at)?, start_ms + at as i64 * STEP_MS)?;
     }
     producer.flush(PATIENCE)?;
-    Ok(())
+    let written = measure::records(bootstrap)?;
+    if written == events as i64 { Ok(()) } else { Err(format!("{written} of {events} events were written").into()) }
 }
 
 pub(crate) fn event(key: usize, at: usize) -> Outcome<Vec<u8>> {

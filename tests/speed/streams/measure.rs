@@ -48,7 +48,7 @@ impl fmt::Display for Measured {
 /// Waits until the application has caught up, then sends it some more to see how fast they come through.
 pub(crate) fn measure(bootstrap: &str, application: &str, output: &str, pid: u32, events: usize) -> Outcome<Measured> {
     let group: BaseConsumer = ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", application).create()?;
-    let end: i64 = (0..PARTITIONS).map(|at| group.fetch_watermarks(EVENTS, at, PATIENCE).map(|marks| marks.1)).sum::<Result<_, _>>()?;
+    let end = records(bootstrap)?;
     let reaches = |count: i64| wait_for(&group, count);
     let (begun, first) = reaches(1)?;
     let pid = pid.to_string();
@@ -65,6 +65,12 @@ pub(crate) fn measure(bootstrap: &str, application: &str, output: &str, pid: u32
         p50_ms: at(0.5),
         p99_ms: at(0.99),
     })
+}
+
+/// Records there are to process.
+pub(crate) fn records(bootstrap: &str) -> Outcome<i64> {
+    let consumer: BaseConsumer = producer_less(bootstrap).create()?;
+    Ok((0..PARTITIONS).map(|at| consumer.fetch_watermarks(EVENTS, at, PATIENCE).map(|marks| marks.1)).sum::<Result<_, _>>()?)
 }
 
 /// When the group had committed so many, and how many they were then.
@@ -99,8 +105,6 @@ fn probe(bootstrap: &str, output: &str, events: usize) -> Outcome<Vec<f64>> {
     consumer.assign(&partitions)?;
     let producer: ThreadedProducer<rdkafka::producer::DefaultProducerContext> =
         producer_config(bootstrap).set("linger.ms", "0").create()?;
-    // Later than all events, so that no window is closed to them.
-    let shift_ms = 10_000_000_000_i64;
     let (begun, give_up) = (Instant::now(), Instant::now() + PATIENCE);
     let (mut ages, mut sent, mut seen) = (Vec::new(), 0, HashSet::new());
     while ages.len() < PROBES && Instant::now() < give_up {
@@ -108,13 +112,13 @@ fn probe(bootstrap: &str, output: &str, events: usize) -> Outcome<Vec<f64>> {
         while sent < due.min(PROBES) {
             // The key tells which one comes back.
             let key = sent * 7_919 % crate::KEYS;
-            send(&producer, EVENTS, &format!("u{key}"), &event(key, events + sent)?, now_ms() + shift_ms)?;
+            send(&producer, EVENTS, &format!("u{key}"), &event(key, events + sent)?, now_ms())?;
             sent += 1;
         }
         while let Some(Ok(message)) = consumer.poll(Duration::from_millis(1)) {
-            let Some(at_ms) = message.timestamp().to_millis().filter(|at_ms| *at_ms > shift_ms + now_ms() - 60_000) else { continue };
+            let Some(at_ms) = message.timestamp().to_millis().filter(|at_ms| *at_ms > now_ms() - 60_000) else { continue };
             if seen.insert((message.key().map(<[u8]>::to_vec), at_ms)) {
-                ages.push((now_ms() + shift_ms - at_ms) as f64);
+                ages.push((now_ms() - at_ms) as f64);
             }
             if sent < PROBES && due > sent {
                 break;

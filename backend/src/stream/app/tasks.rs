@@ -97,13 +97,13 @@ impl OwnedTask {
     /// Whether a record may be processed now: each topic has one, or the others were waited for.
     pub(super) fn is_due(&mut self, task_idle: Duration) -> bool {
         if !self.is_running() || self.task.queued() == 0 {
-            self.idle_since = None;
             return false;
         }
         if self.task.is_ready() {
             self.idle_since = None;
             return true;
         }
+        // A topic that was waited for once is not waited for again until it has something, or a quiet table would slow its stream down.
         self.idle_since.get_or_insert_with(Instant::now).elapsed() >= task_idle
     }
 
