@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
 mod exactly_once;
+mod fraud;
 mod shape;
 mod support;
 mod word_count;

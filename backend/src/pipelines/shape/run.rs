@@ -4,7 +4,7 @@ mod member;
 mod tell;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -156,8 +156,10 @@ impl<'a> Run<'a> {
     fn starts(&self, topics: &Topics, specs: &[AppSpec]) -> Result<Ends, Problem> {
         let is_table = |name: &str| self.shape.topics().iter().any(|spec| spec.name == name && spec.cleanup == Cleanup::Compact);
         let own = self.shape.topics().into_iter().map(|spec: TopicSpec| spec.name.to_owned());
-        let names: Vec<_> =
+        // A set: the topic under a table is both the pipeline's own and the changelog of the table's store.
+        let names: BTreeSet<_> =
             own.chain(specs.iter().flat_map(|spec| internal_topics(&spec.topology))).filter(|name| !is_table(name)).collect();
+        let names: Vec<_> = names.into_iter().collect();
         let mut starts = topics.ends(&names)?;
         // Tables are read from their beginning; which of their partitions there are must be known all the same.
         let tables: Vec<_> = self.shape.topics().iter().filter(|spec| is_table(spec.name)).map(|spec| spec.name.to_owned()).collect();
