@@ -7,15 +7,16 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use rustix::time::{ClockId, clock_gettime};
 use weir_backend::{
     client::Connection,
-    pipelines::{self, clickstream::ClickstreamTask},
+    pipelines::{self, clickstream},
     sim::clickstream::{Generator, GeneratorParams},
-    stream::{Input, Task as _},
+    stream::{InputRecord, StreamTask},
     updates,
 };
 use weir_broker::{Broker, BrokerConfig};
@@ -24,6 +25,8 @@ use weir_model::{Phase, PipelineParams, RunReport, TimestampMs, Update};
 const PARTITIONS: usize = 4;
 const START_AT: TimestampMs = TimestampMs(1_800_000_000_000);
 const RATE_PER_S: u32 = 50_000;
+/// As a commit every 100 ms has them.
+const EVENTS_PER_COMMIT: i64 = 5_000;
 const SPEED: u32 = 60;
 
 fn cpu_time() -> Duration {
@@ -58,15 +61,23 @@ fn pure(events: u64) {
     }
     print_rate("generate (pure)", events, cpu_time() - before);
     println!("  {} bytes per event", bytes as u64 / events);
-    let mut tasks: Vec<_> = (0..4).map(|partition| ClickstreamTask::new("bench".into(), partition, SPEED)).collect();
-    let (before, mut out, mut results) = (cpu_time(), Vec::new(), 0);
-    for (offset, (partition, value)) in (0..).zip(&log) {
-        tasks[*partition].process(Input { offset, value: Some(value) }, &mut out);
-        results += out.drain(..).count();
+    let topology = clickstream::topology(&"bench".into(), SPEED).unwrap();
+    let mut tasks: Vec<_> = (0..PARTITIONS).map(|_| StreamTask::new(&topology, 0)).collect();
+    let topic: Arc<str> = clickstream::settings::EVENTS.into();
+    let (before, mut results, mut changes) = (cpu_time(), 0, 0);
+    for (offset, (partition, value)) in (0..).zip(log) {
+        let task = &mut tasks[partition];
+        let (topic, key) = (Arc::clone(&topic), Some(Vec::new()));
+        let record = InputRecord { topic, partition: partition as i32, offset, timestamp_ms: 0, key, value: Some(value) };
+        task.process(&record).unwrap();
+        results += task.take_published().len();
+        if offset % EVENTS_PER_COMMIT == 0 {
+            changes += tasks.iter().map(|task| task.changes().unwrap().len()).sum::<usize>();
+            tasks.iter_mut().for_each(StreamTask::commit);
+        }
     }
-    tasks.iter_mut().for_each(|task| task.finish(&mut out));
-    print_rate("parse and process (pure)", events, cpu_time() - before);
-    println!("  {} results", results + out.len());
+    print_rate("parse, process and commit (pure)", events, cpu_time() - before);
+    println!("  {results} results, {changes} changes of state");
 }
 
 /// A run over a broker; the checks at its end are not in the figure.

@@ -17,6 +17,9 @@ use super::{
 /// The first try at metadata; each further one may take twice as long. Between them is looked whether a broker can be reached at all.
 const FIRST_TRY: Duration = Duration::from_millis(400);
 
+/// The cluster's own default replication factor (KIP-464).
+const DEFAULT_REPLICATION: i32 = -1;
+
 /// An administrator's client. All calls but the async ones block until their deadline at the latest.
 pub struct Admin {
     inner: AdminClient<Context>,
@@ -146,6 +149,21 @@ impl Admin {
         let topic = configs.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
         let outcome = self.inner.create_topics([&topic], &self.options()).await.map_err(|error| self.reason(error.into()))?;
         first(outcome.into_iter().map(|it| it.map(drop).map_err(|(_, code)| code)))
+    }
+
+    /// Creates a topic whose records may have any event time: since Kafka 4.0 more than an hour ahead of the clock is refused unless the
+    /// topic says otherwise (KIP-937); clusters before 3.6 do not know the setting.
+    ///
+    /// # Errors
+    /// When the cluster refuses or does not answer in time.
+    pub async fn create_event_time_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<(), ClientError> {
+        let any_time = [configs, &[("message.timestamp.after.max.ms", "9223372036854775807")]].concat();
+        match self.create_topic(name, partitions, DEFAULT_REPLICATION, &any_time).await {
+            Err(error) if error.is_code(RDKafkaErrorCode::InvalidConfig) => {
+                self.create_topic(name, partitions, DEFAULT_REPLICATION, configs).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// Deletes a topic and its records.

@@ -159,6 +159,7 @@ impl Command {
 #[derive(Debug, Default)]
 pub struct Emit {
     pub(super) records: Vec<EmitRecord>,
+    pub(super) partitions: BTreeMap<String, i32>,
 }
 
 /// One record of it.
@@ -166,7 +167,7 @@ pub struct Emit {
 pub struct EmitRecord {
     /// The topic, one of the pipeline's.
     pub topic: &'static str,
-    /// The partition; `None` lets the key decide.
+    /// The partition; `None` lets the key decide. What is told to chosen partitions is no event: it is not counted as generated.
     pub partition: Option<i32>,
     /// The key; `None` is null.
     pub key: Option<Vec<u8>>,
@@ -185,6 +186,11 @@ impl Emit {
     /// Writes any record.
     pub fn push(&mut self, record: EmitRecord) {
         self.records.push(record);
+    }
+
+    /// How many partitions a topic has, for what every partition must be told; 0 in tests.
+    pub fn partitions_of(&self, topic: &str) -> i32 {
+        self.partitions.get(topic).copied().unwrap_or(0)
     }
 
     /// What was written so far, taken out: for tests.

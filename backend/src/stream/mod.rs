@@ -1,7 +1,7 @@
 //! The stream-processing core: event time, windows and keyed state, with Kafka Streams' documented semantics.
 //!
-//! Pure: no clock, no thread, no client. A [`Task`] is fed one partition's records in offset order and says what to publish;
-//! the [`runner`] beside it does the I/O.
+//! Pure: no clock, no thread, no client. A [`StreamTask`] is fed one partition's records in offset order and says what to publish;
+//! [`app`] beside it does the I/O.
 //!
 //! What is fixed, so that a peer can check it (`kafka.apache.org/documentation/streams`, "Time", "Windowing"):
 //! - A task owns one partition. **Stream time** is the largest timestamp the task has seen; it never regresses, and only
@@ -20,10 +20,8 @@ mod context;
 mod data;
 mod driver;
 mod instance;
-pub mod runner;
 mod session;
 mod store;
-mod task;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -37,7 +35,6 @@ pub use driver::TopologyTestDriver;
 pub use instance::{InputRecord, QUEUE_RECORDS_MAX, StreamTask, TaskError};
 pub use session::{Added, ClosedSession, Session, SessionAggregate, SessionStore, SessionWindows};
 pub use store::{Change, StateStore, Store};
-pub use task::{Input, Output, Task};
 pub use time::StreamTime;
 pub use topology::{
     Condition, Description, Forward, GlobalTable, Grouped, Incoming, Node, NodeId, Processor, StoreHandle, Stream, StreamsBuilder,

@@ -10,19 +10,21 @@
 //! end by 30 minutes plus grace; each final result is published once per cause, under a key that makes a repetition harmless. The run's
 //! end closes what is open. At the end, the run is checked: the topics are read again and everything is recomputed plainly.
 
+mod checks;
 mod dashboard;
 mod meta;
+mod processor;
 pub mod records;
-mod run;
+mod sessions;
 pub mod settings;
-mod source;
-mod task;
-mod topics;
-mod verify;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod topology;
 mod visit;
-mod watch;
+mod world;
 
 pub use dashboard::Fold;
 pub use meta::meta;
-pub use run::start;
-pub use task::ClickstreamTask;
+pub use shape::start;
+pub use topology::topology;

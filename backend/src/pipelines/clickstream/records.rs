@@ -43,10 +43,92 @@ impl<'a> Activity<'a> {
     /// Reads an event; `None` for anything that is none, and for times outside of the years 1970 to 2200, which would drag
     /// stream time away from every honest event.
     pub fn parse(value: Option<&'a [u8]>) -> Option<Self> {
-        const TIMES: std::ops::Range<i64> = 0..7_258_118_400_000;
         serde_json::from_slice(value?).ok().filter(|activity: &Self| TIMES.contains(&activity.timestamp))
     }
 }
+
+/// A record of `user_activity` as the topology reads it: an event, or the end of a run in its partition.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Wire")]
+pub enum Event {
+    /// What somebody did.
+    #[serde(skip_serializing)]
+    Activity(Activity<'static>),
+    /// This run's generator has written its last event.
+    RunEnd(String),
+}
+
+/// Either, as JSON.
+#[derive(Deserialize)]
+struct Wire {
+    #[serde(default)]
+    event_id: String,
+    user_id: Option<String>,
+    #[serde(default)]
+    session_id: String,
+    timestamp: Option<i64>,
+    action_type: Option<Action>,
+    #[serde(default)]
+    page: String,
+    #[serde(default)]
+    device: String,
+    #[serde(default)]
+    variant: String,
+    #[serde(default)]
+    price_minor: Option<i64>,
+    run_end: Option<String>,
+}
+
+impl TryFrom<Wire> for Event {
+    type Error = &'static str;
+
+    fn try_from(wire: Wire) -> Result<Self, Self::Error> {
+        if let Some(run) = wire.run_end {
+            return Ok(Self::RunEnd(run));
+        }
+        Ok(Self::Activity(Activity {
+            event_id: wire.event_id.into(),
+            user_id: wire.user_id.ok_or("user_id is missing")?.into(),
+            session_id: wire.session_id.into(),
+            timestamp: wire.timestamp.filter(|at| TIMES.contains(at)).ok_or("timestamp is missing, or no time from 1970 to 2200")?,
+            action_type: wire.action_type.ok_or("action_type is missing")?,
+            page: wire.page.into(),
+            device: wire.device.into(),
+            variant: wire.variant.into(),
+            price_minor: wire.price_minor,
+        }))
+    }
+}
+
+/// What the topology publishes: one kind for each result topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// Of `clickstream.sessions`.
+    Session(Session),
+    /// Of `clickstream.stats`.
+    Stats(Stats),
+    /// Of `clickstream.pages`.
+    Pages(Pages),
+    /// Of `clickstream.funnel`.
+    Funnel(Funnel),
+    /// Of `clickstream.ab`.
+    Ab(Ab),
+}
+
+/// What no consumer but the checks is told, in `_truth.clickstream`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RunTruth {
+    /// Visits begun.
+    pub visits: u64,
+    /// Visits that ended early because the rate fell.
+    pub visits_cut_short: u64,
+    /// Events made.
+    pub events: u64,
+}
+
+/// Times outside of the years 1970 to 2200 would drag stream time away from every honest event.
+const TIMES: std::ops::Range<i64> = 0..7_258_118_400_000;
 
 /// Why a session's result is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -16,8 +16,12 @@ pub const PAGES: &str = "clickstream.pages";
 pub const FUNNEL: &str = "clickstream.funnel";
 /// Conversion per variant, cumulative, per partition.
 pub const AB: &str = "clickstream.ab";
+/// What could not be read, with the reason.
+pub const DEAD_LETTERS: &str = "clickstream-processor.dlq";
+/// What only the checks are told.
+pub const TRUTH: &str = "_truth.clickstream";
 /// Every topic, input first.
-pub const TOPICS: [&str; 6] = [EVENTS, SESSIONS, STATS, PAGES, FUNNEL, AB];
+pub const TOPICS: [&str; 8] = [EVENTS, SESSIONS, STATS, PAGES, FUNNEL, AB, DEAD_LETTERS, TRUTH];
 /// The result topics, which the dashboard reads.
 pub const RESULTS: [&str; 5] = [SESSIONS, STATS, PAGES, FUNNEL, AB];
 /// The consumer group of the processors.
@@ -34,9 +38,7 @@ pub const ACTIVE_MS: i64 = 5 * 60_000;
 /// Pages counted by name per window and partition; the rest counts as one.
 pub const PAGES_PER_WINDOW_MAX: usize = 1_000;
 /// Open sessions per partition; beyond it the oldest close early and are counted (some 300 bytes each).
-pub const OPEN_SESSIONS_MAX: usize = 500_000;
-/// Texts (pages, devices, variants) kept once per partition; beyond it each use has its own copy.
-pub const NAMES_MAX: usize = 20_000;
+pub const OPEN_SESSIONS_MAX: u64 = 500_000;
 /// What takes the views of pages beyond [`PAGES_PER_WINDOW_MAX`].
 pub const OTHER_PAGES: &str = "(other)";
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{pipelines::clickstream::records::Activity, sim::clickstream::Action, stream::SessionAggregate};
 
 /// Carts remembered per session for the funnel; a session with more keeps the first ones and the latest.
@@ -11,7 +13,7 @@ const CARTS_MAX: usize = 256;
 type Place = (i64, i64);
 
 /// What is known of a session's first event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
     place: Place,
     pub(super) session_id: Box<str>,
@@ -21,7 +23,7 @@ pub(super) struct Entry {
 }
 
 /// The aggregate of one session.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Visit {
     pub(super) entry: Option<Entry>,
     pub(super) exit: Option<(Place, Arc<str>)>,

@@ -31,7 +31,7 @@ pub trait Checker: Send {
 pub struct Facts {
     /// Everything was generated, processed, committed and observed: verdicts are final.
     pub is_over: bool,
-    /// Records the world made.
+    /// Events the world made; what it told as truth, or to chosen partitions, is none.
     pub generated: u64,
     /// Those acknowledged.
     pub delivered: u64,

@@ -1,7 +1,7 @@
 //! Writes what a pipeline's world makes, when it is due.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -95,6 +95,9 @@ pub(super) struct Source<'a> {
     pub(super) rate_per_s: u32,
     pub(super) events_max: Option<u64>,
     pub(super) next_seq: u64,
+    partitions: BTreeMap<String, i32>,
+    /// Records that are no events: truth, and what is told to chosen partitions.
+    told: u64,
 }
 
 impl<'a> Source<'a> {
@@ -120,12 +123,13 @@ impl<'a> Source<'a> {
             reader.assign_topics(starts).map_err(failed)?;
             heard = Some(reader);
         }
-        Ok(Self { control, progress, producer, heard, rate_per_s, events_max, next_seq: 0 })
+        let partitions = since.iter().map(|(topic, starts)| (topic.clone(), i32::try_from(starts.len()).unwrap_or(i32::MAX))).collect();
+        Ok(Self { control, progress, producer, heard, rate_per_s, events_max, next_seq: 0, partitions, told: 0 })
     }
 
     /// Writes until the run is stopped, everything asked for was made, or the world is over; then what the world held back.
     pub(super) fn work(mut self, world: &mut dyn World) -> Result<(), Problem> {
-        let mut out = Emit::default();
+        let mut out = Emit { partitions: std::mem::take(&mut self.partitions), ..Emit::default() };
         self.follow_schedule(world, &mut out)?;
         world.finish(&mut out);
         self.send_all(&mut out)?;
@@ -200,7 +204,9 @@ impl<'a> Source<'a> {
 
     fn send_all(&mut self, out: &mut Emit) -> Result<(), Problem> {
         for record in out.records.drain(..) {
-            let (sent_at, seq) = (TimestampMs::now().0.to_string(), self.next_seq.to_string());
+            let is_event = record.partition.is_none() && !record.topic.starts_with("_truth.");
+            let sent_at = if is_event { TimestampMs::now().0.to_string() } else { String::new() };
+            let seq = self.next_seq.to_string();
             let headers = [(SENT_AT_MS, Some(sent_at.as_bytes())), ("gen_seq", Some(seq.as_bytes()))];
             let outgoing = OutgoingRecord {
                 topic: record.topic,
@@ -215,13 +221,18 @@ impl<'a> Source<'a> {
                 std::thread::sleep(FULL_PAUSE);
             }
             self.next_seq += 1;
-            self.progress.generated.fetch_add(1, Ordering::AcqRel);
+            if is_event {
+                self.progress.generated.fetch_add(1, Ordering::AcqRel);
+            } else {
+                self.told += 1;
+            }
         }
         Ok(())
     }
 
     fn report(&self) -> Result<(), Problem> {
-        self.progress.delivered.store(self.producer.delivered(), Ordering::Release);
+        let delivered = self.producer.delivered().saturating_sub(self.told);
+        self.progress.delivered.store(delivered, Ordering::Release);
         self.check_failed()
     }
 

@@ -18,8 +18,6 @@ const SETTLE_MAX: Duration = Duration::from_secs(20);
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a look for one more record may take.
 const LOOK_MAX: Duration = Duration::from_secs(5);
-/// The cluster's own default replication factor (KIP-464).
-const DEFAULT_REPLICATION: i32 = -1;
 /// A demonstration keeps an hour, and no more than fits a laptop.
 const DELETE: [(&str, &str); 3] = [("retention.ms", "3600000"), ("retention.bytes", "536870912"), ("segment.bytes", "67108864")];
 const BY_SIZE: [(&str, &str); 3] = [("retention.ms", "-1"), ("retention.bytes", "536870912"), ("segment.bytes", "67108864")];
@@ -72,7 +70,7 @@ impl Topics {
                 Cleanup::BySize => &BY_SIZE[..],
                 Cleanup::Compact => &COMPACT[..],
             };
-            match block_on(self.admin.create_topic(spec.name, spec.partitions, DEFAULT_REPLICATION, configs)) {
+            match block_on(self.admin.create_event_time_topic(spec.name, spec.partitions, configs)) {
                 Err(error) if !error.is_topic_exists() => return Err(error.problem(format!("Topic {} could not be created", spec.name))),
                 _ => {}
             }

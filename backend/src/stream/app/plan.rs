@@ -21,8 +21,6 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 const SETTLE_MAX: Duration = Duration::from_secs(20);
 /// Time between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-/// The cluster's own default replication factor (KIP-464).
-const DEFAULT_REPLICATION: i32 = -1;
 /// Records of a repartition topic stay until they are deleted; Kafka Streams names these settings.
 const REPARTITION_CONFIGS: [(&str, &str); 3] = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("segment.bytes", "52428800")];
 /// Expired entries of windowed stores get tombstones, so compaction alone bounds every changelog.
@@ -78,7 +76,7 @@ pub(super) fn prepare(connection: &Connection, topology: &Topology) -> Result<Pl
             }
             None => {}
         }
-        match block_on(admin.create_topic(topic, wanted, DEFAULT_REPLICATION, configs)) {
+        match block_on(admin.create_event_time_topic(topic, wanted, configs)) {
             Err(error) if !error.is_topic_exists() => return Err(error.problem(format!("Topic {topic} could not be created"))),
             _ => {}
         }

@@ -26,7 +26,8 @@ use crate::{
     stream::{InputRecord, StreamTask, TaskError},
 };
 
-/// The header by which a record tells when it was sent, in epoch milliseconds, as its timestamp is event time.
+/// The header by which a record tells when it was sent, in epoch milliseconds, as its timestamp is event time. Empty for what is no event,
+/// which is processed and not counted.
 pub const SENT_AT_MS: &str = "sent_at_ms";
 /// How long an idle poll waits.
 const POLL: Duration = Duration::from_millis(5);
@@ -93,6 +94,9 @@ struct StreamThread<'a> {
     tasks: BTreeMap<TaskId, OwnedTask>,
     counts: ThreadCounts,
     published_before: u64,
+    /// Records processed in all lives, and taken that are no events.
+    processed: u64,
+    no_events: u64,
     /// When the records of this round were sent.
     sent_at: Vec<i64>,
     refused: Option<(Instant, Instant)>,
@@ -102,12 +106,16 @@ struct StreamThread<'a> {
     has_joined: bool,
 }
 
+/// A record that is processed and not counted.
+struct NoEvent;
+
 /// What a poll brought, on its own.
 enum Polled {
     Assigned(Vec<Assignment>),
     Revoked(Vec<Assignment>),
     Lost(Vec<Assignment>),
-    Record(InputRecord, Option<i64>),
+    /// With the time it was sent at; `Err` for what is no event.
+    Record(InputRecord, Result<Option<i64>, NoEvent>),
     Other,
 }
 
@@ -133,6 +141,8 @@ impl<'a> StreamThread<'a> {
             tasks: BTreeMap::new(),
             counts,
             published_before: counts.published,
+            processed: counts.processed,
+            no_events: 0,
             sent_at: Vec::new(),
             refused: None,
             last_commit: Instant::now(),
@@ -195,7 +205,10 @@ impl<'a> StreamThread<'a> {
 
     fn owned(&self, record: &crate::client::IncomingRecord<'_>) -> Polled {
         let Some(topic) = self.plan.topics.iter().find(|topic| ***topic == *record.topic()) else { return Polled::Other };
-        let sent_at = record.header(SENT_AT_MS).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        let sent_at = match record.header(SENT_AT_MS) {
+            Some([]) => Err(NoEvent),
+            header => Ok(header.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok())),
+        };
         let input = InputRecord {
             topic: Arc::clone(topic),
             partition: record.partition(),
@@ -207,11 +220,14 @@ impl<'a> StreamThread<'a> {
         Polled::Record(input, sent_at)
     }
 
-    fn take(&mut self, record: InputRecord, sent_at: Option<i64>) -> Result<(), Problem> {
+    fn take(&mut self, record: InputRecord, sent_at: Result<Option<i64>, NoEvent>) -> Result<(), Problem> {
         let at = Assignment { topic: record.topic.to_string(), partition: record.partition };
         let task = self.plan.task_of(&at).and_then(|id| self.tasks.get_mut(&id)).filter(|task| !task.is_suspended);
         let Some(task) = task else { return Ok(()) }; // fetched before it was revoked
-        self.sent_at.extend(sent_at);
+        match sent_at {
+            Ok(sent_at) => self.sent_at.extend(sent_at),
+            Err(NoEvent) => self.no_events += 1,
+        }
         if task.take(record) {
             self.consumer.pause(&task.partitions()).map_err(|error| error.problem("A partition could not be paused"))?;
         }
@@ -250,7 +266,7 @@ impl<'a> StreamThread<'a> {
     fn process(&mut self) -> Result<(), Problem> {
         let writer = &mut self.writer;
         for task in self.tasks.values_mut().filter(|task| task.is_running()) {
-            self.counts.processed += task.process(self.config.task_idle, |task| publish(writer, task)).map_err(|stopped| stopped.0)?;
+            self.processed += task.process(self.config.task_idle, |task| publish(writer, task)).map_err(|stopped| stopped.0)?;
             if task.refill() {
                 self.consumer.resume(&task.partitions()).map_err(|error| error.problem("A partition could not be resumed"))?;
             }
@@ -324,6 +340,7 @@ impl<'a> StreamThread<'a> {
             return;
         }
         self.last_told = Some(Instant::now());
+        self.counts.processed = self.processed.saturating_sub(self.no_events);
         self.counts.published = self.published_before + self.writer.published;
         let phase = match () {
             () if is_over => ThreadPhase::Stopped,

@@ -6,11 +6,11 @@ use super::*;
 use crate::{
     pipelines::clickstream::records::Stats,
     pipelines::clickstream::{
-        ClickstreamTask,
-        settings::{AB, FUNNEL, GRACE_MS, SESSION_GAP_MS, SESSIONS, STATS},
+        settings::{AB, EVENTS, FUNNEL, GRACE_MS, SESSION_GAP_MS, SESSIONS, STATS},
+        topology,
     },
     sim::clickstream::{Generator, GeneratorParams},
-    stream::{Input, Output, Task as _},
+    stream::{InputRecord, Publish, StreamTask},
 };
 
 const SPEED: u32 = 60;
@@ -34,13 +34,16 @@ fn log(seed: u64) -> Vec<Vec<u8>> {
     log
 }
 
-fn published(log: &[Vec<u8>]) -> Vec<Output> {
-    let (mut task, mut out) = (ClickstreamTask::new("r1".into(), 2, SPEED), Vec::new());
-    for (offset, value) in log.iter().enumerate() {
-        task.process(Input { offset: offset as i64, value: Some(value) }, &mut out);
-    }
-    task.finish(&mut out);
-    out
+fn published(log: &[Vec<u8>]) -> Vec<Publish> {
+    let mut task = StreamTask::new(&topology(&"r1".into(), SPEED).expect("a topology"), 0);
+    let mut process = |offset: usize, value: &[u8]| {
+        let (key, value) = (Some(b"u".to_vec()), Some(value.to_vec()));
+        let record = InputRecord { topic: EVENTS.into(), partition: 2, offset: offset as i64, timestamp_ms: 0, key, value };
+        task.process(&record).expect("a result");
+    };
+    log.iter().enumerate().for_each(|(offset, value)| process(offset, value));
+    process(log.len(), br#"{"run_end":"r1"}"#);
+    task.take_published()
 }
 
 fn recomputed(log: &[Vec<u8>], rules: Rules) -> Expected {
@@ -53,8 +56,10 @@ fn rules() -> Rules {
     Rules { run: "r1".to_owned(), gap_ms: SESSION_GAP_MS, grace_ms: GRACE_MS, window_ms: i64::from(SPEED) * 1_000 }
 }
 
-fn of<'a, T: serde::de::DeserializeOwned>(out: &'a [Output], topic: &'a str) -> impl Iterator<Item = T> + 'a {
-    out.iter().filter(move |output| output.topic == topic).map(|output| serde_json::from_slice(&output.value).expect("a result"))
+fn of<'a, T: serde::de::DeserializeOwned>(out: &'a [Publish], topic: &'a str) -> impl Iterator<Item = T> + 'a {
+    out.iter()
+        .filter(move |output| &*output.topic == topic)
+        .map(|output| serde_json::from_slice(output.value.as_deref().expect("a value")).expect("a result"))
 }
 
 fn sessions_check(published: &[Session], expected: &[Session]) -> Check {

@@ -4,29 +4,39 @@ use weir_model::WidgetBody;
 
 use super::*;
 use crate::{
-    pipelines::clickstream::ClickstreamTask,
+    pipelines::clickstream::{settings::EVENTS, topology},
     sim::clickstream::{Generator, GeneratorParams},
-    stream::{Input, Output, Task as _},
+    stream::{InputRecord, Publish, StreamTask},
 };
 
 /// The results of a run of two partitions.
-fn results(run: &str) -> Vec<Output> {
+fn results(run: &str) -> Vec<Publish> {
     let mut generator = Generator::new(GeneratorParams { seed: 5, rate_per_s: 500, speed: 60, start_at_ms: 1_800_000_000_000 });
-    let mut tasks = [ClickstreamTask::new(run.into(), 0, 60), ClickstreamTask::new(run.into(), 1, 60)];
+    let topology = topology(&run.into(), 60).expect("a topology");
+    let mut tasks = [0, 1].map(|_| StreamTask::new(&topology, 0));
     let mut out = Vec::new();
+    let record = |partition: usize, offset: i64, value: &[u8]| {
+        let (key, value) = (Some(b"u".to_vec()), Some(value.to_vec()));
+        InputRecord { topic: EVENTS.into(), partition: partition as i32, offset, timestamp_ms: 0, key, value }
+    };
     for offset in 0..60_000 {
-        if let Some(record) = generator.generate() {
-            let partition = usize::from(record.key.as_bytes()[7] & 1);
-            tasks[partition].process(Input { offset, value: Some(record.value) }, &mut out);
+        if let Some(event) = generator.generate() {
+            let partition = usize::from(event.key.as_bytes()[7] & 1);
+            tasks[partition].process(&record(partition, offset, event.value)).expect("results");
+            out.extend(tasks[partition].take_published());
         }
     }
-    tasks.iter_mut().for_each(|task| task.finish(&mut out));
+    let end = format!(r#"{{"run_end":"{run}"}}"#);
+    for (partition, task) in tasks.iter_mut().enumerate() {
+        task.process(&record(partition, 60_000, end.as_bytes())).expect("results");
+        out.extend(task.take_published());
+    }
     out
 }
 
-fn fold(results: &[Output]) -> Fold {
+fn fold(results: &[Publish]) -> Fold {
     let mut fold = Fold::default();
-    results.iter().for_each(|output| fold.observe(output.topic, &output.value, TimestampMs(1)));
+    results.iter().for_each(|output| fold.observe(&output.topic, output.value.as_deref().expect("a value"), TimestampMs(1)));
     fold
 }
 
@@ -45,8 +55,8 @@ fn the_figures_are_those_of_the_run() {
     let dashboard = fold.dashboard(TimestampMs(1));
     let sessions: Vec<Session> = results
         .iter()
-        .filter(|output| output.topic == SESSIONS)
-        .map(|output| serde_json::from_slice(&output.value).expect("JSON"))
+        .filter(|output| &*output.topic == SESSIONS)
+        .map(|output| serde_json::from_slice(output.value.as_deref().expect("a value")).expect("JSON"))
         .collect();
     assert_eq!(number(&dashboard, "sessions_closed"), sessions.len() as f64);
     let revenue: i64 = sessions.iter().map(|session| session.revenue_minor).sum();

@@ -1,0 +1,233 @@
+//! Judges a run: recomputes everything plainly from the events and compares with what was published.
+//!
+//! Memory is bounded: sessions are compared by digest, and a run with more than [`VERIFY_EVENTS_MAX`] events is checked by its counts alone.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use serde::de::DeserializeOwned;
+use weir_model::Check;
+
+use super::{
+    records::{Ab, AbCount, Activity, Funnel, RunTruth, Session, Stats, Totals},
+    settings::{AB, DEAD_LETTERS, EVENTS, FUNNEL, GRACE_MS, SESSION_GAP_MS, SESSIONS, STATS, TRUTH, stats_windows},
+};
+use crate::{
+    pipelines::shape::{Checker, Facts, Observed, RunParams},
+    sim::clickstream::{CONVERSION, VARIANTS},
+    truth::{
+        Sequence, check,
+        clickstream::{Batch, Rules, SessionsCheck, ab_covers_truth, funnel_equal, late_drops_equal, no_loss},
+        pending,
+    },
+};
+
+/// Above this many events the recomputation would take too much memory and time: some 100 bytes and a microsecond each.
+const VERIFY_EVENTS_MAX: u64 = 3_000_000;
+
+/// The checks of a run.
+pub(super) struct Checks {
+    run: String,
+    seed: u64,
+    speed: u32,
+    is_input_generated: bool,
+    /// Records of `user_activity`, without what is told at the run's end, and those in the dead-letter topic.
+    records: u64,
+    dead: u64,
+    null: u64,
+    logged: Sequence,
+    batches: RefCell<BTreeMap<i32, Batch>>,
+    /// By partition, the newest.
+    stats: BTreeMap<i32, Stats>,
+    counts: BTreeMap<i32, (Funnel, Ab)>,
+    sessions: RefCell<SessionsCheck>,
+    /// When each session began, on which side of the test, and whether it holds a purchase.
+    outcomes: Vec<(i64, bool, bool)>,
+    truth: RunTruth,
+    verdicts: RefCell<Option<Vec<Check>>>,
+}
+
+impl Checks {
+    pub(super) fn new(run: &RunParams) -> Self {
+        Self {
+            run: run.name.to_string(),
+            seed: run.params.seed,
+            speed: run.params.speed,
+            is_input_generated: run.params.input.is_none(),
+            records: 0,
+            dead: 0,
+            null: 0,
+            logged: Sequence::default(),
+            batches: RefCell::default(),
+            stats: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            sessions: RefCell::default(),
+            outcomes: Vec::new(),
+            truth: RunTruth::default(),
+            verdicts: RefCell::default(),
+        }
+    }
+
+    fn event(&mut self, record: &Observed<'_>) {
+        let is_end = record.value.is_some_and(|value| value.starts_with(br#"{"run_end":"#));
+        if is_end {
+            return;
+        }
+        self.records += 1;
+        if record.key.is_none() || record.value.is_none() {
+            self.null += 1;
+            return; // a stream takes neither
+        }
+        let activity = Activity::parse(record.value);
+        if let Some(number) = activity.as_ref().and_then(|activity| self.number_of(&activity.event_id)) {
+            self.logged.observe(number);
+        }
+        let mut batches = self.batches.borrow_mut();
+        if self.records > VERIFY_EVENTS_MAX {
+            batches.clear();
+        } else if let Some(activity) = activity {
+            let batch = batches.entry(record.partition).or_insert_with(|| Batch::new(self.rules(), record.partition));
+            batch.add(record.offset, Some(&activity));
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        let window_ms = stats_windows(self.speed).size_ms;
+        Rules { run: self.run.clone(), gap_ms: SESSION_GAP_MS, grace_ms: GRACE_MS, window_ms }
+    }
+
+    /// The generator's number of an event, if it is one of this run's.
+    fn number_of(&self, event_id: &str) -> Option<u64> {
+        let (seed, number) = event_id.split_once('-')?;
+        (u64::from_str_radix(seed, 16).ok()? == self.seed).then(|| number.parse().ok())?
+    }
+
+    fn session(&mut self, session: &Session) {
+        if session.run == self.run {
+            self.sessions.borrow_mut().published(session);
+            self.outcomes.push((session.start, session.variant == VARIANTS[0], session.converted));
+        }
+    }
+
+    fn totals(&self) -> Totals {
+        self.stats.values().fold(Totals::default(), |mut sum, stats| {
+            sum += stats.totals;
+            sum
+        })
+    }
+
+    /// Sessions that began early enough to have ended in the run.
+    fn whole(&self, is_first_variant: bool) -> AbCount {
+        let whole_until = self.stats.values().map(|stats| stats.window_start).max().unwrap_or(0) - SESSION_GAP_MS;
+        let whole = self.outcomes.iter().filter(|(start, is_first, _)| *start <= whole_until && *is_first == is_first_variant);
+        whole.fold(AbCount::default(), |count, (.., converted)| AbCount {
+            sessions: count.sessions + 1,
+            conversions: count.conversions + u64::from(*converted),
+        })
+    }
+
+    fn judge(&self, facts: &Facts) -> Vec<Check> {
+        let totals = self.totals();
+        let processed = totals.processed + self.dead + self.null;
+        let mut checks = if self.records > VERIFY_EVENTS_MAX {
+            let holds = facts.generated == facts.delivered && self.records >= facts.generated && processed == self.records;
+            let evidence = format!(
+                "{} generated, {} delivered, {processed} of {} records processed; by counts, as the run is long",
+                facts.generated, facts.delivered, self.records
+            );
+            let reason = format!("{} events are more than the {VERIFY_EVENTS_MAX} that are recomputed", self.records);
+            let mut checks = vec![check("no_loss", holds, evidence)];
+            checks.extend(["sessions_equal_batch", "funnel_equal_batch", "late_drops_equal_oracle"].map(|id| pending(id, reason.as_str())));
+            checks
+        } else {
+            let (mut sessions, mut expected_totals, mut expected_counts) = (self.sessions.borrow_mut(), Totals::default(), BTreeMap::new());
+            for (partition, batch) in std::mem::take(&mut *self.batches.borrow_mut()) {
+                let expected = batch.finish();
+                expected.sessions.iter().for_each(|session| sessions.expected(session));
+                expected_totals += expected.totals;
+                expected_counts.insert(partition, (expected.funnel, expected.ab));
+            }
+            vec![
+                no_loss(facts.generated, facts.delivered, &self.logged, self.records, processed),
+                sessions.verdict(),
+                funnel_equal(&self.counts, &expected_counts),
+                late_drops_equal(&totals, &expected_totals),
+            ]
+        };
+        let lost_outcomes = self.truth.visits_cut_short + totals.session_late_dropped;
+        let share_cut_short = lost_outcomes as f64 / self.truth.visits.max(1) as f64;
+        checks.push(ab_covers_truth(self.whole(true), self.whole(false), share_cut_short));
+        if !self.is_input_generated {
+            // Real visitors have no known truth, and no numbers.
+            checks.retain(|check| !matches!(&*check.id, "no_loss" | "ab_interval_covers_truth"));
+        }
+        checks
+    }
+}
+
+impl Checker for Checks {
+    fn observe(&mut self, record: &Observed<'_>) {
+        match record.topic {
+            EVENTS => self.event(record),
+            DEAD_LETTERS => self.dead += 1,
+            TRUTH => read(record, |truth| self.truth = truth),
+            SESSIONS => read(record, |session: Session| self.session(&session)),
+            STATS => read(record, |stats: Stats| {
+                let known = self.stats.get(&stats.partition);
+                if stats.run == self.run && known.is_none_or(|known| known.window_start <= stats.window_start) {
+                    self.stats.insert(stats.partition, stats);
+                }
+            }),
+            FUNNEL => read(record, |funnel: Funnel| {
+                if funnel.run == self.run {
+                    let partition = funnel.partition;
+                    self.counts.entry(partition).or_insert_with(|| none(&self.run, partition)).0 = funnel;
+                }
+            }),
+            AB => read(record, |ab: Ab| {
+                if ab.run == self.run {
+                    let partition = ab.partition;
+                    self.counts.entry(partition).or_insert_with(|| none(&self.run, partition)).1 = ab;
+                }
+            }),
+            _ => {}
+        }
+    }
+
+    fn verdicts(&self, facts: &Facts) -> Vec<Check> {
+        if !facts.is_over {
+            return Vec::new();
+        }
+        self.verdicts.borrow_mut().get_or_insert_with(|| self.judge(facts)).clone()
+    }
+
+    fn scores(&self, _: &Facts) -> BTreeMap<String, f64> {
+        let rate = |count: AbCount| count.conversions as f64 / count.sessions.max(1) as f64;
+        let lift = rate(self.whole(false)) - rate(self.whole(true));
+        BTreeMap::from([("ab_lift".to_owned(), lift), ("ab_true_lift".to_owned(), CONVERSION[1] - CONVERSION[0])])
+    }
+
+    fn counts(&self) -> BTreeMap<String, u64> {
+        let totals = self.totals();
+        let counts = [
+            ("sessions_open", self.stats.values().map(|stats| stats.sessions_open).sum()),
+            ("sessions_closed", totals.sessions_closed),
+            ("sessions_merged", totals.sessions_merged),
+            ("sessions_evicted", totals.sessions_evicted),
+            ("late_dropped", totals.window_late_dropped + totals.session_late_dropped),
+            ("window_late_dropped", totals.window_late_dropped),
+            ("session_late_dropped", totals.session_late_dropped),
+        ];
+        counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+    }
+}
+
+/// What was published of a partition before the first record of either topic.
+fn none(run: &str, partition: i32) -> (Funnel, Ab) {
+    (Funnel { run: run.to_owned(), partition, ..Funnel::default() }, Ab { run: run.to_owned(), partition, ..Ab::default() })
+}
+
+fn read<T: DeserializeOwned>(record: &Observed<'_>, take: impl FnOnce(T)) {
+    if let Some(result) = record.value.and_then(|value| serde_json::from_slice(value).ok()) {
+        take(result);
+    }
+}

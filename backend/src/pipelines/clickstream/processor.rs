@@ -1,0 +1,350 @@
+//! The processing of one partition of `user_activity`: sessions, windows of counts, funnel and A/B, over one store.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    records::{Ab, Activity, ClosedBy, Event, Funnel, Outcome, Pages, Session, Stats, Totals},
+    sessions::{Closed, Saved, add, close, due_ms},
+    settings::{ACTIVE_MS, OPEN_SESSIONS_MAX, OTHER_PAGES, PAGES_PER_WINDOW_MAX, SESSION_WINDOWS, stats_windows},
+};
+use crate::{
+    sim::clickstream::Action,
+    stream::{Added, Forward, Processor, Record, Store, StoreHandle},
+};
+
+/// A jump of stream time closes at most so many empty windows one by one; the rest are skipped.
+const EMPTY_WINDOWS_MAX: i64 = 60;
+/// The key of a partition's figures; users and windows have their own prefixes.
+const FIGURES: &str = "figures";
+
+/// What the store keeps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Kept {
+    /// One user's sessions.
+    Sessions(Sessions),
+    /// The counts of one open window.
+    Window(Counts),
+    /// The partition's figures.
+    Figures(Box<Figures>),
+}
+
+/// One user's sessions.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Sessions(Vec<Saved>);
+
+/// The counts of one window.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Counts {
+    actions: [u64; Action::ALL.len()],
+    views: BTreeMap<String, u64>,
+}
+
+/// A partition's figures since the run's start.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Figures {
+    /// The largest time of an event.
+    now_ms: Option<i64>,
+    /// The start of the next window to close; all before it are closed.
+    next_window: Option<i64>,
+    open: u64,
+    totals: Totals,
+    funnel: Funnel,
+    ab: Ab,
+    published: (Funnel, Ab),
+}
+
+/// A store for the processor. Sessions expire; the rest stays until it is deleted.
+pub(super) fn store() -> Store<String, Kept> {
+    Store::expiring(|_, kept| if let Kept::Sessions(sessions) = kept { due_ms(&sessions.0) } else { i64::MAX })
+}
+
+/// The processor.
+pub(super) struct Visits {
+    pub(super) run: Arc<str>,
+    pub(super) speed: u32,
+    pub(super) store: StoreHandle<String, Kept>,
+}
+
+/// The processor at one record: the figures are taken out of the store and put back.
+struct Work<'a, 'b> {
+    visits: &'a Visits,
+    partition: i32,
+    figures: Figures,
+    out: &'a mut Forward<'b, String, Outcome>,
+}
+
+impl Processor<String, Event, String, Outcome> for Visits {
+    fn process(&mut self, record: &Record<String, Event>, out: &mut Forward<'_, String, Outcome>) {
+        let (partition, offset) = (out.origin().partition, out.origin().offset);
+        // Taken out, not copied: the store keeps what they were at the last commit.
+        let kept = self.store.borrow_mut().delete(&FIGURES.to_owned());
+        let figures = match kept {
+            Some(Kept::Figures(figures)) => *figures,
+            _ => self.first_figures(partition),
+        };
+        let mut work = Work { visits: self, partition, figures, out };
+        match &record.value {
+            Event::Activity(activity) => work.take(activity, offset),
+            Event::RunEnd(run) if **run == *self.run => work.finish(),
+            Event::RunEnd(_) => {}
+        }
+        let figures = work.figures;
+        self.store.borrow_mut().put(FIGURES.to_owned(), Kept::Figures(Box::new(figures)));
+    }
+}
+
+impl Visits {
+    fn first_figures(&self, partition: i32) -> Figures {
+        let funnel = Funnel { run: self.run.to_string(), partition, ..Funnel::default() };
+        let ab = Ab { run: self.run.to_string(), partition, ..Ab::default() };
+        Figures { published: (funnel.clone(), ab.clone()), funnel, ab, ..Figures::default() }
+    }
+}
+
+impl Work<'_, '_> {
+    fn take(&mut self, activity: &Activity<'_>, offset: i64) {
+        let now = self.figures.now_ms.map_or(activity.timestamp, |now| now.max(activity.timestamp));
+        self.figures.now_ms = Some(now);
+        self.figures.totals.processed += 1;
+        self.count(activity, now);
+        self.add(activity, offset, now);
+        let close_time = SESSION_WINDOWS.close_time(now);
+        while self.close_one(close_time, ClosedBy::Gap) {}
+        while self.figures.open > OPEN_SESSIONS_MAX && self.close_one(i64::MAX, ClosedBy::Limit) {}
+        let first_open = stats_windows(self.visits.speed).first_open(now);
+        while let Some((start, counts)) = self.pop_window(first_open) {
+            let stats = self.stats(start, &counts);
+            self.publish_window(stats, counts);
+        }
+    }
+
+    /// Counts the event in its window.
+    fn count(&mut self, activity: &Activity<'_>, now: i64) {
+        let windows = stats_windows(self.visits.speed);
+        let start = windows.start_of(activity.timestamp);
+        if start < windows.first_open(now) || self.figures.next_window.is_some_and(|next| start < next) {
+            self.figures.totals.window_late_dropped += 1;
+            return;
+        }
+        let change = |kept: &mut Kept| {
+            if let Kept::Window(counts) = kept {
+                counts.add(activity);
+            }
+        };
+        self.visits.store.borrow_mut().update(&window_key(start), || Kept::Window(Counts::default()), change);
+    }
+
+    fn add(&mut self, activity: &Activity<'_>, offset: i64, now: i64) {
+        let (mut added, mut is_kept) = (Added::Late, false);
+        let change = |kept: &mut Kept| {
+            if let Kept::Sessions(sessions) = kept {
+                let open = sessions.open();
+                added = add(&mut sessions.0, activity.timestamp, now, |visit| visit.add(activity, offset, |text| Arc::from(text)));
+                self.figures.open = self.figures.open.saturating_add_signed(sessions.open() - open);
+                is_kept = !sessions.0.is_empty();
+            }
+        };
+        let key = user_key(&activity.user_id);
+        self.visits.store.borrow_mut().update(&key, || Kept::Sessions(Sessions::default()), change);
+        if !is_kept {
+            self.visits.store.borrow_mut().delete(&key);
+        }
+        match added {
+            Added::Accepted => {}
+            Added::Merged(n) => self.figures.totals.sessions_merged += n as u64,
+            Added::Late => self.figures.totals.session_late_dropped += 1,
+        }
+    }
+
+    /// Closes what is due of one user; `false` when nothing is.
+    fn close_one(&mut self, close_time: i64, closed_by: ClosedBy) -> bool {
+        let expired = self.visits.store.borrow_mut().pop_expired(close_time);
+        let Some((key, Kept::Sessions(mut sessions))) = expired else { return false };
+        for closed in close(&mut sessions.0, close_time) {
+            self.figures.open -= 1;
+            self.publish_session(key.get(1..).unwrap_or_default(), closed, closed_by);
+        }
+        // A mark goes with the run's end.
+        if !sessions.0.is_empty() && closed_by != ClosedBy::RunEnd {
+            self.visits.store.borrow_mut().put(key, Kept::Sessions(sessions));
+        }
+        true
+    }
+
+    /// The run is over: counts, closes and publishes what is open.
+    fn finish(&mut self) {
+        // Windows look at the sessions open in them, and their totals at all sessions: so count, close, publish.
+        let mut windows = BTreeMap::new();
+        let size_ms = stats_windows(self.visits.speed).size_ms;
+        while let Some(last) = self.windows().next_back()
+            && let Some((start, counts)) = self.pop_window(last + size_ms)
+        {
+            windows.insert(start, (self.stats(start, &counts), counts));
+        }
+        while self.close_one(i64::MAX, ClosedBy::RunEnd) {}
+        for (stats, counts) in windows.into_values() {
+            self.publish_window(stats, counts);
+        }
+    }
+
+    /// The next window that begins before this, with its start. Windows come in order and, but for long jumps, without gaps: an empty
+    /// window is news too.
+    fn pop_window(&mut self, end: i64) -> Option<(i64, Counts)> {
+        let size_ms = stats_windows(self.visits.speed).size_ms;
+        if self.figures.next_window.is_some_and(|next| next >= end) {
+            return None;
+        }
+        let first_kept = self.windows().next();
+        let mut start = self.figures.next_window.or(first_kept)?;
+        if start >= end {
+            return None;
+        }
+        let reachable = end - EMPTY_WINDOWS_MAX * size_ms;
+        if start < reachable && first_kept.is_none_or(|kept| kept > start) {
+            start = first_kept.map_or(reachable, |kept| kept.min(reachable));
+        }
+        self.figures.next_window = Some(start + size_ms);
+        let counts = match self.visits.store.borrow_mut().delete(&window_key(start)) {
+            Some(Kept::Window(counts)) => counts,
+            _ => Counts::default(),
+        };
+        Some((start, counts))
+    }
+
+    /// Starts of the windows that hold something.
+    fn windows(&self) -> impl DoubleEndedIterator<Item = i64> + use<> {
+        let store = self.visits.store.borrow();
+        let starts = store.range("w".to_owned().."x".to_owned()).filter_map(|(key, _)| key.get(1..)?.parse().ok());
+        starts.collect::<Vec<i64>>().into_iter()
+    }
+
+    /// The window's figures, as far as they depend on the sessions open now.
+    fn stats(&self, start: i64, counts: &Counts) -> Stats {
+        let window_end = start + stats_windows(self.visits.speed).size_ms;
+        let active_after = window_end - ACTIVE_MS;
+        let mut active_users = 0;
+        self.for_each_open(|session, _| active_users += u64::from(session.end_ms > active_after));
+        Stats {
+            run: self.visits.run.to_string(),
+            partition: self.partition,
+            window_start: start,
+            window_end,
+            speed: self.visits.speed,
+            events: counts.actions.iter().sum(),
+            actions: Action::ALL.iter().map(|action| (action.name().to_owned(), counts.actions[action.index()])).collect(),
+            active_users,
+            sessions_open: self.figures.open,
+            totals: Totals::default(),
+        }
+    }
+
+    fn for_each_open(&self, mut look: impl FnMut(&Saved, &super::visit::Visit)) {
+        for (_, kept) in self.visits.store.borrow().range("u".to_owned().."v".to_owned()) {
+            if let Kept::Sessions(sessions) = kept {
+                sessions
+                    .0
+                    .iter()
+                    .filter_map(|session| Some((session, session.visit.as_ref()?)))
+                    .for_each(|(session, visit)| look(session, visit));
+            }
+        }
+    }
+
+    fn publish_window(&mut self, mut stats: Stats, counts: Counts) {
+        stats.totals = self.figures.totals;
+        let key = format!("{}-{}", stats.window_start, self.partition);
+        if !counts.views.is_empty() {
+            let pages = Pages {
+                run: self.visits.run.to_string(),
+                partition: self.partition,
+                window_start: stats.window_start,
+                window_end: stats.window_end,
+                views: counts.views,
+            };
+            self.publish(key.clone(), Outcome::Pages(pages));
+        }
+        self.publish(key, Outcome::Stats(stats));
+        let mut funnel = self.figures.funnel.clone();
+        self.for_each_open(|_, visit| funnel.count(visit.funnel_depth()));
+        if funnel != self.figures.published.0 {
+            self.publish(self.partition.to_string(), Outcome::Funnel(funnel.clone()));
+            self.figures.published.0 = funnel;
+        }
+        if self.figures.ab != self.figures.published.1 {
+            self.publish(self.partition.to_string(), Outcome::Ab(self.figures.ab.clone()));
+            self.figures.published.1 = self.figures.ab.clone();
+        }
+    }
+
+    fn publish_session(&mut self, user_id: &str, closed: Closed, closed_by: ClosedBy) {
+        let Closed { start_ms, end_ms, visit } = closed;
+        let (depth, converted, bounced) = (visit.funnel_depth(), visit.purchases > 0, visit.is_bounce());
+        let totals = &mut self.figures.totals;
+        totals.sessions_closed += 1;
+        totals.sessions_evicted += u64::from(closed_by == ClosedBy::Limit);
+        totals.bounced += u64::from(bounced);
+        totals.converted += u64::from(converted);
+        totals.revenue_minor = totals.revenue_minor.saturating_add(visit.revenue_minor);
+        self.figures.funnel.count(depth);
+        let Some(entry) = visit.entry else { return };
+        let count = self.figures.ab.variants.entry(entry.variant.to_string()).or_default();
+        count.sessions += 1;
+        count.conversions += u64::from(converted);
+        let session = Session {
+            run: self.visits.run.to_string(),
+            partition: self.partition,
+            session_id: entry.session_id.into(),
+            user_id: user_id.to_owned(),
+            start: start_ms,
+            end: end_ms,
+            events: visit.events,
+            pages: visit.pages,
+            entry_page: entry.page.to_string(),
+            exit_page: visit.exit.map(|(_, page)| page.to_string()).unwrap_or_default(),
+            bounced,
+            converted,
+            funnel: depth,
+            revenue_minor: visit.revenue_minor,
+            device: entry.device.to_string(),
+            variant: entry.variant.to_string(),
+            closed_by,
+        };
+        self.publish(session.user_id.clone(), Outcome::Session(session));
+    }
+
+    fn publish(&mut self, key: String, value: Outcome) {
+        self.out.send(&Record { key, value, timestamp_ms: self.figures.now_ms.unwrap_or(0) });
+    }
+}
+
+impl Sessions {
+    fn open(&self) -> i64 {
+        self.0.iter().map(|session| i64::from(session.visit.is_some())).sum()
+    }
+}
+
+impl Counts {
+    fn add(&mut self, activity: &Activity<'_>) {
+        self.actions[activity.action_type.index()] += 1;
+        if activity.action_type != Action::View {
+            return;
+        }
+        if let Some(views) = self.views.get_mut(&*activity.page) {
+            *views += 1;
+            return;
+        }
+        let page = if self.views.len() < PAGES_PER_WINDOW_MAX { &*activity.page } else { OTHER_PAGES };
+        *self.views.entry(page.to_owned()).or_default() += 1;
+    }
+}
+
+fn user_key(user_id: &str) -> String {
+    format!("u{user_id}")
+}
+
+/// Sorted as the windows are: times of events are not negative.
+fn window_key(start_ms: i64) -> String {
+    format!("w{start_ms:020}")
+}
