@@ -124,7 +124,8 @@ impl Columns {
         let at = find(&["anomaly_at", "incident_at", "at"]);
         let is_taken = |place: &usize| [Some(time), Some(total), Some(failures), case, cause, at].contains(&Some(*place));
         // A column without a name is the row number that some programs write.
-        let places: Vec<_> = (0..names.len()).filter(|place| !is_taken(place) && !names[*place].is_empty()).collect();
+        let is_named = |place: &usize| !names[*place].is_empty() && !names[*place].starts_with("unnamed");
+        let places: Vec<_> = (0..names.len()).filter(|place| !is_taken(place) && is_named(place)).collect();
         if places.is_empty() {
             return Err("no column is left for a dimension".to_owned());
         }
