@@ -243,7 +243,12 @@ impl<'a> Run<'a> {
     fn wait_for_tasks(&self, workers: &mut Workers<'_>) -> Result<(), Problem> {
         let deadline = Instant::now() + JOIN_MAX;
         loop {
-            let missing = lock(&self.apps).iter().map(|app| app.tasks() - app.snapshot().running().min(app.tasks())).sum::<usize>();
+            let missing_of = |app: &StreamsApp| {
+                let snapshot = app.snapshot();
+                let missing = app.tasks() - snapshot.running().min(app.tasks());
+                if snapshot.is_shared_out() { missing } else { missing.max(1) }
+            };
+            let missing = lock(&self.apps).iter().map(missing_of).sum::<usize>();
             if missing == 0 || self.control.is_stopping() {
                 return Ok(());
             }

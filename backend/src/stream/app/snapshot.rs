@@ -1,6 +1,9 @@
 //! What an application does right now, for people: plain data, made anew a few times a second.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use weir_model::Problem;
 
@@ -48,7 +51,7 @@ pub enum ThreadPhase {
 /// Counters of a stream thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThreadCounts {
-    /// Records processed; those of an aborted transaction count each time.
+    /// Records processed; those of an aborted transaction count when they are done again, those of a killed thread each time.
     pub processed: u64,
     /// Records published, changelogs included.
     pub published: u64,
@@ -126,6 +129,13 @@ impl AppSnapshot {
     /// Tasks that run in this process.
     pub fn running(&self) -> usize {
         self.tasks().filter(|task| task.phase == TaskPhase::Running).count()
+    }
+
+    /// Whether every thread has a task, where there are partitions enough: the group has shared them out.
+    pub fn is_shared_out(&self) -> bool {
+        let partitions: BTreeSet<i32> = self.tasks().map(|task| task.id.partition).collect();
+        let has_task = |thread: &ThreadSnapshot| thread.tasks.iter().any(|task| task.phase == TaskPhase::Running);
+        partitions.len() < self.threads.len() || self.threads.iter().all(has_task)
     }
 
     /// Records without effect, over the tasks that are here.

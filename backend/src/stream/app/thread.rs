@@ -97,6 +97,8 @@ struct StreamThread<'a> {
     /// Records processed in all lives, and taken that are no events.
     processed: u64,
     no_events: u64,
+    /// The same at the last commit: what is aborted counts when it is done again.
+    committed: (u64, u64),
     /// When the records of this round were sent.
     sent_at: Vec<i64>,
     refused: Option<(Instant, Instant)>,
@@ -143,6 +145,7 @@ impl<'a> StreamThread<'a> {
             published_before: counts.published,
             processed: counts.processed,
             no_events: 0,
+            committed: (counts.processed, 0),
             sent_at: Vec::new(),
             refused: None,
             last_commit: Instant::now(),
@@ -314,12 +317,14 @@ impl<'a> StreamThread<'a> {
         }
         self.tasks.values_mut().filter(|task| task.is_running()).for_each(|task| task.commit(is_refused));
         self.counts.commits += 1;
+        self.committed = (self.processed, self.no_events);
         Ok(())
     }
 
     /// Everything since the last commit is to be done again.
     fn roll_back(&mut self) -> Result<(), Problem> {
         self.counts.aborts += 1;
+        (self.processed, self.no_events) = self.committed;
         self.sent_at.clear();
         let running = self.tasks.values_mut().filter(|task| task.is_running());
         let back: Vec<_> = running.flat_map(OwnedTask::rollback).collect();
