@@ -68,8 +68,8 @@ impl Subcommand for Shot {
     fn details() -> Option<String> {
         let list: Vec<String> = panels::PANELS.iter().map(|meta| format!("  {:<12} {}", meta.id, meta.help)).collect();
         Some(format!(
-            "Panels:\n{}\n  {:<12} the dashboard of that pipeline\n\nWithout --bootstrap it starts an embedded broker and the clickstream pipeline \
-             for some seconds, in a temporary folder, so that the picture is alive; with --data-dir it shows what is in that folder.",
+            "Panels:\n{}\n  {:<12} the dashboard of that pipeline, or of any other\n\nWithout --bootstrap it starts an embedded broker and that pipeline, \
+             else clickstream, for some seconds, in a temporary folder, so that the picture is alive; with --data-dir it shows what is in that folder.",
             list.join("\n"),
             "clickstream",
         ))

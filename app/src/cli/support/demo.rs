@@ -10,10 +10,10 @@ pub(crate) const PIPELINE: &str = "clickstream";
 /// Equal seeds give equal demonstrations.
 const SEED: u64 = 42;
 
-/// Starts it with its defaults.
-pub(crate) fn start(request: impl FnOnce(Request) -> Result<(), Problem>) -> Result<(), Problem> {
+/// Starts a pipeline with its defaults.
+pub(crate) fn start(id: &PipelineId, request: impl FnOnce(Request) -> Result<(), Problem>) -> Result<(), Problem> {
     let metas = weir_backend::pipelines::metas();
-    let meta = metas.iter().find(|meta| meta.id.as_str() == PIPELINE);
+    let meta = metas.iter().find(|meta| meta.id == *id);
     let default = |name: &str| {
         let params = meta.iter().flat_map(|meta| &meta.params);
         params.filter(|param| &*param.name == name).map(|param| param.default as u32).next().unwrap_or(1)
@@ -26,7 +26,7 @@ pub(crate) fn start(request: impl FnOnce(Request) -> Result<(), Problem>) -> Res
         events_max: None,
         ..PipelineParams::default()
     };
-    request(Request::StartPipeline(PipelineId::from(PIPELINE), params))
+    request(Request::StartPipeline(id.clone(), params))
 }
 
 /// A place for data that nobody keeps.

@@ -82,7 +82,11 @@ impl Studio {
         let theme = if options.theme == Theme::Light { ThemeChoice::Light } else { ThemeChoice::Dark };
         let mut weir = Weir::without_disk(Shared(Rc::clone(&handle)), Settings { theme, ..Settings::default() });
         weir.push(Command::Connect(globals.cluster()));
-        let pipeline = is_own.then(|| PipelineId::from(demo::PIPELINE));
+        let shown = match &subject.route {
+            Route::Dashboard(id) => id.clone(),
+            _ => PipelineId::from(demo::PIPELINE),
+        };
+        let pipeline = Some(shown).filter(|_| is_own);
         Ok(Self { weir, handle, _data: data, news, end, subject, options, pipeline })
     }
 
@@ -95,8 +99,8 @@ impl Studio {
         })?;
         if let Some(id) = &self.pipeline {
             note(format_args!("running {id} for {} s so that the picture is alive", PIPELINE_TIME.as_secs()));
-            demo::start(|request| self.handle.request(request))?;
             let id = id.clone();
+            demo::start(&id, |request| self.handle.request(request))?;
             self.wait(&ctx, "The pipeline did not come up", |store, since| {
                 since >= PIPELINE_TIME && store.runs.get(&id).is_some_and(|view| view.dashboard.is_some())
             })?;

@@ -4,7 +4,7 @@ use egui::{Align, Layout, Ui};
 use weir_model::{Check, CheckVerdict, FaultMeta, Phase, PipelineMeta, PipelineStatus, PipelineView, Request, RunReport, TimestampMs};
 use weir_ui_kit::{
     format, icons,
-    widgets::{Tone, badge, primary_button, rate_slider, secondary_button, subdued, title},
+    widgets::{Tone, badge, primary_button, rate_slider, secondary_button_if, subdued, title},
 };
 
 use crate::panels::{
@@ -62,13 +62,13 @@ impl Controls {
             }
             _ => {
                 let can_pause = status.phase == Phase::Running;
-                if ui.add_enabled_ui(can_pause, |ui| secondary_button(ui, &format!("{}  Pause", icons::PAUSE))).inner.clicked() {
+                if secondary_button_if(ui, can_pause, &format!("{}  Pause", icons::PAUSE)).clicked() {
                     cx.request(Request::PausePipeline(id()));
                 }
             }
         }
         let can_stop = status.phase != Phase::Stopping;
-        if ui.add_enabled_ui(can_stop, |ui| secondary_button(ui, &format!("{}  Stop", icons::STOP))).inner.clicked() {
+        if secondary_button_if(ui, can_stop, &format!("{}  Stop", icons::STOP)).clicked() {
             cx.request(Request::StopPipeline(id()));
         }
         self.rate(ui, meta, status, cx);
@@ -110,7 +110,7 @@ fn fault_button(ui: &mut Ui, meta: &PipelineMeta, fault: &FaultMeta, status: &Pi
         }
         _ => {
             let is_running = status.phase == Phase::Running;
-            let button = ui.add_enabled_ui(is_running, |ui| secondary_button(ui, &format!("{}  {}", icons::LIGHTNING, fault.label))).inner;
+            let button = secondary_button_if(ui, is_running, &format!("{}  {}", icons::LIGHTNING, fault.label));
             if button.on_hover_text(&*fault.effect).on_disabled_hover_text("Only while the pipeline runs").clicked() {
                 cx.request(Request::InjectFault(meta.id.clone(), fault.id.clone()));
             }

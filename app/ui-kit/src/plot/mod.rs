@@ -95,6 +95,8 @@ fn lines_plot(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, height:
         .custom_x_axes(vec![x_axis])
         .x_grid_spacer(|input| time_marks(input.bounds))
         .include_y(0.0)
+        // Lines that are all zero need a height too.
+        .include_y(if lines.iter().flat_map(|line| line.points).all(|point| point.1 == 0.0) { 1.0 } else { 0.0 })
         .show_background(false)
         .grid_color(tokens.line.grid)
         .allow_zoom(along_time)

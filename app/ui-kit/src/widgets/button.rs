@@ -1,6 +1,6 @@
 //! Things to press.
 
-use egui::{Button, Color32, Response, RichText, Role, Ui, WidgetInfo, vec2};
+use egui::{Button, Color32, Response, RichText, Role, TextWrapMode, Ui, WidgetInfo, vec2};
 
 use crate::{
     icons,
@@ -16,7 +16,12 @@ pub fn primary_button(ui: &mut Ui, text: &str) -> Response {
 
 /// Something else to do here.
 pub fn secondary_button(ui: &mut Ui, text: &str) -> Response {
-    ui.add(Button::new(text))
+    secondary_button_if(ui, true, text)
+}
+
+/// The same, which can be pressed only now and then. In a row that is full it begins the next one.
+pub fn secondary_button_if(ui: &mut Ui, is_enabled: bool, text: &str) -> Response {
+    ui.add_enabled(is_enabled, Button::new(text).wrap_mode(TextWrapMode::Extend))
 }
 
 /// Something that can't be taken back.

@@ -10,7 +10,7 @@ mod text;
 mod tile;
 mod toast;
 
-pub use button::{copy_button, danger_button, icon_button, link, primary_button, secondary_button, segmented};
+pub use button::{copy_button, danger_button, icon_button, link, primary_button, secondary_button, secondary_button_if, segmented};
 pub use card::{card, key_value, section, toolbar};
 pub use feed::{FeedEntry, feed};
 pub use field::{copy_field, labelled_field, rate_slider, search_field};

@@ -1,6 +1,6 @@
 //! Text in its tiers, badges and dots.
 
-use egui::{Color32, CornerRadius, Frame, Label, Margin, Response, RichText, Sense, Ui, vec2};
+use egui::{Color32, CornerRadius, FontId, Frame, Label, Margin, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo, vec2};
 
 use crate::{
     theme::{self, size},
@@ -79,12 +79,16 @@ pub fn icon_text(ui: &mut Ui, icon: &str, text: &str, tone: Tone) -> Response {
 
 /// A short word on a wash.
 pub fn badge(ui: &mut Ui, icon: &str, text: &str, tone: Tone) -> Response {
+    const MARGIN: Vec2 = vec2(6.0, 2.0);
     let tokens = tokens(ui);
     let text = if icon.is_empty() { text.to_owned() } else { format!("{icon} {text}") };
-    let frame = Frame::new().fill(tone.soft(&tokens)).corner_radius(CornerRadius::same(4)).inner_margin(Margin::symmetric(6, 2));
-    frame
-        .show(ui, |ui| ui.add(Label::new(RichText::new(text).size(size::SMALL).color(tone.color(&tokens))).selectable(false).extend()))
-        .inner
+    // Of one piece, so that a row that is full goes on below.
+    let galley = ui.painter().layout_no_wrap(text.clone(), FontId::proportional(size::SMALL), tone.color(&tokens));
+    let (rect, response) = ui.allocate_exact_size(galley.size() + 2.0 * MARGIN, Sense::hover());
+    ui.painter().rect_filled(rect, 4.0, tone.soft(&tokens));
+    ui.painter().galley(rect.min + MARGIN, galley, tone.color(&tokens));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
+    response
 }
 
 /// A dot and a word.
