@@ -1,3 +1,5 @@
+//! What the dashboard shows of the records it is told.
+
 use super::*;
 use crate::pipelines::media::{Media, records::Cause, world::json};
 use weir_model::{PipelineParams, WidgetBody};

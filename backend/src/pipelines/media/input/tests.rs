@@ -1,3 +1,5 @@
+//! Files of incidents as others publish them, and rows that are none.
+
 use super::*;
 
 fn shown(pairs: &[(&str, &str)]) -> Shown {

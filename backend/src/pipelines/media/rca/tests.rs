@@ -1,3 +1,5 @@
+//! Causes put into made-up minutes are found again.
+
 use super::*;
 use crate::sim::media::{Sheet, SheetKind};
 
