@@ -18,8 +18,8 @@ public final class StreamsBench {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", arguments[0]);
         properties.put("application.id", arguments[1]);
-        properties.put("processing.guarantee", arguments[3].equals("eos") ? "exactly_once_v2" : "at_least_once");
-        properties.put("commit.interval.ms", arguments[3].equals("eos") ? "100" : "1000");
+        properties.put("processing.guarantee", arguments[3].equals("exactly-once") ? "exactly_once_v2" : "at_least_once");
+        properties.put("commit.interval.ms", arguments[3].equals("exactly-once") ? "100" : "1000");
         properties.put("state.dir", Files.createTempDirectory("weir-streams").toString());
         properties.put("auto.offset.reset", "earliest");
         properties.put("replication.factor", "1");

@@ -63,7 +63,7 @@ fn compare(bootstrap: &str, events: usize, java: Option<&str>) -> Outcome {
     println!("| topology | guarantee | program | events/s | CPU us an event | memory MB | p50 ms | p99 ms |");
     println!("|---|---|---|--:|--:|--:|--:|--:|");
     for name in NAMES {
-        for guarantee in ["alo", "eos"] {
+        for guarantee in ["at-least-once", "exactly-once"] {
             let run = |program: &str| -> Outcome<Measured> {
                 let (application, output) = (format!("{program}-{name}-{guarantee}"), format!("out-{program}-{name}-{guarantee}"));
                 measure::create_topic(bootstrap, &output, PARTITIONS)?;
@@ -114,7 +114,7 @@ fn weir(arguments: &[String]) -> Outcome {
     let [bootstrap, application, name, guarantee, output] = arguments else {
         return Err("weir BOOTSTRAP APPLICATION TOPOLOGY GUARANTEE OUTPUT".into());
     };
-    let guarantee = if guarantee == "eos" { Guarantee::ExactlyOnce } else { Guarantee::AtLeastOnce };
+    let guarantee = if guarantee == "exactly-once" { Guarantee::ExactlyOnce } else { Guarantee::AtLeastOnce };
     let config = AppConfig::new(Connection::new(bootstrap.as_str(), []), topology(application, name, output), guarantee);
     let app = StreamsApp::start(config).map_err(|problem| problem.what.to_string())?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
