@@ -27,7 +27,9 @@ const SIGNAL_CHECK: Duration = Duration::from_millis(100);
 
 const FIELDS: &[Field] = &[
     Field { name: "pipeline", meaning: "its name" },
+    Field { name: "version", meaning: "of this program" },
     Field { name: "seed", meaning: "equal seeds give equal events" },
+    Field { name: "scenario", meaning: "the guided demo it followed, or null" },
     Field { name: "counts", meaning: "counters by name" },
     Field { name: "latency_ms", meaning: "p50 and p99 from a record's timestamp to the processor having seen it" },
     Field { name: "checks", meaning: "each with id, verdict (pass, fail, pending) and evidence" },
@@ -247,7 +249,9 @@ mod tests {
     fn documented_fields_are_those_of_the_report() {
         let report = RunReport {
             pipeline: PipelineId::from("p"),
+            version: "1.0.0".into(),
             seed: 1,
+            scenario: None,
             counts: [("events".to_owned(), 1_000)].into(),
             latency_ms: weir_model::Latency { p50: 1.0, p99: 2.0 },
             checks: Vec::new(),

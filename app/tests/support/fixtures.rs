@@ -244,6 +244,7 @@ fn run() -> Vec<Update> {
             check("funnel_equal", CheckVerdict::Fail, "4 sessions differ"),
         ],
         active_faults: vec![(meta.faults[0].id.clone(), TimestampMs(NOW.0 + 12_400))],
+        scenario: None,
     };
     vec![Update::PipelineStatus(Arc::new(status)), Update::Dashboard(meta.id.clone(), Arc::new(dashboard()))]
 }

@@ -73,6 +73,10 @@ text_id! {
     /// A fault's short name within its pipeline.
     FaultId
 }
+text_id! {
+    /// A guided demo, unique within its pipeline.
+    ScenarioId
+}
 number_id! {
     /// A partition's number within its topic.
     PartitionId, i32

@@ -13,6 +13,7 @@ mod message;
 mod pipeline;
 mod problem;
 mod request;
+mod scenario;
 mod series;
 mod store;
 mod update;
@@ -24,7 +25,9 @@ pub use dashboard::{
     Severity, Source, Span, TopRow, Variant, Widget, WidgetBody,
 };
 pub use groups::{Group, GroupKind, GroupPartition, GroupState, GroupsSnapshot, LagVerdict, Member, Verdict};
-pub use ids::{BrokerId, FaultId, GroupId, MemberId, Offset, PartitionId, PipelineId, QueryId, TimestampMs, TopicName, TopicPartition};
+pub use ids::{
+    BrokerId, FaultId, GroupId, MemberId, Offset, PartitionId, PipelineId, QueryId, ScenarioId, TimestampMs, TopicName, TopicPartition,
+};
 pub use loadable::{Loadable, Stamped};
 pub use message::{DecoderName, MessageQuery, MessageRow, PartitionRange, Receipt, Record, RecordHeader, Start, StopReason, TimestampType};
 pub use pipeline::{
@@ -32,6 +35,7 @@ pub use pipeline::{
 };
 pub use problem::{Notice, NoticeLevel, Problem};
 pub use request::{NewTopic, ProduceRecord, Request};
+pub use scenario::{ScenarioMeta, ScenarioStep, ScenarioView};
 pub use series::Series;
 pub use store::{LAG_HISTORY_GROUPS_MAX, MESSAGES_MAX, MessagesView, NOTICES_MAX, PipelineView, Store};
 pub use update::Update;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 
-use crate::{FaultId, GroupId, PipelineId, Problem, TimestampMs, TopicName};
+use crate::{FaultId, GroupId, PipelineId, Problem, ScenarioId, ScenarioMeta, ScenarioView, TimestampMs, TopicName};
 
 /// What a card shows before anything runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,8 @@ pub struct PipelineMeta {
     pub params: Vec<ParamMeta>,
     /// What can be broken on purpose.
     pub faults: Vec<FaultMeta>,
+    /// Guided demos.
+    pub scenarios: Vec<ScenarioMeta>,
 }
 
 /// Whether a pipeline can be started.
@@ -93,6 +95,8 @@ pub struct PipelineParams {
     pub input: Option<Arc<str>>,
     /// Something of the processing broken on purpose, to see a check fail.
     pub sabotage: Option<Arc<str>>,
+    /// A guided demo to follow, which also says when the run ends.
+    pub scenario: Option<ScenarioId>,
 }
 
 /// Where a run is.
@@ -153,6 +157,8 @@ pub struct PipelineStatus {
     pub checks: Vec<Check>,
     /// Faults at work, with the time each heals.
     pub active_faults: Vec<(FaultId, TimestampMs)>,
+    /// The guided demo it follows.
+    pub scenario: Option<Arc<ScenarioView>>,
 }
 
 /// Produce-to-process time, from record timestamp to the processor having seen it.
@@ -192,8 +198,12 @@ pub enum CheckVerdict {
 pub struct RunReport {
     /// Which pipeline.
     pub pipeline: PipelineId,
+    /// Of which program.
+    pub version: Arc<str>,
     /// With which seed.
     pub seed: u64,
+    /// By which guided demo, if any.
+    pub scenario: Option<ScenarioId>,
     /// Counters by name.
     pub counts: BTreeMap<String, u64>,
     /// Produce-to-process time.

@@ -9,36 +9,36 @@ pub mod media;
 mod planned;
 mod running;
 pub mod shape;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use weir_model::{PipelineId, PipelineMeta, PipelineParams, Problem};
 
 use crate::{client::Connection, updates::Updates};
+use shape::Shape;
 
 pub use running::RunningPipeline;
 
-/// Starts a run.
-type Start = fn(PipelineParams, Connection, Updates) -> Result<RunningPipeline, Problem>;
-
-/// A pipeline: what its card shows, and how it starts; `None` while it is planned.
+/// A pipeline: what its card shows, and what it is; `None` while it is planned.
 struct Pipeline {
     meta: fn() -> PipelineMeta,
-    start: Option<Start>,
+    shape: Option<fn() -> Box<dyn Shape>>,
 }
 
 /// Every pipeline, in the order of the cards.
 const ALL: &[Pipeline] = &[
-    Pipeline { meta: clickstream::meta, start: Some(clickstream::start) },
-    Pipeline { meta: planned::log_aggregation, start: None },
-    Pipeline { meta: planned::change_data_capture, start: None },
-    Pipeline { meta: planned::event_driven_microservices, start: None },
-    Pipeline { meta: planned::real_time_machine_learning, start: None },
-    Pipeline { meta: planned::iot, start: None },
-    Pipeline { meta: planned::payments, start: None },
-    Pipeline { meta: planned::stateful_stream_processing, start: None },
-    Pipeline { meta: fraud::meta, start: Some(fraud::start) },
-    Pipeline { meta: media::meta, start: Some(media::start) },
+    Pipeline { meta: clickstream::meta, shape: Some(clickstream::shape) },
+    Pipeline { meta: planned::log_aggregation, shape: None },
+    Pipeline { meta: planned::change_data_capture, shape: None },
+    Pipeline { meta: planned::event_driven_microservices, shape: None },
+    Pipeline { meta: planned::real_time_machine_learning, shape: None },
+    Pipeline { meta: planned::iot, shape: None },
+    Pipeline { meta: planned::payments, shape: None },
+    Pipeline { meta: planned::stateful_stream_processing, shape: None },
+    Pipeline { meta: fraud::meta, shape: Some(fraud::shape) },
+    Pipeline { meta: media::meta, shape: Some(media::shape) },
 ];
 
 /// What the cards show.
@@ -52,10 +52,11 @@ pub fn metas() -> Arc<[PipelineMeta]> {
 /// When there is no such pipeline yet, or a parameter is outside of its range.
 pub fn start(id: &PipelineId, params: PipelineParams, connection: Connection, updates: Updates) -> Result<RunningPipeline, Problem> {
     let pipeline = ALL.iter().find(|pipeline| (pipeline.meta)().id == *id);
-    match pipeline.map(|pipeline| (pipeline.start, (pipeline.meta)())) {
-        Some((Some(start), meta)) => {
+    match pipeline.map(|pipeline| (pipeline.shape, (pipeline.meta)())) {
+        Some((Some(shape), meta)) => {
             check_params(&meta, &params)?;
-            start(params, connection, updates)
+            check_scenario(&meta, &params)?;
+            shape::start(shape(), params, connection, updates)
         }
         Some((None, meta)) => Err(Problem::new(
             format!("{} can't be started", meta.title),
@@ -64,7 +65,7 @@ pub fn start(id: &PipelineId, params: PipelineParams, connection: Connection, up
         )),
         None => {
             let known: Vec<_> =
-                ALL.iter().filter(|pipeline| pipeline.start.is_some()).map(|pipeline| (pipeline.meta)().id.to_string()).collect();
+                ALL.iter().filter(|pipeline| pipeline.shape.is_some()).map(|pipeline| (pipeline.meta)().id.to_string()).collect();
             Err(Problem::new(
                 format!("There is no pipeline {id}"),
                 "the name is not in the list",
@@ -101,39 +102,14 @@ fn check_params(meta: &PipelineMeta, params: &PipelineParams) -> Result<(), Prob
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use weir_model::Availability;
-
-    use super::*;
-
-    #[test]
-    fn every_card_says_what_it_is() {
-        let metas = metas();
-        assert_eq!(metas.len(), 10);
-        let ids: BTreeSet<_> = metas.iter().map(|meta| meta.id.clone()).collect();
-        assert_eq!(ids.len(), metas.len(), "names are unique");
-        for (meta, pipeline) in metas.iter().zip(ALL) {
-            assert_eq!(meta.availability == Availability::Ready, pipeline.start.is_some(), "{}", meta.id);
-            assert!(!meta.title.is_empty() && !meta.story.is_empty() && !meta.story.contains('\n'), "{}", meta.id);
-            assert!(meta.id.as_str().chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", meta.id);
-            assert!(meta.params.iter().all(|param| (param.min..=param.max).contains(&param.default)), "{}", meta.id);
-            assert_eq!(meta.availability == Availability::Ready, !meta.topics.is_empty(), "{}", meta.id);
-        }
-    }
-
-    #[test]
-    fn what_cant_start_says_why() {
-        let params = PipelineParams { rate_per_s: 10, seed: 1, speed: 60, start_at: None, events_max: None, ..PipelineParams::default() };
-        let start = |id: &str, params| {
-            let (updates, _reader) = crate::updates::channel(|| {});
-            start(&id.into(), params, Connection::new("127.0.0.1:1", []), updates).expect_err("it can't start")
-        };
-        assert!(start("nonsense", params.clone()).what_to_do.contains("clickstream"));
-        assert!(start("payments", params.clone()).why.contains("planned"));
-        assert!(start("clickstream", PipelineParams { rate_per_s: 9, ..params.clone() }).why.contains("10 to 50000"));
-        assert!(start("clickstream", PipelineParams { speed: 0, ..params }).why.contains("1 to 1000"));
-    }
+fn check_scenario(meta: &PipelineMeta, params: &PipelineParams) -> Result<(), Problem> {
+    let Some(wanted) = params.scenario.as_ref().filter(|wanted| !meta.scenarios.iter().any(|scenario| scenario.id == **wanted)) else {
+        return Ok(());
+    };
+    let known: Vec<_> = meta.scenarios.iter().map(|scenario| format!("{} ({})", scenario.id, scenario.title)).collect();
+    Err(Problem::new(
+        format!("{} has no scenario {wanted}", meta.title),
+        "the name is not in the list",
+        if known.is_empty() { "Start it without one".to_owned() } else { format!("Try one of: {}", known.join(", ")) },
+    ))
 }

@@ -12,6 +12,7 @@ fn planned(id: &str, title: &str, story: &str) -> PipelineMeta {
         groups: Vec::new(),
         params: Vec::new(),
         faults: Vec::new(),
+        scenarios: Vec::new(),
     }
 }
 

@@ -54,15 +54,12 @@ impl RunningPipeline {
 
     /// Changes the rate from now on.
     pub fn set_rate(&self, rate_per_s: u32) {
-        self.control.rate_per_s.store(rate_per_s, Ordering::Release);
+        self.control.set_rate(rate_per_s);
     }
 
     /// Breaks something on purpose. What the pipeline does not know is passed over, and so is what comes faster than it can break.
     pub fn inject(&self, fault: &FaultId) {
-        let mut faults = self.control.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        if faults.len() < FAULTS_MAX {
-            faults.push_back(fault.clone());
-        }
+        self.control.inject(fault.clone());
     }
 
     /// Ends the run: drains, writes the last results, checks them, reports. Does not wait.
@@ -115,6 +112,17 @@ impl Control {
 
     pub(super) fn rate_per_s(&self) -> u32 {
         self.rate_per_s.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_rate(&self, rate_per_s: u32) {
+        self.rate_per_s.store(rate_per_s, Ordering::Release);
+    }
+
+    pub(super) fn inject(&self, fault: FaultId) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        if faults.len() < FAULTS_MAX {
+            faults.push_back(fault);
+        }
     }
 
     pub(super) fn next_fault(&self) -> Option<FaultId> {

@@ -5,7 +5,9 @@
 
 mod check;
 mod join;
+pub mod rehearsal;
 mod run;
+mod scenario;
 mod source;
 mod topics;
 mod watch;
@@ -18,6 +20,7 @@ use crate::stream::{Topology, TopologyError, app::Guarantee};
 
 pub use check::{Checker, Facts, NoChecks};
 pub use run::start;
+pub use scenario::{Act, Expectation, Scenario, Step};
 pub use topics::{Cleanup, TopicSpec};
 
 /// A pipeline. Has no state of its own: everything a run needs is made from [`RunParams`].
@@ -57,6 +60,11 @@ pub trait Shape: Send + Sync + 'static {
 
     /// Ways to break the processing on purpose, each with the check that must turn red.
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// Guided demos, which its card lists ([`Scenario::meta`]).
+    fn scenarios(&self) -> &'static [Scenario] {
         &[]
     }
 }

@@ -86,6 +86,11 @@ impl TopologyTestDriver {
         std::iter::from_fn(|| self.read(topic).transpose()).collect()
     }
 
+    /// All records of all output topics that were not read yet, in order within each topic.
+    pub fn take_published(&mut self) -> Vec<Publish> {
+        self.outputs.values_mut().flat_map(std::mem::take).collect()
+    }
+
     /// The task, to look into its stores and counters.
     pub fn task(&self) -> &StreamTask {
         &self.task

@@ -35,6 +35,7 @@ impl Shape for Toy {
             groups: vec!["toy".into()],
             params: Vec::new(),
             faults: vec![FaultMeta { id: "hush".into(), label: "Hush".into(), effect: "None".into(), heals_after_ms: 1 }],
+            scenarios: Vec::new(),
         }
     }
 

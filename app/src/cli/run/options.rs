@@ -34,6 +34,10 @@ pub(super) struct Options {
     #[arg(long)]
     join: bool,
 
+    /// Follow a scenario: a script of faults with what must be seen, which also says when the run ends
+    #[arg(long, value_name = "NAME", conflicts_with = "input")]
+    scenario: Option<String>,
+
     /// Break the processing on purpose, to see a check fail
     #[arg(long, value_name = "HOW")]
     sabotage: Option<String>,
@@ -49,6 +53,7 @@ impl Options {
             is_joining: self.join,
             input: self.input.as_deref().map(Into::into),
             sabotage: self.sabotage.as_deref().map(Into::into),
+            scenario: self.scenario.as_deref().map(Into::into),
             ..params
         }
     }

@@ -53,5 +53,6 @@ pub fn meta() -> PipelineMeta {
                 heals_after_ms: OFFLINE_EVENT_MS.unsigned_abs() / SPEED as u64,
             },
         ],
+        scenarios: Vec::new(),
     }
 }

@@ -26,5 +26,5 @@ mod world;
 
 pub use dashboard::Fold;
 pub use meta::meta;
-pub use shape::start;
+pub use shape::shape;
 pub use topology::topology;

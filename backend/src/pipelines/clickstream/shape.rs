@@ -1,6 +1,6 @@
 //! The pipeline as it is described to be run.
 
-use weir_model::{Dashboard, PipelineMeta, PipelineParams, Problem, TimestampMs};
+use weir_model::{Dashboard, PipelineMeta, TimestampMs};
 
 use super::{
     Fold,
@@ -11,24 +11,16 @@ use super::{
     world::Visitors,
 };
 use crate::{
-    client::Connection,
-    pipelines::{
-        RunningPipeline,
-        shape::{self, AppSpec, Checker, Cleanup, DashboardFold, Observed, RunParams, Shape, TopicSpec, World},
-    },
+    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Observed, RunParams, Shape, TopicSpec, World},
     stream::{TopologyError, app::Guarantee},
-    updates::Updates,
 };
 
 /// Stream threads: two, so that an assignment is there to be seen.
 const INSTANCES: u16 = 2;
 
-/// Starts a run.
-///
-/// # Errors
-/// When no thread can be started. What fails later is told through `updates`.
-pub fn start(params: PipelineParams, connection: Connection, updates: Updates) -> Result<RunningPipeline, Problem> {
-    shape::start(Box::new(Clickstream), params, connection, updates)
+/// The pipeline, to be started by [`crate::pipelines::start`].
+pub fn shape() -> Box<dyn Shape> {
+    Box::new(Clickstream)
 }
 
 struct Clickstream;

@@ -68,5 +68,6 @@ pub fn meta() -> PipelineMeta {
             fault(MODEL_OFF, "Take the model away", "Rules decide alone and recall falls; the model comes back by itself"),
             fault(BAD_RULE, "Push a bad rule", "A rule blocks everybody: precision falls to nothing until it is rolled back"),
         ],
+        scenarios: Vec::new(),
     }
 }

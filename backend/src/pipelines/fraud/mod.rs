@@ -39,5 +39,5 @@ pub use dashboard::Fold;
 pub use decide::Policy;
 pub use ids::{AccountId, TerminalId, TransactionId};
 pub use meta::meta;
-pub use shape::start;
+pub use shape::shape;
 pub use topology::{DetectorParams, Sabotage, detector, trainer};

@@ -1,6 +1,6 @@
 //! The pipeline as the runner takes it.
 
-use weir_model::{Dashboard, PipelineMeta, PipelineParams, Problem, TimestampMs};
+use weir_model::{Dashboard, PipelineMeta, Problem, TimestampMs};
 
 use super::{
     Fold,
@@ -15,13 +15,8 @@ use super::{
     world::{FileWorld, PaymentWorld},
 };
 use crate::{
-    client::Connection,
-    pipelines::{
-        RunningPipeline,
-        shape::{self, AppSpec, Checker, Cleanup, DashboardFold, Observed, RunParams, Shape, TopicSpec, World},
-    },
+    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Observed, RunParams, Shape, TopicSpec, World},
     stream::{TopologyError, app::Guarantee},
-    updates::Updates,
 };
 
 const fn topic(name: &'static str, partitions: i32, cleanup: Cleanup) -> TopicSpec {
@@ -47,12 +42,9 @@ pub(super) const TOPICS: [TopicSpec; 14] = [
     topic(TRUTH, 1, Cleanup::BySize),
 ];
 
-/// Starts a run.
-///
-/// # Errors
-/// When no thread can be started.
-pub fn start(params: PipelineParams, connection: Connection, updates: Updates) -> Result<RunningPipeline, Problem> {
-    shape::start(Box::new(Fraud), params, connection, updates)
+/// The pipeline, to be started by [`crate::pipelines::start`].
+pub fn shape() -> Box<dyn Shape> {
+    Box::new(Fraud)
 }
 
 /// The pipeline.

@@ -2,7 +2,11 @@
 
 use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
 
-use super::settings::{ADS_APP, BILLING_APP, BUDGET_APP, ENGAGEMENT_APP, ID, INCIDENTS_APP, INPUTS, LIVE_APP, QOE_APP, RESULTS};
+use super::{
+    scenarios::SCENARIOS,
+    settings::{ADS_APP, BILLING_APP, BUDGET_APP, ENGAGEMENT_APP, ID, INCIDENTS_APP, INPUTS, LIVE_APP, QOE_APP, RESULTS},
+};
+use crate::pipelines::shape::Scenario;
 
 /// Faults: name, label, for how long by default, and what will be seen.
 pub(super) const FAULTS: [(&str, &str, i64, &str); 8] = [
@@ -68,5 +72,6 @@ pub fn meta() -> PipelineMeta {
                 heals_after_ms: for_ms.unsigned_abs(),
             })
             .into(),
+        scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
     }
 }

@@ -22,12 +22,13 @@ pub mod qoe;
 pub mod rca;
 pub mod records;
 pub mod sabotage;
+mod scenarios;
 pub mod sentiment;
 pub mod settings;
 mod world;
 
 pub use meta::meta;
-pub use pipeline::{Media, start};
+pub use pipeline::{Media, shape};
 pub use sabotage::{Options, Sabotage};
 
 use crate::stream::{Topology, TopologyError};

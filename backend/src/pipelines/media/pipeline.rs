@@ -2,35 +2,28 @@
 
 use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
-use weir_model::{Check, PipelineMeta, PipelineParams, Problem};
+use weir_model::{Check, PipelineMeta, Problem};
 
 use super::{
     Options, Sabotage,
     dashboard::Fold,
     given::Given,
     meta::meta,
+    scenarios::SCENARIOS,
     settings::{CAMPAIGNS, DLQ, INPUTS, LEASES, PARTITIONS, RESULTS, SLICES, TRUTH},
     topologies,
     world::Viewers,
 };
 use crate::{
-    client::Connection,
-    pipelines::{
-        RunningPipeline,
-        shape::{self, AppSpec, Checker, Cleanup, DashboardFold, Facts, Observed, RunParams, Shape, TopicSpec, World},
-    },
+    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Facts, Observed, RunParams, Scenario, Shape, TopicSpec, World},
     sim::media::GeneratorParams,
     stream::{TopologyError, app::Guarantee},
     truth::media::{MediaTruth, Seen},
-    updates::Updates,
 };
 
-/// Starts a run.
-///
-/// # Errors
-/// When no thread can be started.
-pub fn start(params: PipelineParams, connection: Connection, updates: Updates) -> Result<RunningPipeline, Problem> {
-    shape::start(Box::new(Media), params, connection, updates)
+/// The pipeline, to be started by [`crate::pipelines::start`].
+pub fn shape() -> Box<dyn Shape> {
+    Box::new(Media)
 }
 
 /// Media streaming.
@@ -82,6 +75,10 @@ impl Shape for Media {
 
     fn dashboard(&self, _: &RunParams) -> Box<dyn DashboardFold> {
         Box::new(Fold::default())
+    }
+
+    fn scenarios(&self) -> &'static [Scenario] {
+        SCENARIOS
     }
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {

@@ -17,7 +17,8 @@ use weir_model::{Phase, PipelineMeta, PipelineParams, Problem, RunReport, Update
 
 use super::{
     AppSpec, Checker, Cleanup, Facts, RunParams, Shape, TopicSpec, join,
-    source::{Source, SourceProgress},
+    scenario::{Scenario, ScenarioChecker, Script},
+    source::{KILL_PROCESSOR, Source, SourceProgress},
     topics::{Ends, Topics},
     watch::Watch,
 };
@@ -34,9 +35,7 @@ use crate::{
     updates::Updates,
 };
 
-/// Kills a stream thread of each application in the middle of its transaction; a fault every pipeline may list.
-const KILL_PROCESSOR: &str = "kill_processor";
-/// For how long it is shown.
+/// For how long a killed thread is shown.
 const KILL_SHOWN_MS: i64 = 5_000;
 /// Time between two looks at the run, and between two statuses.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -98,15 +97,20 @@ impl<'a> Run<'a> {
         control: &'a Control,
     ) -> Self {
         let run = RunParams::new(&meta, params);
+        let source = SourceProgress::default();
+        let mut checkers = shape.checkers(&run);
+        if let Some(scenario) = scenario(shape, &run.params) {
+            checkers.push(Box::new(ScenarioChecker::new(scenario, source.position.clone())));
+        }
         Self {
             shape,
-            checkers: Mutex::new(shape.checkers(&run)),
+            checkers: Mutex::new(checkers),
             meta,
             run,
             connection,
             updates,
             control,
-            source: SourceProgress::default(),
+            source,
             apps: Mutex::default(),
             is_written: AtomicBool::new(false),
             samples: tell::Samples::default(),
@@ -142,6 +146,10 @@ impl<'a> Run<'a> {
         outcome?;
         self.report();
         Ok(())
+    }
+
+    fn scenario(&self) -> Option<&'static Scenario> {
+        scenario(self.shape, &self.run.params)
     }
 
     fn mistake(&self, error: &crate::stream::TopologyError) -> Problem {
@@ -234,7 +242,7 @@ impl<'a> Run<'a> {
             Some(input) => self.shape.input(input, &self.run)?,
             None => self.shape.world(&self.run),
         };
-        let pace = (self.run.params.rate_per_s, self.run.params.events_max);
+        let pace = (self.run.params.rate_per_s, self.run.params.events_max, Script::of(self.scenario()));
         let source = Source::new(self.connection, self.control, &self.source, (&*world, starts), pace)?;
         Worker::spawn(scope, format!("{}-generator", self.meta.id), move || source.work(&mut *world))
     }
@@ -327,7 +335,9 @@ impl<'a> Run<'a> {
         let checkers = lock(&self.checkers);
         let report = RunReport {
             pipeline: self.meta.id.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
             seed: self.run.params.seed,
+            scenario: self.run.params.scenario.clone(),
             counts: self.counts(&checkers),
             latency_ms: self.latency(),
             checks: checkers.iter().flat_map(|checker| checker.verdicts(&facts)).collect(),
@@ -338,6 +348,12 @@ impl<'a> Run<'a> {
         self.samples.clear();
         self.tell(Phase::Stopped, &facts);
     }
+}
+
+/// The guided demo that was asked for.
+fn scenario(shape: &dyn Shape, params: &PipelineParams) -> Option<&'static Scenario> {
+    let wanted = params.scenario.as_ref()?;
+    shape.scenarios().iter().find(|scenario| scenario.id == wanted.as_str())
 }
 
 /// What an application reads.

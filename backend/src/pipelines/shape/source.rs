@@ -11,13 +11,18 @@ use std::{
 
 use weir_model::{FaultId, Problem, TimestampMs};
 
-use super::{Command, Emit, Observed, World};
+use super::{
+    Command, Emit, Observed, World,
+    scenario::{Act, Position, Script},
+};
 use crate::{
     client::{ClientError, Connection, OutgoingRecord, Producer, Reader, ReaderEvent},
     pipelines::{running::Control, shape::topics::Ends},
     stream::app::SENT_AT_MS,
 };
 
+/// Kills a stream thread of each application in the middle of its transaction; a fault every pipeline may list.
+pub(super) const KILL_PROCESSOR: &str = "kill_processor";
 /// Calls of the world between two looks at the clock and the control.
 const BATCH: usize = 256;
 /// Sleeps are neither shorter, which would burn the processor, nor longer, which would delay a stop.
@@ -42,6 +47,8 @@ pub(super) struct SourceProgress {
     behind_ms: AtomicU64,
     commands: Mutex<VecDeque<FaultId>>,
     faults: Mutex<Vec<(FaultId, TimestampMs)>>,
+    /// How far the schedule is.
+    pub(super) position: Position,
 }
 
 impl SourceProgress {
@@ -94,6 +101,8 @@ pub(super) struct Source<'a> {
     pub(super) heard: Option<Reader>,
     pub(super) rate_per_s: u32,
     pub(super) events_max: Option<u64>,
+    /// What a scenario still has to do.
+    pub(super) script: Script,
     pub(super) next_seq: u64,
     partitions: BTreeMap<String, i32>,
     /// Records that are no events: truth, and what is told to chosen partitions.
@@ -106,7 +115,7 @@ impl<'a> Source<'a> {
         control: &'a Control,
         progress: &'a SourceProgress,
         (world, since): (&dyn World, &Ends),
-        (rate_per_s, events_max): (u32, Option<u64>),
+        (rate_per_s, events_max, script): (u32, Option<u64>, Script),
     ) -> Result<Self, Problem> {
         let failed = |error: ClientError| error.problem("The generator could not start");
         let producer = Producer::new(connection).map_err(failed)?;
@@ -124,7 +133,7 @@ impl<'a> Source<'a> {
             heard = Some(reader);
         }
         let partitions = since.iter().map(|(topic, starts)| (topic.clone(), i32::try_from(starts.len()).unwrap_or(i32::MAX))).collect();
-        Ok(Self { control, progress, producer, heard, rate_per_s, events_max, next_seq: 0, partitions, told: 0 })
+        Ok(Self { control, progress, producer, heard, rate_per_s, events_max, script, next_seq: 0, partitions, told: 0 })
     }
 
     /// Writes until the run is stopped, everything asked for was made, or the world is over; then what the world held back.
@@ -164,6 +173,7 @@ impl<'a> Source<'a> {
                     if self.has_all(world) || nanos(world.due_ns()) > elapsed {
                         break;
                     }
+                    self.follow_script(world);
                     world.next(out);
                     self.send_all(out)?;
                 }
@@ -174,7 +184,31 @@ impl<'a> Source<'a> {
     }
 
     fn has_all(&self, world: &dyn World) -> bool {
-        world.is_over() || self.events_max.is_some_and(|max| world.events() >= max)
+        world.is_over() || self.events_max.is_some_and(|max| world.events() >= max) || self.script.is_over(world.due_ns())
+    }
+
+    /// Does what is due by the generator's own time, so that equal seeds give equal events under a scenario too.
+    fn follow_script(&mut self, world: &mut dyn World) {
+        self.progress.position.set_ns(world.due_ns());
+        while let Some(act) = self.script.next_due(world.due_ns()) {
+            match act {
+                Act::Rate(rate_per_s) => {
+                    self.control.set_rate(rate_per_s);
+                    self.rate_per_s = rate_per_s;
+                    world.set_rate(rate_per_s);
+                }
+                // Not the world's to do: it goes where the run's own faults go.
+                Act::Fault(KILL_PROCESSOR) => self.control.inject(KILL_PROCESSOR.into()),
+                Act::Fault(fault) => self.command(world, fault.into()),
+            }
+        }
+    }
+
+    fn command(&self, world: &mut dyn World, fault: FaultId) {
+        match world.command(&Command::parse(&fault)) {
+            Some(heals_after_ms) => self.progress.fault(fault, heals_after_ms),
+            None => tracing::warn!("there is no fault {fault}"),
+        }
     }
 
     /// The rate, faults, and what the world hears.
@@ -186,10 +220,7 @@ impl<'a> Source<'a> {
         }
         loop {
             let Some(fault) = lock(&self.progress.commands).pop_front() else { break };
-            match world.command(&Command::parse(&fault)) {
-                Some(heals_after_ms) => self.progress.fault(fault, heals_after_ms),
-                None => tracing::warn!("there is no fault {fault}"),
-            }
+            self.command(world, fault);
         }
         let Some(reader) = &self.heard else { return Ok(()) };
         for _ in 0..HEARD_MAX {

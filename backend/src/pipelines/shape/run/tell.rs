@@ -51,6 +51,7 @@ pub(super) fn failed(updates: &Updates, id: PipelineId, params: PipelineParams, 
         latency: Latency::default(),
         checks: Vec::new(),
         active_faults: Vec::new(),
+        scenario: None,
     };
     updates.publish(Update::PipelineStatus(Arc::new(status)));
 }
@@ -59,7 +60,8 @@ impl Run<'_> {
     pub(super) fn tell(&self, phase: Phase, facts: &Facts) {
         let checkers = lock(&self.checkers);
         let counts = self.counts(&checkers);
-        let checks = checkers.iter().flat_map(|checker| checker.verdicts(facts)).collect();
+        let checks: Vec<_> = checkers.iter().flat_map(|checker| checker.verdicts(facts)).collect();
+        let scenario = self.scenario().map(|scenario| Arc::new(scenario.view(self.source.position.at_ms(), &checks)));
         drop(checkers);
         let (produced_per_s, processed_per_s) = self.samples.rates(facts.generated, facts.processed);
         let status = PipelineStatus {
@@ -72,6 +74,7 @@ impl Run<'_> {
             latency: self.latency(),
             checks,
             active_faults: self.source.active_faults(),
+            scenario,
         };
         self.updates.publish(Update::PipelineStatus(Arc::new(status)));
     }
