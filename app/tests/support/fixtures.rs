@@ -244,9 +244,26 @@ fn run() -> Vec<Update> {
             check("funnel_equal", CheckVerdict::Fail, "4 sessions differ"),
         ],
         active_faults: vec![(meta.faults[0].id.clone(), TimestampMs(NOW.0 + 12_400))],
-        scenario: None,
+        scenario: Some(Arc::new(demo())),
     };
     vec![Update::PipelineStatus(Arc::new(status)), Update::Dashboard(meta.id.clone(), Arc::new(dashboard()))]
+}
+
+fn demo() -> ScenarioView {
+    let promise = |verdict| Check { id: "incident_opens".into(), verdict, evidence: "an incident opens: seen after 8.0 s".into() };
+    let step = |at_ms, says: &str, expects| ScenarioStep { at_ms, says: says.into(), expects };
+    ScenarioView {
+        id: "outage".into(),
+        title: "A CDN goes down".into(),
+        at_ms: 42_000,
+        length_ms: 90_000,
+        steps: vec![
+            step(0, "All is calm.", None),
+            step(20_000, "A CDN goes down in Europe: an incident opens that names it.", Some(promise(CheckVerdict::Pass))),
+            step(40_000, "Players are moved to another CDN, and obey. Stalls fall.", Some(promise(CheckVerdict::Pending))),
+            step(65_000, "It delivers again.", Some(promise(CheckVerdict::Pending))),
+        ],
+    }
 }
 
 fn dashboard() -> Dashboard {

@@ -7,6 +7,7 @@ use weir_ui_kit::{
     widgets::{Tone, badge, primary_button, rate_slider, secondary_button_if, subdued, title},
 };
 
+use super::demo;
 use crate::panels::{
     PanelContext,
     pipelines::{phase_badge, start},
@@ -39,9 +40,18 @@ impl Controls {
             Some(status) if status.phase.is_active() => {
                 self.running(ui, meta, status, cx);
             }
-            Some(_) if primary_button(ui, &format!("{}  Start again", icons::PLAY)).clicked() => start(meta, cx),
-            Some(_) | None => {}
+            Some(_) => {
+                if primary_button(ui, &format!("{}  Start again", icons::PLAY)).clicked() {
+                    start(meta, cx);
+                }
+                demo::buttons(ui, meta, cx);
+            }
+            None => {}
         });
+        if let Some(view) = status.and_then(|status| status.scenario.as_deref()) {
+            ui.add_space(4.0);
+            demo::progress(ui, view);
+        }
         if let Some(status) = status {
             figures(ui, status);
             let report = view.and_then(|view| view.report.as_deref()).filter(|_| !status.phase.is_active());

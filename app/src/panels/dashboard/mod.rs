@@ -2,6 +2,7 @@
 
 mod bodies;
 mod controls;
+mod demo;
 mod widget;
 
 use egui::Ui;
@@ -118,6 +119,9 @@ fn empty(ui: &mut Ui, meta: &PipelineMeta, cx: &mut PanelContext<'_>) {
     };
     if empty_state(ui, icons::CHART_LINE_UP, &heading, what_to_do, action) {
         start(meta, cx);
+    }
+    if is_connected && !meta.scenarios.is_empty() {
+        ui.vertical_centered(|ui| demo::buttons(ui, meta, cx));
     }
 }
 

@@ -1,7 +1,7 @@
 //! One pipeline as a card: what it shows, how it runs, and the buttons to start, open and stop it.
 
 use egui::{Align, Layout, Ui};
-use weir_model::{Availability, Phase, PipelineMeta, PipelineParams, PipelineStatus, Request};
+use weir_model::{Availability, Phase, PipelineMeta, PipelineParams, PipelineStatus, Request, ScenarioId};
 use weir_ui_kit::{
     format, icons,
     widgets::{Tone, badge, primary_button, secondary_button, section, subdued},
@@ -73,6 +73,13 @@ fn buttons(ui: &mut Ui, meta: &PipelineMeta, status: Option<&PipelineStatus>, ha
 /// Starts a pipeline as its card says, and shows its dashboard.
 pub(crate) fn start(meta: &PipelineMeta, cx: &mut PanelContext<'_>) {
     cx.request(Request::StartPipeline(meta.id.clone(), default_params(meta)));
+    cx.push(Command::Navigate(Route::Dashboard(meta.id.clone())));
+}
+
+/// Starts a guided demo, and shows it.
+pub(crate) fn start_demo(meta: &PipelineMeta, id: &ScenarioId, cx: &mut PanelContext<'_>) {
+    let params = PipelineParams { scenario: Some(id.clone()), ..default_params(meta) };
+    cx.request(Request::StartPipeline(meta.id.clone(), params));
     cx.push(Command::Navigate(Route::Dashboard(meta.id.clone())));
 }
 

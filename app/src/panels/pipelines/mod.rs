@@ -13,7 +13,7 @@ use super::{
     Panel, PanelContext, PanelMeta,
     grid::{LastCell, grid, scrolled},
 };
-pub(super) use card::{phase_badge, pipeline_card, start};
+pub(super) use card::{phase_badge, pipeline_card, start, start_demo};
 
 /// The panel.
 pub const META: PanelMeta = PanelMeta {
