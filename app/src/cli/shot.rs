@@ -1,6 +1,6 @@
 //! `weir shot`: a panel with live data as a picture, drawn on the CPU. No display, no GPU.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use weir_model::{GroupId, PipelineId, TopicName};
@@ -43,6 +43,14 @@ pub(super) struct Shot {
     /// The group to show, where the panel shows one
     #[arg(long)]
     group: Option<String>,
+
+    /// How long the pipeline that is started for the picture runs before it is taken
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse::duration_ms)]
+    after: u64,
+
+    /// The scenario which that pipeline follows
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
 }
 
 /// The two themes.
@@ -57,6 +65,7 @@ impl Subcommand for Shot {
     const ABOUT: &'static str = "Render a panel with live data to a PNG, without display or GPU";
     const EXAMPLES: &'static [Example] = &[
         Example { line: "weir shot clickstream -o clickstream.png", what: "The pipeline's dashboard, on a broker started for the picture" },
+        Example { line: "weir shot media --scenario cdn_down_eu --after 35s -o cdn.png", what: "A guided demo in the middle of its story" },
         Example { line: "weir shot topics -o topics.png --theme light --size 1600x1000 -b kafka.example:9092", what: "A cluster's topics" },
         Example {
             line: "weir shot consumers -o lag.png --group billing -b 127.0.0.1:9092",
@@ -90,7 +99,7 @@ impl Shot {
     fn subject(&self) -> Result<Subject, Failure> {
         let metas = weir_backend::pipelines::metas();
         if let Some(pipeline) = metas.iter().find(|meta| meta.id.as_str() == self.panel) {
-            return Ok(Subject { route: Route::Dashboard(pipeline.id.clone()), topic: None, group: None });
+            return Ok(self.subject_of(Route::Dashboard(pipeline.id.clone()), None, None));
         }
         let Some(panel) = panels::meta(&self.panel) else {
             let known: Vec<&str> = panels::PANELS.iter().map(|meta| meta.id).collect();
@@ -108,7 +117,12 @@ impl Shot {
                 return Err(Failure::Usage(format!("{id} does not show that; --topic is for topics and messages, --group for consumers")));
             }
         };
-        Ok(Subject { route, topic, group })
+        Ok(self.subject_of(route, topic, group))
+    }
+
+    fn subject_of(&self, route: Route, topic: Option<TopicName>, group: Option<GroupId>) -> Subject {
+        let scenario = self.scenario.as_deref().map(Into::into);
+        Subject { route, topic, group, after: Duration::from_millis(self.after), scenario }
     }
 }
 
@@ -133,7 +147,17 @@ mod tests {
     fn panels_and_their_details_become_routes() {
         let shot = |panel: &str, topic: Option<&str>, group: Option<&str>| {
             let (topic, group) = (topic.map(str::to_owned), group.map(str::to_owned));
-            Shot { panel: panel.to_owned(), output: "x.png".into(), size: [640, 480], theme: ThemeName::Dark, topic, group }.subject()
+            Shot {
+                panel: panel.to_owned(),
+                output: "x.png".into(),
+                size: [640, 480],
+                theme: ThemeName::Dark,
+                topic,
+                group,
+                after: 1_000,
+                scenario: None,
+            }
+            .subject()
         };
         let check = |panel: &str, topic: Option<&str>, group: Option<&str>, expect: Option<Route>| {
             assert_eq!(shot(panel, topic, group).ok().map(|subject| subject.route), expect, "{panel}");

@@ -22,7 +22,7 @@ pub(crate) fn run(globals: &Globals, why: &Problem) -> Result<(), Failure> {
     let mut stage = Stage::window(globals)?;
     let is_local = matches!(globals.cluster(), Cluster::Local);
     if is_local {
-        demo::start(&PipelineId::from(demo::PIPELINE), |request| stage.session.request(request))?;
+        demo::start(&PipelineId::from(demo::PIPELINE), None, |request| stage.session.request(request))?;
     } else {
         // Nobody asked for topics on a cluster of theirs.
         note(format_args!("To run a pipeline there: weir run {} --bootstrap {}", demo::PIPELINE, stage.session.bootstrap()));

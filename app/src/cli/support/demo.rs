@@ -3,15 +3,19 @@
 use std::io;
 
 use tempfile::TempDir;
-use weir_model::{PipelineId, PipelineParams, Problem, Request};
+use weir_model::{PipelineId, PipelineParams, Problem, Request, ScenarioId};
 
 /// It shows what Kafka is good for.
 pub(crate) const PIPELINE: &str = "clickstream";
 /// Equal seeds give equal demonstrations.
 const SEED: u64 = 42;
 
-/// Starts a pipeline with its defaults.
-pub(crate) fn start(id: &PipelineId, request: impl FnOnce(Request) -> Result<(), Problem>) -> Result<(), Problem> {
+/// Starts a pipeline with its defaults, or by one of its scenarios.
+pub(crate) fn start(
+    id: &PipelineId,
+    scenario: Option<&ScenarioId>,
+    request: impl FnOnce(Request) -> Result<(), Problem>,
+) -> Result<(), Problem> {
     let metas = weir_backend::pipelines::metas();
     let meta = metas.iter().find(|meta| meta.id == *id);
     let default = |name: &str| {
@@ -22,8 +26,7 @@ pub(crate) fn start(id: &PipelineId, request: impl FnOnce(Request) -> Result<(),
         rate_per_s: default("rate_per_s"),
         seed: SEED,
         speed: default("speed"),
-        start_at: None,
-        events_max: None,
+        scenario: scenario.cloned(),
         ..PipelineParams::default()
     };
     request(Request::StartPipeline(id.clone(), params))

@@ -9,7 +9,7 @@ use std::{
 use egui::{Context, Pos2, RawInput, Rect, vec2};
 use tempfile::TempDir;
 use weir_backend::{Handle, HandleConfig};
-use weir_model::{ConnectionState, GroupId, PipelineId, Problem, Request, Store, TopicName, Update};
+use weir_model::{ConnectionState, GroupId, PipelineId, Problem, Request, ScenarioId, Store, TopicName, Update};
 use weir_ui_kit::Theme;
 
 use super::{Failure, Globals, demo, note, signals::EndAsked};
@@ -22,10 +22,8 @@ use crate::{
     shell::{Backend, Weir, settings::Settings},
 };
 
-/// How long a pipeline runs for its picture: long enough for charts to have a shape.
-const PIPELINE_TIME: Duration = Duration::from_secs(10);
-/// Without its data by then there is no picture.
-const DATA_MAX: Duration = Duration::from_secs(40);
+/// Without its data so long after that there is no picture.
+const DATA_MAX: Duration = Duration::from_secs(30);
 /// How soon a signal is noticed while no news comes.
 const SIGNAL_CHECK: Duration = Duration::from_millis(100);
 
@@ -37,6 +35,10 @@ pub(crate) struct Subject {
     pub(crate) topic: Option<TopicName>,
     /// A group that has to exist.
     pub(crate) group: Option<GroupId>,
+    /// How long a pipeline runs for its picture.
+    pub(crate) after: Duration,
+    /// The scenario it follows.
+    pub(crate) scenario: Option<ScenarioId>,
 }
 
 /// A scene ready for its picture.
@@ -98,11 +100,11 @@ impl Studio {
             matches!(store.connection, ConnectionState::Connected { .. }) && is_read
         })?;
         if let Some(id) = &self.pipeline {
-            note(format_args!("running {id} for {} s so that the picture is alive", PIPELINE_TIME.as_secs()));
-            let id = id.clone();
-            demo::start(&id, |request| self.handle.request(request))?;
+            let (id, after) = (id.clone(), self.subject.after);
+            note(format_args!("running {id} for {} s so that the picture is alive", after.as_secs()));
+            demo::start(&id, self.subject.scenario.as_ref(), |request| self.handle.request(request))?;
             self.wait(&ctx, "The pipeline did not come up", |store, since| {
-                since >= PIPELINE_TIME && store.runs.get(&id).is_some_and(|view| view.dashboard.is_some())
+                since >= after && store.runs.get(&id).is_some_and(|view| view.dashboard.is_some())
             })?;
         }
         self.check_subject()?;
@@ -127,8 +129,8 @@ impl Studio {
             if self.end.is_set() {
                 return Err(Failure::Reported);
             }
-            if start.elapsed() > DATA_MAX {
-                let why = format!("its data did not come within {} s", DATA_MAX.as_secs());
+            if start.elapsed() > self.subject.after + DATA_MAX {
+                let why = format!("its data did not come within {} s", (self.subject.after + DATA_MAX).as_secs());
                 return Err(Problem::new(what, why, "Try again; -v shows what the backend says").into());
             }
             self.frame(ctx);
