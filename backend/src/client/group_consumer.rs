@@ -69,6 +69,7 @@ impl GroupConsumer {
             ("partition.assignment.strategy", "cooperative-sticky"),
             ("fetch.wait.max.ms", "100"),
             ("queued.max.messages.kbytes", "16384"),
+            ("fetch.queue.backoff.ms", "2"),
             ("session.timeout.ms", "10000"),
         ];
         let fixed = [("group.id", group), ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false")];

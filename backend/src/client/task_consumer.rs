@@ -77,7 +77,12 @@ impl TaskConsumer {
     /// # Errors
     /// When a property or a topic name is not valid.
     pub fn new(connection: &Connection, group: &str, topics: &[&str], assignor: Assignor) -> Result<Self, ClientError> {
-        let defaults = [("fetch.wait.max.ms", "50"), ("queued.max.messages.kbytes", "16384"), ("session.timeout.ms", "10000")];
+        let defaults = [
+            ("fetch.wait.max.ms", "50"),
+            ("queued.max.messages.kbytes", "16384"),
+            ("fetch.queue.backoff.ms", "2"),
+            ("session.timeout.ms", "10000"),
+        ];
         let assignor = match assignor {
             Assignor::CooperativeSticky => "cooperative-sticky",
             Assignor::Range => "range",
