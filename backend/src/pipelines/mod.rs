@@ -5,6 +5,7 @@
 
 pub mod clickstream;
 pub mod fraud;
+pub mod iot;
 pub mod media;
 mod planned;
 mod running;

@@ -4,6 +4,7 @@
 
 pub mod clickstream;
 pub mod fraud;
+pub mod iot;
 pub mod media;
 mod random;
 mod schedule;

@@ -4,6 +4,7 @@
 
 pub mod clickstream;
 pub mod fraud;
+pub mod iot;
 mod interval;
 pub mod media;
 pub mod ranking;

@@ -1,0 +1,1 @@
+//! IoT: a fleet of devices, from its readings to the commands that act on it.

@@ -1,0 +1,1 @@
+//! The IoT world: sites, zones and devices over bad networks, in virtual time.
