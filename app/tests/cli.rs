@@ -1,6 +1,8 @@
 //! The command line as users have it: the real binary, a real broker, exit codes, stdout and stderr.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+#[path = "cli/killed.rs"]
+mod killed;
 #[path = "cli/support.rs"]
 mod support;
 

@@ -82,6 +82,26 @@ fn boxed<R: Read + Send + 'static>(pipe: R) -> Box<dyn Read + Send> {
     Box::new(pipe)
 }
 
+/// A command at work, to be waited for or killed.
+pub(crate) struct Spawned {
+    child: Child,
+    arguments: Vec<String>,
+}
+
+impl Spawned {
+    /// Waits for its end.
+    pub(crate) fn finish(self) -> Ended {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        finish(self.child, &arguments)
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
 /// A command that goes on until it is told to end.
 pub(crate) struct Running {
     child: Option<Child>,
@@ -159,6 +179,13 @@ impl Broker {
         let mut all = arguments.to_vec();
         all.extend(["--bootstrap", &self.bootstrap]);
         weir(&all)
+    }
+
+    /// Starts a command against it.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Spawned {
+        let mut all = arguments.to_vec();
+        all.extend(["--bootstrap", &self.bootstrap]);
+        Spawned { child: command(&all).spawn().unwrap(), arguments: all.into_iter().map(str::to_owned).collect() }
     }
 
     /// Runs the pipeline against it, so that there are topics, records and a group.
