@@ -47,6 +47,18 @@ impl Reader {
     /// # Errors
     /// When a property is not valid.
     pub fn new(connection: &Connection, topic: &str, is_uncommitted_read: bool) -> Result<Self, ClientError> {
+        Self::with(connection, topic, is_uncommitted_read, &[("fetch.wait.max.ms", "250")])
+    }
+
+    /// A reader of many topics for eyes: brokers answer ten times a second, not at each record.
+    ///
+    /// # Errors
+    /// When a property is not valid.
+    pub fn calm(connection: &Connection) -> Result<Self, ClientError> {
+        Self::with(connection, "", false, &[("fetch.wait.max.ms", "100"), ("fetch.min.bytes", "262144")])
+    }
+
+    fn with(connection: &Connection, topic: &str, is_uncommitted_read: bool, pace: &[(&str, &str)]) -> Result<Self, ClientError> {
         // Nobody who only looks may commit, create, or skip: no property of the user's changes that.
         let fixed = [
             // librdkafka wants a group id; assigning partitions by hand never joins it.
@@ -57,13 +69,13 @@ impl Reader {
             ("auto.offset.reset", "error"),
             ("allow.auto.create.topics", "false"),
         ];
-        let defaults = [
+        let mut defaults = vec![
             ("check.crcs", "true"),
             ("isolation.level", if is_uncommitted_read { "read_uncommitted" } else { "read_committed" }),
-            ("fetch.wait.max.ms", "250"),
             ("fetch.queue.backoff.ms", "2"),
             ("queued.max.messages.kbytes", "32768"),
         ];
+        defaults.extend(pace);
         let inner = connection.config(&defaults, &fixed).create_with_context(Context::default())?;
         Ok(Self { inner, topic: topic.to_owned() })
     }

@@ -4,8 +4,8 @@
 
 pub mod clickstream;
 pub mod fraud;
-pub mod iot;
 mod interval;
+pub mod iot;
 pub mod media;
 pub mod ranking;
 mod sequence;

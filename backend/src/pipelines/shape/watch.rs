@@ -43,7 +43,7 @@ impl Watch<'_> {
     /// Reads from these offsets on until all is written, and then to the end. Blocks; belongs on a thread of its own.
     pub(super) fn work(mut self, starts: &Ends) -> Result<(), Problem> {
         let failed = |error: ClientError| error.problem(format!("The dashboard of {} can't read its topics", self.id));
-        let reader = Reader::new(self.connection, "", false).map_err(failed)?;
+        let reader = Reader::calm(self.connection).map_err(failed)?;
         let mut next: BTreeMap<(String, i32), i64> = BTreeMap::new();
         for (topic, starts) in starts {
             next.extend((0..).zip(starts).map(|(partition, start)| ((topic.clone(), partition), *start)));
