@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -68,6 +68,8 @@ struct Counts {
     first_error: Mutex<Option<ClientError>>,
     /// Callbacks by the number that travels with their record; bounded by the producer's queue.
     waiting: Mutex<HashMap<usize, OnDelivery>>,
+    /// The largest offset delivered under each number.
+    tracked: Vec<AtomicI64>,
 }
 
 pub(super) struct Counting(Arc<Counts>);
@@ -76,6 +78,12 @@ type OnDelivery = Box<dyn FnOnce(Result<Delivery, ClientError>) + Send>;
 
 /// What travels with a record that has no callback.
 const NO_CALLBACK: usize = 0;
+/// Marks what travels with a record whose offset is kept under a number ([`Producer::send_tracked`]).
+const TRACKED: usize = 1 << (usize::BITS - 1);
+/// Numbers there are; what is beyond is sent all the same, and its offset is not known.
+const TRACKED_MAX: usize = 4_096;
+/// Nothing was delivered under a number.
+const NEVER: i64 = -1;
 
 impl Producer {
     /// An idempotent producer with acks=all.
@@ -88,7 +96,8 @@ impl Producer {
 
     /// The same with properties that must be.
     pub(super) fn with(connection: &Connection, fixed: &[(&str, &str)]) -> Result<Self, ClientError> {
-        let counts = Arc::new(Counts::default());
+        let tracked = (0..TRACKED_MAX).map(|_| AtomicI64::new(NEVER)).collect();
+        let counts = Arc::new(Counts { tracked, ..Counts::default() });
         let defaults = [
             ("partitioner", "murmur2_random"),
             ("enable.idempotence", "true"),
@@ -131,6 +140,19 @@ impl Producer {
             self.counts.take_callback(number);
         }
         sent
+    }
+
+    /// Queues a record whose offset is kept under a number: one for each partition that somebody asks about.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn send_tracked(&self, record: OutgoingRecord<'_>, number: usize) -> Result<Result<(), Full>, ClientError> {
+        self.queue(record, if number < TRACKED_MAX { TRACKED | number } else { NO_CALLBACK })
+    }
+
+    /// The largest offset delivered under a number; `None` before the first.
+    pub fn tracked(&self, number: usize) -> Option<i64> {
+        Some(self.counts.tracked.get(number)?.load(Ordering::Acquire)).filter(|at| *at != NEVER)
     }
 
     pub(super) fn inner(&self) -> &ThreadedProducer<Counting> {
@@ -209,6 +231,9 @@ impl ProducerContext for Counting {
     fn delivery(&self, result: &DeliveryResult<'_>, callback: usize) {
         let outcome = match result {
             Ok(message) => {
+                if let Some(last) = self.0.tracked.get(callback ^ TRACKED) {
+                    last.fetch_max(message.offset(), Ordering::AcqRel);
+                }
                 self.0.delivered.fetch_add(1, Ordering::Release);
                 Ok(Delivery { partition: message.partition(), offset: message.offset() })
             }
@@ -227,7 +252,7 @@ impl ProducerContext for Counting {
 
 impl Counts {
     fn take_callback(&self, number: usize) -> Option<OnDelivery> {
-        if number == NO_CALLBACK {
+        if number == NO_CALLBACK || number & TRACKED != 0 {
             return None; // the common case takes no lock
         }
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&number)

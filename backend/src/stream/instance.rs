@@ -11,7 +11,7 @@ use super::{
     context::{Context, Dropped, Origin, Publish},
     data::Malformed,
     store::{Change, StateStore},
-    topology::{Graph, Incoming, Topology},
+    topology::{Graph, Incoming, StoreSlot, Topology},
 };
 
 /// Records a source may hold before they are processed; the runner reads no more of that partition until there is room.
@@ -220,9 +220,9 @@ impl StreamTask {
         self.graph.stores.iter().find(|store| &*store.name == name).map(|store| Rc::clone(&store.state))
     }
 
-    /// All stores: name, changelog topic and number of entries.
-    pub fn stores(&self) -> impl Iterator<Item = (&Arc<str>, Option<&Arc<str>>, usize)> {
-        self.graph.stores.iter().map(|store| (&store.name, store.changelog.as_ref(), store.state.borrow().len()))
+    /// All stores.
+    pub(super) fn stores(&self) -> &[StoreSlot] {
+        &self.graph.stores
     }
 
     /// Records without effect so far, by reason.

@@ -1,7 +1,8 @@
 //! Keyed state: what a task remembers between records. Its changes go to a changelog topic, from which it is rebuilt.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet, btree_map::Entry as BTreeEntry},
     ops::RangeBounds,
 };
 
@@ -48,6 +49,51 @@ pub trait StateStore {
 
     /// Some entries for people, as text, in key order from the first that contains `filter`.
     fn browse(&self, filter: &str, limit: usize) -> Vec<(String, String)>;
+
+    /// About how much it holds, as its changelog would write it: entries by the mean length of those written or restored so far.
+    fn approximate_bytes(&self) -> u64;
+
+    /// Its open windows, those that end first before the others, at most so many; empty for a store without windows.
+    fn lanes(&self, _limit: usize) -> Vec<Lane> {
+        Vec::new()
+    }
+
+    /// How many open windows there are.
+    fn lane_count(&self) -> usize {
+        0
+    }
+}
+
+/// An open window of a store, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// The key, where each has windows of its own (sessions).
+    pub key: Option<String>,
+    /// Where it begins.
+    pub start_ms: i64,
+    /// Where it ends, for now: a session grows.
+    pub end_ms: i64,
+    /// It is closed once stream time is here.
+    pub closes_at_ms: i64,
+    /// Entries in it.
+    pub entries: usize,
+}
+
+/// How a store's entries lie in windows. Their expiry is the window's end.
+#[derive(Debug)]
+enum Lanes<K, V> {
+    None,
+    /// Windows that all keys share.
+    Shared {
+        size_ms: i64,
+        grace_ms: i64,
+        entries: BTreeMap<i64, usize>,
+    },
+    /// Each entry is a window of its own.
+    Own {
+        start_ms: fn(&K, &V) -> i64,
+        closes_after_ms: i64,
+    },
 }
 
 /// When an entry may go, as a time that its owner compares with stream time.
@@ -61,17 +107,37 @@ pub struct Store<K, V> {
     before: BTreeMap<K, Option<V>>,
     expires_at: Option<ExpiresAt<K, V>>,
     by_expiry: BTreeSet<(i64, K)>,
+    lanes: Lanes<K, V>,
+    /// Bytes and number of the entries written or restored so far.
+    written: Cell<(u64, u64)>,
 }
 
 impl<K: Key, V: Value> Store<K, V> {
     /// An empty store whose entries stay until they are deleted.
     pub fn new() -> Self {
-        Self { entries: BTreeMap::new(), before: BTreeMap::new(), expires_at: None, by_expiry: BTreeSet::new() }
+        Self {
+            entries: BTreeMap::new(),
+            before: BTreeMap::new(),
+            expires_at: None,
+            by_expiry: BTreeSet::new(),
+            lanes: Lanes::None,
+            written: Cell::default(),
+        }
     }
 
     /// An empty store that tells by [`Self::pop_expired`] what may go.
     pub fn expiring(expires_at: ExpiresAt<K, V>) -> Self {
         Self { expires_at: Some(expires_at), ..Self::new() }
+    }
+
+    /// Shows its entries as windows that all keys share; an entry's expiry is its window's end.
+    pub fn in_windows(self, size_ms: i64, grace_ms: i64) -> Self {
+        Self { lanes: Lanes::Shared { size_ms, grace_ms, entries: BTreeMap::new() }, ..self }
+    }
+
+    /// Shows each entry as a window of its own, for instance a session, from here to its expiry, closed so long after.
+    pub fn in_own_windows(self, start_ms: fn(&K, &V) -> i64, closes_after_ms: i64) -> Self {
+        Self { lanes: Lanes::Own { start_ms, closes_after_ms }, ..self }
     }
 
     /// The value of a key.
@@ -102,14 +168,11 @@ impl<K: Key, V: Value> Store<K, V> {
     /// Changes a value in place, from `init` where there is none, and gives it back.
     pub fn update(&mut self, key: &K, init: impl FnOnce() -> V, change: impl FnOnce(&mut V)) -> &V {
         self.remember(key);
-        if let (Some(expires_at), Some(old)) = (self.expires_at, self.entries.get(key)) {
-            self.by_expiry.remove(&(expires_at(key, old), key.clone()));
-        }
+        let old_ms = self.expires_at.and_then(|expires_at| Some(expires_at(key, self.entries.get(key)?)));
         let value = self.entries.entry(key.clone()).or_insert_with(init);
         change(value);
-        if let Some(expires_at) = self.expires_at {
-            self.by_expiry.insert((expires_at(key, value), key.clone()));
-        }
+        let new_ms = self.expires_at.map(|expires_at| expires_at(key, value));
+        expire(&mut self.by_expiry, &mut self.lanes, key, old_ms, new_ms);
         value
     }
 
@@ -144,21 +207,44 @@ impl<K: Key, V: Value> Store<K, V> {
     }
 
     fn set(&mut self, key: K, value: Option<V>) -> Option<V> {
-        if let (Some(expires_at), Some(value)) = (self.expires_at, &value) {
-            let at = expires_at(&key, value);
-            if let Some(old) = self.entries.get(&key) {
-                self.by_expiry.remove(&(expires_at(&key, old), key.clone()));
-            }
-            self.by_expiry.insert((at, key.clone()));
+        if let Some(expires_at) = self.expires_at {
+            let old_ms = self.entries.get(&key).map(|old| expires_at(&key, old));
+            let new_ms = value.as_ref().map(|new| expires_at(&key, new));
+            expire(&mut self.by_expiry, &mut self.lanes, &key, old_ms, new_ms);
         }
-        let Some(value) = value else {
-            let old = self.entries.remove(&key);
-            if let (Some(expires_at), Some(old)) = (self.expires_at, &old) {
-                self.by_expiry.remove(&(expires_at(&key, old), key));
+        match value {
+            Some(value) => self.entries.insert(key, value),
+            None => self.entries.remove(&key),
+        }
+    }
+
+    fn count_written(&self, bytes: usize) {
+        let (sum, count) = self.written.get();
+        self.written.set((sum + bytes as u64, count + 1));
+    }
+}
+
+/// Moves an entry in the index of expiries.
+fn expire<K: Key, V>(index: &mut BTreeSet<(i64, K)>, lanes: &mut Lanes<K, V>, key: &K, old_ms: Option<i64>, new_ms: Option<i64>) {
+    if old_ms == new_ms {
+        return;
+    }
+    if let Some(old_ms) = old_ms {
+        index.remove(&(old_ms, key.clone()));
+    }
+    if let Some(new_ms) = new_ms {
+        index.insert((new_ms, key.clone()));
+    }
+    if let Lanes::Shared { entries, .. } = lanes {
+        if let Some(BTreeEntry::Occupied(mut count)) = old_ms.map(|at| entries.entry(at)) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
             }
-            return old;
-        };
-        self.entries.insert(key, value)
+        }
+        if let Some(new_ms) = new_ms {
+            *entries.entry(new_ms).or_default() += 1;
+        }
     }
 }
 
@@ -171,7 +257,11 @@ impl<K: Key, V: Value> Default for Store<K, V> {
 impl<K: Key, V: Value> StateStore for Store<K, V> {
     fn changes(&self) -> Result<Vec<Change>, Malformed> {
         let change = |(key, value): (&K, Option<&V>)| {
-            Ok(Change { key: Key::to_bytes(key), value: value.map(Value::to_bytes).transpose()?, timestamp_ms: None })
+            let (key, value) = (Key::to_bytes(key), value.map(Value::to_bytes).transpose()?);
+            if let Some(value) = &value {
+                self.count_written(key.len() + value.len());
+            }
+            Ok(Change { key, value, timestamp_ms: None })
         };
         self.changed().map(change).collect()
     }
@@ -187,6 +277,7 @@ impl<K: Key, V: Value> StateStore for Store<K, V> {
     }
 
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>, _: i64) -> Result<(), Malformed> {
+        self.count_written(key.len() + value.map_or(0, <[u8]>::len));
         let value = value.map(V::from_bytes).transpose()?;
         self.set(K::decode(key)?, value);
         Ok(())
@@ -201,6 +292,49 @@ impl<K: Key, V: Value> StateStore for Store<K, V> {
         let entries = self.entries.iter().map(|(key, value)| (format!("{key:?}"), text(value)));
         entries.filter(|(key, value)| key.contains(filter) || value.contains(filter)).take(limit).collect()
     }
+
+    fn approximate_bytes(&self) -> u64 {
+        approximate_bytes(self.written.get(), self.entries.len())
+    }
+
+    fn lanes(&self, limit: usize) -> Vec<Lane> {
+        match &self.lanes {
+            Lanes::None => Vec::new(),
+            Lanes::Shared { size_ms, grace_ms, entries } => {
+                let lane = |(end_ms, entries): (&i64, &usize)| Lane {
+                    key: None,
+                    start_ms: end_ms - size_ms,
+                    end_ms: *end_ms,
+                    closes_at_ms: end_ms.saturating_add(*grace_ms),
+                    entries: *entries,
+                };
+                entries.iter().take(limit).map(lane).collect()
+            }
+            Lanes::Own { start_ms, closes_after_ms } => {
+                let lane = |(end_ms, key): &(i64, K)| Lane {
+                    key: Some(format!("{key:?}")),
+                    start_ms: self.entries.get(key).map_or(*end_ms, |value| start_ms(key, value)),
+                    end_ms: *end_ms,
+                    closes_at_ms: end_ms.saturating_add(*closes_after_ms),
+                    entries: 1,
+                };
+                self.by_expiry.iter().take_while(|(end_ms, _)| *end_ms < i64::MAX).take(limit).map(lane).collect()
+            }
+        }
+    }
+
+    fn lane_count(&self) -> usize {
+        match &self.lanes {
+            Lanes::None => 0,
+            Lanes::Shared { entries, .. } => entries.len(),
+            Lanes::Own { .. } => self.by_expiry.len(),
+        }
+    }
+}
+
+/// Entries by the mean length of those written or restored so far.
+pub(super) fn approximate_bytes((bytes, written): (u64, u64), entries: usize) -> u64 {
+    bytes.checked_div(written).unwrap_or(0).saturating_mul(entries as u64)
 }
 
 #[cfg(test)]
@@ -239,7 +373,7 @@ mod tests {
         /// A rollback returns to the last commit, the changelog rebuilds what was committed, and the index never lies.
         #[test]
         fn state_is_what_was_committed(steps in steps()) {
-            let mut store = Numbers::expiring(|_, value| *value);
+            let mut store = Numbers::expiring(|_, value| *value).in_windows(10, 0);
             let (mut committed, mut replica) = (Vec::new(), Numbers::new());
             for step in steps {
                 match step {
@@ -265,6 +399,10 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(store.by_expiry.len(), store.len());
+                let mut lanes = BTreeMap::<i64, usize>::new();
+                store.iter().for_each(|(_, value)| *lanes.entry(*value).or_default() += 1);
+                let shown: BTreeMap<_, _> = store.lanes(usize::MAX).into_iter().map(|lane| (lane.end_ms, lane.entries)).collect();
+                prop_assert_eq!(shown, lanes);
             }
         }
     }

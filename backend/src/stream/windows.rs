@@ -56,6 +56,66 @@ pub struct JoinWindows {
     pub grace_ms: i64,
 }
 
+/// How sessions end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionWindows {
+    /// Records of a key at most this far apart belong to the same session.
+    pub gap_ms: i64,
+    /// A session stays open this much longer than the gap, for late records.
+    pub grace_ms: i64,
+}
+
+impl SessionWindows {
+    /// Sessions that end before this are closed (`closeTime` in `KStreamSessionWindowAggregate`).
+    pub fn close_time(&self, stream_time_ms: i64) -> i64 {
+        stream_time_ms.saturating_sub(self.gap_ms).saturating_sub(self.grace_ms)
+    }
+
+    /// A session is closed once stream time is this far past its end.
+    pub(super) fn closes_after_ms(&self) -> i64 {
+        self.gap_ms.saturating_add(self.grace_ms).saturating_add(1)
+    }
+}
+
+/// What a session of an operator of one's own keeps; two that a late record bridges become one.
+pub trait SessionAggregate: Default {
+    /// Takes the other session in. Must not depend on the order of merging.
+    fn merge(&mut self, other: Self);
+}
+
+/// What became of a record among sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It opened a session or extended one.
+    Accepted,
+    /// It made so many open sessions one, at least two.
+    Merged(usize),
+    /// Its session is closed: it is late and was dropped.
+    Late,
+}
+
+/// Tumbling windows for operators of one's own, which close them one by one, the empty ones too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TumblingWindows {
+    /// The length.
+    pub size_ms: i64,
+    /// A window stays open until stream time reaches its end plus this.
+    pub grace_ms: i64,
+}
+
+impl TumblingWindows {
+    /// Where the window of a timestamp starts. Windows are aligned to the epoch, as in Kafka Streams.
+    pub fn start_of(&self, timestamp_ms: i64) -> i64 {
+        timestamp_ms - timestamp_ms.rem_euclid(self.size_ms)
+    }
+
+    /// The start of the first window that is still open at this stream time.
+    pub fn first_open(&self, stream_time_ms: i64) -> i64 {
+        // A window is closed when start + size + grace <= stream time.
+        self.start_of(stream_time_ms - self.grace_ms)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -71,6 +71,17 @@ impl Cluster {
         records
     }
 
+    /// The offset of the last committed record of a partition.
+    pub(crate) fn last_record(&self, topic: &str, partition: i32) -> Option<i64> {
+        let reader = Reader::new(&self.connection, topic, false).unwrap();
+        reader.assign([(partition, 0)]).unwrap();
+        let mut last = None;
+        while let ReaderEvent::Record(record) = reader.poll(DEADLINE).unwrap().expect("the end comes") {
+            last = Some(record.offset());
+        }
+        last
+    }
+
     /// The newest value by key.
     pub(crate) fn table(&self, topic: &str) -> BTreeMap<String, String> {
         self.read(topic).into_iter().collect()

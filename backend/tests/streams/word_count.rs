@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use weir_backend::{
     sim::Random,
     stream::{
-        Topology,
-        app::{AppConfig, Guarantee, StreamsApp},
+        NodeId, NodeKind, Topology,
+        app::{AppConfig, AppEvent, AppEventKind, Guarantee, StreamsApp},
     },
 };
 
@@ -65,7 +65,35 @@ fn counts_equal_a_naive_count_before_and_after_a_restore() {
         let snapshot = app.snapshot();
         let rows: usize = snapshot.tasks().flat_map(|task| &task.stores).map(|store| store.entries).sum();
         assert_eq!(rows, naive(&lines).len(), "{guarantee:?}");
+        check_told(&cluster, &app, guarantee);
     }
+}
+
+/// What the screen shows agrees with the topics.
+fn check_told(cluster: &Cluster, app: &StreamsApp, guarantee: Guarantee) {
+    eventually("the changelogs' ends are known", || {
+        let snapshot = app.snapshot();
+        let stores = snapshot.tasks().flat_map(|task| &task.stores).filter(|store| store.changelog.is_some());
+        let ends = stores.map(|store| (cluster.last_record(store.changelog.as_ref().unwrap(), store.partition), store.changelog_offset));
+        ends.into_iter().all(|(last, next)| last.is_none() || last.map(|last| last + 1) == next)
+    });
+    let snapshot = app.snapshot();
+    assert!(snapshot.tasks().flat_map(|task| &task.stores).any(|store| store.approximate_bytes > 0), "{guarantee:?}");
+    let assigned = snapshot.events.iter().filter(|event| matches!(event.what, AppEventKind::Assigned(_)));
+    assert!(assigned.count() > 0, "{guarantee:?}: {:?}", snapshot.events);
+    let restored = snapshot
+        .events
+        .iter()
+        .filter_map(|event| if let AppEventKind::Restored { records, .. } = event.what { Some(records) } else { None });
+    assert!(restored.sum::<u64>() > 0, "{guarantee:?}: {:?}", snapshot.events);
+    let is_transaction = guarantee == Guarantee::ExactlyOnce;
+    let is_commit = |event: &AppEvent| matches!(event.what, AppEventKind::Committed { is_transaction: is, .. } if is == is_transaction);
+    assert!(snapshot.commits.iter().any(is_commit), "{guarantee:?}: {:?}", snapshot.commits);
+    let (topology, passed) = (&snapshot.topology, snapshot.passed());
+    assert_eq!(topology.edges().len(), topology.nodes.len() - 1, "a chain, through the repartition topic");
+    let kind = |kind| (0..topology.nodes.len()).filter(|at| topology.kind(NodeId(*at)) == kind).collect::<Vec<_>>();
+    assert_eq!((kind(NodeKind::Source).len(), kind(NodeKind::Sink).len(), kind(NodeKind::Stateful).len()), (2, 2, 1));
+    assert!(kind(NodeKind::Source).iter().all(|at| passed[*at] > 0), "{passed:?}");
 }
 
 #[test]

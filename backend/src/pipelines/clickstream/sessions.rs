@@ -1,5 +1,4 @@
-//! One user's sessions as a store keeps them. The rules are those of [`crate::stream::SessionStore`], which is checked against a plain
-//! recomputation: a closed session stays as a mark until no record can be close to it any more, so that a late neighbour is late too.
+//! One user's sessions as a store keeps them. They are checked against a plain recomputation. A closed session stays as a mark until no record can be close to it any more, so that a late neighbour is late too.
 
 use serde::{Deserialize, Serialize};
 

@@ -30,7 +30,10 @@ use super::Topology;
 use crate::client::Connection;
 use shared::Shared;
 
-pub use snapshot::{AppSnapshot, StoreSnapshot, TaskPhase, TaskSnapshot, ThreadCounts, ThreadPhase, ThreadSnapshot};
+pub use snapshot::{
+    AppEvent, AppEventKind, AppSnapshot, COMMITS_MAX, EVENTS_MAX, LANES_MAX, StoreSnapshot, TaskPhase, TaskSnapshot, ThreadCounts,
+    ThreadPhase, ThreadSnapshot, Warmth,
+};
 pub use thread::SENT_AT_MS;
 
 /// Most stream threads of one application in one process.
@@ -119,7 +122,7 @@ impl StreamsApp {
     pub fn start(config: AppConfig) -> Result<Self, Problem> {
         let plan = Arc::new(plan::prepare(&config.connection, &config.topology)?);
         let count = usize::from(config.threads.clamp(1, THREADS_MAX));
-        let shared = Arc::new(Shared::new(config.topology.app(), count, plan.tasks.len()));
+        let shared = Arc::new(Shared::new(&config.topology, count, plan.tasks.len()));
         let mut app = Self { shared, threads: Vec::new() };
         let config = Arc::new(config);
         for number in 0..count {

@@ -11,6 +11,7 @@ use std::{
 
 use weir_model::Problem;
 
+use super::{TaskId, snapshot::AppEventKind};
 use crate::{
     client::{Admin, ClientError, Connection, OffsetSpec, Reader, ReaderEvent},
     stream::{Change, StreamTask},
@@ -40,18 +41,26 @@ pub(super) struct Restore {
     done: i64,
     total: i64,
     of_parts_before: i64,
+    records: u64,
+    began: Instant,
 }
 
 impl Restore {
     pub(super) fn new(parts: Vec<Part>) -> Self {
         let parts: VecDeque<_> = parts.into_iter().filter(|part| part.start < part.end).collect();
         let total = parts.iter().map(|part| part.end - part.start).sum();
-        Self { parts, reader: None, is_stable: false, done: 0, total, of_parts_before: 0 }
+        Self { parts, reader: None, is_stable: false, done: 0, total, of_parts_before: 0, records: 0, began: Instant::now() }
     }
 
     /// Offsets read, and offsets there are.
     pub(super) fn progress(&self) -> (i64, i64) {
         (self.done, self.total)
+    }
+
+    /// That it is over.
+    pub(super) fn ended(&self, task: TaskId) -> AppEventKind {
+        let took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        AppEventKind::Restored { task, records: self.records, took_ms }
     }
 
     /// Reads on; `true` when all is restored.
@@ -97,6 +106,7 @@ impl Restore {
             match reader.poll(STEP_MAX / 5).map_err(failed)? {
                 Some(ReaderEvent::Record(record)) if record.offset() >= part.end => return Ok(true),
                 Some(ReaderEvent::Record(record)) => {
+                    self.records += 1;
                     if let Some(key) = record.key() {
                         let change =
                             Change { key: key.to_vec(), value: record.value().map(<[u8]>::to_vec), timestamp_ms: record.timestamp_ms() };

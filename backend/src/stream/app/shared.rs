@@ -1,6 +1,7 @@
 //! What stream threads and their owner tell each other.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,12 +11,13 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use weir_model::{Latency, Problem};
+use weir_model::{Latency, Problem, TimestampMs};
 
 use super::{
     query::{Asked, Entries, Query},
-    snapshot::{AppSnapshot, ThreadSnapshot},
+    snapshot::{AppEvent, AppEventKind, AppSnapshot, COMMITS_MAX, EVENTS_MAX, ThreadSnapshot},
 };
+use crate::stream::{Description, Topology};
 
 /// How long a look into a store may take.
 const QUERY_MAX: Duration = Duration::from_secs(1);
@@ -31,6 +33,26 @@ pub(super) struct Shared {
     threads: Vec<OfThread>,
     latency: Mutex<Option<Histogram<u64>>>,
     failure: Mutex<Option<Problem>>,
+    topology: Arc<Description>,
+    events: Mutex<Ring>,
+    commits: Mutex<Ring>,
+}
+
+/// The last so many events.
+#[derive(Default)]
+struct Ring {
+    next: u64,
+    last: VecDeque<AppEvent>,
+}
+
+impl Ring {
+    fn push(&mut self, thread: usize, what: AppEventKind, most: usize) {
+        if self.last.len() >= most {
+            self.last.pop_front();
+        }
+        self.last.push_back(AppEvent { number: self.next, at: TimestampMs::now(), thread, what });
+        self.next += 1;
+    }
 }
 
 struct OfThread {
@@ -40,16 +62,19 @@ struct OfThread {
 }
 
 impl Shared {
-    pub(super) fn new(app: &str, threads: usize, tasks: usize) -> Self {
+    pub(super) fn new(topology: &Topology, threads: usize, tasks: usize) -> Self {
         let thread = |_| OfThread { snapshot: Mutex::default(), is_killed: AtomicBool::new(false), asked: Asked::new() };
         Self {
-            app: app.into(),
+            app: topology.app().into(),
             tasks,
             is_stopping: AtomicBool::new(false),
             is_crashing: AtomicBool::new(false),
             threads: (0..threads).map(thread).collect(),
             latency: Mutex::new(Histogram::new_with_bounds(1, LATENCY_MS_MAX, 3).ok()),
             failure: Mutex::default(),
+            topology: topology.shared_description(),
+            events: Mutex::default(),
+            commits: Mutex::default(),
         }
     }
 
@@ -77,7 +102,22 @@ impl Shared {
     }
 
     pub(super) fn snapshot(&self) -> AppSnapshot {
-        AppSnapshot { app: Arc::clone(&self.app), threads: self.threads.iter().map(|thread| lock(&thread.snapshot).clone()).collect() }
+        let events = |ring: &Mutex<Ring>| lock(ring).last.iter().cloned().collect();
+        AppSnapshot {
+            app: Arc::clone(&self.app),
+            threads: self.threads.iter().map(|thread| lock(&thread.snapshot).clone()).collect(),
+            topology: Arc::clone(&self.topology),
+            events: events(&self.events),
+            commits: events(&self.commits),
+        }
+    }
+
+    /// Keeps what happened, for people.
+    pub(super) fn happened(&self, thread: usize, what: AppEventKind) {
+        match what {
+            AppEventKind::Committed { .. } | AppEventKind::Aborted { .. } => lock(&self.commits).push(thread, what, COMMITS_MAX),
+            _ => lock(&self.events).push(thread, what, EVENTS_MAX),
+        }
     }
 
     pub(super) fn of_thread(&self, thread: usize) -> ThreadSnapshot {

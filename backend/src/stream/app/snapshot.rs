@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use weir_model::Problem;
+use weir_model::{Problem, TimestampMs};
 
 use super::TaskId;
-use crate::stream::Dropped;
+use crate::stream::{Description, Dropped, Lane};
 
 /// An application in this process.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,102 @@ pub struct AppSnapshot {
     pub app: Arc<str>,
     /// Its stream threads, by number.
     pub threads: Vec<ThreadSnapshot>,
+    /// Its nodes, stores and topics; the picture of it has [`Description::edges`] and [`Description::kind`], and a node's counter is
+    /// [`Self::passed`].
+    pub topology: Arc<Description>,
+    /// What happened last, oldest first: rebalances, restores, lives that ended. At most [`EVENTS_MAX`].
+    pub events: Vec<AppEvent>,
+    /// The last commits and aborts, oldest first. At most [`COMMITS_MAX`].
+    pub commits: Vec<AppEvent>,
+}
+
+/// Most events kept.
+pub const EVENTS_MAX: usize = 256;
+/// Most commits kept.
+pub const COMMITS_MAX: usize = 64;
+/// Most open windows told of one store.
+pub const LANES_MAX: usize = 32;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AppEvent {
+    /// Counts up from 0 within its kind of list, so that a reader knows what it has missed.
+    pub number: u64,
+    /// When.
+    pub at: TimestampMs,
+    /// The stream thread.
+    pub thread: usize,
+    /// What.
+    pub what: AppEventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AppEventKind {
+    /// The group gave tasks to this thread.
+    Assigned(Vec<TaskId>),
+    /// The group took tasks away; what they did was committed first.
+    Revoked(Vec<TaskId>),
+    /// Another member has had these tasks for a while: what they did was taken back.
+    Lost(Vec<TaskId>),
+    /// A task began to read its changelogs.
+    RestoreBegan {
+        /// The task.
+        task: TaskId,
+        /// Offsets there are to read.
+        offsets: i64,
+        /// Entries it had at once.
+        warm: u64,
+        /// Where these came from.
+        from: Warmth,
+    },
+    /// A task has its state.
+    Restored {
+        /// The task.
+        task: TaskId,
+        /// Records read.
+        records: u64,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// State on disk was of no use: it is made again from the changelogs.
+    Wiped {
+        /// The task.
+        task: TaskId,
+        /// Why.
+        why: String,
+    },
+    /// Everything since the last commit is safe.
+    Committed {
+        /// Records processed in it.
+        records: u64,
+        /// From its beginning to its end.
+        took_ms: u64,
+        /// Whether it was a transaction.
+        is_transaction: bool,
+    },
+    /// A transaction was aborted: its work is done again.
+    Aborted {
+        /// Why.
+        why: String,
+    },
+    /// The thread's life ended; a new one begins, whose producer fences the old one's.
+    Replaced {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Where a task's state came from before it read the rest from the changelog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Warmth {
+    /// Nowhere: all comes from the changelog.
+    #[default]
+    Cold,
+    /// From disk.
+    Disk,
+    /// From a standby replica of this process.
+    Standby,
 }
 
 /// A stream thread.
@@ -30,6 +126,8 @@ pub struct ThreadSnapshot {
     pub counts: ThreadCounts,
     /// Why its last life ended, if it did.
     pub last_problem: Option<Problem>,
+    /// How long its transaction has been open, if one is.
+    pub transaction_age_ms: Option<u64>,
 }
 
 /// Where a stream thread is.
@@ -109,8 +207,20 @@ pub struct StoreSnapshot {
     pub name: Arc<str>,
     /// Its changelog topic; `None` for a global table.
     pub changelog: Option<Arc<str>>,
+    /// The changelog's partition.
+    pub partition: i32,
+    /// The changelog's offset that comes next, as of the last commit; `None` while it is not known.
+    pub changelog_offset: Option<i64>,
     /// Entries in it.
     pub entries: usize,
+    /// About how much it holds, as its changelog writes it.
+    pub approximate_bytes: u64,
+    /// Whether it is on disk too.
+    pub is_persistent: bool,
+    /// Its open windows, those that end first before the others; at most [`LANES_MAX`]. The task's stream time is their cursor.
+    pub lanes: Vec<Lane>,
+    /// How many open windows there are.
+    pub lane_count: usize,
 }
 
 impl AppSnapshot {
@@ -124,6 +234,15 @@ impl AppSnapshot {
             rebalances: sum.rebalances + thread.counts.rebalances,
             replaced: sum.replaced + thread.counts.replaced,
         })
+    }
+
+    /// Records each node of the topology passed on, over all tasks here. An index is a [`crate::stream::NodeId`].
+    pub fn passed(&self) -> Vec<u64> {
+        let mut sum = vec![0; self.topology.nodes.len()];
+        for passed in self.tasks().map(|task| &task.passed) {
+            sum.iter_mut().zip(passed).for_each(|(sum, passed)| *sum += passed);
+        }
+        sum
     }
 
     /// Tasks that run in this process.

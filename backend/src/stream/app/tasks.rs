@@ -9,11 +9,11 @@ use std::{
 use super::{
     TaskId,
     restore::Restore,
-    snapshot::{StoreSnapshot, TaskPhase, TaskSnapshot},
+    snapshot::{LANES_MAX, StoreSnapshot, TaskPhase, TaskSnapshot},
 };
 use crate::{
     client::Assignment,
-    stream::{InputRecord, StreamTask},
+    stream::{InputRecord, StreamTask, topology::StoreSlot},
 };
 
 /// Records processed before the thread looks elsewhere.
@@ -36,6 +36,8 @@ pub(super) struct OwnedTask {
     held: VecDeque<InputRecord>,
     is_paused: bool,
     idle_since: Option<Instant>,
+    /// The offset that comes next in each changelog of its own, as of the last commit.
+    pub(super) logged: BTreeMap<Arc<str>, i64>,
 }
 
 impl OwnedTask {
@@ -52,6 +54,7 @@ impl OwnedTask {
             held: VecDeque::new(),
             is_paused: false,
             idle_since: None,
+            logged: BTreeMap::new(),
         }
     }
 
@@ -134,7 +137,11 @@ impl OwnedTask {
     }
 
     /// What was done is safe; its offsets too, unless they were refused.
-    pub(super) fn commit(&mut self, is_refused: bool) {
+    /// `logged` tells the offset that comes next in a changelog.
+    pub(super) fn commit(&mut self, is_refused: bool, logged: impl Fn(&str, i32) -> Option<i64>) {
+        let own = self.task.stores().iter().filter_map(|slot| slot.changelog.as_ref()).filter(|topic| !self.next.contains_key(*topic));
+        let logged: Vec<_> = own.filter_map(|topic| Some((Arc::clone(topic), logged(topic, self.id.partition)?))).collect();
+        self.logged.extend(logged);
         self.task.commit();
         if !is_refused {
             self.committed = self.next.iter().map(|(topic, next)| (Arc::clone(topic), Some(*next))).collect();
@@ -160,20 +167,33 @@ impl OwnedTask {
             None if self.is_suspended => TaskPhase::Suspended,
             None => TaskPhase::Running,
         };
-        let store = |(name, changelog, entries): (&Arc<str>, Option<&Arc<str>>, usize)| StoreSnapshot {
-            name: Arc::clone(name),
-            changelog: changelog.cloned(),
-            entries,
-        };
         TaskSnapshot {
             id: self.id,
             phase,
             stream_time_ms: self.task.stream_time_ms(),
-            stores: self.task.stores().map(store).collect(),
+            stores: self.task.stores().iter().map(|slot| self.store_snapshot(slot)).collect(),
             queued: self.task.queued() + self.held.len(),
             positions: self.next.clone(),
             passed: self.task.passed().to_vec(),
             dropped: self.task.dropped(),
+        }
+    }
+}
+
+impl OwnedTask {
+    fn store_snapshot(&self, slot: &StoreSlot) -> StoreSnapshot {
+        let state = slot.state.borrow();
+        let offset = |topic: &Arc<str>| self.logged.get(topic).or_else(|| self.next.get(topic)).copied();
+        StoreSnapshot {
+            name: Arc::clone(&slot.name),
+            changelog: slot.changelog.clone(),
+            partition: self.id.partition,
+            changelog_offset: slot.changelog.as_ref().and_then(offset),
+            entries: state.len(),
+            approximate_bytes: state.approximate_bytes(),
+            is_persistent: false,
+            lanes: state.lanes(LANES_MAX),
+            lane_count: state.lane_count(),
         }
     }
 }

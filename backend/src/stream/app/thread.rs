@@ -17,7 +17,7 @@ use super::{
     globals::Globals,
     plan::Plan,
     shared::Shared,
-    snapshot::{ThreadCounts, ThreadPhase, ThreadSnapshot},
+    snapshot::{AppEventKind, ThreadCounts, ThreadPhase, ThreadSnapshot},
     tasks::OwnedTask,
     writer::{Outcome, Writer},
 };
@@ -70,6 +70,7 @@ pub(super) fn live(config: &AppConfig, plan: &Plan, number: usize, shared: &Shar
             if in_vain >= LIVES_MAX {
                 shared.fail(problem.clone());
             }
+            shared.happened(number, AppEventKind::Replaced { why: problem.to_string() });
             snapshot.last_problem = Some(problem);
         }
         snapshot.phase = ThreadPhase::Waiting;
@@ -258,6 +259,7 @@ impl<'a> StreamThread<'a> {
         for task in self.tasks.values_mut() {
             let Some(restore) = &mut task.restore else { continue };
             if restore.step(&mut task.task, &self.config.connection, &self.admin)? {
+                self.shared.happened(self.number, restore.ended(task.id));
                 task.restore = None;
                 task.task.commit();
                 self.consumer.resume(&task.partitions()).map_err(|error| error.problem("A partition could not be resumed"))?;
@@ -309,13 +311,20 @@ impl<'a> StreamThread<'a> {
         if next.is_empty() && !self.writer.is_open() {
             return Ok(());
         }
+        let open_for = self.writer.open_for();
         let outcome = self.writer.commit(&next, &self.consumer)?;
         let is_refused = matches!(outcome, Outcome::Refused);
         if let Outcome::Aborted(error) = outcome {
-            tracing::debug!("{}-{}: a transaction was aborted: {error}", self.shared.app, self.number);
+            self.shared.happened(self.number, AppEventKind::Aborted { why: error.to_string() });
             return self.roll_back();
         }
-        self.tasks.values_mut().filter(|task| task.is_running()).for_each(|task| task.commit(is_refused));
+        let took = open_for.unwrap_or_default() + self.last_commit.elapsed();
+        let records = (self.processed - self.no_events).saturating_sub(self.committed.0 - self.committed.1);
+        let is_transaction = self.config.guarantee == super::Guarantee::ExactlyOnce;
+        self.shared.happened(self.number, AppEventKind::Committed { records, took_ms: millis(took), is_transaction });
+        for task in self.tasks.values_mut().filter(|task| task.is_running()) {
+            task.commit(is_refused, |changelog, partition| self.writer.logged(changelog, partition));
+        }
         self.counts.commits += 1;
         self.committed = (self.processed, self.no_events);
         Ok(())
@@ -354,9 +363,14 @@ impl<'a> StreamThread<'a> {
             () => ThreadPhase::Running,
         };
         let last_problem = self.shared.of_thread(self.number).last_problem;
+        let transaction_age_ms = self.writer.open_for().filter(|_| self.config.guarantee == super::Guarantee::ExactlyOnce).map(millis);
         let tasks = self.tasks.values().map(OwnedTask::snapshot).collect();
-        self.shared.tell(self.number, ThreadSnapshot { phase, tasks, counts: self.counts, last_problem });
+        self.shared.tell(self.number, ThreadSnapshot { phase, tasks, counts: self.counts, last_problem, transaction_age_ms });
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn publish(writer: &mut Writer, task: &mut StreamTask) -> Result<(), Stopped> {

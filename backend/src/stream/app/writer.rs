@@ -1,12 +1,16 @@
 //! Where a stream thread's results and changes go: plainly, or in transactions together with the offsets of what led to them.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use weir_model::Problem;
 
 use super::{AppConfig, Guarantee};
 use crate::{
-    client::{Assignment, ClientError, OutgoingRecord, Producer, TaskConsumer, TransactionError},
+    client::{Assignment, ClientError, Full, OutgoingRecord, Producer, TaskConsumer, TransactionError},
     stream::{Change, Publish},
 };
 
@@ -22,8 +26,12 @@ pub(super) type NextOffsets = Vec<(Assignment, i64, String)>;
 pub(super) struct Writer {
     producer: Producer,
     guarantee: Guarantee,
-    is_open: bool,
+    /// Since when something has been written that is not committed.
+    open_since: Option<Instant>,
     pub(super) published: u64,
+    /// The numbers by which the producer keeps changelogs' offsets.
+    numbers: BTreeMap<Arc<str>, BTreeMap<i32, usize>>,
+    numbered: usize,
 }
 
 /// What became of a commit.
@@ -48,7 +56,7 @@ impl Writer {
             }
         };
         let producer = producer.map_err(|error| error.problem(format!("{app} can't write")))?;
-        Ok(Self { producer, guarantee: config.guarantee, is_open: false, published: 0 })
+        Ok(Self { producer, guarantee: config.guarantee, open_since: None, published: 0, numbers: BTreeMap::new(), numbered: 0 })
     }
 
     /// Writes a result.
@@ -65,20 +73,43 @@ impl Writer {
     }
 
     /// Writes a change of a store.
-    pub(super) fn log(&mut self, changelog: &str, partition: i32, change: &Change) -> Result<(), Problem> {
-        self.send(OutgoingRecord {
+    pub(super) fn log(&mut self, changelog: &Arc<str>, partition: i32, change: &Change) -> Result<(), Problem> {
+        let number = match self.number(changelog, partition) {
+            Some(number) => number,
+            None => {
+                self.numbers.entry(Arc::clone(changelog)).or_default().insert(partition, self.numbered);
+                self.numbered += 1;
+                self.numbered - 1
+            }
+        };
+        let record = OutgoingRecord {
             topic: changelog,
             partition: Some(partition),
             key: Some(&change.key),
             value: change.value.as_deref(),
             timestamp_ms: change.timestamp_ms.filter(|at| *at >= 0),
             ..OutgoingRecord::default()
-        })
+        };
+        self.send_by(record, |producer, record| producer.send_tracked(record, number))
+    }
+
+    /// The offset that follows what was written to a changelog by this producer; to be asked right after a commit.
+    pub(super) fn logged(&self, changelog: &str, partition: i32) -> Option<i64> {
+        self.producer.tracked(self.number(changelog, partition)?).map(|last| last + 1)
+    }
+
+    fn number(&self, changelog: &str, partition: i32) -> Option<usize> {
+        self.numbers.get(changelog)?.get(&partition).copied()
+    }
+
+    /// How long something has been written that is not committed.
+    pub(super) fn open_for(&self) -> Option<Duration> {
+        self.open_since.map(|since| since.elapsed())
     }
 
     /// Whether something was written since the last commit.
     pub(super) fn is_open(&self) -> bool {
-        self.is_open
+        self.open_since.is_some()
     }
 
     /// Makes everything since the last commit safe, with these offsets.
@@ -91,7 +122,7 @@ impl Writer {
             Guarantee::ExactlyOnce => {
                 self.begin()?;
                 let sent = self.producer.send_offsets(next, consumer, ANSWER_MAX).and_then(|()| self.producer.commit(ANSWER_MAX));
-                self.is_open = false;
+                self.open_since = None;
                 match sent {
                     Ok(()) => Ok(Outcome::Committed),
                     Err(TransactionError::Abort(error)) => self.producer.abort(ANSWER_MAX).map_err(gone).map(|()| Outcome::Aborted(error)),
@@ -103,14 +134,14 @@ impl Writer {
 
     /// Takes back what was written since the last commit, where that is possible.
     pub(super) fn abort(&mut self) -> Result<(), Problem> {
-        if self.guarantee == Guarantee::ExactlyOnce && std::mem::take(&mut self.is_open) {
+        if self.guarantee == Guarantee::ExactlyOnce && self.open_since.take().is_some() {
             self.producer.abort(ANSWER_MAX).map_err(gone)?;
         }
         Ok(())
     }
 
     fn commit_plainly(&mut self, next: &NextOffsets, consumer: &TaskConsumer) -> Result<Outcome, Problem> {
-        self.is_open = false;
+        self.open_since = None;
         self.producer.flush(ANSWER_MAX).map_err(|error| error.problem("Results were not acknowledged in time"))?;
         if self.producer.failed() > 0 {
             let error = self.producer.first_error().unwrap_or_else(ClientError::no_answer);
@@ -125,17 +156,25 @@ impl Writer {
     }
 
     fn begin(&mut self) -> Result<(), Problem> {
-        if !self.is_open && self.guarantee == Guarantee::ExactlyOnce {
+        if self.open_since.is_none() && self.guarantee == Guarantee::ExactlyOnce {
             self.producer.begin().map_err(gone)?;
         }
-        self.is_open = true;
+        self.open_since.get_or_insert_with(Instant::now);
         Ok(())
     }
 
     fn send(&mut self, record: OutgoingRecord<'_>) -> Result<(), Problem> {
+        self.send_by(record, |producer, record| producer.send(record))
+    }
+
+    fn send_by(
+        &mut self,
+        record: OutgoingRecord<'_>,
+        send: impl Fn(&Producer, OutgoingRecord<'_>) -> Result<Result<(), Full>, ClientError>,
+    ) -> Result<(), Problem> {
         self.begin()?;
-        while self.producer.send(record).map_err(|error| error.problem(format!("A record for {} was not written", record.topic)))?.is_err()
-        {
+        let failed = |error: ClientError| error.problem(format!("A record for {} was not written", record.topic));
+        while send(&self.producer, record).map_err(failed)?.is_err() {
             std::thread::sleep(FULL_PAUSE);
         }
         self.published += 1;

@@ -20,7 +20,7 @@ pub use process::{Forward, Processor, StoreHandle};
 pub use stream::{Condition, Stream};
 pub use table::{GlobalTable, Table, Update};
 
-pub(super) use graph::Graph;
+pub(super) use graph::{Graph, StoreSlot};
 
 /// An application's topology: built again for every task, described once.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub struct Topology {
 }
 
 /// What a topology is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
     /// All nodes, in the order they were added.
     pub nodes: Vec<Node>,
@@ -41,6 +41,46 @@ pub struct Description {
     pub repartition_topics: Vec<Arc<str>>,
     /// Topics read whole by every task.
     pub global_topics: Vec<Arc<str>>,
+}
+
+/// What a node is, for a picture of the topology.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// Reads a topic.
+    Source,
+    /// Reads a topic whole, into every task.
+    GlobalSource,
+    /// Writes to a topic.
+    Sink,
+    /// Works on each record alone.
+    Stateless,
+    /// Keeps state.
+    Stateful,
+}
+
+impl Description {
+    /// What a node is.
+    pub fn kind(&self, node: NodeId) -> NodeKind {
+        let Some(node) = self.nodes.get(node.0) else { return NodeKind::Stateless };
+        match &node.topic {
+            Some(topic) if node.parents.is_empty() && self.global_topics.contains(topic) => NodeKind::GlobalSource,
+            Some(_) if node.parents.is_empty() => NodeKind::Source,
+            Some(_) => NodeKind::Sink,
+            None if node.stores.is_empty() => NodeKind::Stateless,
+            None => NodeKind::Stateful,
+        }
+    }
+
+    /// From where to where records flow; between parts of the topology, through the repartition topics.
+    pub fn edges(&self) -> Vec<(NodeId, NodeId)> {
+        let inner = self.nodes.iter().enumerate().flat_map(|(to, node)| node.parents.iter().map(move |from| (*from, NodeId(to))));
+        let with_topic = |topic: &Arc<str>, is_source: bool| {
+            let mut nodes = self.nodes.iter().enumerate();
+            nodes.find(|(_, node)| node.topic.as_ref() == Some(topic) && node.parents.is_empty() == is_source).map(|(at, _)| NodeId(at))
+        };
+        let between = self.repartition_topics.iter().filter_map(|topic| Some((with_topic(topic, false)?, with_topic(topic, true)?)));
+        inner.chain(between).collect()
+    }
 }
 
 /// A part of a topology that runs as one task a partition.
@@ -84,6 +124,11 @@ impl Topology {
     /// The application's id.
     pub fn app(&self) -> &str {
         &self.app
+    }
+
+    /// The same, shared.
+    pub(super) fn shared_description(&self) -> Arc<Description> {
+        Arc::clone(&self.description)
     }
 
     /// What it is made of.

@@ -1,6 +1,10 @@
 //! Tables: the newest value by key, from a topic or an aggregation.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +16,7 @@ use super::{
 use crate::stream::{
     context::Context,
     data::{Key, Malformed, Record, Value},
-    store::{Change, StateStore, Store},
+    store::{Change, StateStore, Store, approximate_bytes},
 };
 
 /// What a table says about a key: what it was and what it is; `None` where there is nothing.
@@ -107,6 +111,8 @@ pub(super) struct TableStore<K, V>(Rc<RefCell<Rows<K, V>>>);
 
 struct Rows<K, V> {
     history_ms: i64,
+    /// Bytes and number of the rows written or restored so far.
+    written: Cell<(u64, u64)>,
     store: Store<K, Versions<V>>,
 }
 
@@ -118,7 +124,7 @@ impl<K, V> Clone for TableStore<K, V> {
 
 impl<K: Key, V: Value> TableStore<K, V> {
     pub(super) fn new(history_ms: i64) -> Self {
-        Self(Rc::new(RefCell::new(Rows { history_ms, store: Store::new() })))
+        Self(Rc::new(RefCell::new(Rows { history_ms, written: Cell::default(), store: Store::new() })))
     }
 
     /// Adds the store with a changelog of its own.
@@ -192,6 +198,11 @@ impl<K: Key, V: Value> Rows<K, V> {
         }
         is_newest
     }
+
+    fn count_written(&self, bytes: usize) {
+        let (sum, count) = self.written.get();
+        self.written.set((sum + bytes as u64, count + 1));
+    }
 }
 
 impl<K: Key, V: Value> StateStore for Rows<K, V> {
@@ -199,7 +210,11 @@ impl<K: Key, V: Value> StateStore for Rows<K, V> {
         let change = |(key, versions): (&K, Option<&Versions<V>>)| {
             let newest = versions.and_then(|it| it.0.last());
             let value = newest.and_then(|(_, value)| value.as_ref()).map(Value::to_bytes).transpose()?;
-            Ok(Change { key: Key::to_bytes(key), value, timestamp_ms: newest.map(|(from, _)| *from) })
+            let change = Change { key: Key::to_bytes(key), value, timestamp_ms: newest.map(|(from, _)| *from) };
+            if let Some(value) = &change.value {
+                self.count_written(change.key.len() + value.len());
+            }
+            Ok(change)
         };
         self.store.changed().map(change).collect()
     }
@@ -213,6 +228,7 @@ impl<K: Key, V: Value> StateStore for Rows<K, V> {
     }
 
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>, timestamp_ms: i64) -> Result<(), Malformed> {
+        self.count_written(key.len() + value.map_or(0, <[u8]>::len));
         let value = value.map(V::from_bytes).transpose()?;
         self.put(&K::decode(key)?, value, timestamp_ms, timestamp_ms);
         self.store.commit();
@@ -229,5 +245,9 @@ impl<K: Key, V: Value> StateStore for Rows<K, V> {
             (format!("{key:?}"), value.unwrap_or_else(|error| error.to_string()))
         };
         self.store.iter().map(text).filter(|(key, value)| key.contains(filter) || value.contains(filter)).take(limit).collect()
+    }
+
+    fn approximate_bytes(&self) -> u64 {
+        approximate_bytes(self.written.get(), self.store.len())
     }
 }

@@ -1,6 +1,9 @@
 //! Taking partitions over and giving them up.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use weir_model::Problem;
 
@@ -12,6 +15,7 @@ use crate::{
         app::{
             TaskId,
             restore::{Part, Restore},
+            snapshot::{AppEventKind, Warmth},
             tasks::{OwnedTask, stream_time_of},
         },
     },
@@ -30,6 +34,7 @@ impl StreamThread<'_> {
     pub(super) fn assigned(&mut self, partitions: &[Assignment]) -> Result<(), Problem> {
         self.counts.rebalances += u64::from(!partitions.is_empty());
         self.has_joined = true;
+        self.tell_rebalance(partitions, AppEventKind::Assigned);
         let failed = |error: ClientError| error.problem("Partitions could not be taken over");
         let begins = self.begins(partitions).map_err(failed)?;
         let starts = begins.iter().flat_map(|(id, begin)| {
@@ -58,6 +63,7 @@ impl StreamThread<'_> {
     /// Commits, then gives the partitions up.
     pub(super) fn revoked(&mut self, partitions: &[Assignment]) -> Result<(), Problem> {
         self.counts.rebalances += 1;
+        self.tell_rebalance(partitions, AppEventKind::Revoked);
         self.commit()?;
         let is_kept = self.plan.assignor == Assignor::Range;
         for id in self.tasks_of(partitions) {
@@ -73,6 +79,7 @@ impl StreamThread<'_> {
     /// Another member has them already: nothing of theirs may be committed.
     pub(super) fn lost(&mut self, partitions: &[Assignment]) -> Result<(), Problem> {
         self.counts.rebalances += 1;
+        self.tell_rebalance(partitions, AppEventKind::Lost);
         self.writer.abort()?;
         for id in self.tasks_of(partitions) {
             self.tasks.remove(&id);
@@ -80,6 +87,13 @@ impl StreamThread<'_> {
         self.consumer.give_up(partitions).map_err(|error| error.problem("Partitions could not be given up"))?;
         self.tell_now();
         self.roll_back()
+    }
+
+    fn tell_rebalance(&self, partitions: &[Assignment], what: impl FnOnce(Vec<TaskId>) -> AppEventKind) {
+        let tasks: BTreeSet<_> = self.tasks_of(partitions).into_iter().collect();
+        if !tasks.is_empty() {
+            self.shared.happened(self.number, what(tasks.into_iter().collect()));
+        }
     }
 
     fn tell_now(&mut self) {
@@ -128,7 +142,11 @@ impl StreamThread<'_> {
         }
         let parts = self.parts(id, begin).map_err(|error| error.problem(format!("The state of task {id} is not known")))?;
         let restore = Restore::new(parts);
-        let restore = (restore.progress().1 > 0).then_some(restore);
+        let offsets = restore.progress().1;
+        let restore = (offsets > 0).then_some(restore);
+        if restore.is_some() {
+            self.shared.happened(self.number, AppEventKind::RestoreBegan { task: id, offsets, warm: 0, from: Warmth::Cold });
+        }
         Ok(OwnedTask::new(id, task, restore, &begin.starts))
     }
 
