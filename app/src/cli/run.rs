@@ -42,7 +42,7 @@ pub(super) struct Run {
     /// Which pipeline, such as clickstream
     pipeline: String,
 
-    /// Events per second
+    /// Events per second; with --input as fast as they can be processed unless given
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
 
@@ -112,7 +112,9 @@ impl Subcommand for Run {
 
 impl Run {
     fn params(&self, meta: &PipelineMeta) -> Result<PipelineParams, Failure> {
-        let rate_per_s = setting(meta, "rate_per_s", self.rate)?;
+        let fastest = || meta.params.iter().find(|param| &*param.name == "rate_per_s").map(|param| param.max as u32);
+        // A file is read as fast as it can be processed.
+        let rate_per_s = setting(meta, "rate_per_s", self.rate.or_else(|| fastest().filter(|_| self.options.has_input())))?;
         let events_max = self.for_ms.map(|for_ms| (u64::from(rate_per_s).saturating_mul(for_ms) / 1_000).max(1));
         let speed = setting(meta, "speed", self.speed)?;
         Ok(self.options.apply(PipelineParams { rate_per_s, seed: self.seed, speed, events_max, ..PipelineParams::default() }))

@@ -130,6 +130,12 @@ pub trait World: Send {
         false
     }
 
+    /// How many records may wait in the topics between here and the last result, where time is read from data and not from the clock: what is
+    /// far ahead of the rest would make the rest late.
+    fn waiting_max(&self) -> Option<u64> {
+        None
+    }
+
     /// Breaks something on purpose; gives for how many milliseconds of the wall clock, or `None` for a fault it does not know.
     fn command(&mut self, command: &Command) -> Option<i64>;
 

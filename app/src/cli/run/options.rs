@@ -44,6 +44,11 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// Whether there is real data.
+    pub(super) fn has_input(&self) -> bool {
+        self.input.is_some()
+    }
+
     /// The parameters with these options.
     pub(super) fn apply(&self, params: PipelineParams) -> PipelineParams {
         PipelineParams {

@@ -194,6 +194,10 @@ impl<'a> Run<'a> {
         while !workers.is_source_done() && !self.control.is_stopping() {
             std::thread::sleep(LOOK_INTERVAL);
             self.look(&mut workers)?;
+            if self.run.params.input.is_some() {
+                let generated = self.source.generated();
+                self.source.set_waiting(self.waiting(topics, specs, starts)?, generated);
+            }
             if told_at.elapsed() >= TELL_INTERVAL {
                 told_at = Instant::now();
                 self.tell(if self.control.is_paused() { Phase::Paused } else { Phase::Running }, &self.facts(false));
@@ -285,6 +289,25 @@ impl<'a> Run<'a> {
         }
         workers.check()?;
         lock(&self.apps).iter().find_map(StreamsApp::failure).map_or(Ok(()), Err)
+    }
+
+    /// Records that some application has still to read and commit, through all topics between them; markers of transactions count, a few
+    /// a partition.
+    fn waiting(&self, topics: &Topics, specs: &[AppSpec], starts: &Ends) -> Result<u64, Problem> {
+        let mut waiting = 0;
+        for spec in specs {
+            let committed = topics.committed(spec.topology.app())?;
+            let inputs: Vec<_> = inputs(&spec.topology).collect();
+            for (topic, ends) in topics.ends(&inputs)? {
+                let starts = starts.get(&topic);
+                for (partition, end) in (0..).zip(ends) {
+                    let start = usize::try_from(partition).ok().and_then(|at| starts?.get(at).copied()).unwrap_or(0);
+                    let next = committed.get(&(topic.clone(), partition)).copied().unwrap_or(start).max(start);
+                    waiting += u64::try_from(end - next).unwrap_or(0);
+                }
+            }
+        }
+        Ok(waiting)
     }
 
     /// Waits until the applications have processed and committed everything, through all topics between them.

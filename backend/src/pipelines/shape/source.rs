@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -30,6 +30,8 @@ const SLEEP_MIN: Duration = Duration::from_millis(1);
 const SLEEP_MAX: Duration = Duration::from_millis(50);
 /// What can't be sent this long after it was due is not caught up with; the schedule moves on and the delay is counted.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
+/// How long processing is left alone when enough waits for it.
+const WAITING_PAUSE: Duration = Duration::from_millis(5);
 /// How long a full producer is left alone.
 const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// How long the last records may take to be acknowledged.
@@ -49,6 +51,8 @@ pub(super) struct SourceProgress {
     faults: Mutex<Vec<(FaultId, TimestampMs)>>,
     /// How far the schedule is.
     pub(super) position: Position,
+    /// Records that waited somewhere when that was looked at last, less those generated until then.
+    waiting: AtomicI64,
 }
 
 impl SourceProgress {
@@ -62,6 +66,18 @@ impl SourceProgress {
 
     pub(super) fn behind_ms(&self) -> u64 {
         self.behind_ms.load(Ordering::Acquire)
+    }
+
+    /// Records that wait to be processed, those generated since that was looked at included.
+    fn waiting(&self) -> u64 {
+        let generated = i64::try_from(self.generated()).unwrap_or(i64::MAX);
+        u64::try_from(self.waiting.load(Ordering::Acquire).saturating_add(generated)).unwrap_or(0)
+    }
+
+    /// So many waited when so many had been generated.
+    pub(super) fn set_waiting(&self, waiting: u64, generated: u64) {
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.waiting.store(signed(waiting) - signed(generated), Ordering::Release);
     }
 
     /// A fault for the world.
@@ -159,6 +175,13 @@ impl<'a> Source<'a> {
                 continue;
             }
             self.obey(world)?;
+            if world.waiting_max().is_some_and(|max| self.progress.waiting() >= max) {
+                let waited_since = Instant::now();
+                self.report()?;
+                std::thread::sleep(WAITING_PAUSE);
+                base += waited_since.elapsed();
+                continue;
+            }
             let due = nanos(world.due_ns());
             let elapsed = base.elapsed();
             if elapsed > due + BEHIND_MAX {
@@ -170,7 +193,8 @@ impl<'a> Source<'a> {
                 std::thread::sleep((due - elapsed).clamp(SLEEP_MIN, SLEEP_MAX));
             } else {
                 for _ in 0..BATCH {
-                    if self.has_all(world) || nanos(world.due_ns()) > elapsed {
+                    let is_full = world.waiting_max().is_some_and(|max| self.progress.waiting() >= max);
+                    if is_full || self.has_all(world) || nanos(world.due_ns()) > elapsed {
                         break;
                     }
                     self.follow_script(world);

@@ -1,7 +1,7 @@
 //! Payments from a file at a steady rate; the chargebacks of those that the file calls frauds come seven days of event time later.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fs::File,
     io::{BufRead as _, BufReader},
 };
@@ -15,7 +15,7 @@ use crate::{
             input::{Format, ROW_SHOWN_MAX, Row},
             records::{Label, LabelSource, Transaction},
             rules::defaults,
-            settings::{CHARGEBACKS, DEAD_LETTERS, LABEL_DELAY_MS, RULES, TRANSACTIONS, TRUTH},
+            settings::{CHARGEBACKS, DAY_MS, DEAD_LETTERS, LABEL_DELAY_MS, RULES, TRANSACTIONS, TRUTH},
         },
         shape::{Command, Emit, World},
     },
@@ -28,6 +28,9 @@ use crate::{
 /// Chargebacks that wait; of more frauds the oldest come early, so that memory is bounded.
 const CHARGEBACKS_MAX: usize = 500_000;
 
+/// Payments on their way: as many as a day has, not fewer and not more than these.
+const WAITING: [usize; 2] = [200, 5_000];
+
 /// A file as a world.
 #[derive(Debug)]
 pub(in crate::pipelines::fraud) struct FileWorld {
@@ -39,6 +42,8 @@ pub(in crate::pipelines::fraud) struct FileWorld {
     /// Chargebacks by when they are due.
     due: BTreeMap<(i64, u64), Label>,
     newest_ms: i64,
+    /// When the payments of the newest day were made.
+    day: VecDeque<i64>,
     row: u64,
     payments: u64,
     is_over: bool,
@@ -60,6 +65,7 @@ impl FileWorld {
             schedule: Schedule::new(rate_per_s),
             due: BTreeMap::new(),
             newest_ms: i64::MIN,
+            day: VecDeque::new(),
             row: u64::from(is_header),
             payments: 0,
             is_over: false,
@@ -90,6 +96,10 @@ impl FileWorld {
     fn payment(&mut self, Row { transaction, is_fraud }: &Row, out: &mut Emit) {
         self.newest_ms = self.newest_ms.max(transaction.ts);
         self.charge_back(self.newest_ms, out);
+        self.day.push_back(transaction.ts);
+        while self.day.len() > WAITING[1] || self.day.front().is_some_and(|ts| *ts < self.newest_ms - DAY_MS) {
+            self.day.pop_front();
+        }
         self.payments += 1;
         send(out, TRANSACTIONS, &transaction.account_id, transaction, transaction.ts);
         let Some(is_fraud) = is_fraud else { return };
@@ -161,6 +171,11 @@ impl World for FileWorld {
 
     fn is_over(&self) -> bool {
         self.is_over
+    }
+
+    /// Payments pass several topics, chargebacks one: no chargeback may be read days before the payments of its time.
+    fn waiting_max(&self) -> Option<u64> {
+        Some(self.day.len().clamp(WAITING[0], WAITING[1]) as u64)
     }
 
     fn command(&mut self, _: &Command) -> Option<i64> {
