@@ -35,7 +35,7 @@ const ALL: &[Pipeline] = &[
     Pipeline { meta: planned::change_data_capture, shape: None },
     Pipeline { meta: planned::event_driven_microservices, shape: None },
     Pipeline { meta: planned::real_time_machine_learning, shape: None },
-    Pipeline { meta: planned::iot, shape: None },
+    Pipeline { meta: iot::meta, shape: Some(iot::shape) },
     Pipeline { meta: planned::payments, shape: None },
     Pipeline { meta: planned::stateful_stream_processing, shape: None },
     Pipeline { meta: fraud::meta, shape: Some(fraud::shape) },

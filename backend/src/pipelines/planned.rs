@@ -48,10 +48,6 @@ pub(super) fn real_time_machine_learning() -> PipelineMeta {
     )
 }
 
-pub(super) fn iot() -> PipelineMeta {
-    planned("iot", "IoT", "A fleet of devices over bad networks: gaps found, anomalies seen, the twin up to date")
-}
-
 pub(super) fn payments() -> PipelineMeta {
     planned("payments", "Payments, exactly once", "A ledger that balances to the cent while its processors are killed every second")
 }

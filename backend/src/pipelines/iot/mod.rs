@@ -1,1 +1,36 @@
 //! IoT: a fleet of devices, from its readings to the commands that act on it.
+//!
+//! ```text
+//! sensor_data ─┐                                                        ┌─► device_state (twins)
+//! device_events ─► by device: seq, gaps, clock ─► twin, health ─► watch ─┼─► anomalies, alerts
+//! hierarchy ───┤        │                                        └─ control ─► commands ─► devices ─► command_acks ─┐
+//!              │        └─► windows of zone, site, region, fleet (as of event time) ─► by node ─► site_rollups      │
+//!              └────────────────────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Everything about a device happens in the task its key lives in. A reading counts once, at the time it was taken, where its device
+//! belonged then, however late it comes: a closed window is told again when something was kept back for it.
+
+pub mod control;
+mod dashboard;
+pub mod device;
+mod fleet;
+pub mod machine;
+mod meta;
+pub mod records;
+mod rollups;
+mod sabotage;
+mod scenarios;
+pub mod seqs;
+pub mod settings;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod topology;
+pub mod watch;
+mod world;
+
+pub use meta::meta;
+pub use sabotage::Sabotage;
+pub use shape::shape;
+pub use topology::topology;

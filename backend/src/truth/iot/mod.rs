@@ -1,1 +1,87 @@
 //! The IoT pipeline judged: what arrived, what was summed up, what was found and what was done about it.
+
+mod anomalies;
+mod control;
+mod fleet;
+mod rollups;
+
+use std::collections::BTreeMap;
+
+use weir_model::Check;
+
+pub use anomalies::Anomalies;
+pub use control::Control;
+pub use fleet::Fleet;
+pub use rollups::Rollups;
+
+/// A record of one of the pipeline's topics.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
+    /// The key; empty for null.
+    pub key: &'a [u8],
+    /// The value; empty for a tombstone.
+    pub value: &'a [u8],
+    /// When it reached the cluster.
+    pub timestamp_ms: i64,
+}
+
+impl Seen<'_> {
+    fn read<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(self.value).ok()
+    }
+}
+
+/// All judges of a run.
+#[derive(Debug)]
+pub struct IotTruth {
+    /// Compacted topics still hold what runs before told; that is older than this.
+    since_ms: i64,
+    fleet: Fleet,
+    rollups: Rollups,
+    anomalies: Anomalies,
+    control: Control,
+}
+
+impl IotTruth {
+    /// Judges of a run that began then.
+    pub fn new(since_ms: i64) -> Self {
+        let (fleet, rollups, anomalies, control) = Default::default();
+        Self { since_ms, fleet, rollups, anomalies, control }
+    }
+
+    /// Takes a record in; topics in any order, each partition in the order of offsets.
+    pub fn observe(&mut self, seen: &Seen<'_>) {
+        self.fleet.observe(seen, self.since_ms);
+        self.rollups.observe(seen, self.since_ms);
+        self.anomalies.observe(seen);
+        self.control.observe(seen);
+    }
+
+    /// The verdicts; what can be told only when everything is processed is pending until `is_over`.
+    pub fn verdicts(&self, is_over: bool) -> Vec<Check> {
+        let mut checks = self.fleet.verdicts(is_over);
+        checks.push(self.rollups.verdict(is_over));
+        checks.push(self.anomalies.verdict(is_over));
+        checks.extend(self.control.verdicts(is_over));
+        checks
+    }
+
+    /// Figures against truth.
+    pub fn scores(&self) -> BTreeMap<String, f64> {
+        let mut scores = self.anomalies.scores();
+        scores.extend(self.control.scores());
+        scores
+    }
+
+    /// Counters.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = self.fleet.counts();
+        counts.extend(self.anomalies.counts());
+        counts.extend(self.control.counts());
+        counts
+    }
+}

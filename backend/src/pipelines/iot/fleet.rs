@@ -1,0 +1,267 @@
+//! The fleet as one task sees it: devices, and what their readings add to the windows of zones, sites, regions and all.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    device::{Device, Effects, figures},
+    records::{Anomaly, DeviceState, Partial, StatsByName},
+    sabotage::Sabotage,
+    settings::{GRACE_MS, ID, KEPT_MS, WINDOW_MS},
+};
+use crate::{
+    pipelines::fraud::records::Alert,
+    sim::iot::{Ack, AckResult, Command, DeviceEvent, Placement, Reading},
+    stream::{Forward, Processor, Record, StoreHandle},
+};
+
+/// How often silent devices are looked for, and late roll-ups are told.
+const LOOK_EVERY_MS: i64 = 1_000;
+
+/// What comes in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Input {
+    Reading(Reading),
+    Event(DeviceEvent),
+    Place(Placement),
+    Ack(Ack),
+}
+
+/// What goes out.
+#[derive(Clone, Debug)]
+pub(super) enum Output {
+    State(Box<DeviceState>),
+    Anomaly(Anomaly),
+    Command(Command),
+    Alert(Alert),
+    Partial(Partial),
+}
+
+/// What the store keeps: devices under `d/<id>`, windows under `w/<start>/<node>`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Kept {
+    Device(Box<Device>),
+    Window(Window),
+}
+
+/// A node's window in this task.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Window {
+    node: String,
+    start_ms: i64,
+    readings: u64,
+    stats: StatsByName,
+    /// Nothing came since it was told.
+    is_told: bool,
+}
+
+impl Kept {
+    /// When it may go: windows when nothing more is waited for, devices never.
+    pub(super) fn expires_at(_: &String, kept: &Self) -> i64 {
+        match kept {
+            Self::Window(window) => window.start_ms + WINDOW_MS + KEPT_MS,
+            Self::Device(_) => i64::MAX,
+        }
+    }
+}
+
+/// The processor.
+pub(super) struct Fleet {
+    store: StoreHandle<String, Kept>,
+    sabotage: Option<Sabotage>,
+    looked_ms: i64,
+    /// Stream time when the wall clock was last heard, and for how long it has stood since.
+    stood_at_ms: i64,
+    stood_ms: i64,
+}
+
+/// How often the wall clock is heard.
+pub(super) const WALL_CLOCK_MS: i64 = 1_000;
+
+type Out<'a> = Forward<'a, String, Output>;
+
+impl Fleet {
+    pub(super) fn new(store: StoreHandle<String, Kept>, sabotage: Option<Sabotage>) -> Self {
+        Self { store, sabotage, looked_ms: i64::MIN, stood_at_ms: i64::MIN, stood_ms: 0 }
+    }
+
+    /// Changes a device, and tells its twin where that says so.
+    fn with<T>(&mut self, id: &str, change: impl FnOnce(&mut Device) -> T, is_told: impl Fn(&T) -> bool, out: &mut Out<'_>) -> Option<T> {
+        let mut result = None;
+        let mut store = self.store.borrow_mut();
+        let first = || Kept::Device(Box::default());
+        let kept = store.update(&device_key(id), first, |kept| {
+            if let Kept::Device(device) = kept {
+                result = Some(change(device));
+            }
+        });
+        let state = match kept {
+            Kept::Device(device) if result.as_ref().is_some_and(is_told) => Some(Box::new(device.twin.clone())),
+            _ => None,
+        };
+        drop(store);
+        if let Some(state) = state {
+            let timestamp_ms = state.ts;
+            out.send(&Record { key: id.to_owned(), value: Output::State(state), timestamp_ms });
+        }
+        result
+    }
+
+    fn read(&mut self, reading: &Reading, arrived_ms: i64, out: &mut Out<'_>) {
+        let (id, sabotage) = (reading.device_id.0.as_str(), self.sabotage);
+        if id.is_empty() {
+            return; // time has passed, nothing else
+        }
+        let effects = self.with(id, |device| device.read(reading, arrived_ms, sabotage), |effects| effects.is_changed, out);
+        let Some(effects) = effects else { return };
+        if let Some((event_ms, place)) = &effects.counts {
+            self.count(reading, *event_ms, place, out);
+        }
+        self.tell(id, effects, arrived_ms, out);
+    }
+
+    fn tell(&self, id: &str, effects: Effects, now_ms: i64, out: &mut Out<'_>) {
+        let mut send = |value| out.send(&Record { key: id.to_owned(), value, timestamp_ms: now_ms });
+        if effects.is_clock_wrong {
+            send(Output::Alert(alert(id, "clock_skew", "warning", now_ms, vec!["its readings are set right by its offset".to_owned()])));
+        }
+        for anomaly in effects.anomalies {
+            if anomaly.end.is_none() {
+                let severity = if anomaly.kind == "vibration" { "critical" } else { "warning" };
+                let evidence = vec![format!("{} of {}, score {:.2}", anomaly.kind, anomaly.sensor, anomaly.score)];
+                send(Output::Alert(alert(id, &anomaly.kind, severity, now_ms, evidence)));
+            }
+            send(Output::Anomaly(anomaly));
+        }
+        if let Some(command) = effects.command {
+            send(Output::Command(command));
+        }
+    }
+
+    /// Adds a reading to the windows of all nodes above its device.
+    fn count(&mut self, reading: &Reading, event_ms: i64, place: &Placement, out: &mut Out<'_>) {
+        let start_ms = event_ms - event_ms.rem_euclid(WINDOW_MS);
+        let now_ms = out.stream_time_ms();
+        let grace_ms = if self.sabotage == Some(Sabotage::DropLate) { GRACE_MS } else { KEPT_MS };
+        if start_ms + WINDOW_MS + grace_ms <= now_ms {
+            out.count_late();
+            return;
+        }
+        let region = &place.region;
+        let site = format!("{region}/{}", place.site);
+        let zone = format!("{site}/{}", place.zone);
+        for node in ["fleet", region, &site, &zone] {
+            let first = || Kept::Window(Window { node: node.to_owned(), start_ms, ..Window::default() });
+            self.store.borrow_mut().update(&format!("w/{start_ms:013}/{node}"), first, |kept| {
+                let Kept::Window(window) = kept else { return };
+                window.readings += 1;
+                window.is_told = false;
+                for (name, value) in figures(reading) {
+                    if let Some(value) = value {
+                        window.stats.entry(name.to_owned()).or_default().add(value);
+                    }
+                }
+            });
+        }
+    }
+
+    /// Tells closed windows that changed, forgets old ones, and looks for devices that have gone silent.
+    fn look(&mut self, now_ms: i64, out: &mut Out<'_>) {
+        while self.store.borrow_mut().pop_expired(now_ms).is_some() {}
+        let store = self.store.borrow();
+        let is_due = |window: &Window| !window.is_told && window.start_ms + WINDOW_MS + GRACE_MS <= now_ms;
+        let windows = store.range("w/".to_owned().."w0".to_owned());
+        let due: Vec<_> =
+            windows.filter(|(_, kept)| matches!(kept, Kept::Window(window) if is_due(window))).map(|(key, _)| key.clone()).collect();
+        let devices: Vec<_> = store.range("d/".to_owned().."d0".to_owned()).map(|(key, _)| key[2..].to_owned()).collect();
+        drop(store);
+        let source = out.origin().partition;
+        for key in due {
+            let told = |kept: &mut Kept| {
+                if let Kept::Window(window) = kept {
+                    window.is_told = true;
+                }
+            };
+            let mut store = self.store.borrow_mut();
+            let kept = store.update(&key, || Kept::Window(Window::default()), told);
+            let Kept::Window(Window { node, start_ms, readings, stats, .. }) = kept.clone() else { continue };
+            drop(store);
+            let partial = Partial { window_start: start_ms, source, readings, stats };
+            out.send(&Record { key: node, value: Output::Partial(partial), timestamp_ms: start_ms + WINDOW_MS - 1 });
+        }
+        for id in devices {
+            self.mark(&id, now_ms, out);
+        }
+    }
+
+    /// Looks whether a device has gone silent; its state changes seldom, so it is written only then.
+    fn mark(&mut self, id: &str, now_ms: i64, out: &mut Out<'_>) {
+        let mut is_changed = false;
+        if let Some(Kept::Device(device)) = self.store.borrow().get(&device_key(id)) {
+            is_changed = device.twin.last_seen > 0 && device.clone().pass(now_ms);
+        }
+        if is_changed {
+            self.with(id, |device| device.pass(now_ms), |is_changed| *is_changed, out);
+        }
+    }
+}
+
+impl Processor<String, Input, String, Output> for Fleet {
+    fn process(&mut self, record: &Record<String, Input>, out: &mut Out<'_>) {
+        let now_ms = record.timestamp_ms;
+        match &record.value {
+            Input::Reading(reading) => self.read(reading, now_ms, out),
+            Input::Event(event) => drop(self.with(&event.device_id.0, |device| device.connection(event, now_ms), |told| *told, out)),
+            Input::Place(place) => drop(self.with(&place.device_id.0, |device| device.place(place), |()| false, out)),
+            Input::Ack(ack) => {
+                let is_mine = self.with(&ack.device_id.0, |device| device.answered(ack, now_ms), |_| false, out);
+                if is_mine == Some(true) && ack.result != AckResult::Done {
+                    let evidence = vec![format!("command {} was answered with {:?}", ack.command_id, ack.result)];
+                    let alert = alert(&ack.device_id.0, "actuator", "warning", now_ms, evidence);
+                    out.send(&Record { key: ack.device_id.0.clone(), value: Output::Alert(alert), timestamp_ms: now_ms });
+                }
+            }
+        }
+    }
+
+    fn stream_time_advanced(&mut self, out: &mut Out<'_>) {
+        let now_ms = out.stream_time_ms();
+        if now_ms.saturating_sub(self.looked_ms) >= LOOK_EVERY_MS {
+            self.looked_ms = now_ms;
+            self.look(now_ms, out);
+        }
+    }
+
+    /// When nothing comes at all, stream time stands still, and only the wall clock tells that devices are silent.
+    fn wall_clock(&mut self, out: &mut Out<'_>) {
+        let stream_ms = out.stream_time_ms();
+        if stream_ms != self.stood_at_ms {
+            (self.stood_at_ms, self.stood_ms) = (stream_ms, 0);
+            return;
+        }
+        self.stood_ms += WALL_CLOCK_MS;
+        if stream_ms > i64::MIN && self.stood_ms > WALL_CLOCK_MS {
+            let ids: Vec<_> = self.store.borrow().range("d/".to_owned().."d0".to_owned()).map(|(key, _)| key[2..].to_owned()).collect();
+            ids.iter().for_each(|id| self.mark(id, stream_ms + self.stood_ms, out));
+        }
+    }
+}
+
+fn device_key(id: &str) -> String {
+    format!("d/{id}")
+}
+
+fn alert(subject: &str, rule: &str, severity: &str, ts: i64, evidence: Vec<String>) -> Alert {
+    Alert {
+        alert_id: format!("{ID}-{subject}-{rule}-{ts}"),
+        pipeline: ID.to_owned(),
+        rule: rule.to_owned(),
+        severity: severity.to_owned(),
+        subject_key: subject.to_owned(),
+        window_start: ts,
+        window_end: ts,
+        value: 0.0,
+        threshold: 0.0,
+        evidence,
+        ts,
+    }
+}

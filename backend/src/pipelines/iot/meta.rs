@@ -1,0 +1,76 @@
+//! The card.
+
+use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
+
+use super::{
+    scenarios::SCENARIOS,
+    settings::{ALERTS, ANOMALIES, APP, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_STATE, HIERARCHY, ID, SENSOR_DATA, SITE_ROLLUPS},
+};
+use crate::pipelines::shape::Scenario;
+
+/// Topics that the card names, inputs first.
+pub(super) const TOPICS: [&str; 9] =
+    [SENSOR_DATA, DEVICE_EVENTS, HIERARCHY, DEVICE_STATE, SITE_ROLLUPS, ANOMALIES, COMMANDS, COMMAND_ACKS, ALERTS];
+
+/// Faults: name, label, for how long by default, and what will be seen.
+pub(super) const FAULTS: [(&str, &str, i64, &str); 12] = [
+    (
+        "offline_30",
+        "30 % of devices offline",
+        20_000,
+        "A third of the grid turns red (knob percent); what the devices kept comes later, gaps close, roll-ups are corrected",
+    ),
+    ("stuck", "Stuck sensor", 15_000, "A sensor repeats itself (knobs device, sensor): found within some readings"),
+    ("drift", "Drifting sensor", 15_000, "A sensor wanders off (knobs device, sensor): CUSUM finds it before the eye does"),
+    ("spike", "Spiking sensor", 4_000, "A sensor jumps (knobs device, sensor): found at once"),
+    ("bearing", "Worn bearing", 30_000, "A machine shakes (knob device): it is shut down, repaired, and runs again"),
+    ("clock_skew", "Wrong clocks", 20_000, "A tenth of the clocks is off (knob by, in seconds): readings are set right, no window suffers"),
+    ("mqtt_down", "MQTT broker down", 12_000, "Nobody can send: all turn stale, then offline; nothing is lost"),
+    ("herd", "Thundering herd", 3_000, "All devices come back at the same moment: a spike of connections"),
+    (
+        "reparent",
+        "Move a site",
+        30_000,
+        "A site belongs to another region (knob site): each reading counts where it belonged when it was taken",
+    ),
+    ("actuator_refuses", "Valves refuse", 20_000, "A tenth of the valves does not move (knob device): refusals, alerts, dry fields"),
+    ("burst", "Five times the readings", 10_000, "Devices measure five times as often: nothing is skipped"),
+    ("kill_processor", "Kill processors", 5_000, "A thread dies in its transaction: another goes on, every figure stays exact"),
+];
+
+/// What the card shows.
+pub fn meta() -> PipelineMeta {
+    let param = |name: &str, label: &str, unit: &str, min, max, default, is_live| ParamMeta {
+        name: name.into(),
+        label: label.into(),
+        unit: unit.into(),
+        min,
+        max,
+        default,
+        is_live,
+    };
+    PipelineMeta {
+        id: ID.into(),
+        title: "IoT".into(),
+        story: "A fleet over bad networks: gaps found and filled, anomalies seen, fields watered and machines stopped by command".into(),
+        availability: Availability::Ready,
+        topics: TOPICS.map(Into::into).into(),
+        groups: vec![APP.into()],
+        params: vec![
+            param("rate_per_s", "Rate", "readings/s", 50.0, 20_000.0, 500.0, true),
+            param("speed", "Event time", "x the clock", 1.0, 1.0, 1.0, false),
+            param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
+            param("devices", "Devices", "", 24.0, 5_000.0, 240.0, false),
+            param("defects_per_min", "Defects by themselves", "a minute", 0.0, 60.0, 8.0, false),
+        ],
+        faults: FAULTS
+            .map(|(id, label, for_ms, effect)| FaultMeta {
+                id: id.into(),
+                label: label.into(),
+                effect: effect.into(),
+                heals_after_ms: for_ms.unsigned_abs(),
+            })
+            .into(),
+        scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
+    }
+}

@@ -1,0 +1,120 @@
+//! The pipeline as the runner takes it.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use weir_model::{Check, PipelineMeta};
+
+use super::{
+    dashboard::Fold,
+    meta::{TOPICS, meta},
+    sabotage::Sabotage,
+    scenarios::SCENARIOS,
+    settings::{ALERTS, DEVICE_STATE, DLQ, HIERARCHY, PARTITIONS, SITE_ROLLUPS, TRUTH},
+    topology::topology,
+    world::FleetWorld,
+};
+use crate::{
+    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Facts, Observed, RunParams, Scenario, Shape, TopicSpec, World},
+    stream::{TopologyError, app::Guarantee},
+    truth::iot::{IotTruth, Seen},
+};
+
+/// The pipeline, to be started by [`crate::pipelines::start`].
+pub fn shape() -> Box<dyn Shape> {
+    Box::new(Iot)
+}
+
+/// IoT.
+#[derive(Clone, Copy, Debug)]
+struct Iot;
+
+impl Shape for Iot {
+    fn meta(&self) -> PipelineMeta {
+        meta()
+    }
+
+    fn topics(&self) -> Vec<TopicSpec> {
+        let spec = |name: &'static str| {
+            let partitions = if [ALERTS, TRUTH, DLQ].contains(&name) { 1 } else { PARTITIONS };
+            let cleanup = match name {
+                DEVICE_STATE | SITE_ROLLUPS | HIERARCHY => Cleanup::Compact,
+                // As the pipelines that share it have it.
+                ALERTS => Cleanup::BySize,
+                _ => Cleanup::Delete,
+            };
+            TopicSpec { name, partitions, cleanup }
+        };
+        TOPICS.into_iter().chain([DLQ, TRUTH]).map(spec).collect()
+    }
+
+    fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
+        let sabotage = run.params.sabotage.as_deref().and_then(Sabotage::named);
+        Ok(vec![AppSpec { topology: topology(sabotage)?, guarantee: Guarantee::ExactlyOnce, instances: 1 }])
+    }
+
+    fn world(&self, run: &RunParams) -> Box<dyn World> {
+        Box::new(FleetWorld::new(run))
+    }
+
+    fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>> {
+        vec![Box::new(Judge { truth: IotTruth::new(run.start_at.0), observed: 0, known: RefCell::default() })]
+    }
+
+    fn dashboard(&self, run: &RunParams) -> Box<dyn DashboardFold> {
+        Box::new(Fold::new(run.start_at.0))
+    }
+
+    fn scenarios(&self) -> &'static [Scenario] {
+        SCENARIOS
+    }
+
+    fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
+        const ALL: [(&str, &str); Sabotage::ALL.len()] = {
+            let (mut all, mut at) = ([("", ""); Sabotage::ALL.len()], 0);
+            while at < all.len() {
+                all[at] = (Sabotage::ALL[at].1, Sabotage::ALL[at].2);
+                at += 1;
+            }
+            all
+        };
+        &ALL
+    }
+}
+
+/// The truth as a run asks it.
+struct Judge {
+    truth: IotTruth,
+    observed: u64,
+    /// Verdicts before the end, and how many records they rest on: they cost more the longer a run is, so they are renewed ever more rarely.
+    known: RefCell<(u64, Vec<Check>)>,
+}
+
+/// Verdicts are renewed after so many records, or a twentieth of all.
+const RENEW_RECORDS: u64 = 5_000;
+
+impl Checker for Judge {
+    fn observe(&mut self, record: &Observed<'_>) {
+        self.observed += 1;
+        let (key, value) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
+        self.truth.observe(&Seen { topic: record.topic, partition: record.partition, key, value, timestamp_ms: record.timestamp_ms });
+    }
+
+    fn verdicts(&self, facts: &Facts) -> Vec<Check> {
+        if facts.is_over {
+            return self.truth.verdicts(true);
+        }
+        let mut known = self.known.borrow_mut();
+        if known.1.is_empty() || self.observed >= known.0 + RENEW_RECORDS.max(known.0 / 20) {
+            *known = (self.observed, self.truth.verdicts(false));
+        }
+        known.1.clone()
+    }
+
+    fn scores(&self, _: &Facts) -> BTreeMap<String, f64> {
+        self.truth.scores()
+    }
+
+    fn counts(&self) -> BTreeMap<String, u64> {
+        self.truth.counts()
+    }
+}
