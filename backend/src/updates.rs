@@ -51,6 +51,8 @@ enum StateKey {
     TopicConfigs(TopicName),
     PipelineStatus(PipelineId),
     Dashboard(PipelineId),
+    Streams(PipelineId),
+    StoreEntries(PipelineId),
 }
 
 /// A mailbox; `wake` is called, from the sender's thread, whenever it stops being empty.
@@ -185,6 +187,8 @@ fn state_key(update: &Update) -> Option<StateKey> {
         Update::TopicConfigs(topic, _) => Some(StateKey::TopicConfigs(topic.clone())),
         Update::PipelineStatus(status) => Some(StateKey::PipelineStatus(status.id.clone())),
         Update::Dashboard(id, _) => Some(StateKey::Dashboard(id.clone())),
+        Update::Streams(id, _) => Some(StateKey::Streams(id.clone())),
+        Update::StoreEntries(id, _) => Some(StateKey::StoreEntries(id.clone())),
         Update::Messages { .. } | Update::RunReport(_) | Update::Notice(_) => None,
     }
 }

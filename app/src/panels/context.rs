@@ -94,6 +94,8 @@ pub enum Route {
     Group(GroupId),
     /// A pipeline's dashboard.
     Dashboard(PipelineId),
+    /// What a pipeline's stream applications do.
+    Streams(PipelineId),
 }
 
 impl Route {
@@ -105,6 +107,7 @@ impl Route {
             Self::Messages(_) | Self::Query(_) => super::MESSAGES,
             Self::Group(_) => super::CONSUMERS,
             Self::Dashboard(_) => super::DASHBOARD,
+            Self::Streams(_) => super::STREAMS,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod messages;
 pub mod overview;
 mod parts;
 pub mod pipelines;
+pub mod streams;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -36,6 +37,8 @@ pub const CONSUMERS: PanelId = "consumers";
 pub const PIPELINES: PanelId = "pipelines";
 /// A pipeline's dashboard.
 pub const DASHBOARD: PanelId = "dashboard";
+/// What stream applications do.
+pub const STREAMS: PanelId = "streams";
 
 /// One screen.
 pub trait Panel {
@@ -59,7 +62,8 @@ pub struct PanelMeta {
 }
 
 /// Every panel, in the order of the navigation; the n-th opens with Ctrl+n.
-pub const PANELS: &[PanelMeta] = &[overview::META, topics::META, messages::META, consumers::META, pipelines::META, dashboard::META];
+pub const PANELS: &[PanelMeta] =
+    &[overview::META, topics::META, messages::META, consumers::META, pipelines::META, dashboard::META, streams::META];
 
 /// The panel of that name.
 pub fn meta(id: &str) -> Option<&'static PanelMeta> {

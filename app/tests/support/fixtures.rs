@@ -246,7 +246,85 @@ fn run() -> Vec<Update> {
         active_faults: vec![(meta.faults[0].id.clone(), TimestampMs(NOW.0 + 12_400))],
         scenario: Some(Arc::new(demo())),
     };
-    vec![Update::PipelineStatus(Arc::new(status)), Update::Dashboard(meta.id.clone(), Arc::new(dashboard()))]
+    vec![
+        Update::PipelineStatus(Arc::new(status)),
+        Update::Dashboard(meta.id.clone(), Arc::new(dashboard())),
+        Update::Streams(meta.id.clone(), Arc::new(streams())),
+        Update::StoreEntries(meta.id.clone(), Arc::new(store_entries())),
+    ]
+}
+
+fn streams() -> StreamsView {
+    let node = |name: &str, kind, topic: Option<&str>, records_per_s: f64| StreamsNode {
+        name: name.into(),
+        kind,
+        topic: topic.map(Into::into),
+        stores: if kind == StreamsNodeKind::Stateful { vec!["sessions".into()] } else { Vec::new() },
+        records: 123_456,
+        records_per_s,
+    };
+    let task = |number: i32, phase| StreamsTask {
+        id: format!("0_{number}").into(),
+        thread: number as usize % 2,
+        phase,
+        stream_time: Some(NOW),
+        queued: 12,
+        dropped: (3, 0, 7),
+    };
+    let window = |minutes: i64| StreamsWindow {
+        key: None,
+        start: TimestampMs(NOW.0 - minutes * 60_000),
+        end: TimestampMs(NOW.0 - (minutes - 1) * 60_000),
+        closes_at: TimestampMs(NOW.0 - (minutes - 1) * 60_000 + 10_000),
+        entries: 1_234,
+    };
+    let store = |task: &str, windows: Vec<StreamsWindow>| StreamsStore {
+        task: task.into(),
+        name: "sessions".into(),
+        changelog: Some(("clickstream-processor-sessions-changelog".into(), 0, Some(123_456))),
+        entries: 98_765,
+        bytes: 12_345_678,
+        is_persistent: false,
+        windows_open: windows.len() as u64,
+        windows,
+    };
+    let event = |level, what: &str| StreamsEvent { at: NOW, thread: 1, what: what.into(), level };
+    let app = StreamsApp {
+        group: "clickstream-processor".into(),
+        nodes: vec![
+            node("user_activity", StreamsNodeKind::Source, Some("user_activity"), 1_002.0),
+            node("filter-1", StreamsNodeKind::Stateless, None, 990.0),
+            node("sessions-2", StreamsNodeKind::Stateful, None, 33.0),
+            node("clickstream.sessions", StreamsNodeKind::Sink, Some("clickstream.sessions"), 33.0),
+            node("a.topic.with.a.name.that.is.much.too.long", StreamsNodeKind::Sink, Some("a.topic"), 0.0),
+        ],
+        edges: vec![(0, 1), (1, 2), (2, 3), (1, 4)],
+        threads: vec![
+            StreamsThread {
+                phase: "Running".into(),
+                replaced: 1,
+                transaction_age_ms: Some(42),
+                last_problem: Some("it was killed".into()),
+            },
+            StreamsThread { phase: "Restoring".into(), replaced: 0, transaction_age_ms: None, last_problem: None },
+        ],
+        tasks: vec![
+            task(0, StreamsTaskPhase::Running),
+            task(1, StreamsTaskPhase::Restoring { done: 400, total: 1_000 }),
+            task(2, StreamsTaskPhase::Suspended),
+        ],
+        stores: vec![store("0_0", vec![window(3), window(1)]), store("0_1", Vec::new())],
+        events: vec![event(NoticeLevel::Warning, "was replaced: it was killed"), event(NoticeLevel::Info, "got the tasks 0_0, 0_1, 0_2")],
+        processed_per_s: 1_002.0,
+        commits: (1_234, 2),
+        rebalances: 3,
+    };
+    StreamsView { apps: vec![app] }
+}
+
+fn store_entries() -> StoreEntries {
+    let query = StoreQuery { group: "clickstream-processor".into(), store: "sessions".into(), filter: "u-1".into() };
+    StoreEntries { query, entries: vec![("u-1".to_owned(), "{\"events\":3}".to_owned()), ("u-17".to_owned(), "{\"events\":9}".to_owned())] }
 }
 
 fn demo() -> ScenarioView {

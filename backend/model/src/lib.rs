@@ -16,6 +16,7 @@ mod request;
 mod scenario;
 mod series;
 mod store;
+mod streams;
 mod update;
 
 pub use cluster::{Broker, ClusterSnapshot, ConfigEntry, ConfigSource, Partition, Rates, Topic};
@@ -38,4 +39,8 @@ pub use request::{NewTopic, ProduceRecord, Request};
 pub use scenario::{ScenarioMeta, ScenarioStep, ScenarioView};
 pub use series::Series;
 pub use store::{LAG_HISTORY_GROUPS_MAX, MESSAGES_MAX, MessagesView, NOTICES_MAX, PipelineView, Store};
+pub use streams::{
+    StoreEntries, StoreQuery, StreamsApp, StreamsEvent, StreamsNode, StreamsNodeKind, StreamsStore, StreamsTask, StreamsTaskPhase,
+    StreamsThread, StreamsView, StreamsWindow,
+};
 pub use update::Update;

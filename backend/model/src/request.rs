@@ -3,7 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    Cluster, FaultId, GroupId, MessageQuery, MessageRow, PartitionId, PipelineId, PipelineParams, QueryId, RecordHeader, TopicName,
+    Cluster, FaultId, GroupId, MessageQuery, MessageRow, PartitionId, PipelineId, PipelineParams, QueryId, RecordHeader, StoreQuery,
+    TopicName,
 };
 
 /// One thing to do. Answers come as [`crate::Update`]s.
@@ -46,6 +47,8 @@ pub enum Request {
     SetPipelineRate(PipelineId, u32),
     /// Break something on purpose.
     InjectFault(PipelineId, FaultId),
+    /// Look into a store of its stream applications.
+    BrowseStore(PipelineId, StoreQuery),
 }
 
 /// A topic to create.

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     ClusterSnapshot, ConfigEntry, ConnectionState, Dashboard, GroupId, GroupsSnapshot, Loadable, MessageQuery, MessageRow, Notice,
-    PipelineId, PipelineMeta, PipelineStatus, QueryId, Receipt, RunReport, Series, Stamped, TopicName, Update,
+    PipelineId, PipelineMeta, PipelineStatus, QueryId, Receipt, RunReport, Series, Stamped, StoreEntries, StreamsView, TopicName, Update,
 };
 
 /// Rows a message list keeps; beyond it the oldest make room and [`MessagesView::dropped_rows`] counts them.
@@ -91,6 +91,10 @@ pub struct PipelineView {
     pub status: Option<Arc<PipelineStatus>>,
     /// What it shows.
     pub dashboard: Option<Arc<Dashboard>>,
+    /// What its stream applications do.
+    pub streams: Option<Arc<StreamsView>>,
+    /// What was found in a store last.
+    pub store_entries: Option<Arc<StoreEntries>>,
     /// How the last run ended.
     pub report: Option<Arc<RunReport>>,
 }
@@ -134,6 +138,8 @@ impl Store {
                 self.runs.entry(id).or_default().status = Some(status);
             }
             Update::Dashboard(id, dashboard) => self.runs.entry(id).or_default().dashboard = Some(dashboard),
+            Update::Streams(id, view) => self.runs.entry(id).or_default().streams = Some(view),
+            Update::StoreEntries(id, entries) => self.runs.entry(id).or_default().store_entries = Some(entries),
             Update::RunReport(report) => {
                 let id = report.pipeline.clone();
                 self.runs.entry(id).or_default().report = Some(report);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     ClusterSnapshot, ConfigEntry, ConnectionState, Dashboard, GroupsSnapshot, MessageRow, Notice, PipelineId, PipelineMeta, PipelineStatus,
-    Problem, QueryId, Receipt, RunReport, Stamped, TopicName,
+    Problem, QueryId, Receipt, RunReport, Stamped, StoreEntries, StreamsView, TopicName,
 };
 
 /// One piece of news. [`crate::Store::apply`] takes it in.
@@ -33,6 +33,10 @@ pub enum Update {
     PipelineStatus(Arc<PipelineStatus>),
     /// What a dashboard shows; at most a few a second.
     Dashboard(PipelineId, Arc<Dashboard>),
+    /// What the run's stream applications do; at most a few a second.
+    Streams(PipelineId, Arc<StreamsView>),
+    /// What was found in a store.
+    StoreEntries(PipelineId, Arc<StoreEntries>),
     /// A run ended.
     RunReport(Arc<RunReport>),
     /// News for the user.

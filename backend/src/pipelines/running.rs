@@ -11,10 +11,12 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-use weir_model::{FaultId, Problem};
+use weir_model::{FaultId, Problem, StoreQuery};
 
 /// Faults that wait to be injected; a run takes them within milliseconds.
 const FAULTS_MAX: usize = 16;
+/// Questions about stores that wait.
+const STORE_QUERIES_MAX: usize = 4;
 
 /// A pipeline at work. Dropping it stops it.
 #[derive(Debug)]
@@ -62,6 +64,15 @@ impl RunningPipeline {
         self.control.inject(fault.clone());
     }
 
+    /// Looks into a store; the answer is an update. Of questions that come faster than they can be answered the newest count.
+    pub fn browse_store(&self, query: StoreQuery) {
+        let mut queries = self.control.store_queries.lock().unwrap_or_else(PoisonError::into_inner);
+        if queries.len() == STORE_QUERIES_MAX {
+            queries.pop_front();
+        }
+        queries.push_back(query);
+    }
+
     /// Ends the run: drains, writes the last results, checks them, reports. Does not wait.
     pub fn stop(&self) {
         self.control.is_stopping.store(true, Ordering::Release);
@@ -86,6 +97,7 @@ pub(super) struct Control {
     is_stopping: AtomicBool,
     rate_per_s: AtomicU32,
     faults: Mutex<VecDeque<FaultId>>,
+    store_queries: Mutex<VecDeque<StoreQuery>>,
 }
 
 impl Control {
@@ -95,6 +107,7 @@ impl Control {
             is_stopping: AtomicBool::new(false),
             rate_per_s: AtomicU32::new(rate_per_s),
             faults: Mutex::default(),
+            store_queries: Mutex::default(),
         }
     }
 
@@ -123,6 +136,10 @@ impl Control {
         if faults.len() < FAULTS_MAX {
             faults.push_back(fault);
         }
+    }
+
+    pub(super) fn next_store_query(&self) -> Option<StoreQuery> {
+        self.store_queries.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     pub(super) fn next_fault(&self) -> Option<FaultId> {

@@ -4,12 +4,12 @@ use egui::{Align, Layout, Ui};
 use weir_model::{Check, CheckVerdict, FaultMeta, Phase, PipelineMeta, PipelineStatus, PipelineView, Request, RunReport, TimestampMs};
 use weir_ui_kit::{
     format, icons,
-    widgets::{Tone, badge, primary_button, rate_slider, secondary_button_if, subdued, title},
+    widgets::{Tone, badge, primary_button, rate_slider, secondary_button, secondary_button_if, subdued, title},
 };
 
 use super::demo;
 use crate::panels::{
-    PanelContext,
+    Command, PanelContext, Route,
     pipelines::{phase_badge, start},
 };
 
@@ -80,6 +80,9 @@ impl Controls {
         let can_stop = status.phase != Phase::Stopping;
         if secondary_button_if(ui, can_stop, &format!("{}  Stop", icons::STOP)).clicked() {
             cx.request(Request::StopPipeline(id()));
+        }
+        if secondary_button(ui, &format!("{}  Inside", icons::STACK)).on_hover_text("Graph, tasks, state stores, windows").clicked() {
+            cx.push(Command::Navigate(Route::Streams(id())));
         }
         self.rate(ui, meta, status, cx);
         for fault in &meta.faults {

@@ -1,6 +1,7 @@
 //! A run from start to report: who is started when, what is told, and how it ends.
 
 mod member;
+mod streams;
 mod tell;
 
 use std::{
@@ -83,6 +84,7 @@ struct Run<'a> {
     checkers: Mutex<Vec<Box<dyn Checker>>>,
     is_written: AtomicBool,
     samples: tell::Samples,
+    passed: streams::Passed,
     /// Of the applications, once they have left.
     last_facts: Mutex<Option<LastFacts>>,
 }
@@ -114,6 +116,7 @@ impl<'a> Run<'a> {
             apps: Mutex::default(),
             is_written: AtomicBool::new(false),
             samples: tell::Samples::default(),
+            passed: streams::Passed::default(),
             last_facts: Mutex::default(),
         }
     }
@@ -286,6 +289,9 @@ impl<'a> Run<'a> {
             } else {
                 self.source.command(fault);
             }
+        }
+        while let Some(query) = self.control.next_store_query() {
+            self.browse(query);
         }
         workers.check()?;
         lock(&self.apps).iter().find_map(StreamsApp::failure).map_or(Ok(()), Err)

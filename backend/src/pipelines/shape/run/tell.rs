@@ -77,6 +77,7 @@ impl Run<'_> {
             scenario,
         };
         self.updates.publish(Update::PipelineStatus(Arc::new(status)));
+        self.tell_streams();
     }
 
     pub(super) fn facts(&self, is_over: bool) -> Facts {
