@@ -175,6 +175,19 @@ impl Admin {
         first(outcome.into_iter().map(|it| it.map(drop).map_err(|(_, code)| code)))
     }
 
+    /// Deletes the records before these offsets, by topic and partition.
+    ///
+    /// # Errors
+    /// When the cluster refuses any of them or does not answer in time.
+    pub async fn delete_records(&self, before: &[(String, i32, i64)]) -> Result<(), ClientError> {
+        let mut list = rdkafka::TopicPartitionList::new();
+        for (topic, partition, offset) in before {
+            list.add_partition_offset(topic, *partition, rdkafka::Offset::Offset(*offset))?;
+        }
+        let outcome = self.inner.delete_records(&list, &self.options()).await.map_err(|error| self.reason(error.into()))?;
+        outcome.elements().iter().try_for_each(|it| it.error()).map_err(ClientError::from)
+    }
+
     /// Deletes a group without members, and its offsets.
     ///
     /// # Errors

@@ -72,11 +72,11 @@ struct Rebalancing {
 }
 
 impl TaskConsumer {
-    /// Subscribes to topics.
+    /// Subscribes to topics as a member of that `client.id`.
     ///
     /// # Errors
     /// When a property or a topic name is not valid.
-    pub fn new(connection: &Connection, group: &str, topics: &[&str], assignor: Assignor) -> Result<Self, ClientError> {
+    pub fn new(connection: &Connection, group: &str, client_id: &str, topics: &[&str], assignor: Assignor) -> Result<Self, ClientError> {
         let defaults = [
             ("fetch.wait.max.ms", "50"),
             ("queued.max.messages.kbytes", "16384"),
@@ -89,6 +89,7 @@ impl TaskConsumer {
         };
         let fixed = [
             ("group.id", group),
+            ("client.id", client_id),
             ("enable.auto.commit", "false"),
             ("enable.auto.offset.store", "false"),
             ("auto.offset.reset", "earliest"),

@@ -4,5 +4,6 @@
 mod exactly_once;
 mod fraud;
 mod shape;
+mod state;
 mod support;
 mod word_count;

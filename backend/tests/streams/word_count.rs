@@ -12,11 +12,11 @@ use weir_backend::{
 
 use crate::support::{Cluster, eventually, start, wait_for_tasks};
 
-const LINES: &str = "lines";
-const COUNTS: &str = "counts";
-const PARTITIONS: i32 = 3;
+pub(crate) const LINES: &str = "lines";
+pub(crate) const COUNTS: &str = "counts";
+pub(crate) const PARTITIONS: i32 = 3;
 
-fn topology() -> Topology {
+pub(crate) fn topology() -> Topology {
     let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
     Topology::new("word-count", move |builder| {
         let lines = builder.stream::<String, String>(LINES);
@@ -26,14 +26,14 @@ fn topology() -> Topology {
     .unwrap()
 }
 
-fn lines(seed: u64, count: usize) -> Vec<(String, String, i64)> {
+pub(crate) fn lines(seed: u64, count: usize) -> Vec<(String, String, i64)> {
     let mut random = Random::new(seed);
     let word = |random: &mut Random| format!("w{}", random.below(40));
     let line = |random: &mut Random| (0..4).map(|_| word(random)).collect::<Vec<_>>().join(" ");
     (0..count).map(|at| (format!("k{}", at % 17), format!("\"{}\"", line(&mut random)), 1_000 + at as i64)).collect()
 }
 
-fn naive<'a>(lines: impl IntoIterator<Item = &'a (String, String, i64)>) -> BTreeMap<String, String> {
+pub(crate) fn naive<'a>(lines: impl IntoIterator<Item = &'a (String, String, i64)>) -> BTreeMap<String, String> {
     let mut counts = BTreeMap::<String, u64>::new();
     for word in lines.into_iter().flat_map(|(_, line, _)| line.trim_matches('"').split(' ')) {
         *counts.entry(word.to_owned()).or_default() += 1;
@@ -41,7 +41,7 @@ fn naive<'a>(lines: impl IntoIterator<Item = &'a (String, String, i64)>) -> BTre
     counts.into_iter().map(|(word, count)| (word, count.to_string())).collect()
 }
 
-fn config(cluster: &Cluster, guarantee: Guarantee) -> AppConfig {
+pub(crate) fn config(cluster: &Cluster, guarantee: Guarantee) -> AppConfig {
     AppConfig::new(cluster.connection.clone(), topology(), guarantee)
 }
 

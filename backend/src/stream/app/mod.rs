@@ -12,28 +12,33 @@
 //!
 //! Nothing here decides what a record does: that is the pure core's.
 
+mod disk;
 mod globals;
+mod keeper;
 mod plan;
 mod query;
 mod restore;
 mod shared;
 mod snapshot;
+mod standby;
 mod tasks;
 mod thread;
 mod writer;
 
-use std::{collections::BTreeMap, fmt, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
 
 use weir_model::Problem;
 
 use super::Topology;
 use crate::client::Connection;
+use plan::Plan;
 use shared::Shared;
 
 pub use snapshot::{
     AppEvent, AppEventKind, AppSnapshot, COMMITS_MAX, EVENTS_MAX, LANES_MAX, StoreSnapshot, TaskPhase, TaskSnapshot, ThreadCounts,
     ThreadPhase, ThreadSnapshot, Warmth,
 };
+pub use standby::StandbySnapshot;
 pub use thread::SENT_AT_MS;
 
 /// Most stream threads of one application in one process.
@@ -85,6 +90,12 @@ pub struct AppConfig {
     pub commit_interval: Duration,
     /// A transaction that its thread did not end is aborted after this time.
     pub transaction_timeout: Duration,
+    /// Where stores are kept on disk too, so that a restart reads only the rest of their changelogs; `None` for memory alone.
+    pub state_dir: Option<PathBuf>,
+    /// How many other instances keep a replica of each task's stores (`num.standby.replicas`).
+    pub standby_replicas: u16,
+    /// How often processed records are deleted from repartition topics (`repartition.purge.interval.ms`).
+    pub purge_interval: Duration,
     /// How long a task that joins waits for records of its other topics, before it takes what there is.
     pub task_idle: Duration,
 }
@@ -103,10 +114,16 @@ impl AppConfig {
             since: Arc::default(),
             commit_interval: Duration::from_millis(if guarantee == Guarantee::ExactlyOnce { 100 } else { 1_000 }),
             transaction_timeout: Duration::from_secs(10),
+            state_dir: None,
+            standby_replicas: 0,
+            purge_interval: Duration::from_secs(30),
             task_idle: Duration::from_millis(20),
         }
     }
 }
+
+/// What one of its threads does.
+type Work = Box<dyn FnOnce(&AppConfig, &Plan, &Shared) + Send>;
 
 /// An application at work in this process. Dropping it stops it.
 pub struct StreamsApp {
@@ -125,14 +142,20 @@ impl StreamsApp {
         let shared = Arc::new(Shared::new(&config.topology, count, plan.tasks.len()));
         let mut app = Self { shared, threads: Vec::new() };
         let config = Arc::new(config);
-        for number in 0..count {
+        let mut spawn = |name: String, work: Work| -> Result<(), Problem> {
             let (config, plan, shared) = (Arc::clone(&config), Arc::clone(&plan), Arc::clone(&app.shared));
-            let name = format!("{}-{number}", config.topology.app());
-            let body = move || thread::live(&config, &plan, number, &shared);
-            let thread = std::thread::Builder::new().name(name).spawn(body).map_err(|error| {
+            let thread = std::thread::Builder::new().name(name).spawn(move || work(&config, &plan, &shared)).map_err(|error| {
                 Problem::new("A stream thread could not be started", error.to_string(), "Raise the limit of threads (ulimit -u)")
             })?;
             app.threads.push(thread);
+            Ok(())
+        };
+        for number in 0..count {
+            let live = move |config: &AppConfig, plan: &Plan, shared: &Shared| thread::live(config, plan, number, shared);
+            spawn(format!("{}-{number}", config.topology.app()), Box::new(live))?;
+        }
+        if keeper::is_needed(&config) {
+            spawn(format!("{}-keeper", config.topology.app()), Box::new(keeper::keep))?;
         }
         Ok(app)
     }

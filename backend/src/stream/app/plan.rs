@@ -38,12 +38,19 @@ pub(super) struct Plan {
     pub(super) assignor: Assignor,
     /// All tasks there are.
     pub(super) tasks: BTreeSet<TaskId>,
+    /// The cluster's id; empty where it does not tell.
+    pub(super) cluster_id: Arc<str>,
 }
 
 impl Plan {
     /// The task that reads a partition.
     pub(super) fn task_of(&self, at: &Assignment) -> Option<TaskId> {
-        self.part_of.get(at.topic.as_str()).map(|part| TaskId { subtopology: *part, partition: at.partition })
+        self.task_at(&at.topic, at.partition)
+    }
+
+    /// The same.
+    pub(super) fn task_at(&self, topic: &str, partition: i32) -> Option<TaskId> {
+        self.part_of.get(topic).map(|part| TaskId { subtopology: *part, partition })
     }
 
     /// How many partitions a topic has.
@@ -57,7 +64,8 @@ pub(super) fn prepare(connection: &Connection, topology: &Topology) -> Result<Pl
     let unreachable = |error: ClientError| error.problem(format!("{} can't reach the cluster", topology.app()));
     let admin = Admin::new(connection, ANSWER_MAX).map_err(unreachable)?;
     let mut partitions = partitions(&admin).map_err(unreachable)?;
-    let plan = plan(topology, &mut partitions)?;
+    let mut plan = plan(topology, &mut partitions)?;
+    plan.cluster_id = admin.describe_cluster().map_err(unreachable)?.0.unwrap_or_default().into();
     let description = topology.description();
     let repartitions = description.repartition_topics.iter().map(|topic| (topic, &REPARTITION_CONFIGS[..]));
     let changelogs = description.subtopologies.iter().flat_map(|part| {
@@ -121,7 +129,7 @@ fn plan(topology: &Topology, known: &mut BTreeMap<Arc<str>, i32>) -> Result<Plan
     }
     // Joined partitions must come to one member, which only the range assignor promises.
     let assignor = if is_joined { Assignor::Range } else { Assignor::CooperativeSticky };
-    Ok(Plan { topics: part_of.keys().cloned().collect(), part_of, partitions: known.clone(), assignor, tasks })
+    Ok(Plan { topics: part_of.keys().cloned().collect(), part_of, partitions: known.clone(), assignor, tasks, cluster_id: "".into() })
 }
 
 fn wait_for_leaders(admin: &Admin, topology: &Topology, plan: &Plan) -> Result<(), Problem> {

@@ -11,7 +11,11 @@ use std::{
 
 use weir_model::Problem;
 
-use super::{TaskId, snapshot::AppEventKind};
+use super::{
+    TaskId,
+    disk::{Logged, Next},
+    snapshot::AppEventKind,
+};
 use crate::{
     client::{Admin, ClientError, Connection, OffsetSpec, Reader, ReaderEvent},
     stream::{Change, StreamTask},
@@ -43,13 +47,25 @@ pub(super) struct Restore {
     of_parts_before: i64,
     records: u64,
     began: Instant,
+    /// What was read since it was last asked for, and what follows it.
+    read: (Vec<Logged>, Next),
 }
 
 impl Restore {
     pub(super) fn new(parts: Vec<Part>) -> Self {
         let parts: VecDeque<_> = parts.into_iter().filter(|part| part.start < part.end).collect();
         let total = parts.iter().map(|part| part.end - part.start).sum();
-        Self { parts, reader: None, is_stable: false, done: 0, total, of_parts_before: 0, records: 0, began: Instant::now() }
+        Self {
+            parts,
+            reader: None,
+            is_stable: false,
+            done: 0,
+            total,
+            of_parts_before: 0,
+            records: 0,
+            began: Instant::now(),
+            read: Default::default(),
+        }
     }
 
     /// Offsets read, and offsets there are.
@@ -61,6 +77,12 @@ impl Restore {
     pub(super) fn ended(&self, task: TaskId) -> AppEventKind {
         let took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         AppEventKind::Restored { task, records: self.records, took_ms }
+    }
+
+    /// What was read since the last call, and what follows it, to be kept on disk.
+    pub(super) fn take_read(&mut self, is_wanted: bool) -> (Vec<Logged>, Next) {
+        let read = std::mem::take(&mut self.read);
+        if is_wanted { read } else { Default::default() }
     }
 
     /// Reads on; `true` when all is restored.
@@ -116,6 +138,10 @@ impl Restore {
                                 return Err(Problem::new("State could not be restored", error.to_string(), what_to_do));
                             }
                             _ => {}
+                        }
+                        if !part.is_source {
+                            self.read.0.push((Arc::clone(&part.topic), change));
+                            self.read.1.insert(Arc::clone(&part.topic), record.offset() + 1);
                         }
                     }
                     self.done = self.of_parts_before + record.offset() + 1 - part.start;

@@ -16,6 +16,7 @@ use weir_model::{Latency, Problem, TimestampMs};
 use super::{
     query::{Asked, Entries, Query},
     snapshot::{AppEvent, AppEventKind, AppSnapshot, COMMITS_MAX, EVENTS_MAX, ThreadSnapshot},
+    standby::Standbys,
 };
 use crate::stream::{Description, Topology};
 
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     topology: Arc<Description>,
     events: Mutex<Ring>,
     commits: Mutex<Ring>,
+    pub(super) standbys: Standbys,
 }
 
 /// The last so many events.
@@ -75,6 +77,7 @@ impl Shared {
             topology: topology.shared_description(),
             events: Mutex::default(),
             commits: Mutex::default(),
+            standbys: Standbys::default(),
         }
     }
 
@@ -109,6 +112,7 @@ impl Shared {
             topology: Arc::clone(&self.topology),
             events: events(&self.events),
             commits: events(&self.commits),
+            standbys: self.standbys.snapshot(),
         }
     }
 

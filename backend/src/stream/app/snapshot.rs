@@ -7,7 +7,7 @@ use std::{
 
 use weir_model::{Problem, TimestampMs};
 
-use super::TaskId;
+use super::{TaskId, standby::StandbySnapshot};
 use crate::stream::{Description, Dropped, Lane};
 
 /// An application in this process.
@@ -24,6 +24,8 @@ pub struct AppSnapshot {
     pub events: Vec<AppEvent>,
     /// The last commits and aborts, oldest first. At most [`COMMITS_MAX`].
     pub commits: Vec<AppEvent>,
+    /// Replicas here of tasks that run elsewhere.
+    pub standbys: Vec<StandbySnapshot>,
 }
 
 /// Most events kept.
@@ -75,8 +77,8 @@ pub enum AppEventKind {
         /// How long it took.
         took_ms: u64,
     },
-    /// State on disk was of no use: it is made again from the changelogs.
-    Wiped {
+    /// State on disk is of no use: it is made again from the changelogs, or not written any more.
+    DiskUnused {
         /// The task.
         task: TaskId,
         /// Why.
@@ -178,6 +180,8 @@ pub struct TaskSnapshot {
     pub queued: usize,
     /// The offsets it reads next, by topic.
     pub positions: BTreeMap<Arc<str>, i64>,
+    /// The same as of the last commit here.
+    pub committed: BTreeMap<Arc<str>, i64>,
     /// Records each node of the topology passed on.
     pub passed: Vec<u64>,
     /// Records without effect, by reason.

@@ -6,10 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use weir_model::TimestampMs;
+
 use super::{
     TaskId,
+    disk::{Logged, Next, TaskDisk},
     restore::Restore,
-    snapshot::{LANES_MAX, StoreSnapshot, TaskPhase, TaskSnapshot},
+    snapshot::{AppEventKind, LANES_MAX, StoreSnapshot, TaskPhase, TaskSnapshot},
 };
 use crate::{
     client::Assignment,
@@ -37,7 +40,9 @@ pub(super) struct OwnedTask {
     is_paused: bool,
     idle_since: Option<Instant>,
     /// The offset that comes next in each changelog of its own, as of the last commit.
-    pub(super) logged: BTreeMap<Arc<str>, i64>,
+    pub(super) logged: Next,
+    /// Its stores on disk.
+    pub(super) disk: Option<TaskDisk>,
 }
 
 impl OwnedTask {
@@ -54,8 +59,14 @@ impl OwnedTask {
             held: VecDeque::new(),
             is_paused: false,
             idle_since: None,
-            logged: BTreeMap::new(),
+            logged: Next::new(),
+            disk: None,
         }
+    }
+
+    /// With its file, and the offsets its changelogs end at.
+    pub(super) fn with_disk(self, disk: Option<TaskDisk>, logged: Next) -> Self {
+        Self { disk, logged, ..self }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -148,6 +159,16 @@ impl OwnedTask {
         }
     }
 
+    /// Writes what is committed to disk. What can't be written ends that, and is told.
+    pub(super) fn save(&mut self, changes: &[Logged], next: &Next) -> Option<AppEventKind> {
+        if changes.is_empty() {
+            return None;
+        }
+        let error = self.disk.as_mut()?.write(changes, next, TimestampMs::now().0).err()?;
+        self.disk = None;
+        Some(AppEventKind::DiskUnused { task: self.id, why: error.to_string() })
+    }
+
     /// Back to the last commit; gives where to read on.
     pub(super) fn rollback(&mut self) -> Vec<(Assignment, i64)> {
         self.task.rollback();
@@ -174,6 +195,7 @@ impl OwnedTask {
             stores: self.task.stores().iter().map(|slot| self.store_snapshot(slot)).collect(),
             queued: self.task.queued() + self.held.len(),
             positions: self.next.clone(),
+            committed: self.committed.iter().filter_map(|(topic, next)| Some((Arc::clone(topic), (*next)?))).collect(),
             passed: self.task.passed().to_vec(),
             dropped: self.task.dropped(),
         }
@@ -181,6 +203,11 @@ impl OwnedTask {
 }
 
 impl OwnedTask {
+    /// Whether a store has a changelog of its own: one that is over a topic is read from there.
+    fn logs_of_its_own(&self, slot: &StoreSlot) -> bool {
+        slot.changelog.as_ref().is_some_and(|topic| !self.next.contains_key(topic))
+    }
+
     fn store_snapshot(&self, slot: &StoreSlot) -> StoreSnapshot {
         let state = slot.state.borrow();
         let offset = |topic: &Arc<str>| self.logged.get(topic).or_else(|| self.next.get(topic)).copied();
@@ -191,7 +218,7 @@ impl OwnedTask {
             changelog_offset: slot.changelog.as_ref().and_then(offset),
             entries: state.len(),
             approximate_bytes: state.approximate_bytes(),
-            is_persistent: false,
+            is_persistent: self.disk.is_some() && self.logs_of_its_own(slot),
             lanes: state.lanes(LANES_MAX),
             lane_count: state.lane_count(),
         }

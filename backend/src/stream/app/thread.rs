@@ -1,6 +1,7 @@
 //! A stream thread: its lives, and what it does in one of them.
 
 mod rebalance;
+mod warm;
 
 use std::{
     any::Any,
@@ -18,6 +19,7 @@ use super::{
     plan::Plan,
     shared::Shared,
     snapshot::{AppEventKind, ThreadCounts, ThreadPhase, ThreadSnapshot},
+    standby::client_id,
     tasks::OwnedTask,
     writer::{Outcome, Writer},
 };
@@ -130,7 +132,8 @@ impl<'a> StreamThread<'a> {
         let writer = Writer::new(config, number)?;
         let globals = Globals::read(&config.connection, &admin, &config.topology, plan, &config.since)?;
         let topics: Vec<&str> = plan.topics.iter().map(|topic| &**topic).collect();
-        let consumer = TaskConsumer::new(&config.connection, app, &topics, plan.assignor).map_err(failed)?;
+        let client_id = client_id(app, &config.instance, number);
+        let consumer = TaskConsumer::new(&config.connection, app, &client_id, &topics, plan.assignor).map_err(failed)?;
         let counts = shared.of_thread(number).counts;
         Ok(Self {
             config,
@@ -258,8 +261,14 @@ impl<'a> StreamThread<'a> {
     fn restore(&mut self) -> Result<(), Problem> {
         for task in self.tasks.values_mut() {
             let Some(restore) = &mut task.restore else { continue };
-            if restore.step(&mut task.task, &self.config.connection, &self.admin)? {
-                self.shared.happened(self.number, restore.ended(task.id));
+            let is_over = restore.step(&mut task.task, &self.config.connection, &self.admin)?;
+            let ended = restore.ended(task.id);
+            let (changes, next) = restore.take_read(task.disk.is_some());
+            if let Some(event) = task.save(&changes, &next) {
+                self.shared.happened(self.number, event);
+            }
+            if is_over {
+                self.shared.happened(self.number, ended);
                 task.restore = None;
                 task.task.commit();
                 self.consumer.resume(&task.partitions()).map_err(|error| error.problem("A partition could not be resumed"))?;
@@ -301,10 +310,14 @@ impl<'a> StreamThread<'a> {
     /// Makes all that was done since the last commit safe, or takes it back.
     fn commit(&mut self) -> Result<(), Problem> {
         self.last_commit = Instant::now();
-        let mut next = Vec::new();
+        let (mut next, mut to_save) = (Vec::new(), BTreeMap::new());
         for task in self.tasks.values().filter(|task| task.is_running()) {
-            for (changelog, change) in task.task.changes().map_err(broken)? {
-                self.writer.log(&changelog, task.id.partition, &change)?;
+            let changes = task.task.changes().map_err(broken)?;
+            for (changelog, change) in &changes {
+                self.writer.log(changelog, task.id.partition, change)?;
+            }
+            if task.disk.is_some() && !changes.is_empty() {
+                to_save.insert(task.id, changes);
             }
             next.extend(task.uncommitted(&self.config.run));
         }
@@ -324,6 +337,10 @@ impl<'a> StreamThread<'a> {
         self.shared.happened(self.number, AppEventKind::Committed { records, took_ms: millis(took), is_transaction });
         for task in self.tasks.values_mut().filter(|task| task.is_running()) {
             task.commit(is_refused, |changelog, partition| self.writer.logged(changelog, partition));
+            // Not before: a crash must never leave state ahead of the log.
+            if let Some(event) = to_save.remove(&task.id).and_then(|changes| task.save(&changes, &task.logged.clone())) {
+                self.shared.happened(self.number, event);
+            }
         }
         self.counts.commits += 1;
         self.committed = (self.processed, self.no_events);

@@ -10,23 +10,20 @@ use weir_model::Problem;
 use super::{ANSWER_MAX, StreamThread};
 use crate::{
     client::{Assignment, Assignor, ClientError, OffsetSpec},
-    stream::{
-        StreamTask,
-        app::{
-            TaskId,
-            restore::{Part, Restore},
-            snapshot::{AppEventKind, Warmth},
-            tasks::{OwnedTask, stream_time_of},
-        },
+    stream::app::{
+        TaskId,
+        restore::{Part, Restore},
+        snapshot::AppEventKind,
+        tasks::{OwnedTask, stream_time_of},
     },
 };
 
 /// Where a task's partitions are read from, and the stream time they were committed with.
 #[derive(Default)]
-struct Begin {
+pub(super) struct Begin {
     starts: BTreeMap<Arc<str>, i64>,
     committed: BTreeMap<Arc<str>, i64>,
-    stream_time_ms: Option<i64>,
+    pub(super) stream_time_ms: Option<i64>,
 }
 
 impl StreamThread<'_> {
@@ -45,7 +42,7 @@ impl StreamThread<'_> {
         for (id, begin) in begins {
             // A task that comes back unchanged goes on; nobody else can have worked on it without moving the offsets.
             if self.tasks.get(&id).is_some_and(|task| task.is_suspended && task.next == begin.starts) {
-                self.tasks.entry(id).and_modify(|task| task.is_suspended = false);
+                self.resume(id);
                 continue;
             }
             let task = self.make(id, &begin)?;
@@ -68,7 +65,10 @@ impl StreamThread<'_> {
         let is_kept = self.plan.assignor == Assignor::Range;
         for id in self.tasks_of(partitions) {
             match self.tasks.get_mut(&id) {
-                Some(task) if is_kept && task.is_running() => task.is_suspended = true,
+                Some(task) if is_kept && task.is_running() => {
+                    // Another thread of this process may need the file.
+                    (task.is_suspended, task.disk) = (true, None);
+                }
                 _ => drop(self.tasks.remove(&id)),
             }
         }
@@ -87,6 +87,18 @@ impl StreamThread<'_> {
         self.consumer.give_up(partitions).map_err(|error| error.problem("Partitions could not be given up"))?;
         self.tell_now();
         self.roll_back()
+    }
+
+    /// Goes on with a task that was kept.
+    fn resume(&mut self, id: TaskId) {
+        let disk = self.disk(id).unwrap_or_else(|error| {
+            self.shared.happened(self.number, AppEventKind::DiskUnused { task: id, why: error.to_string() });
+            None
+        });
+        if let Some(task) = self.tasks.get_mut(&id) {
+            task.is_suspended = false;
+            task.disk = disk.filter(|disk| disk.next().is_ok_and(|next| next.iter().all(|(topic, at)| task.logged.get(topic) == Some(at))));
+        }
     }
 
     fn tell_rebalance(&self, partitions: &[Assignment], what: impl FnOnce(Vec<TaskId>) -> AppEventKind) {
@@ -134,20 +146,20 @@ impl StreamThread<'_> {
     }
 
     fn make(&self, id: TaskId, begin: &Begin) -> Result<OwnedTask, Problem> {
-        let mut task = StreamTask::new(&self.config.topology, id.subtopology);
-        self.globals.fill(&mut task).map_err(super::broken)?;
-        task.commit();
-        if let Some(stream_time_ms) = begin.stream_time_ms {
-            task.restore_stream_time(stream_time_ms);
+        let mut parts = self.parts(id, begin).map_err(|error| error.problem(format!("The state of task {id} is not known")))?;
+        let warm = self.warm(id, begin, &parts)?;
+        for part in &mut parts {
+            part.start = warm.next.get(&part.topic).copied().unwrap_or(part.start);
         }
-        let parts = self.parts(id, begin).map_err(|error| error.problem(format!("The state of task {id} is not known")))?;
+        let own = parts.iter().filter(|part| !part.is_source).map(|part| (Arc::clone(&part.topic), part.end)).collect();
         let restore = Restore::new(parts);
         let offsets = restore.progress().1;
-        let restore = (offsets > 0).then_some(restore);
-        if restore.is_some() {
-            self.shared.happened(self.number, AppEventKind::RestoreBegan { task: id, offsets, warm: 0, from: Warmth::Cold });
+        if offsets > 0 || warm.entries > 0 {
+            let (warm, from) = (warm.entries, warm.from);
+            self.shared.happened(self.number, AppEventKind::RestoreBegan { task: id, offsets, warm, from });
         }
-        Ok(OwnedTask::new(id, task, restore, &begin.starts))
+        let restore = (offsets > 0).then_some(restore);
+        Ok(OwnedTask::new(id, warm.task, restore, &begin.starts).with_disk(warm.disk, own))
     }
 
     /// What to restore: changelogs to their end, and tables' own topics to where they were processed.
