@@ -24,7 +24,10 @@ const EVENTS_SHOWN: usize = 100;
 
 /// What each node had passed on at some moments, by application, oldest first.
 #[derive(Default)]
-pub(super) struct Passed(Mutex<BTreeMap<Arc<str>, VecDeque<(Instant, Vec<u64>)>>>);
+pub(super) struct Passed(Mutex<BTreeMap<Arc<str>, Samples>>);
+
+/// When, and by node.
+type Samples = VecDeque<(Instant, Vec<u64>)>;
 
 impl Run<'_> {
     pub(super) fn tell_streams(&self) {
