@@ -16,7 +16,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use weir_model::{Dashboard, FaultId, PipelineMeta, PipelineParams, Problem, TimestampMs};
 
-use crate::stream::{Topology, TopologyError, app::Guarantee};
+use crate::{
+    client::Connection,
+    stream::{Topology, TopologyError, app::Guarantee},
+};
 
 pub use check::{Checker, Facts, NoChecks};
 pub use run::start;
@@ -78,6 +81,8 @@ pub struct RunParams {
     pub params: PipelineParams,
     /// Event time of the first event.
     pub start_at: TimestampMs,
+    /// The cluster, for `--input` that names a topic; `None` in rehearsals.
+    pub connection: Option<Connection>,
     defaults: BTreeMap<Arc<str>, f64>,
 }
 
@@ -86,7 +91,7 @@ impl RunParams {
     pub fn new(meta: &PipelineMeta, params: PipelineParams) -> Self {
         let start_at = params.start_at.unwrap_or_else(TimestampMs::now);
         let defaults = meta.params.iter().map(|param| (Arc::clone(&param.name), param.default)).collect();
-        Self { name: format!("{:013}-{:x}", TimestampMs::now().0, params.seed).into(), params, start_at, defaults }
+        Self { name: format!("{:013}-{:x}", TimestampMs::now().0, params.seed).into(), params, start_at, connection: None, defaults }
     }
 
     /// A setting of the pipeline's own (`--set name=value`), or its default; 0 for one that the card does not list.

@@ -11,7 +11,7 @@ use std::{
 use weir_model::Check;
 
 use crate::{
-    pipelines::clickstream::records::{Ab, AbCount, Activity, ClosedBy, Funnel, Session, Totals},
+    pipelines::clickstream::records::{Ab, AbCount, Activity, ClosedBy, Funnel, Session, Totals, session_id},
     sim::clickstream::{Action, CONVERSION, VARIANTS},
     truth::{Sequence, Z_999, check, difference, pending, wilson},
 };
@@ -135,7 +135,7 @@ impl Batch {
         Session {
             run: self.rules.run.clone(),
             partition: self.partition,
-            session_id: first.session_id.to_string(),
+            session_id: session_id(&first.session_id, user_id, first.timestamp),
             user_id: user_id.to_owned(),
             start: first.timestamp,
             end: last.timestamp,
@@ -143,7 +143,7 @@ impl Batch {
             pages,
             entry_page: first.page.to_string(),
             exit_page: last.page.to_string(),
-            bounced: pages <= 1 && pages + count(Action::Scroll) == rows.len() as u64,
+            bounced: pages <= 1 && pages + count(Action::Scroll) + count(Action::Load) == rows.len() as u64,
             converted: count(Action::Purchase) > 0,
             funnel: funnel(rows),
             revenue_minor: rows.iter().filter(|row| row.action == Action::Purchase).map(|row| row.price_minor).sum(),

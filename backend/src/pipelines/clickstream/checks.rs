@@ -9,7 +9,7 @@ use weir_model::Check;
 
 use super::{
     records::{Ab, AbCount, Activity, Funnel, RunTruth, Session, Stats, Totals},
-    settings::{AB, DEAD_LETTERS, EVENTS, FUNNEL, GRACE_MS, SESSION_GAP_MS, SESSIONS, STATS, TRUTH, stats_windows},
+    settings::{AB, DEAD_LETTERS, EVENTS, FUNNEL, SESSIONS, STATS, TRUTH, Windows},
 };
 use crate::{
     pipelines::shape::{Checker, Facts, Observed, RunParams},
@@ -28,7 +28,7 @@ const VERIFY_EVENTS_MAX: u64 = 3_000_000;
 pub(super) struct Checks {
     run: String,
     seed: u64,
-    speed: u32,
+    windows: Windows,
     is_input_generated: bool,
     /// Records of `user_activity`, without what is told at the run's end, and those in the dead-letter topic.
     records: u64,
@@ -51,7 +51,7 @@ impl Checks {
         Self {
             run: run.name.to_string(),
             seed: run.params.seed,
-            speed: run.params.speed,
+            windows: Windows::of(run),
             is_input_generated: run.params.input.is_none(),
             records: 0,
             dead: 0,
@@ -91,8 +91,8 @@ impl Checks {
     }
 
     fn rules(&self) -> Rules {
-        let window_ms = stats_windows(self.speed).size_ms;
-        Rules { run: self.run.clone(), gap_ms: SESSION_GAP_MS, grace_ms: GRACE_MS, window_ms }
+        let Windows { sessions, counts, .. } = self.windows;
+        Rules { run: self.run.clone(), gap_ms: sessions.gap_ms, grace_ms: sessions.grace_ms, window_ms: counts.size_ms }
     }
 
     /// The generator's number of an event, if it is one of this run's.
@@ -117,7 +117,7 @@ impl Checks {
 
     /// Sessions that began early enough to have ended in the run.
     fn whole(&self, is_first_variant: bool) -> AbCount {
-        let whole_until = self.stats.values().map(|stats| stats.window_start).max().unwrap_or(0) - SESSION_GAP_MS;
+        let whole_until = self.stats.values().map(|stats| stats.window_start).max().unwrap_or(0) - self.windows.sessions.gap_ms;
         let whole = self.outcomes.iter().filter(|(start, is_first, _)| *start <= whole_until && *is_first == is_first_variant);
         whole.fold(AbCount::default(), |count, (.., converted)| AbCount {
             sessions: count.sessions + 1,
@@ -159,6 +159,16 @@ impl Checks {
         if !self.is_input_generated {
             // Real visitors have no known truth, and no numbers.
             checks.retain(|check| !matches!(&*check.id, "no_loss" | "ab_interval_covers_truth"));
+            let lines = self.truth.events + self.dead;
+            let holds = facts.generated == facts.delivered && lines == facts.generated && self.records == self.truth.events;
+            let evidence = format!(
+                "{lines} lines read, {} of them events, {} delivered, {processed} of {} records processed, {} malformed",
+                self.truth.events,
+                facts.delivered,
+                self.records + self.dead,
+                self.dead
+            );
+            checks.insert(0, check("no_loss", holds && processed == self.records + self.dead, evidence));
         }
         checks
     }
@@ -209,6 +219,9 @@ impl Checker for Checks {
     fn counts(&self) -> BTreeMap<String, u64> {
         let totals = self.totals();
         let counts = [
+            ("events", self.records),
+            ("malformed", self.dead),
+            ("sessions", totals.sessions_closed),
             ("sessions_open", self.stats.values().map(|stats| stats.sessions_open).sum()),
             ("sessions_closed", totals.sessions_closed),
             ("sessions_merged", totals.sessions_merged),

@@ -3,7 +3,7 @@
 use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
 
 use crate::{
-    pipelines::clickstream::settings::{GROUP, ID, TOPICS},
+    pipelines::clickstream::settings::{GRACE, GRACE_MS, GROUP, ID, SESSION_GAP, SESSION_GAP_MS, TOPICS},
     sim::clickstream::{OFFLINE_EVENT_MS, SPIKE_FACTOR, SPIKE_MS},
 };
 
@@ -42,6 +42,8 @@ pub fn meta() -> PipelineMeta {
         params: vec![
             param("rate_per_s", "Rate", "events/s", 10.0, 50_000.0, 1_000.0, true),
             param("speed", "Event time", "x the clock", 1.0, 1_000.0, SPEED, false),
+            param(SESSION_GAP, "Session gap", "s", 1.0, 86_400.0, (SESSION_GAP_MS / 1_000) as f64, false),
+            param(GRACE, "Grace", "s", 0.0, 3_600.0, (GRACE_MS / 1_000) as f64, false),
             param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
         ],
         faults: vec![

@@ -8,10 +8,16 @@
 //! Semantics, as Kafka Streams documents them (see [`crate::stream`]): event time is the event's `timestamp`; stream time, per
 //! partition, never regresses; a window of counts closes at its end plus 10 s of grace, a session when stream time exceeds its
 //! end by 30 minutes plus grace; each final result is published once per cause, under a key that makes a repetition harmless. The run's
-//! end closes what is open. At the end, the run is checked: the topics are read again and everything is recomputed plainly.
+//! end closes what is open.
+//!
+//! `--input` takes access logs, CSV, JSON or a topic in place of the generator ([`input`]); windows then have two minutes of grace, which
+//! covers lines a minute out of order, and the file's end closes every session. `--set session_gap_s=…` and `--set grace_s=…` choose
+//! others. All sessions stand in `clickstream.sessions`: `weir consume clickstream.sessions`. At the end, the run is checked: the topics are read again and everything is recomputed plainly.
 
 mod checks;
 mod dashboard;
+mod given;
+mod input;
 mod meta;
 mod processor;
 pub mod records;

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    records::{Ab, Activity, ClosedBy, Event, Funnel, Outcome, Pages, Session, Stats, Totals},
+    records::{Ab, Activity, ClosedBy, Event, Funnel, Outcome, Pages, Session, Stats, Totals, session_id},
     sessions::{Closed, Saved, add, close, due_ms},
-    settings::{ACTIVE_MS, OPEN_SESSIONS_MAX, OTHER_PAGES, PAGES_PER_WINDOW_MAX, SESSION_WINDOWS, stats_windows},
+    settings::{ACTIVE_MS, OPEN_SESSIONS_MAX, OTHER_PAGES, PAGES_PER_WINDOW_MAX, Windows},
 };
 use crate::{
     sim::clickstream::Action,
@@ -31,8 +31,12 @@ pub(super) enum Kept {
 }
 
 /// One user's sessions.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Sessions(Vec<Saved>);
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Sessions {
+    /// The run's: an entry must tell by itself when it expires.
+    gap_ms: i64,
+    list: Vec<Saved>,
+}
 
 /// The counts of one window.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -57,13 +61,13 @@ pub(super) struct Figures {
 
 /// A store for the processor. Sessions expire; the rest stays until it is deleted.
 pub(super) fn store() -> Store<String, Kept> {
-    Store::expiring(|_, kept| if let Kept::Sessions(sessions) = kept { due_ms(&sessions.0) } else { i64::MAX })
+    Store::expiring(|_, kept| if let Kept::Sessions(sessions) = kept { due_ms(sessions.gap_ms, &sessions.list) } else { i64::MAX })
 }
 
 /// The processor.
 pub(super) struct Visits {
     pub(super) run: Arc<str>,
-    pub(super) speed: u32,
+    pub(super) windows: Windows,
     pub(super) store: StoreHandle<String, Kept>,
 }
 
@@ -110,10 +114,10 @@ impl Work<'_, '_> {
         self.figures.totals.processed += 1;
         self.count(activity, now);
         self.add(activity, offset, now);
-        let close_time = SESSION_WINDOWS.close_time(now);
+        let close_time = self.visits.windows.sessions.close_time(now);
         while self.close_one(close_time, ClosedBy::Gap) {}
         while self.figures.open > OPEN_SESSIONS_MAX && self.close_one(i64::MAX, ClosedBy::Limit) {}
-        let first_open = stats_windows(self.visits.speed).first_open(now);
+        let first_open = self.visits.windows.counts.first_open(now);
         while let Some((start, counts)) = self.pop_window(first_open) {
             let stats = self.stats(start, &counts);
             self.publish_window(stats, counts);
@@ -122,7 +126,7 @@ impl Work<'_, '_> {
 
     /// Counts the event in its window.
     fn count(&mut self, activity: &Activity<'_>, now: i64) {
-        let windows = stats_windows(self.visits.speed);
+        let windows = self.visits.windows.counts;
         let start = windows.start_of(activity.timestamp);
         if start < windows.first_open(now) || self.figures.next_window.is_some_and(|next| start < next) {
             self.figures.totals.window_late_dropped += 1;
@@ -138,16 +142,18 @@ impl Work<'_, '_> {
 
     fn add(&mut self, activity: &Activity<'_>, offset: i64, now: i64) {
         let (mut added, mut is_kept) = (Added::Late, false);
+        let windows = self.visits.windows.sessions;
         let change = |kept: &mut Kept| {
             if let Kept::Sessions(sessions) = kept {
                 let open = sessions.open();
-                added = add(&mut sessions.0, activity.timestamp, now, |visit| visit.add(activity, offset, |text| Arc::from(text)));
+                added =
+                    add(windows, &mut sessions.list, activity.timestamp, now, |visit| visit.add(activity, offset, |text| Arc::from(text)));
                 self.figures.open = self.figures.open.saturating_add_signed(sessions.open() - open);
-                is_kept = !sessions.0.is_empty();
+                is_kept = !sessions.list.is_empty();
             }
         };
         let key = user_key(&activity.user_id);
-        self.visits.store.borrow_mut().update(&key, || Kept::Sessions(Sessions::default()), change);
+        self.visits.store.borrow_mut().update(&key, || Kept::Sessions(Sessions { gap_ms: windows.gap_ms, list: Vec::new() }), change);
         if !is_kept {
             self.visits.store.borrow_mut().delete(&key);
         }
@@ -162,12 +168,12 @@ impl Work<'_, '_> {
     fn close_one(&mut self, close_time: i64, closed_by: ClosedBy) -> bool {
         let expired = self.visits.store.borrow_mut().pop_expired(close_time);
         let Some((key, Kept::Sessions(mut sessions))) = expired else { return false };
-        for closed in close(&mut sessions.0, close_time) {
+        for closed in close(sessions.gap_ms, &mut sessions.list, close_time) {
             self.figures.open -= 1;
             self.publish_session(key.get(1..).unwrap_or_default(), closed, closed_by);
         }
         // A mark goes with the run's end.
-        if !sessions.0.is_empty() && closed_by != ClosedBy::RunEnd {
+        if !sessions.list.is_empty() && closed_by != ClosedBy::RunEnd {
             self.visits.store.borrow_mut().put(key, Kept::Sessions(sessions));
         }
         true
@@ -177,7 +183,7 @@ impl Work<'_, '_> {
     fn finish(&mut self) {
         // Windows look at the sessions open in them, and their totals at all sessions: so count, close, publish.
         let mut windows = BTreeMap::new();
-        let size_ms = stats_windows(self.visits.speed).size_ms;
+        let size_ms = self.visits.windows.counts.size_ms;
         while let Some(last) = self.windows().next_back()
             && let Some((start, counts)) = self.pop_window(last + size_ms)
         {
@@ -192,7 +198,7 @@ impl Work<'_, '_> {
     /// The next window that begins before this, with its start. Windows come in order and, but for long jumps, without gaps: an empty
     /// window is news too.
     fn pop_window(&mut self, end: i64) -> Option<(i64, Counts)> {
-        let size_ms = stats_windows(self.visits.speed).size_ms;
+        let size_ms = self.visits.windows.counts.size_ms;
         if self.figures.next_window.is_some_and(|next| next >= end) {
             return None;
         }
@@ -222,7 +228,7 @@ impl Work<'_, '_> {
 
     /// The window's figures, as far as they depend on the sessions open now.
     fn stats(&self, start: i64, counts: &Counts) -> Stats {
-        let window_end = start + stats_windows(self.visits.speed).size_ms;
+        let window_end = start + self.visits.windows.counts.size_ms;
         let active_after = window_end - ACTIVE_MS;
         let mut active_users = 0;
         self.for_each_open(|session, _| active_users += u64::from(session.end_ms > active_after));
@@ -231,7 +237,7 @@ impl Work<'_, '_> {
             partition: self.partition,
             window_start: start,
             window_end,
-            speed: self.visits.speed,
+            speed: self.visits.windows.speed,
             events: counts.actions.iter().sum(),
             actions: Action::ALL.iter().map(|action| (action.name().to_owned(), counts.actions[action.index()])).collect(),
             active_users,
@@ -244,7 +250,7 @@ impl Work<'_, '_> {
         for (_, kept) in self.visits.store.borrow().range("u".to_owned().."v".to_owned()) {
             if let Kept::Sessions(sessions) = kept {
                 sessions
-                    .0
+                    .list
                     .iter()
                     .filter_map(|session| Some((session, session.visit.as_ref()?)))
                     .for_each(|(session, visit)| look(session, visit));
@@ -295,7 +301,7 @@ impl Work<'_, '_> {
         let session = Session {
             run: self.visits.run.to_string(),
             partition: self.partition,
-            session_id: entry.session_id.into(),
+            session_id: session_id(&entry.session_id, user_id, start_ms),
             user_id: user_id.to_owned(),
             start: start_ms,
             end: end_ms,
@@ -321,7 +327,7 @@ impl Work<'_, '_> {
 
 impl Sessions {
     fn open(&self) -> i64 {
-        self.0.iter().map(|session| i64::from(session.visit.is_some())).sum()
+        self.list.iter().map(|session| i64::from(session.visit.is_some())).sum()
     }
 }
 

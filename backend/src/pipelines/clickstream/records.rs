@@ -128,7 +128,7 @@ pub struct RunTruth {
 }
 
 /// Times outside of the years 1970 to 2200 would drag stream time away from every honest event.
-const TIMES: std::ops::Range<i64> = 0..7_258_118_400_000;
+pub(super) const TIMES: std::ops::Range<i64> = 0..7_258_118_400_000;
 
 /// Why a session's result is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -274,6 +274,11 @@ pub struct Funnel {
     pub add_to_cart: u64,
     /// Then a purchase.
     pub purchase: u64,
+}
+
+/// The shop's own id of a visit, or, where it has none, one made of whose session it is and when it began.
+pub fn session_id(given: &str, user_id: &str, start_ms: i64) -> String {
+    if given.is_empty() { format!("{user_id}@{start_ms}") } else { given.to_owned() }
 }
 
 impl Funnel {

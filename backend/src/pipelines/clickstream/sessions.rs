@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    pipelines::clickstream::{settings::SESSION_WINDOWS, visit::Visit},
-    stream::{Added, SessionAggregate as _},
+    pipelines::clickstream::visit::Visit,
+    stream::{Added, SessionAggregate as _, SessionWindows},
 };
 
 /// One session; the visit is `None` once its final result is out.
@@ -23,9 +23,15 @@ pub(super) struct Closed {
 }
 
 /// Adds an event to sessions sorted by start, more than a gap apart.
-pub(super) fn add(sessions: &mut Vec<Saved>, timestamp_ms: i64, now_ms: i64, update: impl FnOnce(&mut Visit)) -> Added {
-    let close_time = SESSION_WINDOWS.close_time(now_ms);
-    let (near_from, near_to) = (timestamp_ms - SESSION_WINDOWS.gap_ms, timestamp_ms + SESSION_WINDOWS.gap_ms);
+pub(super) fn add(
+    windows: SessionWindows,
+    sessions: &mut Vec<Saved>,
+    timestamp_ms: i64,
+    now_ms: i64,
+    update: impl FnOnce(&mut Visit),
+) -> Added {
+    let close_time = windows.close_time(now_ms);
+    let (near_from, near_to) = (timestamp_ms - windows.gap_ms, timestamp_ms + windows.gap_ms);
     let first = sessions.partition_point(|session| session.end_ms < near_from);
     let near = first + sessions[first..].iter().take_while(|session| session.start_ms <= near_to).count();
     let is_closed = |session: &Saved| session.visit.is_none() || session.end_ms < close_time;
@@ -53,21 +59,22 @@ pub(super) fn add(sessions: &mut Vec<Saved>, timestamp_ms: i64, now_ms: i64, upd
 }
 
 /// When something of these sessions is to be closed or forgotten: once this is before the close time.
-pub(super) fn due_ms(sessions: &[Saved]) -> i64 {
-    let due = |at: usize| if sessions[at].visit.is_some() { sessions[at].end_ms } else { mark_until_ms(sessions, at) };
+pub(super) fn due_ms(gap_ms: i64, sessions: &[Saved]) -> i64 {
+    let due = |at: usize| if sessions[at].visit.is_some() { sessions[at].end_ms } else { mark_until_ms(gap_ms, sessions, at) };
     (0..sessions.len()).map(due).min().unwrap_or(i64::MIN)
 }
 
 /// A record up to one gap away is a neighbour, and it is in time itself up to one gap further on. However far the next open session
 /// starts now: late records may still extend it backwards, gap by gap, to this one.
-fn mark_until_ms(sessions: &[Saved], at: usize) -> i64 {
+fn mark_until_ms(gap_ms: i64, sessions: &[Saved], at: usize) -> i64 {
     let next_end_ms = sessions.get(at + 1).filter(|next| next.visit.is_some()).map(|next| next.end_ms);
-    (sessions[at].end_ms + SESSION_WINDOWS.gap_ms * 2).max(next_end_ms.unwrap_or(i64::MIN))
+    (sessions[at].end_ms + gap_ms * 2).max(next_end_ms.unwrap_or(i64::MIN))
 }
 
 /// Closes what ended before the close time, and forgets marks that nothing can be close to any more.
-pub(super) fn close(sessions: &mut Vec<Saved>, close_time: i64) -> Vec<Closed> {
-    let is_over: Vec<_> = (0..sessions.len()).map(|at| sessions[at].visit.is_none() && mark_until_ms(sessions, at) < close_time).collect();
+pub(super) fn close(gap_ms: i64, sessions: &mut Vec<Saved>, close_time: i64) -> Vec<Closed> {
+    let can_go = |at: usize| sessions[at].visit.is_none() && mark_until_ms(gap_ms, sessions, at) < close_time;
+    let is_over: Vec<_> = (0..sessions.len()).map(can_go).collect();
     let mut is_over = is_over.into_iter();
     sessions.retain(|_| !is_over.next().unwrap_or(false));
     let due = sessions.iter_mut().filter(|session| session.end_ms < close_time);

@@ -1,6 +1,9 @@
 //! What the pipeline is made of: names, windows, limits.
 
-use crate::stream::{SessionWindows, TumblingWindows};
+use crate::{
+    pipelines::shape::RunParams,
+    stream::{SessionWindows, TumblingWindows},
+};
 
 /// The pipeline's short name.
 pub const ID: &str = "clickstream";
@@ -31,6 +34,10 @@ pub const PARTITIONS: i32 = 4;
 
 /// A session ends after 30 minutes without an event, the web analytics convention.
 pub const SESSION_GAP_MS: i64 = 30 * 60_000;
+/// The setting for another gap.
+pub const SESSION_GAP: &str = "session_gap_s";
+/// The setting for another grace.
+pub const GRACE: &str = "grace_s";
 /// How much later than its successors an event may come.
 pub const GRACE_MS: i64 = 10_000;
 /// A user is active who did something in the last five minutes.
@@ -42,10 +49,44 @@ pub const OPEN_SESSIONS_MAX: u64 = 500_000;
 /// What takes the views of pages beyond [`PAGES_PER_WINDOW_MAX`].
 pub const OTHER_PAGES: &str = "(other)";
 
-/// The sessions' windows.
-pub const SESSION_WINDOWS: SessionWindows = SessionWindows { gap_ms: SESSION_GAP_MS, grace_ms: GRACE_MS };
+/// A given log's lines may be this much out of order: twice the minute that web servers with buffered logs take.
+pub const INPUT_GRACE_MS: i64 = 120_000;
+/// Given data is counted in windows of ten minutes: it may span months, and is read in seconds.
+pub const INPUT_WINDOW_MS: i64 = 600_000;
 
-/// The windows of counts: one second of the wall clock, so that a dashboard moves at any speed of event time.
-pub fn stats_windows(speed: u32) -> TumblingWindows {
-    TumblingWindows { size_ms: i64::from(speed.max(1)) * 1_000, grace_ms: GRACE_MS }
+/// How events are counted and made sessions of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// Of sessions.
+    pub sessions: SessionWindows,
+    /// Of counts.
+    pub counts: TumblingWindows,
+    /// How many times faster than the clock event time runs, as far as anybody knows.
+    pub speed: u32,
+}
+
+impl Windows {
+    /// At this speed of event time. Windows of counts are one second of the wall clock, so that a dashboard moves at any speed.
+    pub fn at_speed(speed: u32) -> Self {
+        let speed = speed.max(1);
+        Self {
+            sessions: SessionWindows { gap_ms: SESSION_GAP_MS, grace_ms: GRACE_MS },
+            counts: TumblingWindows { size_ms: i64::from(speed) * 1_000, grace_ms: GRACE_MS },
+            speed,
+        }
+    }
+
+    /// As a run asks for them: `--set session_gap_s=…`, `--set grace_s=…`; given data has a longer grace unless one is set.
+    pub fn of(run: &RunParams) -> Self {
+        let mut windows = Self::at_speed(run.params.speed);
+        if run.params.input.is_some() {
+            windows.counts.size_ms = INPUT_WINDOW_MS;
+            windows.speed = 1;
+        }
+        let set_ms = |name: &str| run.params.settings.get(name).map(|seconds| (seconds.max(0.0) * 1_000.0) as i64);
+        windows.sessions.gap_ms = set_ms(SESSION_GAP).unwrap_or(SESSION_GAP_MS);
+        let grace_ms = set_ms(GRACE).unwrap_or(if run.params.input.is_some() { INPUT_GRACE_MS } else { GRACE_MS });
+        (windows.sessions.grace_ms, windows.counts.grace_ms) = (grace_ms, grace_ms);
+        windows
+    }
 }

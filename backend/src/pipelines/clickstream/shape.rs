@@ -1,13 +1,17 @@
 //! The pipeline as it is described to be run.
 
-use weir_model::{Dashboard, PipelineMeta, TimestampMs};
+use std::sync::Arc;
+
+use weir_model::{Dashboard, PipelineMeta, Problem, TimestampMs};
 
 use super::{
     Fold,
     checks::Checks,
+    given::GivenVisitors,
+    input::{Files, Lines, Source},
     meta::meta,
-    settings::{PARTITIONS, TOPICS},
-    topology::topology,
+    settings::{PARTITIONS, TOPICS, Windows},
+    topology::{self, Options},
     world::Visitors,
 };
 use crate::{
@@ -35,12 +39,26 @@ impl Shape for Clickstream {
     }
 
     fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
-        let topology = topology(&run.name, run.params.speed)?;
+        let topology = topology::of(&Options { run: Arc::clone(&run.name), windows: Windows::of(run) })?;
         Ok(vec![AppSpec { topology, guarantee: Guarantee::ExactlyOnce, instances: INSTANCES }])
     }
 
     fn world(&self, run: &RunParams) -> Box<dyn World> {
         Box::new(Visitors::new(run))
+    }
+
+    fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {
+        let failed = |why: String| {
+            let help = "Give access logs (common or combined format, plain or gzip), CSV with a header or JSON by lines, as \
+                        FILE[,FILE…][:user=FIELD,time=FIELD…], or a topic of such records";
+            Problem::new(format!("Clickstream can't read {input}"), why, help)
+        };
+        let source: Box<dyn Source> = match (Files::open(input).map_err(failed)?, &run.connection) {
+            (Some(files), _) => Box::new(files),
+            (None, Some(connection)) => Box::new(Lines::open(input, connection).map_err(failed)?),
+            (None, None) => return Err(failed("it is not there".to_owned())),
+        };
+        Ok(Box::new(GivenVisitors::new(source, Arc::clone(&run.name))))
     }
 
     fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>> {

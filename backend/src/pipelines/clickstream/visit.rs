@@ -59,8 +59,8 @@ impl Visit {
                 self.pages += 1;
                 self.first_view = Some(self.first_view.map_or(activity.timestamp, |first| first.min(activity.timestamp)));
             }
-            Action::Scroll => {}
-            Action::Click | Action::Search => self.is_engaged = true,
+            Action::Scroll | Action::Load => {}
+            Action::Click | Action::Search | Action::Like => self.is_engaged = true,
             Action::AddToCart => {
                 self.is_engaged = true;
                 self.add_cart(activity.timestamp);

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Event time stands in the value; the record's own time is when it was sent, so that lag in time means something at any speed.
-const SENT_NOW: i64 = -1;
+pub(super) const SENT_NOW: i64 = -1;
 
 /// The visitors.
 pub(super) struct Visitors {
@@ -79,15 +79,15 @@ impl World for Visitors {
         let truth = RunTruth { visits: truth.visits, visits_cut_short: truth.visits_cut_short, events: self.generator.events() };
         // Numbers always have a JSON form.
         out.send(TRUTH, &*self.run, serde_json::to_vec(&truth).unwrap_or_default(), SENT_NOW);
-        for partition in 0..out.partitions_of(EVENTS) {
-            let value = format!(r#"{{"run_end":"{}"}}"#, self.run).into_bytes();
-            out.push(EmitRecord {
-                topic: EVENTS,
-                partition: Some(partition),
-                key: Some(self.run.as_bytes().to_vec()),
-                value: Some(value),
-                timestamp_ms: SENT_NOW,
-            });
-        }
+        end_run(&self.run, out);
+    }
+}
+
+/// Tells every partition that nothing more comes, which closes what is open.
+pub(super) fn end_run(run: &str, out: &mut Emit) {
+    for partition in 0..out.partitions_of(EVENTS) {
+        let value = format!(r#"{{"run_end":"{run}"}}"#).into_bytes();
+        let key = Some(run.as_bytes().to_vec());
+        out.push(EmitRecord { topic: EVENTS, partition: Some(partition), key, value: Some(value), timestamp_ms: SENT_NOW });
     }
 }

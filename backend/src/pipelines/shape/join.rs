@@ -62,7 +62,7 @@ impl Header {
             sabotage: self.sabotage.as_deref().map(Into::into),
             ..own.params.clone()
         };
-        RunParams { name: self.run.as_str().into(), params, start_at: TimestampMs(self.start_at_ms), defaults: own.defaults.clone() }
+        RunParams { name: self.run.as_str().into(), params, start_at: TimestampMs(self.start_at_ms), ..own.clone() }
     }
 }
 

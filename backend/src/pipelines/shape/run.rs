@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
         updates: &'a Updates,
         control: &'a Control,
     ) -> Self {
-        let run = RunParams::new(&meta, params);
+        let run = RunParams { connection: Some(connection.clone()), ..RunParams::new(&meta, params) };
         let source = SourceProgress::default();
         let mut checkers = shape.checkers(&run);
         if let Some(scenario) = scenario(shape, &run.params) {

@@ -14,15 +14,20 @@ pub enum Action {
     Scroll,
     /// Searched the shop.
     Search,
+    /// Marked an item as liked.
+    Like,
     /// Put an item into the cart.
     AddToCart,
     /// Paid.
     Purchase,
+    /// Fetched what a page is made of, such as a picture; of real logs only.
+    Load,
 }
 
 impl Action {
     /// All of them, in the order of the enum.
-    pub const ALL: [Self; 6] = [Self::View, Self::Click, Self::Scroll, Self::Search, Self::AddToCart, Self::Purchase];
+    pub const ALL: [Self; 8] =
+        [Self::View, Self::Click, Self::Scroll, Self::Search, Self::Like, Self::AddToCart, Self::Purchase, Self::Load];
 
     /// Its place in [`Action::ALL`].
     pub fn index(self) -> usize {
@@ -36,8 +41,10 @@ impl Action {
             Self::Click => "click",
             Self::Scroll => "scroll",
             Self::Search => "search",
+            Self::Like => "like",
             Self::AddToCart => "add_to_cart",
             Self::Purchase => "purchase",
+            Self::Load => "load",
         }
     }
 }

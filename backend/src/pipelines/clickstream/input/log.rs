@@ -1,0 +1,133 @@
+//! One line of a web server's access log, in the common or the combined format (Apache's `mod_log_config`, nginx's `combined`).
+
+use super::time;
+
+/// A request as its line tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Request<'a> {
+    pub(super) ip: &'a str,
+    /// Whom the server has authenticated; `None` for `-`.
+    pub(super) user: Option<&'a str>,
+    pub(super) at_ms: i64,
+    /// As it was sent, which may be no HTTP at all.
+    pub(super) request: &'a str,
+    pub(super) status: u16,
+    pub(super) bytes: u64,
+    /// Of the combined format only.
+    pub(super) referrer: Option<&'a str>,
+    pub(super) agent: Option<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a line.
+    pub(super) fn parse(line: &'a str) -> Result<Self, &'static str> {
+        let (ip, rest) = line.split_once(' ').ok_or("there is no host before the first space")?;
+        if ip.is_empty() {
+            return Err("the line begins with a space");
+        }
+        let (identity, rest) = rest.split_once(" [").ok_or("there is no time in brackets")?;
+        let (_, user) = identity.split_once(' ').ok_or("there is no identity and user before the time")?;
+        let user = Some(user.trim()).filter(|user| !["-", "", "\"\""].contains(user));
+        let (time, rest) = rest.split_once("] \"").ok_or("there is no request in quotes after the time")?;
+        let at_ms = time::parse_ms(time).ok_or("the time is none")?;
+        let (request, status, rest) = request(rest).ok_or("there is no status after the request")?;
+        let (bytes, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let bytes = match bytes.trim_end() {
+            "-" => 0,
+            bytes => bytes.parse().map_err(|_| "there is no number of bytes after the status")?,
+        };
+        let rest = rest.trim();
+        if rest.is_empty() {
+            return Ok(Self { ip, user, at_ms, request, status, bytes, referrer: None, agent: None });
+        }
+        let (referrer, rest) = quoted(rest).ok_or("there is no referrer in quotes after the bytes")?;
+        let (agent, _) = quoted(rest.trim_start()).ok_or("there is no user agent in quotes after the referrer")?;
+        let given = |text: &'a str| Some(text).filter(|text| !["-", ""].contains(text));
+        Ok(Self { ip, user, at_ms, request, status, bytes, referrer: given(referrer), agent: given(agent) })
+    }
+
+    /// Method and target of the request, where it is one.
+    pub(super) fn method_and_target(&self) -> (&'a str, &'a str) {
+        let mut words = self.request.split_ascii_whitespace();
+        match (words.next(), words.next()) {
+            (Some(method), Some(target)) => (method, target),
+            _ => ("", self.request),
+        }
+    }
+}
+
+/// The request, the status and what follows. Old servers do not escape quotes within: the request ends where a status follows.
+fn request(text: &str) -> Option<(&str, u16, &str)> {
+    let end_of = |at: usize| {
+        let after = &text[at + 2..];
+        let (status, rest) = after.split_once(' ')?;
+        let is_status = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
+        Some((&text[..at], is_status.then(|| status.parse().ok())??, rest))
+    };
+    text.match_indices("\" ").find_map(|(at, _)| end_of(at))
+}
+
+/// A text in quotes, in which a backslash protects a quote, and what follows.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('"')?;
+    let mut is_protected = false;
+    for (at, byte) in inner.bytes().enumerate() {
+        match byte {
+            _ if is_protected => is_protected = false,
+            b'\\' => is_protected = true,
+            b'"' => return Some((&inner[..at], &inner[at + 1..])),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_formats_are_read() {
+        let common = Request::parse(r#"127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HTTP/1.0" 200 2326"#);
+        let common = common.expect("Apache's own example");
+        assert_eq!(
+            (common.ip, common.user, common.at_ms, common.status, common.bytes),
+            ("127.0.0.1", Some("frank"), 971_211_336_000, 200, 2_326)
+        );
+        assert_eq!((common.method_and_target(), common.agent), (("GET", "/apache_pb.gif"), None));
+        let line = r#"2001:db8::7 - - [10/Oct/2000:13:55:36 +0000] "POST /cart?a=1 HTTP/2" 302 - "https://x.example/\"q\"" "Mozilla/5.0 \"odd\" (X)" "-""#;
+        let combined = Request::parse(line).expect("nginx, with one more field");
+        assert_eq!((combined.user, combined.bytes, combined.referrer), (None, 0, Some(r#"https://x.example/\"q\""#)));
+        assert_eq!(combined.agent, Some(r#"Mozilla/5.0 \"odd\" (X)"#));
+    }
+
+    #[test]
+    fn what_real_logs_hold_is_read() {
+        for (line, request) in [
+            (r#"host.example - - [01/Jul/1995:00:00:01 -0400] "GET /a"b" HTTP/1.0" 404 -"#, r#"GET /a"b" HTTP/1.0"#),
+            (r#"10.0.0.1 - - [01/Jul/2015:00:00:01 +0000] "-" 408 0 "-" "-""#, "-"),
+            (r#"10.0.0.1 - - [01/Jul/2015:00:00:01 +0000] "" 400 0 "-" "-""#, ""),
+            (r#"10.0.0.1 - - [01/Jul/2015:00:00:01 +0000] "\x16\x03\x01" 400 226 "-" "-""#, r"\x16\x03\x01"),
+            (r#"10.0.0.1 - my name [01/Jul/2015:00:00:01 +0000] "GET / HTTP/1.1" 200 5"#, "GET / HTTP/1.1"),
+        ] {
+            assert_eq!(Request::parse(line).map(|read| read.request), Ok(request), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_says_why() {
+        for (line, why) in [
+            ("", "host"),
+            ("garbage", "host"),
+            ("a b c", "time"),
+            (r#"1.1.1.1 - - [32/Jul/2015:00:00:01 +0000] "GET / HTTP/1.1" 200 5"#, "the time is none"),
+            (r#"1.1.1.1 - - [01/Jul/2015:00:00:01 +0000] "GET / HTTP/1.1"#, "status"),
+            (r#"1.1.1.1 - - [01/Jul/2015:00:00:01 +0000] "GET / HTTP/1.1" 200 x"#, "bytes"),
+            (r#"1.1.1.1 - - [01/Jul/2015:00:00:01 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozil"#, "agent"),
+            (r#"1.1.1.1 [01/Jul/2015:00:00:01 +0000] "GET / HTTP/1.1" 200 5"#, "time"),
+        ] {
+            let error = Request::parse(line).expect_err(line);
+            assert!(error.contains(why), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Real visitors in place of the generator: access logs of web servers, CSV, or JSON by lines, from files (plain or gzip, several, or a
+//! folder of them) or from a topic whose records are such lines.
+//!
+//! `--input access.log`, `--input a.log.gz,b.log`, `--input logs/`, `--input events.csv:user=visitor,time=ts`, `--input some-topic`. In
+//! a log the user is whom the server authenticated, else address and user agent; `:user=ip` takes the address alone.
+
+mod files;
+mod log;
+mod mapping;
+mod time;
+mod topic;
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+pub(super) use self::{files::Files, topic::Lines};
+use self::{
+    log::Request,
+    mapping::{Fields, Mapping, Meaning, names},
+};
+use crate::{pipelines::clickstream::records::TIMES, sim::clickstream::Action};
+
+/// The longest part of a bad line that is kept.
+pub(super) const SHOWN_MAX: usize = 2_000;
+/// The longest user agent that tells visitors apart; the rest is cut off.
+const AGENT_MAX: usize = 1_000;
+
+/// What is read one after the other, in order of time as far as each source has it.
+pub(super) trait Source: Send {
+    /// The next line; `None` at the end.
+    fn next(&mut self) -> Option<Line>;
+}
+
+/// A line, read.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// Which file or topic.
+    pub(super) source: std::sync::Arc<str>,
+    /// Its number there, from 1.
+    pub(super) number: u64,
+    /// What it says, or why it says nothing and the line itself.
+    pub(super) read: Result<Given, (String, String)>,
+}
+
+/// An event of given data, as `user_activity` has it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Given {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    event_id: String,
+    pub(super) user_id: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    session_id: String,
+    pub(super) timestamp: i64,
+    action_type: Action,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item_id: Option<String>,
+    page: String,
+    device: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    referrer: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    variant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price_minor: Option<i64>,
+}
+
+/// How the lines of a source are to be read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Format {
+    kind: Kind,
+    mapping: Mapping,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Kind {
+    Log,
+    Jsonl,
+    Csv { columns: Vec<String>, separator: char },
+}
+
+impl Format {
+    /// Recognises the format by the first lines; tells whether the first is a header, and no event.
+    fn of(first: &[String], mapping: &Mapping) -> Result<(Self, bool), String> {
+        let format = |kind| Self { kind, mapping: mapping.clone() };
+        let Some(header) = first.iter().find(|line| !line.trim().is_empty()) else { return Err("it is empty".to_owned()) };
+        if first.iter().any(|line| Request::parse(line).is_ok()) {
+            return Ok((format(Kind::Log), false));
+        }
+        if header.trim_start().starts_with('{') {
+            return Ok((format(Kind::Jsonl), false));
+        }
+        let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| header.matches(*separator).count()).unwrap_or(',');
+        let columns = split(header.trim_start_matches('\u{feff}'), separator);
+        let columns: Vec<_> = columns.iter().map(|column| column.trim().to_lowercase()).collect();
+        let has = |meaning| {
+            let row = Row { columns: &columns, values: &columns };
+            row.value(mapping, meaning).is_some()
+        };
+        if !has(Meaning::Time) {
+            let known = names(Meaning::Time);
+            return Err(format!("it is no access log, no JSON, and its first line names no column for the time, such as {known}"));
+        }
+        if !has(Meaning::User) && !has(Meaning::Ip) {
+            let known = names(Meaning::User);
+            return Err(format!("its first line names no column for the user, such as {known}; or map one: FILE:user=NAME"));
+        }
+        Ok((format(Kind::Csv { columns, separator }), true))
+    }
+
+    /// Reads a line.
+    fn read(&self, line: &str) -> Result<Given, String> {
+        let given = self.parse(line)?;
+        if !TIMES.contains(&given.timestamp) {
+            return Err("its time is not in the years 1970 to 2200".to_owned());
+        }
+        Ok(given)
+    }
+
+    fn parse(&self, line: &str) -> Result<Given, String> {
+        match &self.kind {
+            Kind::Log => Ok(self.request(&Request::parse(line)?)),
+            Kind::Jsonl => {
+                let row: serde_json::Value = serde_json::from_str(line).map_err(|error| format!("it is no JSON: {error}"))?;
+                self.row(&row)
+            }
+            Kind::Csv { columns, separator } => {
+                let values = split(line, *separator);
+                if values.len() != columns.len() {
+                    return Err(format!("it has {} fields, the header {}", values.len(), columns.len()));
+                }
+                self.row(&Row { columns, values: &values })
+            }
+        }
+    }
+
+    fn request(&self, request: &Request<'_>) -> Given {
+        let agent = request.agent.unwrap_or_default();
+        let user_id = match self.mapping.told(Meaning::User) {
+            Some(_) => request.value(&self.mapping, Meaning::User).unwrap_or(Cow::Borrowed(request.ip)).into_owned(),
+            None => user_of(request.user, request.ip, agent),
+        };
+        let (method, target) = request.method_and_target();
+        let path = target.split(['?', '#']).next().unwrap_or(target);
+        Given {
+            event_id: String::new(),
+            user_id,
+            session_id: String::new(),
+            timestamp: request.at_ms,
+            action_type: action_of_request(method, path, request.status),
+            item_id: None,
+            page: path.to_owned(),
+            device: device_of(agent).to_owned(),
+            referrer: request.referrer.unwrap_or_default().to_owned(),
+            variant: String::new(),
+            price_minor: None,
+        }
+    }
+
+    fn row(&self, row: &impl Fields) -> Result<Given, String> {
+        let value = |meaning| row.value(&self.mapping, meaning);
+        let text = |meaning| value(meaning).map(Cow::into_owned).unwrap_or_default();
+        let time = value(Meaning::Time).ok_or("there is no time")?;
+        let timestamp = time::parse_ms(&time).ok_or_else(|| format!("`{time}` is no time"))?;
+        let agent = text(Meaning::Agent);
+        let user = value(Meaning::User);
+        let ip = value(Meaning::Ip);
+        let user_id = match (&user, &ip) {
+            (Some(user), _) => user.to_string(),
+            (None, Some(ip)) => user_of(None, ip, &agent),
+            (None, None) => return Err("there is no user".to_owned()),
+        };
+        let device = value(Meaning::Device).map_or_else(|| device_of(&agent).to_owned(), Cow::into_owned);
+        let price_minor = match (value(Meaning::PriceMinor), value(Meaning::Price)) {
+            (Some(minor), _) => minor.parse().ok(),
+            (None, Some(price)) => minor_units(&price),
+            (None, None) => None,
+        };
+        Ok(Given {
+            event_id: text(Meaning::EventId),
+            user_id,
+            session_id: text(Meaning::Session),
+            timestamp,
+            action_type: action_named(&text(Meaning::Action)),
+            item_id: value(Meaning::Item).map(Cow::into_owned),
+            page: text(Meaning::Page),
+            device,
+            referrer: text(Meaning::Referrer),
+            variant: text(Meaning::Variant),
+            price_minor,
+        })
+    }
+}
+
+/// Whom the server knows by name, else an address with a program: people behind one address are told apart by what they use.
+fn user_of(user: Option<&str>, ip: &str, agent: &str) -> String {
+    match user {
+        Some(user) => user.to_owned(),
+        None if agent.is_empty() => ip.to_owned(),
+        None => format!("{ip} {}", agent.chars().take(AGENT_MAX).collect::<String>()),
+    }
+}
+
+/// Endings of what pages are made of.
+const PARTS: [&str; 15] =
+    [".css", ".js", ".png", ".jpg", ".jpeg", ".gif", ".ico", ".svg", ".webp", ".woff", ".woff2", ".ttf", ".map", ".xbm", ".mpg"];
+
+fn action_of_request(method: &str, path: &str, status: u16) -> Action {
+    let path = path.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| path.contains(word));
+    match method {
+        _ if PARTS.iter().any(|part| path.ends_with(part)) => Action::Load,
+        "POST" | "PUT" if status < 400 && has(&["checkout", "purchase", "payment", "order"]) => Action::Purchase,
+        "POST" | "PUT" if status < 400 && has(&["cart", "basket"]) => Action::AddToCart,
+        "POST" | "PUT" | "PATCH" | "DELETE" => Action::Click,
+        _ if has(&["/search"]) => Action::Search,
+        "GET" => Action::View,
+        _ => Action::Load,
+    }
+}
+
+/// What others call it; whatever else somebody did is a click, and nothing told is a view.
+fn action_named(name: &str) -> Action {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    match plain.as_str() {
+        "" | "view" | "pageview" | "page" | "pv" | "productview" | "viewitem" => Action::View,
+        "scroll" => Action::Scroll,
+        "search" => Action::Search,
+        "like" | "fav" | "favorite" | "wishlist" => Action::Like,
+        "addtocart" | "cart" | "basket" => Action::AddToCart,
+        "purchase" | "buy" | "order" | "transaction" | "checkoutcomplete" => Action::Purchase,
+        "load" => Action::Load,
+        _ => Action::Click,
+    }
+}
+
+fn device_of(agent: &str) -> &'static str {
+    let agent = agent.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| agent.contains(word));
+    match () {
+        () if agent.is_empty() => "unknown",
+        () if has(&["bot", "crawl", "spider", "slurp", "curl/", "wget", "python-", "libwww"]) => "bot",
+        () if has(&["ipad", "tablet"]) => "tablet",
+        () if has(&["mobile", "iphone", "android"]) => "mobile",
+        () => "desktop",
+    }
+}
+
+/// A decimal price in minor units, without binary fractions on the way.
+fn minor_units(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let (is_negative, whole) = whole.strip_prefix('-').map_or((false, whole), |whole| (true, whole));
+    let cents: String = fraction.chars().chain("00".chars()).take(2).collect();
+    let minor = whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents.parse().ok()?)?;
+    Some(if is_negative { -minor } else { minor })
+}
+
+/// The fields of a line of CSV (RFC 4180); a field can't hold a line break here.
+fn split(line: &str, separator: char) -> Vec<String> {
+    let (mut fields, mut field, mut is_quoted) = (Vec::new(), String::new(), false);
+    let mut chars = line.trim_end_matches('\r').chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if is_quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                field.push('"');
+            }
+            '"' if is_quoted || field.is_empty() => is_quoted = !is_quoted,
+            c if c == separator && !is_quoted => fields.push(std::mem::take(&mut field)),
+            c => field.push(c),
+        }
+    }
+    fields.push(field);
+    fields
+}
+
+/// A row of CSV.
+struct Row<'a> {
+    columns: &'a [String],
+    values: &'a [String],
+}
+
+impl Fields for Row<'_> {
+    fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        let at = self.columns.iter().position(|column| column == name)?;
+        self.values.get(at).map(|value| value.trim()).filter(|value| !value.is_empty()).map(Cow::Borrowed)
+    }
+}
+
+impl Fields for serde_json::Value {
+    fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        let object = self.as_object()?;
+        let find =
+            |fields: &serde_json::Map<String, Self>| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|it| it.1.clone());
+        // What this pipeline's own events keep in `metadata`, as other schemas do.
+        let value = find(object).or_else(|| object.get("metadata")?.as_object().and_then(find))?;
+        match value {
+            Self::Null => None,
+            Self::String(text) => Some(text.into()).filter(|text: &Cow<'_, str>| !text.is_empty()),
+            other => Some(other.to_string().into()),
+        }
+    }
+}
+
+impl Fields for Request<'_> {
+    fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        match name {
+            "ip" | "host" | "remote_addr" => Some(self.ip.into()),
+            "user" | "auth" | "remote_user" => self.user.map(Into::into),
+            "agent" | "user_agent" => self.agent.map(Into::into),
+            "referrer" | "referer" => self.referrer.map(Into::into),
+            "request" => Some(self.request.into()),
+            "status" => Some(self.status.to_string().into()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! Sessions of given logs against a batch job that knows nothing of streams: sort by time, cut where the distance exceeds the gap.
+
+use std::{collections::BTreeMap, fs::File, io::Write as _};
+
+use flate2::{Compression, write::GzEncoder};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    pipelines::{
+        clickstream::{
+            given::GivenVisitors,
+            records::Session,
+            settings::{DEAD_LETTERS, EVENTS, SESSIONS, Windows},
+            topology::{self, Options},
+        },
+        shape::{Emit, World as _},
+    },
+    sim::hash64,
+    stream::{InputRecord, SessionWindows, StreamTask},
+};
+
+const PARTITIONS: usize = 3;
+/// User, first and last time, events.
+type Plain = (String, i64, i64, u64);
+
+/// A visitor's address and program.
+fn who(number: u8) -> (String, &'static str) {
+    (format!("10.0.0.{}", number / 2), ["Mozilla/5.0 (X11; \\\"odd\\\")", "curl/8.0"][usize::from(number % 2)])
+}
+
+/// `23/Nov/2026:…` in one of several zones.
+fn line(number: u8, at_s: i64, zone_h: i64) -> String {
+    let local = at_s + zone_h * 3_600;
+    let (day, hour, minute, second) = (1 + local / 86_400, local / 3_600 % 24, local / 60 % 60, local % 60);
+    let (ip, agent) = who(number);
+    let zone = format!("{}{:02}00", if zone_h < 0 { '-' } else { '+' }, zone_h.abs());
+    format!(r#"{ip} - - [{day:02}/Nov/2026:{hour:02}:{minute:02}:{second:02} {zone}] "GET /p{at_s} HTTP/1.1" 200 5 "-" "{agent}""#)
+}
+
+/// Midnight of the first of November 2026, UTC.
+const EPOCH_S: i64 = 1_793_491_200;
+
+/// Runs the files through the world and the topology.
+fn run(input: &str, windows: Windows) -> (Vec<Session>, u64) {
+    let files = Files::open(input).expect("files").expect("they are there");
+    let mut world = GivenVisitors::new(Box::new(files), "r1".into());
+    let topology = topology::of(&Options { run: "r1".into(), windows }).expect("a topology");
+    let mut tasks: Vec<_> = (0..PARTITIONS).map(|_| StreamTask::new(&topology, 0)).collect();
+    let (mut out, mut dead, mut offset) = (Emit::default(), 0, 0);
+    let mut feed = |task: &mut StreamTask, key: Vec<u8>, value: Vec<u8>| {
+        offset += 1;
+        let record = InputRecord { topic: EVENTS.into(), partition: 0, offset, timestamp_ms: 0, key: Some(key), value: Some(value) };
+        task.process(&record).expect("results");
+        task.commit();
+    };
+    while !world.is_over() {
+        world.next(&mut out);
+        for record in out.take() {
+            let (key, value) = (record.key.expect("a key"), record.value.expect("a value"));
+            let partition = key.iter().fold(7, |hash, byte| hash64(hash, u64::from(*byte))) as usize % PARTITIONS;
+            match record.topic {
+                EVENTS => feed(&mut tasks[partition], key, value),
+                DEAD_LETTERS => dead += 1,
+                other => panic!("{other} is no topic of events"),
+            }
+        }
+    }
+    let mut sessions = Vec::new();
+    for task in &mut tasks {
+        feed(task, b"r1".to_vec(), br#"{"run_end":"r1"}"#.to_vec());
+        let published = task.take_published();
+        let of_topic = published.iter().filter(|output| &*output.topic == SESSIONS);
+        sessions.extend(
+            of_topic.map(|output| serde_json::from_slice::<Session>(output.value.as_deref().expect("a value")).expect("a session")),
+        );
+    }
+    (sessions, dead)
+}
+
+/// The batch job.
+fn batch(events: &[(u8, i64)], gap_ms: i64) -> Vec<Plain> {
+    let mut by_user: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for (number, at_s) in events {
+        let (ip, agent) = who(*number);
+        by_user.entry(format!("{ip} {agent}")).or_default().push((EPOCH_S + at_s) * 1_000);
+    }
+    let mut sessions = Vec::new();
+    for (user, mut times) in by_user {
+        times.sort_unstable();
+        let cut = times.chunk_by(|a, b| b - a <= gap_ms);
+        sessions.extend(cut.map(|times| (user.clone(), times[0], times[times.len() - 1], times.len() as u64)));
+    }
+    sessions.sort();
+    sessions
+}
+
+fn plain(sessions: &[Session]) -> Vec<Plain> {
+    let mut plain: Vec<_> = sessions.iter().map(|it| (it.user_id.clone(), it.start, it.end, it.events)).collect();
+    plain.sort();
+    plain
+}
+
+fn given(gap_ms: i64) -> Windows {
+    let grace_ms = crate::pipelines::clickstream::settings::INPUT_GRACE_MS;
+    Windows { sessions: SessionWindows { gap_ms, grace_ms }, ..Windows::at_speed(60) }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Lines up to a minute out of order, in several files, from people in several zones and a robot that never rests.
+    #[test]
+    fn sessions_of_a_log_equal_a_batch_job(
+        events in prop::collection::vec((0_u8..8, 0_i64..40_000, 0_i64..=60), 1..150),
+        robot_every_s in 1_i64..400,
+        files in 1_usize..4,
+        gap_s in prop_oneof![Just(1_800_i64), 30_i64..3_000],
+    ) {
+        let mut lines: Vec<_> = events.iter().map(|(number, at_s, late_s)| (at_s + late_s, *number, *at_s)).collect();
+        lines.extend((0..100).map(|n| (n * robot_every_s, 8, n * robot_every_s)));
+        lines.sort_unstable();
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths: Vec<_> = (0..files).map(|file| folder.path().join(format!("{file}.log"))).collect();
+        let mut handles: Vec<_> = paths.iter().map(|path| File::create(path).expect("a file")).collect();
+        for (at, (_, number, at_s)) in lines.iter().enumerate() {
+            let zone_h = [0, -7, 2][at % 3];
+            writeln!(handles[at % files], "{}", line(*number, *at_s + 86_400, zone_h)).expect("written");
+        }
+        drop(handles);
+        let expected: Vec<_> = lines.iter().map(|(_, number, at_s)| (*number, *at_s + 86_400)).collect();
+        let (sessions, dead) = run(folder.path().to_str().expect("a path"), given(gap_s * 1_000));
+        prop_assert_eq!(plain(&sessions), batch(&expected, gap_s * 1_000));
+        prop_assert_eq!(dead, 0);
+    }
+}
+
+#[test]
+fn too_short_a_grace_loses_sessions() {
+    // The second line would make the first and the third one, and comes a minute late.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("access.log");
+    let events = [(0, 86_400), (0, 86_400 + 1_830), (0, 86_400 + 1_790)];
+    let text: String = events.iter().map(|(number, at_s)| line(*number, *at_s, 0) + "\n").collect();
+    std::fs::write(&path, text).expect("written");
+    let input = path.to_str().expect("a path");
+    assert_eq!(plain(&run(input, given(1_800_000)).0), batch(&events, 1_800_000));
+    let mut short = given(1_800_000);
+    short.sessions.grace_ms = 10_000;
+    assert_ne!(plain(&run(input, short).0), batch(&events, 1_800_000));
+}
+
+#[test]
+fn malformed_lines_are_told_and_the_rest_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("access.log.gz");
+    let mut file = GzEncoder::new(File::create(&path).expect("a file"), Compression::fast());
+    let good = [line(0, 86_400, 0), line(1, 86_401, -7)];
+    let binary: &[u8] = b"\xff\xfe\x00 nothing\n";
+    file.write_all(binary).expect("written");
+    write!(file, "{}\r\n\n{}\nshort\n{}", good[0], good[1], "x".repeat(200_000)).expect("written");
+    file.finish().expect("written");
+    let (sessions, dead) = run(path.to_str().expect("a path"), given(1_800_000));
+    assert_eq!(plain(&sessions), batch(&[(0, 86_400), (1, 86_401)], 1_800_000));
+    assert_eq!(dead, 3);
+    let mut files = Files::open(path.to_str().expect("a path")).expect("files").expect("they are there");
+    let lines: Vec<_> = std::iter::from_fn(|| files.next()).collect();
+    let numbers: Vec<_> = lines.iter().map(|line| (line.number, line.read.is_ok())).collect();
+    assert_eq!(numbers, [(1, false), (2, true), (4, true), (5, false), (6, false)]);
+    assert!(lines[4].read.as_ref().is_err_and(|(why, shown)| why.contains("longer") && shown.len() == SHOWN_MAX));
+}
+
+fn first(text: &str, mapping: &str) -> Result<Given, String> {
+    let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    let (format, has_header) = Format::of(&lines, &Mapping::parse(mapping)?)?;
+    format.read(&lines[usize::from(has_header)])
+}
+
+#[test]
+fn tables_and_objects_are_read_with_or_without_a_mapping() {
+    let rees46 = "event_time,event_type,product_id,price,user_id,user_session\n2019-10-01 00:00:01 UTC,purchase,100,35.79,u7,s1";
+    let given = first(rees46, "").expect("an event");
+    assert_eq!((&*given.user_id, given.timestamp, given.action_type), ("u7", 1_569_888_001_000, Action::Purchase));
+    assert_eq!((given.item_id.as_deref(), given.price_minor, &*given.session_id), (Some("100"), Some(3_579), "s1"));
+    let given = first("when;who\n1433221332117;9", "user=who,time=when").expect("an event");
+    assert_eq!((&*given.user_id, given.timestamp, given.action_type), ("9", 1_433_221_332_117, Action::View));
+    let own = r#"{"user_id":"u1","timestamp":5,"action_type":"add_to_cart","metadata":{"page_url":"/a","price_minor":7}}"#;
+    let given = first(own, "").expect("an event");
+    assert_eq!((&*given.page, given.price_minor, given.action_type), ("/a", Some(7), Action::AddToCart));
+    let log = r#"1.2.3.4 - ann [10/Oct/2000:13:55:36 -0700] "POST /cart?x=1 HTTP/1.0" 200 1 "-" "Mozilla iPhone""#;
+    assert_eq!(first(log, "").map(|given| given.user_id), Ok("ann".to_owned()));
+    assert_eq!(first(log, "user=ip").map(|given| given.user_id), Ok("1.2.3.4".to_owned()));
+    assert_eq!(first(log, "user=ip+agent").map(|given| given.user_id), Ok("1.2.3.4 Mozilla iPhone".to_owned()));
+    assert_eq!(
+        first(log, "").map(|it| (it.page, it.action_type, it.device)),
+        Ok(("/cart".to_owned(), Action::AddToCart, "mobile".to_owned()))
+    );
+    for (wrong, why) in [
+        ("a,b\n1,2", "time"),
+        ("time,b\n1,2", "user"),
+        ("time,user\n1", "fields"),
+        ("time,user\nsoon,2", "`soon`"),
+        ("time,user\n-5,2", "1970"),
+        ("{\"time\":5}", "user"),
+    ] {
+        assert!(first(wrong, "").is_err_and(|error| error.contains(why)), "{wrong}");
+    }
+}
+
+#[test]
+fn what_is_not_there_may_be_a_topic() {
+    assert!(matches!(Files::open("no-such-file"), Ok(None)));
+    assert!(Files::open("no-such-file:nonsense=1").is_err());
+}
