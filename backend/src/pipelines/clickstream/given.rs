@@ -10,6 +10,9 @@ use super::{
 };
 use crate::pipelines::shape::{Command, Emit, World};
 
+/// Lines read ahead of what is processed, so that memory and lag stay small however long the file is.
+const WAITING_MAX: u64 = 50_000;
+
 /// Real visitors.
 pub(super) struct GivenVisitors {
     source: Box<dyn Source>,
@@ -49,7 +52,7 @@ impl GivenVisitors {
 }
 
 impl World for GivenVisitors {
-    /// At once: the producer's queue, which is bounded, is all that is waited for.
+    /// At once, as long as not too much waits.
     fn due_ns(&self) -> u128 {
         0
     }
@@ -69,6 +72,10 @@ impl World for GivenVisitors {
 
     fn is_over(&self) -> bool {
         self.is_over
+    }
+
+    fn waiting_max(&self) -> Option<u64> {
+        Some(WAITING_MAX)
     }
 
     fn command(&mut self, _: &Command) -> Option<i64> {

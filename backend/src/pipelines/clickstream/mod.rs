@@ -10,9 +10,12 @@
 //! end by 30 minutes plus grace; each final result is published once per cause, under a key that makes a repetition harmless. The run's
 //! end closes what is open.
 //!
-//! `--input` takes access logs, CSV, JSON or a topic in place of the generator ([`input`]); windows then have two minutes of grace, which
-//! covers lines a minute out of order, and the file's end closes every session. `--set session_gap_s=…` and `--set grace_s=…` choose
-//! others. All sessions stand in `clickstream.sessions`: `weir consume clickstream.sessions`. At the end, the run is checked: the topics are read again and everything is recomputed plainly.
+//! `--input` takes access logs, CSV, JSON or a topic in place of the generator (see `input`). Windows then have two minutes of grace,
+//! which covers lines a minute out of order, and the file's end closes every session; `--set session_gap_s=…` and `--set grace_s=…`
+//! choose others. Every session stands in `clickstream.sessions`: run against a broker that stays (`weir broker`, then
+//! `weir run clickstream --bootstrap 127.0.0.1:9092 --input access.log`), then `weir consume clickstream.sessions`.
+//!
+//! At the end, the run is checked: the topics are read again and everything is recomputed plainly.
 
 mod checks;
 mod dashboard;
