@@ -176,7 +176,7 @@ fn event(event: &AppEvent) -> StreamsEvent {
         AppEventKind::Restored { task, records, took_ms } => {
             (NoticeLevel::Success, format!("restored task {task}: {records} records in {took_ms} ms"))
         }
-        AppEventKind::Wiped { task, why } => (NoticeLevel::Warning, format!("makes the state of task {task} anew: {why}")),
+        AppEventKind::DiskUnused { task, why } => (NoticeLevel::Warning, format!("does not use the state of task {task} on disk: {why}")),
         AppEventKind::Committed { records, took_ms, .. } => (NoticeLevel::Success, format!("committed {records} records in {took_ms} ms")),
         AppEventKind::Aborted { why } => (NoticeLevel::Warning, format!("aborted its transaction: {why}")),
         AppEventKind::Replaced { why } => (NoticeLevel::Warning, format!("was replaced: {why}")),
