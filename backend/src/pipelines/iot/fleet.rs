@@ -17,6 +17,9 @@ use crate::{
 /// How often silent devices are looked for, and late roll-ups are told.
 const LOOK_EVERY_MS: i64 = 1_000;
 
+/// Stream time that moves on by more has leapt.
+const LEAP_MS: i64 = 5_000;
+
 /// What comes in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Input {
@@ -165,7 +168,7 @@ impl Fleet {
     }
 
     /// Tells closed windows that changed, forgets old ones, and looks for devices that have gone silent.
-    fn look(&mut self, now_ms: i64, out: &mut Out<'_>) {
+    fn look(&mut self, now_ms: i64, is_leap: bool, out: &mut Out<'_>) {
         while self.store.borrow_mut().pop_expired(now_ms).is_some() {}
         let store = self.store.borrow();
         let is_due = |window: &Window| !window.is_told && window.start_ms + WINDOW_MS + GRACE_MS <= now_ms;
@@ -188,8 +191,8 @@ impl Fleet {
             let partial = Partial { window_start: start_ms, source, readings, stats };
             out.send(&Record { key: node, value: Output::Partial(partial), timestamp_ms: start_ms + WINDOW_MS - 1 });
         }
-        for id in devices {
-            self.mark(&id, now_ms, out);
+        for id in devices.iter().filter(|_| !is_leap) {
+            self.mark(id, now_ms, out);
         }
     }
 
@@ -226,8 +229,10 @@ impl Processor<String, Input, String, Output> for Fleet {
     fn stream_time_advanced(&mut self, out: &mut Out<'_>) {
         let now_ms = out.stream_time_ms();
         if now_ms.saturating_sub(self.looked_ms) >= LOOK_EVERY_MS {
+            // After a leap it is not the devices that were silent but the whole topic; who is still silent in a second is.
+            let is_leap = now_ms.saturating_sub(self.looked_ms) > LEAP_MS;
             self.looked_ms = now_ms;
-            self.look(now_ms, out);
+            self.look(now_ms, is_leap, out);
         }
     }
 

@@ -1,0 +1,135 @@
+//! What is measured, what is wrong with it, and what it adds up to.
+
+use std::collections::BTreeMap;
+
+use weir_model::{Cell, Column, FeedEntry, Lane, LaneSpan, Line, Severity, Span, TimestampMs, Widget, WidgetBody};
+
+use super::{Fold, widget};
+use crate::pipelines::iot::{
+    records::{Anomaly, Rollup},
+    settings::{ANOMALIES, DEVICE_STATE, SITE_ROLLUPS, WINDOW_MS},
+};
+
+/// Devices with a lane, and entries of the feed.
+const LANES_MAX: usize = 8;
+const FEED_MAX: usize = 12;
+/// How much of the past lanes show.
+const LANES_MS: i64 = 120_000;
+/// What a machine's anomaly is drawn over.
+const MACHINE_FIGURE: &str = "vibration_rms_g";
+
+pub(super) fn all(fold: &Fold) -> Vec<Widget> {
+    vec![tree(fold), device(fold), lanes(fold), feed(fold)]
+}
+
+/// The device with the newest anomaly, or any.
+fn device(fold: &Fold) -> Widget {
+    let is_traced = |anomaly: &&Anomaly| fold.traces.contains_key(&anomaly.device_id);
+    let anomaly = fold.anomalies.iter().find(is_traced);
+    let id = anomaly.map(|anomaly| &anomaly.device_id).or_else(|| fold.traces.keys().next());
+    let figure = match anomaly.map(|anomaly| anomaly.sensor.as_str()) {
+        Some("machine") => MACHINE_FIGURE,
+        Some(sensor) => sensor,
+        None => "temperature_c",
+    };
+    let trace = id.and_then(|id| fold.traces.get(id));
+    let points: Vec<_> =
+        trace.into_iter().flatten().filter_map(|(at_ms, values)| Some((TimestampMs(*at_ms), *values.get(figure)?))).collect();
+    let mut lines = Vec::new();
+    if let Some((id, first)) = id.zip(points.first().copied()) {
+        lines.push(Line { name: id.0.as_str().into(), points: points.iter().copied().collect() });
+        lines.extend(fold.zone_mean(id, figure, first.0));
+        if let Some(anomaly) = anomaly {
+            let until_ms = anomaly.end.unwrap_or(i64::MAX);
+            let is_in = |(at, _): &&(TimestampMs, f64)| (anomaly.start - 1_000..=until_ms).contains(&at.0);
+            let name = format!("{} found after {:.1} s", anomaly.kind, (anomaly.detected_at - anomaly.start).max(0) as f64 / 1_000.0);
+            lines.push(Line { name: name.into(), points: points.iter().filter(is_in).copied().collect() });
+        }
+    }
+    let body = WidgetBody::TimeSeries { unit: figure.into(), lines };
+    let help = "The device with the newest anomaly, beside its zone's mean; the anomaly is drawn over it";
+    widget("device", "What is wrong", help, Span::Half, DEVICE_STATE, body)
+}
+
+impl Fold {
+    /// What a zone's devices measure in the mean, by window.
+    fn zone_mean(&self, id: &crate::sim::iot::DeviceId, figure: &str, from: TimestampMs) -> Option<Line> {
+        let twin = self.twins.get(id)?;
+        let windows = self.rollups.get(&format!("{}/{}/{}", twin.region, twin.site, twin.zone))?;
+        let mean = |rollup: &Rollup| Some((TimestampMs(rollup.window_start + WINDOW_MS / 2), rollup.metrics.get(figure)?.avg));
+        let points = windows.values().filter(|rollup| rollup.window_end > from.0).filter_map(mean).collect();
+        Some(Line { name: format!("mean of {} {}", twin.site, twin.zone).into(), points })
+    }
+}
+
+fn lanes(fold: &Fold) -> Widget {
+    let now_ms = fold.newest_ms.unwrap_or_default();
+    let mut by_device = BTreeMap::<&str, Vec<LaneSpan>>::new();
+    for anomaly in fold.anomalies.iter().filter(|anomaly| anomaly.end.unwrap_or(now_ms) > now_ms - LANES_MS) {
+        let id = anomaly.device_id.0.as_str();
+        if by_device.len() >= LANES_MAX && !by_device.contains_key(id) {
+            continue;
+        }
+        by_device.entry(id).or_default().push(LaneSpan {
+            from: TimestampMs(anomaly.start),
+            to: TimestampMs(anomaly.end.unwrap_or(now_ms).max(anomaly.start)),
+            label: anomaly.kind.as_str().into(),
+            severity: severity(anomaly),
+        });
+    }
+    let lanes = by_device.into_iter().map(|(device, spans)| Lane { label: device.into(), spans }).collect();
+    let body = WidgetBody::Lanes { lanes, cursor: fold.newest_ms.map(TimestampMs) };
+    let help = "From when to when each device was not as it should be";
+    widget("anomaly_lanes", "Anomalies", help, Span::Half, ANOMALIES, body)
+}
+
+fn severity(anomaly: &Anomaly) -> Severity {
+    match (anomaly.end, anomaly.kind.as_str()) {
+        (Some(_), _) => Severity::Neutral,
+        (None, "vibration") => Severity::Critical,
+        (None, _) => Severity::Warning,
+    }
+}
+
+fn feed(fold: &Fold) -> Widget {
+    let entry = |anomaly: &Anomaly| {
+        let sensor = if anomaly.sensor == "machine" { String::new() } else { format!(" of {}", anomaly.sensor) };
+        let state = if anomaly.end.is_some() { ", over" } else { "" };
+        let text = format!("{}: {}{sensor}, score {:.2}{state}", anomaly.device_id, anomaly.kind, anomaly.score);
+        FeedEntry { at: TimestampMs(anomaly.detected_at), severity: severity(anomaly), text: text.into() }
+    };
+    let body = WidgetBody::Feed { entries: fold.anomalies.iter().take(FEED_MAX).map(entry).collect() };
+    widget("anomaly_feed", "Found", "What was found, when, and how clearly (0 to 1)", Span::Third, ANOMALIES, body)
+}
+
+/// Zones, sites, regions and the fleet, each with its newest window that all of them have.
+fn tree(fold: &Fold) -> Widget {
+    let newest = fold.rollups.get("fleet").and_then(|windows| windows.keys().next_back().copied());
+    let nodes =
+        newest.into_iter().flat_map(|newest| fold.rollups.iter().filter_map(move |(node, windows)| Some((node, windows.get(&newest)?))));
+    let mut nodes: Vec<(String, &Rollup)> =
+        nodes.map(|(node, rollup)| (if node == "fleet" { String::new() } else { format!("/{node}") }, rollup)).collect();
+    nodes.sort_by(|a, b| a.0.cmp(&b.0));
+    let figure = |rollup: &Rollup, name: &str| {
+        rollup.metrics.get(name).map_or_else(|| Cell::Text("–".into()), |metric| Cell::Float((metric.avg * 100.0).round() / 100.0))
+    };
+    let row = |(node, rollup): &(String, &Rollup)| {
+        let depth = node.matches('/').count();
+        let name = node.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("fleet");
+        let label = format!("{}{name}", "\u{2003}".repeat(depth));
+        let revision = i64::from(rollup.revision);
+        vec![
+            Cell::Text(label.into()),
+            Cell::Integer(i64::try_from(rollup.readings).unwrap_or(i64::MAX)),
+            figure(rollup, "temperature_c"),
+            figure(rollup, "soil_moisture_pct"),
+            figure(rollup, MACHINE_FIGURE),
+            Cell::Integer(revision),
+        ]
+    };
+    let titles = [("Node", false), ("Readings", true), ("°C", true), ("Soil, %", true), ("Vibration, g", true), ("Told again", true)];
+    let columns = titles.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
+    let body = WidgetBody::Table { columns, rows: nodes.iter().map(row).collect() };
+    let help = "The newest ten seconds of every node; a reading counts where its device belonged when it was taken, however late it comes";
+    widget("tree", "Sites, added up", help, Span::Half, SITE_ROLLUPS, body)
+}
