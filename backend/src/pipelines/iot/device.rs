@@ -120,7 +120,7 @@ impl Device {
         if self.is_connected {
             self.twin.last_seen = self.twin.last_seen.max(event.ts);
         }
-        self.pass(now_ms)
+        self.pass(now_ms, false)
     }
 
     /// Takes in where it belongs.
@@ -139,11 +139,13 @@ impl Device {
         self.control.answered(ack, now_ms)
     }
 
-    /// Time has passed; whether the twin is to be told.
-    pub fn pass(&mut self, now_ms: i64) -> bool {
+    /// Time has passed, by a leap or step by step: who is silent shows in steps only. Whether the twin is to be told.
+    pub fn pass(&mut self, now_ms: i64, is_leap: bool) -> bool {
         let had_status = self.twin.status;
-        self.judge(now_ms);
-        let is_changed = had_status != self.twin.status;
+        if !is_leap {
+            self.judge(now_ms);
+        }
+        let is_changed = had_status != self.twin.status || (self.twin.ts > self.told_ms && now_ms - self.told_ms >= TWIN_EVERY_MS);
         if is_changed {
             (self.told_ms, self.twin.ts) = (now_ms, now_ms);
         }

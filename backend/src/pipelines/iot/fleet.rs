@@ -191,19 +191,19 @@ impl Fleet {
             let partial = Partial { window_start: start_ms, source, readings, stats };
             out.send(&Record { key: node, value: Output::Partial(partial), timestamp_ms: start_ms + WINDOW_MS - 1 });
         }
-        for id in devices.iter().filter(|_| !is_leap) {
-            self.mark(id, now_ms, out);
+        for id in &devices {
+            self.mark(id, now_ms, is_leap, out);
         }
     }
 
     /// Looks whether a device has gone silent; its state changes seldom, so it is written only then.
-    fn mark(&mut self, id: &str, now_ms: i64, out: &mut Out<'_>) {
+    fn mark(&mut self, id: &str, now_ms: i64, is_leap: bool, out: &mut Out<'_>) {
         let mut is_changed = false;
         if let Some(Kept::Device(device)) = self.store.borrow().get(&device_key(id)) {
-            is_changed = device.twin.last_seen > 0 && device.clone().pass(now_ms);
+            is_changed = device.twin.last_seen > 0 && device.clone().pass(now_ms, is_leap);
         }
         if is_changed {
-            self.with(id, |device| device.pass(now_ms), |is_changed| *is_changed, out);
+            self.with(id, |device| device.pass(now_ms, is_leap), |is_changed| *is_changed, out);
         }
     }
 }
@@ -246,7 +246,7 @@ impl Processor<String, Input, String, Output> for Fleet {
         self.stood_ms += WALL_CLOCK_MS;
         if stream_ms > i64::MIN && self.stood_ms > WALL_CLOCK_MS {
             let ids: Vec<_> = self.store.borrow().range("d/".to_owned().."d0".to_owned()).map(|(key, _)| key[2..].to_owned()).collect();
-            ids.iter().for_each(|id| self.mark(id, stream_ms + self.stood_ms, out));
+            ids.iter().for_each(|id| self.mark(id, stream_ms + self.stood_ms, false, out));
         }
     }
 }

@@ -175,7 +175,7 @@ pub struct Rollup {
     pub window_end: i64,
     /// Readings in it.
     pub readings: u64,
-    /// How often this window was told before.
+    /// How often something came late for it.
     pub revision: u32,
     /// The figures.
     pub metrics: BTreeMap<String, Summary>,

@@ -36,8 +36,8 @@ impl Processor<String, Partial, String, Rollup> for Totals {
         let first = || NodeWindow { start_ms: partial.window_start, ..NodeWindow::default() };
         let mut windows = self.windows.borrow_mut();
         let window = windows.update(&key, first, |window| {
-            window.revision += u32::from(!window.by_task.is_empty());
-            window.by_task.insert(partial.source, partial.clone());
+            // A task that tells its count again has got something late.
+            window.revision += u32::from(window.by_task.insert(partial.source, partial.clone()).is_some());
         });
         let mut metrics = BTreeMap::<String, Stats>::new();
         for (name, stats) in window.by_task.values().flat_map(|partial| &partial.stats) {

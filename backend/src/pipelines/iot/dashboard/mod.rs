@@ -60,6 +60,9 @@ struct Told {
     answer: Option<(AckResult, i64)>,
 }
 
+/// When what was measured, by name.
+type Trace = VecDeque<(i64, BTreeMap<String, f64>)>;
+
 /// What the dashboard knows.
 #[derive(Debug, Default)]
 pub(super) struct Fold {
@@ -67,11 +70,10 @@ pub(super) struct Fold {
     since_ms: i64,
     newest_ms: Option<i64>,
     twins: BTreeMap<DeviceId, DeviceState>,
-    traces: BTreeMap<DeviceId, VecDeque<(i64, BTreeMap<String, f64>)>>,
+    traces: BTreeMap<DeviceId, Trace>,
     seconds: BTreeMap<i64, Second>,
     standings: BTreeMap<i64, Standing>,
     rollups: BTreeMap<String, BTreeMap<i64, Rollup>>,
-    corrected: u64,
     anomalies: VecDeque<Anomaly>,
     found: u64,
     commands: VecDeque<Told>,
@@ -141,7 +143,6 @@ impl Fold {
         if self.rollups.len() >= NODES_MAX && !self.rollups.contains_key(&rollup.node_id) {
             return;
         }
-        self.corrected += u64::from(rollup.revision > 0);
         let windows = self.rollups.entry(rollup.node_id.clone()).or_default();
         windows.insert(rollup.window_start, rollup);
         if windows.len() > WINDOWS_MAX {

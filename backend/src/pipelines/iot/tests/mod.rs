@@ -8,9 +8,9 @@ use super::{Sabotage, meta::FAULTS, shape};
 use crate::pipelines::shape::{Command, Emit, Observed, RunParams, Shape, World, rehearsal::rehearse};
 
 fn params(seed: u64, seconds: u64, sabotage: Option<&str>) -> PipelineParams {
-    let settings = BTreeMap::from([("devices".into(), 60.0), ("defects_per_min".into(), 12.0)]);
+    let settings = BTreeMap::from([("devices".into(), 36.0), ("defects_per_min".into(), 12.0)]);
     let sabotage = sabotage.map(Into::into);
-    PipelineParams { seed, rate_per_s: 125, speed: 1, events_max: Some(125 * seconds), settings, sabotage, ..PipelineParams::default() }
+    PipelineParams { seed, rate_per_s: 75, speed: 1, events_max: Some(75 * seconds), settings, sabotage, ..PipelineParams::default() }
 }
 
 fn run(shape: &dyn Shape, params: PipelineParams) -> RunReport {
