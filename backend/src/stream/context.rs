@@ -28,6 +28,20 @@ pub struct Dropped {
     pub null_key: u64,
     /// Seen before, by [`super::Stream::deduplicate`].
     pub duplicate: u64,
+    /// Runs of a pattern that were given up because a key had too many at once.
+    pub overflowed: u64,
+}
+
+impl std::iter::Sum for Dropped {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, it| Self {
+            late: sum.late + it.late,
+            malformed: sum.malformed + it.malformed,
+            null_key: sum.null_key + it.null_key,
+            duplicate: sum.duplicate + it.duplicate,
+            overflowed: sum.overflowed + it.overflowed,
+        })
+    }
 }
 
 /// Where the record being processed comes from.

@@ -52,6 +52,23 @@ impl TopologyTestDriver {
         Ok(())
     }
 
+    /// Pipes the records of several partitions, each in its order and all in an order that the seed chooses: whatever a group of
+    /// readers could have seen.
+    ///
+    /// # Errors
+    /// When a result can't be written.
+    pub fn interleave<K: Key, V: Value>(&mut self, seed: u64, mut partitions: Vec<VecDeque<(&str, K, V, i64)>>) -> Result<(), TaskError> {
+        let mut random = crate::sim::Random::new(seed);
+        loop {
+            partitions.retain(|partition| !partition.is_empty());
+            let Ok(chosen) = usize::try_from(random.below(partitions.len().max(1) as u64)) else { continue };
+            let Some(partition) = partitions.get_mut(chosen) else { return Ok(()) };
+            if let Some((topic, key, value, timestamp_ms)) = partition.pop_front() {
+                self.pipe(topic, key, value, timestamp_ms)?;
+            }
+        }
+    }
+
     /// Moves the wall clock.
     ///
     /// # Errors

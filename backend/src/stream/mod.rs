@@ -31,7 +31,7 @@ pub use instance::{InputRecord, QUEUE_RECORDS_MAX, StreamTask, TaskError};
 pub use store::{Change, Lane, StateStore, Store};
 pub use time::StreamTime;
 pub use topology::{
-    Condition, Description, Forward, GlobalTable, Grouped, Incoming, Node, NodeId, NodeKind, Processor, StoreHandle, Stream,
-    StreamsBuilder, Subtopology, Table, TimestampExtractor, Topology, TopologyError, Update,
+    Condition, Description, Forward, GlobalTable, Grouped, Incoming, Matched, Node, NodeId, NodeKind, Pattern, Processor, StoreHandle,
+    Stream, StreamsBuilder, Subtopology, Table, TimestampExtractor, Topology, TopologyError, Update,
 };
 pub use windows::{Added, Emission, JoinWindows, SessionAggregate, SessionWindows, TimeWindows, TumblingWindows};

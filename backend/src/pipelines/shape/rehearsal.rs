@@ -15,7 +15,7 @@ use super::{
     Checker, Command, Emit, Facts, Observed, RunParams, Scenario, Shape, World,
     scenario::{Act, Position, ScenarioChecker, Script},
 };
-use crate::stream::{Dropped, Malformed, Publish, TaskError, TopologyTestDriver};
+use crate::stream::{Malformed, Publish, TaskError, TopologyTestDriver};
 
 /// Event time of the first event unless the parameters name one: equal seeds give equal runs.
 const START_MS: i64 = 1_790_000_000_000;
@@ -154,12 +154,7 @@ impl<'a> Stage<'a> {
 
     fn report(mut self, run: &RunParams) -> RunReport {
         self.facts.is_over = true;
-        self.facts.dropped = self.actors.iter().map(|actor| actor.driver.dropped()).fold(Dropped::default(), |sum, dropped| Dropped {
-            late: sum.late + dropped.late,
-            malformed: sum.malformed + dropped.malformed,
-            null_key: sum.null_key + dropped.null_key,
-            duplicate: sum.duplicate + dropped.duplicate,
-        });
+        self.facts.dropped = self.actors.iter().map(|actor| actor.driver.dropped()).sum();
         let mut counts: BTreeMap<_, _> = self.checkers.iter().flat_map(|checker| checker.counts()).collect();
         counts.insert("generated".to_owned(), self.facts.generated);
         counts.insert("processed".to_owned(), self.facts.processed);

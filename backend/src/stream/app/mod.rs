@@ -19,6 +19,8 @@ mod plan;
 mod query;
 mod restore;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 mod standby;
 mod tasks;

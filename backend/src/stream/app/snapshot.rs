@@ -263,12 +263,7 @@ impl AppSnapshot {
 
     /// Records without effect, over the tasks that are here.
     pub fn dropped(&self) -> Dropped {
-        self.tasks().fold(Dropped::default(), |sum, task| Dropped {
-            late: sum.late + task.dropped.late,
-            malformed: sum.malformed + task.dropped.malformed,
-            null_key: sum.null_key + task.dropped.null_key,
-            duplicate: sum.duplicate + task.dropped.duplicate,
-        })
+        self.tasks().map(|task| task.dropped).sum()
     }
 
     /// All tasks.

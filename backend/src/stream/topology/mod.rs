@@ -4,6 +4,7 @@ mod builder;
 mod graph;
 mod grouped;
 mod joins;
+mod pattern;
 mod process;
 mod stream;
 mod table;
@@ -16,6 +17,7 @@ use std::{
 pub use builder::StreamsBuilder;
 pub use graph::{Incoming, Node, NodeId, TimestampExtractor};
 pub use grouped::Grouped;
+pub use pattern::{Matched, Pattern};
 pub use process::{Forward, Processor, StoreHandle};
 pub use stream::{Condition, Stream};
 pub use table::{GlobalTable, Table, Update};

@@ -48,6 +48,11 @@ impl<L, W> Forward<'_, L, W> {
         self.context.origin()
     }
 
+    /// Counts something that was given up because there was too much of it.
+    pub(super) fn count_overflowed(&mut self) {
+        self.context.dropped.overflowed += 1;
+    }
+
     /// Counts a record that came too late.
     pub fn count_late(&mut self) {
         self.context.dropped.late += 1;
