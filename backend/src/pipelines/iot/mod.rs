@@ -13,8 +13,10 @@
 
 pub mod control;
 mod dashboard;
+pub mod detect;
 pub mod device;
 mod fleet;
+mod input;
 pub mod machine;
 mod meta;
 pub mod records;
@@ -22,6 +24,7 @@ mod rollups;
 mod sabotage;
 mod scenarios;
 pub mod seqs;
+pub mod series;
 pub mod settings;
 mod shape;
 #[cfg(test)]

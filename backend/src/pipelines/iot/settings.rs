@@ -18,6 +18,10 @@ pub const ANOMALIES: &str = "anomalies";
 pub const COMMANDS: &str = "commands";
 /// What became of it, keyed by device.
 pub const COMMAND_ACKS: &str = "command_acks";
+/// Values of given series, keyed by series.
+pub const SERIES: &str = "iot.series";
+/// How strange each is, keyed by series.
+pub const SERIES_SCORES: &str = "iot.series.scores";
 /// Alerts of all pipelines.
 pub const ALERTS: &str = "alerts";
 /// What can't be read, with the reason.

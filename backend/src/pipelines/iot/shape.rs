@@ -1,11 +1,12 @@
 //! The pipeline as the runner takes it.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
-use weir_model::{Check, PipelineMeta};
+use weir_model::{Check, PipelineMeta, Problem};
 
 use super::{
     dashboard::Fold,
+    input::{SeriesJudge, SeriesWorld},
     meta::{TOPICS, meta},
     sabotage::Sabotage,
     scenarios::SCENARIOS,
@@ -56,7 +57,14 @@ impl Shape for Iot {
         Box::new(FleetWorld::new(run))
     }
 
+    fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {
+        Ok(Box::new(SeriesWorld::open(Path::new(input), run)?))
+    }
+
     fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>> {
+        if run.params.input.is_some() {
+            return vec![Box::new(SeriesJudge::default())];
+        }
         vec![Box::new(Judge { truth: IotTruth::new(run.start_at.0), observed: 0, known: RefCell::default() })]
     }
 

@@ -5,6 +5,7 @@ use super::{
     records::{Anomaly, DeviceState, Partial},
     rollups::{NodeWindow, Totals},
     sabotage::Sabotage,
+    series::series,
     settings::{ALERTS, ANOMALIES, APP, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_STATE, HIERARCHY, SENSOR_DATA, SITE_ROLLUPS},
 };
 use crate::{
@@ -31,6 +32,7 @@ pub fn topology(sabotage: Option<Sabotage>) -> Result<Topology, TopologyError> {
         of(&results, as_command).to(COMMANDS);
         of(&results, as_alert).to(ALERTS);
         let totals = Store::<String, NodeWindow>::expiring(NodeWindow::expires_at);
+        series(builder);
         of(&results, as_partial).process("nodes", totals, None, |windows| Totals { windows }).to(SITE_ROLLUPS);
     })
 }

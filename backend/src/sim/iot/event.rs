@@ -189,6 +189,15 @@ pub enum TruthRecord {
         /// Until, as far as is known.
         until_ms: i64,
     },
+    /// A stretch of a given series that its labels call anomalous.
+    SeriesWindow {
+        /// Which series.
+        series: String,
+        /// Its first row, from 0.
+        first_row: u64,
+        /// Its last.
+        last_row: u64,
+    },
     /// How wet the fields are, once a second.
     Moisture {
         /// When.

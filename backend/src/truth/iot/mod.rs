@@ -3,6 +3,7 @@
 mod anomalies;
 mod control;
 mod fleet;
+pub mod nab;
 mod rollups;
 
 use std::collections::BTreeMap;

@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use super::records::Slice;
 use crate::sim::media::Shown;
 pub use labels::{Label, labels, parse_cause};
+pub(in crate::pipelines) use time::parse_ms;
 
 /// Cases in a file, and leaves in a minute, at most; rows beyond are told as rejected.
 const CASES_MAX: usize = 10_000;

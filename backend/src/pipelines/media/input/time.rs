@@ -4,7 +4,7 @@
 const SECONDS_BELOW: f64 = 1e11;
 
 /// Epoch milliseconds of a time; dates without a zone are UTC.
-pub(super) fn parse_ms(text: &str) -> Option<i64> {
+pub(in crate::pipelines) fn parse_ms(text: &str) -> Option<i64> {
     if let Ok(number) = text.parse::<f64>() {
         let ms = if number < SECONDS_BELOW { number * 1e3 } else { number };
         return (0.0..1e15).contains(&ms).then_some(ms as i64);

@@ -1,0 +1,186 @@
+//! Given series as a world: table by table, row by row.
+
+use std::{
+    collections::VecDeque,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use weir_model::Problem;
+
+use super::{
+    labels::Labels,
+    table::{self, Table},
+};
+use crate::{
+    pipelines::{
+        iot::{
+            series::Sample,
+            settings::{DLQ, SERIES, TRUTH},
+        },
+        shape::{Command, Emit, RunParams, World},
+    },
+    sim::{Schedule, iot::TruthRecord},
+};
+
+/// Tables of one folder.
+const TABLES_MAX: usize = 10_000;
+/// Folders in folders that are looked into.
+const DEPTH_MAX: usize = 4;
+/// Samples on their way.
+const WAITING_MAX: u64 = 20_000;
+/// The longest part of a bad line that is kept.
+const SHOWN_MAX: usize = 2_000;
+
+/// Tables as a world.
+#[derive(Debug)]
+pub(in crate::pipelines::iot) struct SeriesWorld {
+    root: PathBuf,
+    tables: VecDeque<PathBuf>,
+    labels: Labels,
+    open: Option<(String, Table)>,
+    row: usize,
+    schedule: Schedule,
+    /// Records are stamped with the run's time: the log keeps records by their own, and the data may be years old.
+    now_ms: i64,
+    samples: u64,
+}
+
+/// A line or a table that could not be read.
+#[derive(Serialize)]
+struct Letter<'a> {
+    file: &'a str,
+    line: usize,
+    text: &'a str,
+    error: &'a str,
+}
+
+impl SeriesWorld {
+    /// Finds the tables.
+    pub(in crate::pipelines::iot) fn open(path: &Path, run: &RunParams) -> Result<Self, Problem> {
+        let failed = |why: String| {
+            let what = format!("{} can't be read as series", path.display());
+            Problem::new(what, why, "Give a CSV with the columns timestamp and value, or a folder of such files")
+        };
+        let mut tables = Vec::new();
+        if path.is_dir() {
+            find(path, DEPTH_MAX, &mut tables).map_err(|error| failed(error.to_string()))?;
+        } else {
+            fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+            tables.push(path.to_owned());
+        }
+        tables.sort();
+        if tables.is_empty() {
+            return Err(failed("there is no .csv in it".to_owned()));
+        }
+        let root = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+        Ok(Self {
+            root: root.to_owned(),
+            tables: tables.into(),
+            labels: Labels::near(path).map_err(failed)?,
+            open: None,
+            row: 0,
+            schedule: Schedule::new(run.params.rate_per_s),
+            now_ms: run.start_at.0,
+            samples: 0,
+        })
+    }
+
+    fn open_next(&mut self, out: &mut Emit) {
+        self.row = 0;
+        let Some(path) = self.tables.pop_front() else { return };
+        let name = path.strip_prefix(&self.root).unwrap_or(&path).display().to_string();
+        match fs::read_to_string(&path).map_err(|error| error.to_string()).and_then(|text| table::read(&text)) {
+            Err(error) => self.reject(out, &Letter { file: &name, line: 0, text: "", error: &error }),
+            Ok(mut read) => {
+                for (line, text, error) in std::mem::take(&mut read.rejected) {
+                    let text: String = text.chars().take(SHOWN_MAX).collect();
+                    self.reject(out, &Letter { file: &name, line, text: &text, error: &error });
+                }
+                let given = self.labels.of(&path, &read.times);
+                let windows = if given.is_empty() { read.windows.clone() } else { given };
+                for (column, _) in &read.columns {
+                    for (first_row, last_row) in &windows {
+                        let series = series_name(&name, column, read.columns.len());
+                        let truth = TruthRecord::SeriesWindow { series, first_row: *first_row, last_row: *last_row };
+                        send(out, TRUTH, "truth", &truth, self.now_ms);
+                    }
+                }
+                self.open = Some((name, read));
+            }
+        }
+    }
+
+    fn reject(&self, out: &mut Emit, letter: &Letter<'_>) {
+        send(out, DLQ, letter.file, letter, self.now_ms);
+    }
+}
+
+impl World for SeriesWorld {
+    fn due_ns(&self) -> u128 {
+        self.schedule.due_ns()
+    }
+
+    fn next(&mut self, out: &mut Emit) {
+        let Some((name, table)) = &self.open else { return self.open_next(out) };
+        let Some(ts) = table.times.get(self.row).copied() else {
+            self.open = None;
+            return;
+        };
+        self.schedule.advance();
+        for (column, values) in &table.columns {
+            let Some(value) = values.get(self.row).copied() else { continue };
+            let sample = Sample { row: self.row as u64, ts, value, rows: Some(table.times.len() as u64) };
+            send(out, SERIES, &series_name(name, column, table.columns.len()), &sample, self.now_ms);
+            self.samples += 1;
+        }
+        self.row += 1;
+    }
+
+    fn set_rate(&mut self, rate_per_s: u32) {
+        self.schedule.set_rate(rate_per_s);
+    }
+
+    fn events(&self) -> u64 {
+        self.samples
+    }
+
+    fn is_over(&self) -> bool {
+        self.open.is_none() && self.tables.is_empty()
+    }
+
+    fn waiting_max(&self) -> Option<u64> {
+        Some(WAITING_MAX)
+    }
+
+    fn command(&mut self, _: &Command) -> Option<i64> {
+        None
+    }
+
+    fn finish(&mut self, _: &mut Emit) {}
+}
+
+/// A table of one column is a series; of several, each is.
+fn series_name(table: &str, column: &str, columns: usize) -> String {
+    if columns == 1 { table.to_owned() } else { format!("{table}:{column}") }
+}
+
+fn find(folder: &Path, depth: usize, tables: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() && depth > 0 {
+            find(&path, depth - 1, tables)?;
+        } else if path.extension().is_some_and(|extension| extension == "csv") && tables.len() < TABLES_MAX {
+            tables.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn send(out: &mut Emit, topic: &'static str, key: &str, value: &impl Serialize, timestamp_ms: i64) {
+    // Plain structures of texts and numbers always have JSON.
+    if let Ok(value) = serde_json::to_vec(value) {
+        out.send(topic, key, value, timestamp_ms);
+    }
+}

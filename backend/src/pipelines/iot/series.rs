@@ -1,0 +1,96 @@
+//! Series of values from elsewhere, as benchmarks have them: each value gets a score, and alarms become anomalies.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    detect::{Conformal, probation_of},
+    records::Anomaly,
+    settings::{ANOMALIES, SERIES, SERIES_SCORES},
+};
+use crate::{
+    sim::iot::DeviceId,
+    stream::{Forward, Processor, Record, Store, StoreHandle, StreamsBuilder},
+};
+
+/// A record of [`SERIES`], keyed by the series' name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Its place in the series, from 0.
+    pub row: u64,
+    /// When it was taken, epoch milliseconds.
+    pub ts: i64,
+    /// What was measured.
+    pub value: f64,
+    /// How many values the series has, where that is known: what is learnt from first is a share of it.
+    pub rows: Option<u64>,
+}
+
+/// A record of [`SERIES_SCORES`], keyed by the series' name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleScore {
+    /// The sample's place.
+    pub row: u64,
+    /// When it was taken.
+    pub ts: i64,
+    /// What was measured.
+    pub value: f64,
+    /// How strange it is, 0 to 1.
+    pub score: f64,
+    /// Whether it is told as an anomaly.
+    pub is_alarm: bool,
+}
+
+/// Scores each series, beside the fleet.
+pub(super) fn series(builder: &StreamsBuilder) {
+    let samples = builder.stream::<String, Sample>(SERIES);
+    let scores = samples.process("series", Store::<String, Known>::new(), None, |known| Detectors { known });
+    scores.to(SERIES_SCORES);
+    let alarms = scores.filter(|record| record.value.is_alarm);
+    alarms.map_values(|record| anomaly(&record.key, &record.value)).to(ANOMALIES);
+}
+
+/// What is known of a series.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Known {
+    next_row: u64,
+    detector: Conformal,
+}
+
+struct Detectors {
+    known: StoreHandle<String, Known>,
+}
+
+impl Processor<String, Sample, String, SampleScore> for Detectors {
+    fn process(&mut self, record: &Record<String, Sample>, out: &mut Forward<'_, String, SampleScore>) {
+        let sample = &record.value;
+        let new = || Known { next_row: 0, detector: Conformal::new(probation_of(sample.rows)) };
+        let mut score = None;
+        self.known.borrow_mut().update(&record.key, new, |known| {
+            if sample.row == 0 && known.next_row > 0 {
+                *known = new(); // the series begins anew: another run
+            }
+            // What was seen already is scored already.
+            if sample.row >= known.next_row {
+                known.next_row = sample.row + 1;
+                score = Some(known.detector.observe(sample.value));
+            }
+        });
+        if let Some(score) = score {
+            let Sample { row, ts, value, .. } = *sample;
+            out.send(&record.with_value(SampleScore { row, ts, value, score, is_alarm: Conformal::is_alarm(score) }));
+        }
+    }
+}
+
+fn anomaly(series: &str, score: &SampleScore) -> Anomaly {
+    Anomaly {
+        anomaly_id: format!("{series}:{}", score.row),
+        device_id: DeviceId(series.to_owned()),
+        sensor: "value".to_owned(),
+        kind: "strange".to_owned(),
+        score: score.score,
+        start: score.ts,
+        detected_at: score.ts,
+        end: Some(score.ts),
+    }
+}
