@@ -119,7 +119,7 @@ impl Conformal {
 
     /// Sees to it that there are training windows, and that distances fit them: twice in a training time.
     fn train(&mut self) {
-        let is_due = self.seen % self.probation == 0 || self.seen % self.probation == self.probation / 2;
+        let is_due = self.seen.is_multiple_of(self.probation) || self.seen % self.probation == self.probation / 2;
         if !is_due && self.training.len() == self.windows() {
             return;
         }
