@@ -72,7 +72,14 @@ pub struct Slice {
     /// Further cells of this source's slice follow.
     #[serde(default)]
     pub has_more: bool,
+    /// Leaves that come with their forecast, in place of cells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<Forecast>,
 }
+
+/// A leaf of a measure that was forecast: its values, in the order of the dimensions, and the measure as it is and as it was forecast, in
+/// one part, or in two: the dividend and the divisor of a quotient.
+pub type Forecast = (Vec<String>, Vec<(f64, f64)>);
 
 /// A combination of attributes with its figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,8 +101,11 @@ pub struct Cause {
 pub struct Causes {
     /// The slice that was asked about.
     pub start_ms: i64,
-    /// Alternatives.
+    /// Alternatives, each for the whole.
     pub ranked: Vec<Cause>,
+    /// Explanations, best first: causes that together explain what happens.
+    #[serde(default)]
+    pub sets: Vec<Vec<Cause>>,
 }
 
 /// Where an incident is.
