@@ -10,9 +10,17 @@
 use std::time::Instant;
 
 use weir_backend::{
-    pipelines::media::rca::{History, Measured, Suspect, explanations, sets},
+    pipelines::{
+        media::{
+            Media,
+            rca::{History, Measured, Suspect, explanations, sets},
+        },
+        shape::{AppSpec, Checker, Command, DashboardFold, Emit, Observed, RunParams, Shape, TopicSpec, World, rehearsal::rehearse},
+    },
     sim::media::{Deviation, DeviationKind, Sheet, SheetKind},
+    stream::TopologyError,
 };
+use weir_model::{CheckVerdict, PipelineParams};
 
 fn argument(name: &str) -> Option<String> {
     std::env::args().skip_while(|argument| argument != name).nth(1)
@@ -29,6 +37,9 @@ fn main() {
     }
     if is_wanted("sheets") {
         sheets(from..to);
+    }
+    if is_wanted("gates") {
+        gates(from..to);
     }
 }
 
@@ -130,4 +141,135 @@ fn search(deviation: &Deviation) -> (usize, [usize; 3]) {
         );
     }
     (rank, [hits, first.len() - hits, truth.len() - hits])
+}
+
+/// Events in a second, and event time before the first fault, of each, and after it.
+const RATE_PER_S: u32 = 500;
+const WARM_UP_S: u64 = 60;
+const FAULT_S: u64 = 40;
+const REST_S: u64 = 75;
+const FAULTS: u64 = 6;
+/// Event time without a fault.
+const QUIET_S: u64 = 1_200;
+
+fn gates(seeds: std::ops::Range<u64>) {
+    println!("the pipeline at {RATE_PER_S} events/s of event time: {FAULTS} faults a seed, then {QUIET_S} s without one");
+    let (mut figures, mut quiet_false) = (Vec::new(), Vec::new());
+    for seed in seeds {
+        let began = Instant::now();
+        let shape = Faulty { faults: faults(seed) };
+        let span_s = WARM_UP_S + FAULTS * (FAULT_S + REST_S);
+        let report = rehearsed(&shape, seed, span_s);
+        let quiet = rehearsed(&Faulty { faults: Vec::new() }, seed + 1_000, QUIET_S);
+        let red: Vec<_> = report.checks.iter().chain(&quiet.checks).filter(|check| check.verdict == CheckVerdict::Fail).collect();
+        let score = |name: &str| report.scores.get(name).copied().unwrap_or(f64::NAN);
+        let of = [score("incident_cells_exact"), score("incident_delay_s_mean"), score("incident_delay_s_max"), score("incidents_false")];
+        let per_hour = quiet.scores.get("incidents_false").copied().unwrap_or(f64::NAN) * 3_600.0 / QUIET_S as f64;
+        println!(
+            "seed {seed}: cells exact {:.2}, delay {:.1} s mean {:.1} s worst, false beside faults {}, false in quiet {per_hour:.1}/h; red: {:?}; {:.0} s",
+            of[0],
+            of[1],
+            of[2],
+            of[3],
+            red.iter().map(|check| format!("{}: {}", check.id, check.evidence)).collect::<Vec<_>>(),
+            began.elapsed().as_secs_f64()
+        );
+        figures.push(of);
+        quiet_false.push(per_hour);
+    }
+    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+    let column = |at: usize| figures.iter().map(|of| of[at]).collect::<Vec<_>>();
+    let worst = |of: &[f64], is_low: bool| of.iter().copied().reduce(if is_low { f64::min } else { f64::max }).unwrap_or(f64::NAN);
+    println!("n = {} faults in {} seeds", figures.len() as u64 * FAULTS, figures.len());
+    println!("cells exact: mean {:.3}, worst seed {:.3}", mean(&column(0)), worst(&column(0), true));
+    println!("delay: mean {:.1} s, worst {:.1} s", mean(&column(1)), worst(&column(2), false));
+    println!("false incidents an hour: mean {:.2}, worst seed {:.2}", mean(&quiet_false), worst(&quiet_false, false));
+}
+
+fn rehearsed(shape: &Faulty, seed: u64, span_s: u64) -> weir_model::RunReport {
+    let params =
+        PipelineParams { seed, rate_per_s: RATE_PER_S, events_max: Some(u64::from(RATE_PER_S) * span_s), ..PipelineParams::default() };
+    rehearse(shape, params, &mut |_| ()).unwrap()
+}
+
+/// Faults of every kind that shows in the cube, one after the other.
+fn faults(seed: u64) -> Vec<(u64, String)> {
+    let draw = |of: u64, n: u64| (weir_backend::sim::hash64(seed ^ 0x6a7e, of) % n) as usize;
+    let fault = |number: u64| {
+        let cdn = ["cdn-a", "cdn-b", "cdn-c"][draw(number * 10, 3)];
+        let isp = ["isp-1", "isp-2", "isp-3", "isp-4"][draw(number * 10 + 1, 4)];
+        let region = ["", ",region=eu", ",region=na", ",region=apac"][draw(number * 10 + 2, 4)];
+        let device = ["tv", "android", "ios", "web"][draw(number * 10 + 3, 4)];
+        let app = ["8.2", "8.1"][draw(number * 10 + 4, 2)];
+        let text = match (number + seed) % 4 {
+            0 => format!("cdn_down:cdn={cdn}{region}"),
+            1 => format!("isp_congested:isp={isp}{region}"),
+            2 => format!("peering:cdn={cdn},isp={isp}"),
+            _ => format!("bad_release:app={app},device={device}"),
+        };
+        (WARM_UP_S + number * (FAULT_S + REST_S), format!("{text},for={FAULT_S}s"))
+    };
+    (0..FAULTS).map(fault).collect()
+}
+
+/// The pipeline with faults at given seconds.
+struct Faulty {
+    faults: Vec<(u64, String)>,
+}
+
+impl Shape for Faulty {
+    fn meta(&self) -> weir_model::PipelineMeta {
+        Media.meta()
+    }
+    fn topics(&self) -> Vec<TopicSpec> {
+        Media.topics()
+    }
+    fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
+        Media.apps(run)
+    }
+    fn world(&self, run: &RunParams) -> Box<dyn World> {
+        Box::new(FaultyWorld { world: Media.world(run), faults: self.faults.clone() })
+    }
+    fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>> {
+        Media.checkers(run)
+    }
+    fn dashboard(&self, run: &RunParams) -> Box<dyn DashboardFold> {
+        Media.dashboard(run)
+    }
+}
+
+struct FaultyWorld {
+    world: Box<dyn World>,
+    faults: Vec<(u64, String)>,
+}
+
+impl World for FaultyWorld {
+    fn due_ns(&self) -> u128 {
+        self.world.due_ns()
+    }
+    fn next(&mut self, out: &mut Emit) {
+        while self.faults.first().is_some_and(|(at_s, _)| self.world.due_ns() >= u128::from(*at_s) * 1_000_000_000) {
+            let (_, fault) = self.faults.remove(0);
+            self.world.command(&Command::parse(&fault.as_str().into())).expect("a fault that is known");
+        }
+        self.world.next(out);
+    }
+    fn set_rate(&mut self, rate_per_s: u32) {
+        self.world.set_rate(rate_per_s);
+    }
+    fn events(&self) -> u64 {
+        self.world.events()
+    }
+    fn command(&mut self, command: &Command) -> Option<i64> {
+        self.world.command(command)
+    }
+    fn hears(&self) -> Vec<std::sync::Arc<str>> {
+        self.world.hears()
+    }
+    fn hear(&mut self, record: &Observed<'_>) {
+        self.world.hear(record);
+    }
+    fn finish(&mut self, out: &mut Emit) {
+        self.world.finish(out);
+    }
 }
