@@ -134,13 +134,13 @@ fn quotient(dividend: &str, divisor: &str) -> Result<String, String> {
         names.collect::<Vec<_>>().join(",")
     };
     let rows = |text: &str| text.lines().skip(1).filter(|line| !line.trim().is_empty()).map(str::to_owned).collect::<Vec<_>>();
-    let (a, b) = (rows(dividend), rows(divisor));
+    let (mut a, mut b) = (rows(dividend), rows(divisor));
     if a.len() != b.len() {
         return Err(format!("{} rows of the dividend, {} of the divisor", a.len(), b.len()));
     }
     // Both come in any order; dimensions stand before the measures in all of them.
-    let (mut a, mut b) = (a, b);
-    (a.sort(), b.sort());
+    a.sort();
+    b.sort();
     let joined = a.iter().zip(&b).map(|(a, b)| format!("{},{}\n", a.trim_end(), b.trim_end()));
     Ok(format!("{},{}\n", header(dividend, "a"), header(divisor, "b")) + &joined.collect::<String>())
 }
