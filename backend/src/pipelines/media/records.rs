@@ -158,6 +158,12 @@ pub struct RoomStats {
     pub window_end: i64,
     /// Viewers at the window's end.
     pub viewers: u64,
+    /// Different viewers of the day so far: exactly, and as a sketch of two kilobytes says.
+    #[serde(default)]
+    pub unique_viewers: u64,
+    /// The sketch's answer.
+    #[serde(default)]
+    pub unique_viewers_hll: u64,
     /// Emoji in the window.
     pub emoji: BTreeMap<String, u64>,
     /// Messages in it.
