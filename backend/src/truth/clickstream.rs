@@ -11,7 +11,10 @@ use std::{
 use weir_model::Check;
 
 use crate::{
-    pipelines::clickstream::records::{Ab, AbCount, Activity, ClosedBy, Funnel, Session, Totals, session_id},
+    pipelines::clickstream::{
+        records::{Ab, AbCount, Activity, ClosedBy, Funnel, Session, Tier, Totals, session_id},
+        settings::{BOT_EVENTS_MIN, BOT_EVERY_MAX_MS},
+    },
     sim::clickstream::{Action, CONVERSION, VARIANTS},
     truth::{Sequence, Z_999, check, difference, pending, wilson},
 };
@@ -114,9 +117,7 @@ impl Batch {
             for rows in rows.chunk_by(|a, b| b.timestamp - a.timestamp <= self.rules.gap_ms) {
                 let session = self.session(user_id, rows);
                 expected.funnel.count(session.funnel);
-                let count: &mut AbCount = expected.ab.variants.entry(session.variant.clone()).or_default();
-                count.sessions += 1;
-                count.conversions += u64::from(session.converted);
+                expected.ab.count(&session);
                 expected.totals.sessions_closed += 1;
                 expected.totals.bounced += u64::from(session.bounced);
                 expected.totals.converted += u64::from(session.converted);
@@ -149,6 +150,9 @@ impl Batch {
             revenue_minor: rows.iter().filter(|row| row.action == Action::Purchase).map(|row| row.price_minor).sum(),
             device: first.device.to_string(),
             variant: first.variant.to_string(),
+            // Judged by itself: it takes the users' rows.
+            tier: Tier::Guest,
+            is_bot: is_bot(rows),
             closed_by: if is_closed { ClosedBy::Gap } else { ClosedBy::RunEnd },
         }
     }
@@ -166,6 +170,12 @@ fn is_late(rows: &[Row], timestamp: i64, gap_ms: i64, close_time: i64) -> bool {
         .filter_map(|session| session.last().map(|row| row.timestamp))
         .collect();
     if ends.is_empty() { timestamp < close_time } else { ends.iter().any(|end| *end < close_time) }
+}
+
+/// Whether nobody can look at pages so fast for so long.
+fn is_bot(rows: &[Row]) -> bool {
+    let length_ms = rows[rows.len() - 1].timestamp - rows[0].timestamp;
+    rows.len() as u64 >= BOT_EVENTS_MIN && length_ms / (rows.len() as i64) < BOT_EVERY_MAX_MS
 }
 
 /// Walks a session in order of time; among equal times a view comes before a cart, and that before a purchase.
@@ -245,16 +255,32 @@ fn digest<T: Hash>(value: &T) -> u64 {
     hasher.finish()
 }
 
-/// `no_loss`: every event generated was delivered, stands in the log once, and was processed.
-pub fn no_loss(generated: u64, delivered: u64, logged: &Sequence, records: u64, processed: u64) -> Check {
-    let holds = generated == delivered && logged.is_exactly(generated) && records == processed;
+/// What was sent, and what became of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Records the generator sent, and those acknowledged.
+    pub sent: u64,
+    /// Acknowledged.
+    pub delivered: u64,
+    /// Distinct events among them, as the generator says.
+    pub events: u64,
+    /// Events sent a second time, as the log has them.
+    pub repeats: u64,
+    /// Records in the log.
+    pub records: u64,
+    /// Records taken in, or put aside as malformed.
+    pub processed: u64,
+}
+
+/// `no_loss`: every event made stands in the log, and was processed; what was sent again may be passed over.
+pub fn no_loss(flow: Flow, logged: &Sequence) -> Check {
+    let Flow { sent, delivered, events, repeats, records, processed } = flow;
+    let holds = sent == delivered && logged.is_exactly(events) && processed + repeats >= records;
     let seen = logged.seen();
-    let mut evidence =
-        format!("{generated} generated, {delivered} delivered, {seen} in the log, {processed} of {records} records processed");
-    if logged.duplicates() > 0 {
-        evidence += &format!(", {} twice", logged.duplicates());
-    }
-    if let Some(missing) = logged.first_missing(generated) {
+    let mut evidence = format!(
+        "{sent} records sent, {delivered} delivered; {seen} of {events} events in the log, {repeats} twice; {processed} of {records} records processed"
+    );
+    if let Some(missing) = logged.first_missing(events) {
         evidence += &format!("; first missing: event {missing}");
     }
     check("no_loss", holds, evidence)
@@ -321,5 +347,8 @@ pub fn ab_covers_truth(a: AbCount, b: AbCount, share_cut_short: f64) -> Check {
     check(id, interval.covers(truth), evidence)
 }
 
+mod stages;
 #[cfg(test)]
 mod tests;
+
+pub use stages::{Hits, Stages};

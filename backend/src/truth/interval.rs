@@ -44,9 +44,55 @@ pub fn difference(a: Interval, b: Interval) -> Interval {
     Interval { estimate, low, high }
 }
 
+/// The spread of differences that a mixture expects: a point, as changes of a shop have them.
+const MIXTURE: f64 = 0.01;
+
+/// The always-valid interval of `b - a`, each as hits of so many (R. Johari, L. Pekelis, D. Walsh, "Always Valid Inference", 2015: mixture
+/// sequential probability ratio test with a normal mixture): looked at however often, it misses the truth with probability `alpha` at most.
+pub fn always_valid(a: (u64, u64), b: (u64, u64), alpha: f64) -> Interval {
+    if a.1 == 0 || b.1 == 0 {
+        return Interval { estimate: 0.0, low: -1.0, high: 1.0 };
+    }
+    // Half a hit more, so that nothing seen yet is no certainty.
+    let variance = |(hits, n): (u64, u64)| {
+        let share = (hits as f64 + 0.5) / (n as f64 + 1.0);
+        share * (1.0 - share) / n as f64
+    };
+    let share = |(hits, n): (u64, u64)| hits as f64 / n as f64;
+    let (estimate, v, mixture) = (share(b) - share(a), variance(a) + variance(b), MIXTURE * MIXTURE);
+    let half = (2.0 * v * (v + mixture) / mixture * (((v + mixture) / v).sqrt() / alpha).ln()).sqrt();
+    Interval { estimate, low: (estimate - half).max(-1.0), high: (estimate + half).min(1.0) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::Random;
+
+    /// How many of so many tests were wrong at any look.
+    fn misses(seed: u64, tests: u32, shares: (f64, f64)) -> u32 {
+        let mut random = Random::new(seed);
+        let mut is_missed = || {
+            let (mut a, mut b) = (0, 0);
+            (1..=1_000_u64).any(|n| {
+                a += u64::from(random.chance(shares.0));
+                b += u64::from(random.chance(shares.1));
+                n.is_multiple_of(20) && !always_valid((a, n), (b, n), 0.05).covers(shares.1 - shares.0)
+            })
+        };
+        (0..tests).filter(|_| is_missed()).count() as u32
+    }
+
+    #[test]
+    fn looking_often_does_not_mislead() {
+        let false_positives = misses(7, 1_000, (0.065, 0.065));
+        println!("seed 7: {false_positives} of 1000 tests of A against A found a difference, looked at 50 times each");
+        assert!(false_positives <= 50, "{false_positives}");
+        let missed = misses(8, 200, (0.06, 0.12));
+        assert!(missed <= 10, "{missed} of 200 intervals left the true lift out");
+        assert!(!always_valid((600, 10_000), (900, 10_000), 0.05).covers(0.0), "a clear difference is seen");
+        assert!(always_valid((0, 0), (1, 1), 0.05).covers(0.9), "nothing known, nothing claimed");
+    }
 
     #[test]
     fn figures_of_newcombes_paper() {

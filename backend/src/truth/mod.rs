@@ -10,7 +10,7 @@ pub mod media;
 pub mod ranking;
 mod sequence;
 
-pub use interval::{Interval, Z_95, Z_999, difference, wilson};
+pub use interval::{Interval, Z_95, Z_999, always_valid, difference, wilson};
 pub use sequence::Sequence;
 
 use weir_model::{Check, CheckVerdict};

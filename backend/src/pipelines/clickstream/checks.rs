@@ -2,21 +2,27 @@
 //!
 //! Memory is bounded: sessions are compared by digest, and a run with more than [`VERIFY_EVENTS_MAX`] events is checked by its counts alone.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashSet},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use serde::de::DeserializeOwned;
 use weir_model::Check;
 
 use super::{
-    records::{Ab, AbCount, Activity, Funnel, RunTruth, Session, Stats, Totals},
-    settings::{AB, DEAD_LETTERS, EVENTS, FUNNEL, SESSIONS, STATS, TRUTH, Windows},
+    records::{Ab, AbCount, Activity, Funnel, RunTruth, Session, Stats, Tier, Totals},
+    settings::{
+        AB, AD_CLICKS, ATTRIBUTION, DEAD_LETTERS, EVENTS, FUNNEL, OFFERS, PAIRS, RECOMMENDED, SESSIONS, STATS, TRUTH, USERS, Windows,
+    },
 };
 use crate::{
     pipelines::shape::{Checker, Facts, Observed, RunParams},
     sim::clickstream::{CONVERSION, VARIANTS},
     truth::{
         Sequence, check,
-        clickstream::{Batch, Rules, SessionsCheck, ab_covers_truth, funnel_equal, late_drops_equal, no_loss},
+        clickstream::{Batch, Flow, Rules, SessionsCheck, Stages, ab_covers_truth, funnel_equal, late_drops_equal, no_loss},
         pending,
     },
 };
@@ -34,6 +40,10 @@ pub(super) struct Checks {
     records: u64,
     dead: u64,
     null: u64,
+    /// Events that are in the log already, by digest of their ids.
+    known: HashSet<u64>,
+    repeats: u64,
+    stages: Stages,
     logged: Sequence,
     batches: RefCell<BTreeMap<i32, Batch>>,
     /// By partition, the newest.
@@ -56,6 +66,9 @@ impl Checks {
             records: 0,
             dead: 0,
             null: 0,
+            known: HashSet::new(),
+            repeats: 0,
+            stages: Stages::new(&run.name),
             logged: Sequence::default(),
             batches: RefCell::default(),
             stats: BTreeMap::new(),
@@ -78,6 +91,10 @@ impl Checks {
             return; // a stream takes neither
         }
         let activity = Activity::parse(record.value);
+        if activity.as_ref().is_some_and(|activity| self.is_repeated(activity)) {
+            self.repeats += 1;
+            return;
+        }
         if let Some(number) = activity.as_ref().and_then(|activity| self.number_of(&activity.event_id)) {
             self.logged.observe(number);
         }
@@ -85,9 +102,19 @@ impl Checks {
         if self.records > VERIFY_EVENTS_MAX {
             batches.clear();
         } else if let Some(activity) = activity {
+            self.stages.event(record.partition, &activity);
             let batch = batches.entry(record.partition).or_insert_with(|| Batch::new(self.rules(), record.partition));
             batch.add(record.offset, Some(&activity));
         }
+    }
+
+    fn is_repeated(&mut self, activity: &Activity<'_>) -> bool {
+        if activity.event_id.is_empty() || self.records > VERIFY_EVENTS_MAX {
+            return false;
+        }
+        let mut hasher = DefaultHasher::new();
+        activity.event_id.hash(&mut hasher);
+        !self.known.insert(hasher.finish())
     }
 
     fn rules(&self) -> Rules {
@@ -103,7 +130,11 @@ impl Checks {
 
     fn session(&mut self, session: &Session) {
         if session.run == self.run {
-            self.sessions.borrow_mut().published(session);
+            self.stages.session(session);
+            // Tiers are judged by themselves.
+            self.sessions.borrow_mut().published(&Session { tier: Tier::Guest, ..session.clone() });
+        }
+        if session.run == self.run && !session.is_bot {
             self.outcomes.push((session.start, session.variant == VARIANTS[0], session.converted));
         }
     }
@@ -128,8 +159,17 @@ impl Checks {
     fn judge(&self, facts: &Facts) -> Vec<Check> {
         let totals = self.totals();
         let processed = totals.processed + self.dead + self.null;
+        let flow = Flow {
+            sent: facts.generated,
+            delivered: facts.delivered,
+            events: self.truth.events,
+            repeats: self.repeats,
+            records: self.records,
+            processed,
+        };
         let mut checks = if self.records > VERIFY_EVENTS_MAX {
-            let holds = facts.generated == facts.delivered && self.records >= facts.generated && processed == self.records;
+            let holds =
+                facts.generated == facts.delivered && self.records >= self.truth.events && processed + self.truth.repeats >= self.records;
             let evidence = format!(
                 "{} generated, {} delivered, {processed} of {} records processed; by counts, as the run is long",
                 facts.generated, facts.delivered, self.records
@@ -147,7 +187,7 @@ impl Checks {
                 expected_counts.insert(partition, (expected.funnel, expected.ab));
             }
             vec![
-                no_loss(facts.generated, facts.delivered, &self.logged, self.records, processed),
+                no_loss(flow, &self.logged),
                 sessions.verdict(),
                 funnel_equal(&self.counts, &expected_counts),
                 late_drops_equal(&totals, &expected_totals),
@@ -156,9 +196,12 @@ impl Checks {
         let lost_outcomes = self.truth.visits_cut_short + totals.session_late_dropped;
         let share_cut_short = lost_outcomes as f64 / self.truth.visits.max(1) as f64;
         checks.push(ab_covers_truth(self.whole(true), self.whole(false), share_cut_short));
+        checks.extend(self.stages.verdicts(&self.truth.bots));
         if !self.is_input_generated {
             // Real visitors have no known truth, and no numbers.
-            checks.retain(|check| !matches!(&*check.id, "no_loss" | "ab_interval_covers_truth"));
+            checks.retain(|check| {
+                !matches!(&*check.id, "no_loss" | "ab_interval_covers_truth" | "recommendations_beat_popularity" | "bots_found")
+            });
             let lines = self.truth.events + self.dead;
             let holds = facts.generated == facts.delivered && lines == facts.generated && self.records == self.truth.events;
             let evidence = format!(
@@ -168,7 +211,7 @@ impl Checks {
                 self.records + self.dead,
                 self.dead
             );
-            checks.insert(0, check("no_loss", holds && processed == self.records + self.dead, evidence));
+            checks.insert(0, check("no_loss", holds && processed + self.repeats >= self.records + self.dead, evidence));
         }
         checks
     }
@@ -178,6 +221,12 @@ impl Checker for Checks {
     fn observe(&mut self, record: &Observed<'_>) {
         match record.topic {
             EVENTS => self.event(record),
+            USERS => read(record, |row| self.stages.user(row)),
+            AD_CLICKS => read(record, |click| self.stages.click(click)),
+            OFFERS => read(record, |offer| self.stages.offer(offer)),
+            ATTRIBUTION => read(record, |attribution| self.stages.attribution(attribution)),
+            RECOMMENDED => read(record, |recommended| self.stages.recommended(recommended)),
+            PAIRS => read(record, |pair| self.stages.pair(&pair)),
             DEAD_LETTERS => self.dead += 1,
             TRUTH => read(record, |truth| self.truth = truth),
             SESSIONS => read(record, |session: Session| self.session(&session)),
@@ -213,7 +262,12 @@ impl Checker for Checks {
     fn scores(&self, _: &Facts) -> BTreeMap<String, f64> {
         let rate = |count: AbCount| count.conversions as f64 / count.sessions.max(1) as f64;
         let lift = rate(self.whole(false)) - rate(self.whole(true));
-        BTreeMap::from([("ab_lift".to_owned(), lift), ("ab_true_lift".to_owned(), CONVERSION[1] - CONVERSION[0])])
+        let mut scores = BTreeMap::from([("ab_lift".to_owned(), lift), ("ab_true_lift".to_owned(), CONVERSION[1] - CONVERSION[0])]);
+        if self.stages.hits().looks > 0 {
+            let (recommended, popular) = self.stages.hits().rates();
+            scores.extend([("hit_rate_at_10".to_owned(), recommended), ("popularity_hit_rate_at_10".to_owned(), popular)]);
+        }
+        scores
     }
 
     fn counts(&self) -> BTreeMap<String, u64> {
@@ -222,7 +276,7 @@ impl Checker for Checks {
             ("events", self.records),
             ("malformed", self.dead),
             ("sessions", totals.sessions_closed),
-            ("sessions_open", self.stats.values().map(|stats| stats.sessions_open).sum()),
+            ("sessions_open", if self.truth.events > 0 { 0 } else { self.stats.values().map(|stats| stats.sessions_open).sum() }),
             ("sessions_closed", totals.sessions_closed),
             ("sessions_merged", totals.sessions_merged),
             ("sessions_evicted", totals.sessions_evicted),

@@ -3,14 +3,24 @@
 use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
 
 use crate::{
-    pipelines::clickstream::settings::{GRACE, GRACE_MS, GROUP, ID, SESSION_GAP, SESSION_GAP_MS, TOPICS},
-    sim::clickstream::{OFFLINE_EVENT_MS, SPIKE_FACTOR, SPIKE_MS},
+    pipelines::{
+        clickstream::{
+            scenarios::SCENARIOS,
+            settings::{ATTRIBUTION_APP, GRACE, GRACE_MS, GROUP, ID, RECOMMENDER_APP, SESSION_GAP, SESSION_GAP_MS, TOPICS},
+        },
+        shape::Scenario,
+    },
+    sim::clickstream::{CROWD_MS, OFFLINE_EVENT_MS, SPIKE_FACTOR, SPIKE_MS},
 };
 
 /// The fault that multiplies the rate.
 pub(super) const TRAFFIC_SPIKE: &str = "traffic_spike";
 /// The fault that holds phones' events back.
 pub(super) const PHONES_OFFLINE: &str = "phones_offline";
+/// The fault that sends robots.
+pub(super) const BOT_SWARM: &str = "bot_swarm";
+/// The fault that makes one key hot.
+pub(super) const CELEBRITY_KEY: &str = "celebrity_key";
 /// The speed of event time by default: a gap of 30 minutes passes in 30 seconds.
 const SPEED: f64 = 60.0;
 
@@ -38,7 +48,7 @@ pub fn meta() -> PipelineMeta {
         story: "Every click of a web shop as it happens: sessions, funnel, top pages and an A/B test, in event time".into(),
         availability: Availability::Ready,
         topics: TOPICS.map(Into::into).into(),
-        groups: vec![GROUP.into()],
+        groups: [GROUP, RECOMMENDER_APP, ATTRIBUTION_APP].map(Into::into).into(),
         params: vec![
             param("rate_per_s", "Rate", "events/s", 10.0, 50_000.0, 1_000.0, true),
             param("speed", "Event time", "x the clock", 1.0, 1_000.0, SPEED, false),
@@ -54,7 +64,25 @@ pub fn meta() -> PipelineMeta {
                 effect: offline.into(),
                 heals_after_ms: OFFLINE_EVENT_MS.unsigned_abs() / SPEED as u64,
             },
+            FaultMeta {
+                id: BOT_SWARM.into(),
+                label: "Bot swarm".into(),
+                effect: "Robots ask for pages far faster than people: each is named within seconds, and left out of the A/B test".into(),
+                heals_after_ms: CROWD_MS,
+            },
+            FaultMeta {
+                id: CELEBRITY_KEY.into(),
+                label: "Celebrity key".into(),
+                effect: "Everybody uses one account: its partition takes most of the events, the others stay as they are".into(),
+                heals_after_ms: CROWD_MS,
+            },
+            FaultMeta {
+                id: "kill_processor".into(),
+                label: "Kill a processor".into(),
+                effect: "A thread of each application dies in its transaction: another goes on, every figure stays exact".into(),
+                heals_after_ms: 5_000,
+            },
         ],
-        scenarios: Vec::new(),
+        scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
     }
 }

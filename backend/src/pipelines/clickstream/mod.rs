@@ -17,13 +17,18 @@
 //!
 //! At the end, the run is checked: the topics are read again and everything is recomputed plainly.
 
+mod attribution;
 mod checks;
 mod dashboard;
 mod given;
 mod input;
 mod meta;
+mod offers;
 mod processor;
+mod recommend;
 pub mod records;
+mod sabotage;
+mod scenarios;
 mod sessions;
 pub mod settings;
 mod shape;

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    records::{Ab, Activity, ClosedBy, Event, Funnel, Outcome, Pages, Session, Stats, Totals, session_id},
+    records::{Ab, Activity, Bot, ClosedBy, Event, Funnel, Merge, Outcome, Pages, Pair, Purchase, Session, Stats, Totals, session_id},
+    sabotage::Sabotage,
     sessions::{Closed, Saved, add, close, due_ms},
     settings::{ACTIVE_MS, OPEN_SESSIONS_MAX, OTHER_PAGES, PAGES_PER_WINDOW_MAX, Windows},
 };
@@ -16,6 +17,8 @@ use crate::{
 
 /// A jump of stream time closes at most so many empty windows one by one; the rest are skipped.
 const EMPTY_WINDOWS_MAX: i64 = 60;
+/// Sabotage: one in so many events is passed over.
+const LOST_ONE_IN: i64 = 500;
 /// The key of a partition's figures; users and windows have their own prefixes.
 const FIGURES: &str = "figures";
 
@@ -68,7 +71,41 @@ pub(super) fn store() -> Store<String, Kept> {
 pub(super) struct Visits {
     pub(super) run: Arc<str>,
     pub(super) windows: Windows,
+    pub(super) sabotage: Option<Sabotage>,
     pub(super) store: StoreHandle<String, Kept>,
+}
+
+/// First and last event.
+type Times = (i64, i64);
+
+/// What one event brought to light.
+#[derive(Default)]
+struct News {
+    looked_at_before: Option<Arc<str>>,
+    /// The sessions before, and the one after.
+    merged: Option<(Vec<Times>, Times)>,
+    /// The session's start and its events, at the moment in which it became clear that it is a robot's.
+    bot: Option<(i64, u64)>,
+}
+
+impl News {
+    fn look_at(&mut self, sessions: &mut Sessions, at_ms: i64, before: &[(i64, i64)], added: Added) {
+        let is_mine = |session: &&mut Saved| (session.start_ms..=session.end_ms).contains(&at_ms);
+        let Some(session) = sessions.list.iter_mut().find(is_mine).filter(|_| added != Added::Late) else { return };
+        let whole = (session.start_ms, session.end_ms);
+        if matches!(added, Added::Merged(_)) {
+            let is_part = |(start, end): &&(i64, i64)| whole.0 <= *start && *end <= whole.1;
+            self.merged = Some((before.iter().filter(is_part).copied().collect(), whole));
+        }
+        if let Some(visit) = session.visit.as_mut().filter(|visit| !visit.is_told && visit.is_bot(whole.0, whole.1)) {
+            visit.is_told = true;
+            self.bot = Some((whole.0, visit.events));
+        }
+        // What robots look at says nothing of what goes together.
+        if session.visit.as_ref().is_some_and(|visit| visit.is_told) {
+            self.looked_at_before = None;
+        }
+    }
 }
 
 /// The processor at one record: the figures are taken out of the store and put back.
@@ -111,6 +148,9 @@ impl Work<'_, '_> {
     fn take(&mut self, activity: &Activity<'_>, offset: i64) {
         let now = self.figures.now_ms.map_or(activity.timestamp, |now| now.max(activity.timestamp));
         self.figures.now_ms = Some(now);
+        if self.visits.sabotage == Some(Sabotage::LoseEvents) && offset % LOST_ONE_IN == 0 {
+            return;
+        }
         self.figures.totals.processed += 1;
         self.count(activity, now);
         self.add(activity, offset, now);
@@ -141,15 +181,18 @@ impl Work<'_, '_> {
     }
 
     fn add(&mut self, activity: &Activity<'_>, offset: i64, now: i64) {
-        let (mut added, mut is_kept) = (Added::Late, false);
+        let (mut added, mut is_kept, mut news) = (Added::Late, false, News::default());
         let windows = self.visits.windows.sessions;
         let change = |kept: &mut Kept| {
             if let Kept::Sessions(sessions) = kept {
                 let open = sessions.open();
-                added =
-                    add(windows, &mut sessions.list, activity.timestamp, now, |visit| visit.add(activity, offset, |text| Arc::from(text)));
+                let before: Vec<_> = sessions.open_spans().collect();
+                added = add(windows, &mut sessions.list, activity.timestamp, now, |visit| {
+                    news.looked_at_before = visit.add(activity, offset, |text| Arc::from(text));
+                });
                 self.figures.open = self.figures.open.saturating_add_signed(sessions.open() - open);
                 is_kept = !sessions.list.is_empty();
+                news.look_at(sessions, activity.timestamp, &before, added);
             }
         };
         let key = user_key(&activity.user_id);
@@ -161,6 +204,35 @@ impl Work<'_, '_> {
             Added::Accepted => {}
             Added::Merged(n) => self.figures.totals.sessions_merged += n as u64,
             Added::Late => self.figures.totals.session_late_dropped += 1,
+        }
+        self.tell(activity, now, news);
+    }
+
+    /// What an event brought to light beside its session.
+    fn tell(&mut self, activity: &Activity<'_>, now: i64, news: News) {
+        let run = || self.visits.run.to_string();
+        let user_id = || activity.user_id.to_string();
+        let (partition, at) = (self.partition, activity.timestamp);
+        let mut told = Vec::new();
+        if let Some((parts, whole)) = news.merged {
+            told.push(Outcome::Merge(Merge { run: run(), partition, user_id: user_id(), late_at: at, came_at: now, parts, whole }));
+        }
+        if let Some((start, events)) = news.bot.filter(|_| self.visits.sabotage != Some(Sabotage::TrustBots)) {
+            told.push(Outcome::Bot(Bot { run: run(), partition, user_id: user_id(), start, at, events }));
+        }
+        for outcome in told {
+            self.publish(user_id(), outcome);
+        }
+        if activity.action_type == Action::Purchase && !activity.event_id.is_empty() {
+            let (purchase_id, revenue_minor) = (activity.event_id.to_string(), activity.price_minor.unwrap_or(0));
+            let purchase = Purchase { run: self.visits.run.to_string(), purchase_id, user_id: user_id(), at, revenue_minor };
+            // Its own time: it is joined by it.
+            self.out.send(&Record { key: user_id(), value: Outcome::Purchase(purchase), timestamp_ms: at });
+        }
+        if let Some(from) = news.looked_at_before {
+            let (from, to) = (from.to_string(), activity.item_id.to_string());
+            let pair = Pair { run: self.visits.run.to_string(), user_id: user_id(), from: from.clone(), to, at };
+            self.publish(from, Outcome::Pair(pair));
         }
     }
 
@@ -273,7 +345,7 @@ impl Work<'_, '_> {
         }
         self.publish(key, Outcome::Stats(stats));
         let mut funnel = self.figures.funnel.clone();
-        self.for_each_open(|_, visit| funnel.count(visit.funnel_depth()));
+        self.for_each_open(|_, visit| funnel.count(self.depth(visit)));
         if funnel != self.figures.published.0 {
             self.publish(self.partition.to_string(), Outcome::Funnel(funnel.clone()));
             self.figures.published.0 = funnel;
@@ -287,17 +359,16 @@ impl Work<'_, '_> {
     fn publish_session(&mut self, user_id: &str, closed: Closed, closed_by: ClosedBy) {
         let Closed { start_ms, end_ms, visit } = closed;
         let (depth, converted, bounced) = (visit.funnel_depth(), visit.purchases > 0, visit.is_bounce());
+        let is_bot = visit.is_bot(start_ms, end_ms) && self.visits.sabotage != Some(Sabotage::TrustBots);
+        let counted = self.depth(&visit);
         let totals = &mut self.figures.totals;
         totals.sessions_closed += 1;
         totals.sessions_evicted += u64::from(closed_by == ClosedBy::Limit);
         totals.bounced += u64::from(bounced);
         totals.converted += u64::from(converted);
         totals.revenue_minor = totals.revenue_minor.saturating_add(visit.revenue_minor);
-        self.figures.funnel.count(depth);
+        self.figures.funnel.count(counted);
         let Some(entry) = visit.entry else { return };
-        let count = self.figures.ab.variants.entry(entry.variant.to_string()).or_default();
-        count.sessions += 1;
-        count.conversions += u64::from(converted);
         let session = Session {
             run: self.visits.run.to_string(),
             partition: self.partition,
@@ -315,9 +386,17 @@ impl Work<'_, '_> {
             revenue_minor: visit.revenue_minor,
             device: entry.device.to_string(),
             variant: entry.variant.to_string(),
+            tier: entry.tier,
+            is_bot,
             closed_by,
         };
+        self.figures.ab.count(&session);
         self.publish(session.user_id.clone(), Outcome::Session(session));
+    }
+
+    fn depth(&self, visit: &super::visit::Visit) -> u8 {
+        let last = if self.visits.sabotage == Some(Sabotage::FunnelEndsEarly) { 2 } else { 3 };
+        visit.funnel_depth().min(last)
     }
 
     fn publish(&mut self, key: String, value: Outcome) {
@@ -326,6 +405,10 @@ impl Work<'_, '_> {
 }
 
 impl Sessions {
+    fn open_spans(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.list.iter().filter(|session| session.visit.is_some()).map(|session| (session.start_ms, session.end_ms))
+    }
+
     fn open(&self) -> i64 {
         self.list.iter().map(|session| i64::from(session.visit.is_some())).sum()
     }

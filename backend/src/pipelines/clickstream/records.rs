@@ -25,6 +25,9 @@ pub struct Activity<'a> {
     pub timestamp: i64,
     /// What happened.
     pub action_type: Action,
+    /// The item it is about; empty for none.
+    #[serde(borrow, default)]
+    pub item_id: Cow<'a, str>,
     /// Where.
     #[serde(borrow, default)]
     pub page: Cow<'a, str>,
@@ -37,6 +40,9 @@ pub struct Activity<'a> {
     /// For carts and purchases.
     #[serde(default)]
     pub price_minor: Option<i64>,
+    /// What the user was at that time, which is joined to it.
+    #[serde(skip)]
+    pub tier: Tier,
 }
 
 impl<'a> Activity<'a> {
@@ -69,6 +75,8 @@ struct Wire {
     timestamp: Option<i64>,
     action_type: Option<Action>,
     #[serde(default)]
+    item_id: Option<String>,
+    #[serde(default)]
     page: String,
     #[serde(default)]
     device: String,
@@ -92,12 +100,199 @@ impl TryFrom<Wire> for Event {
             session_id: wire.session_id.into(),
             timestamp: wire.timestamp.filter(|at| TIMES.contains(at)).ok_or("timestamp is missing, or no time from 1970 to 2200")?,
             action_type: wire.action_type.ok_or("action_type is missing")?,
+            item_id: wire.item_id.unwrap_or_default().into(),
             page: wire.page.into(),
             device: wire.device.into(),
             variant: wire.variant.into(),
             price_minor: wire.price_minor,
+            tier: Tier::Guest,
         }))
     }
+}
+
+impl Event {
+    /// What tells an event from the same one sent again; empty where nothing does.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Activity(activity) => &activity.event_id,
+            Self::RunEnd(_) => "",
+        }
+    }
+
+    /// With what the user was at the event's own time. `is_newest_taken` breaks that, on purpose.
+    #[must_use]
+    pub fn with_tier(&self, row: Option<&User>, is_newest_taken: bool) -> Self {
+        let mut event = self.clone();
+        if let (Self::Activity(activity), Some(row)) = (&mut event, row) {
+            activity.tier = if is_newest_taken { Tier::Member } else { row.tier_at(activity.timestamp) };
+        }
+        event
+    }
+}
+
+/// What a user is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Nobody the shop knows.
+    #[default]
+    Guest,
+    /// A member.
+    Member,
+}
+
+/// A row of `clickstream.users`. Memberships are announced before they hold, so a row says from when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Which run.
+    pub run: String,
+    /// Who.
+    pub user_id: String,
+    /// A member from this time on.
+    pub member_from: i64,
+}
+
+impl User {
+    /// What the user is at a time.
+    pub fn tier_at(&self, at: i64) -> Tier {
+        if at >= self.member_from { Tier::Member } else { Tier::Guest }
+    }
+}
+
+/// A record of `clickstream.ad_clicks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdClick {
+    /// Which run.
+    pub run: String,
+    /// Unique within a run.
+    pub click_id: String,
+    /// Who.
+    pub user_id: String,
+    /// Which advertisement.
+    pub campaign: String,
+    /// When, in event time.
+    pub at: i64,
+}
+
+/// A record of `clickstream.purchases`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purchase {
+    /// Which run.
+    pub run: String,
+    /// The event's id.
+    pub purchase_id: String,
+    /// Who.
+    pub user_id: String,
+    /// When, in event time.
+    pub at: i64,
+    /// What was paid.
+    pub revenue_minor: i64,
+}
+
+/// A record of `ad_attribution`; the last one of a purchase holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribution {
+    /// Which run.
+    pub run: String,
+    /// The purchase.
+    pub purchase_id: String,
+    /// Who.
+    pub user_id: String,
+    /// The advertisement.
+    pub campaign: String,
+    /// When it was followed last.
+    pub click_id: String,
+    /// When that was.
+    pub click_at: i64,
+    /// When was paid.
+    pub purchase_at: i64,
+    /// What was paid.
+    pub revenue_minor: i64,
+}
+
+/// A record of `clickstream.item_pairs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Which run.
+    pub run: String,
+    /// Who.
+    pub user_id: String,
+    /// What was looked at first.
+    pub from: String,
+    /// And then.
+    pub to: String,
+    /// When, in event time.
+    pub at: i64,
+}
+
+/// A record of `recommended_items`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recommended {
+    /// Which run.
+    pub run: String,
+    /// Who looks at this
+    pub item_id: String,
+    /// may like these, best first.
+    pub items: Vec<String>,
+    /// As of this event time.
+    pub at: i64,
+}
+
+/// A record of `offers`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Offer {
+    /// Which run.
+    pub run: String,
+    /// The partition of `user_activity`.
+    pub partition: i32,
+    /// To whom.
+    pub user_id: String,
+    /// The item put into the cart last.
+    pub item_id: String,
+    /// What is in the cart.
+    pub value_minor: i64,
+    /// Since when.
+    pub cart_at: i64,
+    /// When the offer is made, in event time.
+    pub at: i64,
+    /// How much less.
+    pub percent: u8,
+}
+
+/// A record of `clickstream.merges`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merge {
+    /// Which run.
+    pub run: String,
+    /// The partition of `user_activity`.
+    pub partition: i32,
+    /// Whose sessions.
+    pub user_id: String,
+    /// The time of the late event.
+    pub late_at: i64,
+    /// Stream time when it came.
+    pub came_at: i64,
+    /// First and last event of each session before.
+    pub parts: Vec<(i64, i64)>,
+    /// Of the one session after.
+    pub whole: (i64, i64),
+}
+
+/// A record of `clickstream.bots`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bot {
+    /// Which run.
+    pub run: String,
+    /// The partition of `user_activity`.
+    pub partition: i32,
+    /// Who.
+    pub user_id: String,
+    /// Event time of the session's first event.
+    pub start: i64,
+    /// Event time when it was noticed.
+    pub at: i64,
+    /// Events until then.
+    pub events: u64,
 }
 
 /// What the topology publishes: one kind for each result topic.
@@ -114,10 +309,19 @@ pub enum Outcome {
     Funnel(Funnel),
     /// Of `clickstream.ab`.
     Ab(Ab),
+    /// Of `clickstream.merges`.
+    Merge(Merge),
+    /// Of `clickstream.bots`.
+    Bot(Bot),
+    /// Of `clickstream.purchases`.
+    Purchase(Purchase),
+    /// Of `clickstream.item_pairs`.
+    Pair(Pair),
 }
 
 /// What no consumer but the checks is told, in `_truth.clickstream`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunTruth {
     /// Visits begun.
     pub visits: u64,
@@ -125,6 +329,10 @@ pub struct RunTruth {
     pub visits_cut_short: u64,
     /// Events made.
     pub events: u64,
+    /// Events sent again.
+    pub repeats: u64,
+    /// Users that are no people.
+    pub bots: Vec<String>,
 }
 
 /// Times outside of the years 1970 to 2200 would drag stream time away from every honest event.
@@ -177,6 +385,12 @@ pub struct Session {
     pub device: String,
     /// The side of the A/B test at the first event.
     pub variant: String,
+    /// What the user was at the first event.
+    #[serde(default)]
+    pub tier: Tier,
+    /// Whether it is a robot's.
+    #[serde(default)]
+    pub is_bot: bool,
     /// Why it is final.
     pub closed_by: ClosedBy,
 }
@@ -297,8 +511,37 @@ pub struct Ab {
     pub run: String,
     /// The partition of `user_activity`.
     pub partition: i32,
-    /// By variant.
+    /// By variant, without robots.
     pub variants: BTreeMap<String, AbCount>,
+    /// By device.
+    #[serde(default)]
+    pub devices: BTreeMap<String, DeviceCount>,
+}
+
+/// Closed sessions of one device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DeviceCount {
+    /// Closed sessions.
+    pub sessions: u64,
+    /// One page and gone.
+    pub bounced: u64,
+    /// With a purchase.
+    pub converted: u64,
+}
+
+impl Ab {
+    /// Counts a closed session.
+    pub fn count(&mut self, session: &Session) {
+        let device = self.devices.entry(session.device.clone()).or_default();
+        device.sessions += 1;
+        device.bounced += u64::from(session.bounced);
+        device.converted += u64::from(session.converted);
+        if !session.is_bot {
+            let variant = self.variants.entry(session.variant.clone()).or_default();
+            variant.sessions += 1;
+            variant.conversions += u64::from(session.converted);
+        }
+    }
 }
 
 /// One side of an A/B test.

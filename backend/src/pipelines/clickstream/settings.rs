@@ -21,12 +21,55 @@ pub const FUNNEL: &str = "clickstream.funnel";
 pub const AB: &str = "clickstream.ab";
 /// What could not be read, with the reason.
 pub const DEAD_LETTERS: &str = "clickstream-processor.dlq";
+/// Members among the users, keyed by user: a table.
+pub const USERS: &str = "clickstream.users";
+/// Advertisements that were followed, keyed by user.
+pub const AD_CLICKS: &str = "clickstream.ad_clicks";
+/// Open sessions that a late event made one, keyed by user.
+pub const MERGES: &str = "clickstream.merges";
+/// Users that are no people, keyed by user.
+pub const BOTS: &str = "clickstream.bots";
+/// Purchases, keyed by user.
+pub const PURCHASES: &str = "clickstream.purchases";
+/// What was looked at after what, keyed by the item looked at first.
+pub const PAIRS: &str = "clickstream.item_pairs";
+/// Offers for abandoned carts, keyed by user.
+pub const OFFERS: &str = "offers";
+/// What goes with an item, keyed by item.
+pub const RECOMMENDED: &str = "recommended_items";
+/// Which advertisement gets which purchase, keyed by user.
+pub const ATTRIBUTION: &str = "ad_attribution";
+/// Of the other applications.
+const RECOMMENDER_DEAD_LETTERS: &str = "clickstream-recommender.dlq";
+const ATTRIBUTION_DEAD_LETTERS: &str = "clickstream-attribution.dlq";
 /// What only the checks are told.
 pub const TRUTH: &str = "_truth.clickstream";
 /// Every topic, input first.
-pub const TOPICS: [&str; 8] = [EVENTS, SESSIONS, STATS, PAGES, FUNNEL, AB, DEAD_LETTERS, TRUTH];
-/// The result topics, which the dashboard reads.
-pub const RESULTS: [&str; 5] = [SESSIONS, STATS, PAGES, FUNNEL, AB];
+pub const TOPICS: [&str; 19] = [
+    EVENTS,
+    USERS,
+    AD_CLICKS,
+    SESSIONS,
+    STATS,
+    PAGES,
+    FUNNEL,
+    AB,
+    MERGES,
+    BOTS,
+    PURCHASES,
+    PAIRS,
+    OFFERS,
+    RECOMMENDED,
+    ATTRIBUTION,
+    DEAD_LETTERS,
+    RECOMMENDER_DEAD_LETTERS,
+    ATTRIBUTION_DEAD_LETTERS,
+    TRUTH,
+];
+/// The consumer group of the recommender.
+pub const RECOMMENDER_APP: &str = "clickstream-recommender";
+/// The consumer group of the attribution.
+pub const ATTRIBUTION_APP: &str = "clickstream-attribution";
 /// The consumer group of the processors.
 pub const GROUP: &str = "clickstream-processor";
 /// Partitions of a topic this pipeline creates.
@@ -40,6 +83,24 @@ pub const SESSION_GAP: &str = "session_gap_s";
 pub const GRACE: &str = "grace_s";
 /// How much later than its successors an event may come.
 pub const GRACE_MS: i64 = 10_000;
+/// An event that was sent twice is known for so long.
+pub const DEDUPE_MS: i64 = 3_600_000;
+/// Who fills a cart and then is silent for so long gets an offer.
+pub const CART_SILENCE_MS: i64 = 10 * 60_000;
+/// What is offered.
+pub const OFFER_PERCENT: u8 = 10;
+/// An advertisement counts for so long.
+pub const ATTRIBUTION_MS: i64 = 3_600_000;
+/// How much later than clicks purchases may come: they are on their way through one more application.
+pub const ATTRIBUTION_GRACE_MS: i64 = 3_600_000;
+/// Items recommended for an item.
+pub const RECOMMENDATIONS: usize = 10;
+/// What is recommended for an item changes no more often than this, in event time.
+pub const RECOMMENDED_EVERY_MS: i64 = 120_000;
+/// So many events in one session, each so soon after the one before on average, are a robot's: people look at what they see.
+pub const BOT_EVENTS_MIN: u64 = 40;
+/// See [`BOT_EVENTS_MIN`].
+pub const BOT_EVERY_MAX_MS: i64 = 2_000;
 /// A user is active who did something in the last five minutes.
 pub const ACTIVE_MS: i64 = 5 * 60_000;
 /// Pages counted by name per window and partition; the rest counts as one.

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use weir_model::{Dashboard, PipelineMeta, Problem, TimestampMs};
 
 use super::{
-    Fold,
+    Fold, attribution,
     checks::Checks,
     given::GivenVisitors,
     input::{Files, Lines, Source},
     meta::meta,
-    settings::{PARTITIONS, TOPICS, Windows},
+    recommend,
+    sabotage::Sabotage,
+    scenarios::SCENARIOS,
+    settings::{PARTITIONS, TOPICS, USERS, Windows},
     topology::{self, Options},
     world::Visitors,
 };
 use crate::{
-    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Observed, RunParams, Shape, TopicSpec, World},
+    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Observed, RunParams, Scenario, Shape, TopicSpec, World},
     stream::{TopologyError, app::Guarantee},
 };
 
@@ -35,12 +38,18 @@ impl Shape for Clickstream {
     }
 
     fn topics(&self) -> Vec<TopicSpec> {
-        TOPICS.map(|name| TopicSpec { name, partitions: PARTITIONS, cleanup: Cleanup::Delete }).into()
+        // The users of a run are a table as long as it lasts.
+        let cleanup = |name| if name == USERS { Cleanup::BySize } else { Cleanup::Delete };
+        TOPICS.map(|name| TopicSpec { name, partitions: PARTITIONS, cleanup: cleanup(name) }).into()
     }
 
     fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
-        let topology = topology::of(&Options { run: Arc::clone(&run.name), windows: Windows::of(run) })?;
-        Ok(vec![AppSpec { topology, guarantee: Guarantee::ExactlyOnce, instances: INSTANCES }])
+        let sabotage = run.params.sabotage.as_deref().and_then(Sabotage::named);
+        let options = Options { run: Arc::clone(&run.name), windows: Windows::of(run), sabotage };
+        let topology = topology::of(&options)?;
+        let small = |topology| AppSpec { topology, guarantee: Guarantee::ExactlyOnce, instances: 1 };
+        let main = AppSpec { topology, guarantee: Guarantee::ExactlyOnce, instances: INSTANCES };
+        Ok(vec![main, small(recommend::topology(&options)?), small(attribution::topology(&options)?)])
     }
 
     fn world(&self, run: &RunParams) -> Box<dyn World> {
@@ -63,6 +72,22 @@ impl Shape for Clickstream {
 
     fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>> {
         vec![Box::new(Checks::new(run))]
+    }
+
+    fn scenarios(&self) -> &'static [Scenario] {
+        SCENARIOS
+    }
+
+    fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
+        const ALL: [(&str, &str); Sabotage::ALL.len()] = {
+            let (mut all, mut at) = ([("", ""); Sabotage::ALL.len()], 0);
+            while at < all.len() {
+                all[at] = (Sabotage::ALL[at].1, Sabotage::ALL[at].2);
+                at += 1;
+            }
+            all
+        };
+        &ALL
     }
 
     fn dashboard(&self, _: &RunParams) -> Box<dyn DashboardFold> {

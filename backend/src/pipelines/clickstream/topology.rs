@@ -3,45 +3,84 @@
 use std::sync::Arc;
 
 use super::{
+    offers::{self, CartWatch},
     processor::{Visits, store},
-    records::{Event, Outcome},
-    settings::{AB, EVENTS, FUNNEL, GROUP, PAGES, SESSIONS, STATS, Windows},
+    records::{Event, Outcome, User},
+    sabotage::Sabotage,
+    settings::{AB, BOTS, DEDUPE_MS, EVENTS, FUNNEL, GROUP, MERGES, OFFERS, PAGES, PAIRS, PURCHASES, SESSIONS, STATS, USERS, Windows},
 };
-use crate::stream::{Condition, Topology, TopologyError};
+use crate::stream::{Condition, Stream, Topology, TopologyError};
 
-/// The application as it runs by default, at this speed of event time.
+/// The main application as it runs by default, at this speed of event time.
 ///
 /// # Errors
 /// Never; a mistake here would be told.
 pub fn topology(run: &Arc<str>, speed: u32) -> Result<Topology, TopologyError> {
-    of(&Options { run: Arc::clone(run), windows: Windows::at_speed(speed) })
+    of(&Options { run: Arc::clone(run), windows: Windows::at_speed(speed), sabotage: None })
 }
 
-/// How the application is built.
+/// How the applications are built.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     /// What results are about.
     pub(super) run: Arc<str>,
     /// How long things are.
     pub(super) windows: Windows,
+    /// What is broken on purpose.
+    pub(super) sabotage: Option<Sabotage>,
 }
 
-/// The application.
+/// The kinds of results, each with its topic.
+const RESULTS: [(Condition<String, Outcome>, &str); 9] = [
+    (|record| matches!(record.value, Outcome::Session(_)), SESSIONS),
+    (|record| matches!(record.value, Outcome::Stats(_)), STATS),
+    (|record| matches!(record.value, Outcome::Pages(_)), PAGES),
+    (|record| matches!(record.value, Outcome::Funnel(_)), FUNNEL),
+    (|record| matches!(record.value, Outcome::Ab(_)), AB),
+    (|record| matches!(record.value, Outcome::Merge(_)), MERGES),
+    (|record| matches!(record.value, Outcome::Bot(_)), BOTS),
+    (|record| matches!(record.value, Outcome::Purchase(_)), PURCHASES),
+    (|record| matches!(record.value, Outcome::Pair(_)), PAIRS),
+];
+
+/// The main application: each event once, with what its user was then, counted and made sessions of.
 pub(super) fn of(options: &Options) -> Result<Topology, TopologyError> {
     let options = options.clone();
     Topology::new(GROUP, move |builder| {
-        let Options { run, windows } = options.clone();
-        let events = builder.stream::<String, Event>(EVENTS);
-        let results = events.process("visits", store(), None, |store| Visits { run, windows, store });
-        let kinds: [Condition<String, Outcome>; 5] = [
-            |record| matches!(record.value, Outcome::Session(_)),
-            |record| matches!(record.value, Outcome::Stats(_)),
-            |record| matches!(record.value, Outcome::Pages(_)),
-            |record| matches!(record.value, Outcome::Funnel(_)),
-            |record| matches!(record.value, Outcome::Ab(_)),
-        ];
-        for (results, topic) in results.branch(kinds).iter().zip([SESSIONS, STATS, PAGES, FUNNEL, AB]) {
+        let Options { run, mut windows, sabotage } = options.clone();
+        if sabotage == Some(Sabotage::GraceOff) {
+            (windows.sessions.grace_ms, windows.counts.grace_ms) = (0, 0);
+        }
+        let events = builder.stream_by_time::<String, Event>(EVENTS, time_of);
+        let unique = if sabotage == Some(Sabotage::DedupeOff) { events } else { each_once(&events) };
+        let users = builder.table::<String, User>(USERS, "users");
+        let (of_run, is_newest_taken) = (Arc::clone(&run), sabotage == Some(Sabotage::AsOfOff));
+        let known = unique
+            .left_join_table(&users, move |record, row| record.value.with_tier(row.filter(|row| *row.run == *of_run), is_newest_taken));
+        let is_blind_to_purchases = sabotage == Some(Sabotage::OfferBuyers);
+        let offers_of = Arc::clone(&run);
+        let watch = |store| CartWatch { run: offers_of, store, is_blind_to_purchases };
+        known.process("carts", offers::store(), None, watch).to(OFFERS);
+        let results = known.process("visits", store(), None, |store| Visits { run, windows, sabotage, store });
+        let streams = results.branch(RESULTS.map(|(condition, _)| condition));
+        for (results, (_, topic)) in streams.iter().zip(RESULTS) {
             results.to(topic);
         }
     })
+}
+
+/// Events that carry an id once each; those without, as lines of a log, as they come.
+fn each_once(events: &Stream<String, Event>) -> Stream<String, Event> {
+    let [with_id, without] = events.branch([|record| !record.value.id().is_empty(), |_| true]);
+    with_id.deduplicate("seen", DEDUPE_MS, |record| record.value.id().to_owned()).merge(&without)
+}
+
+/// Event time, found without reading all of the event.
+fn time_of(value: &[u8]) -> Option<i64> {
+    const NAME: &[u8] = b"\"timestamp\":";
+    let at = value.windows(NAME.len()).position(|window| window == NAME)? + NAME.len();
+    let rest = value[at..].trim_ascii_start();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let time = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
+    super::records::TIMES.contains(&time).then_some(time)
 }

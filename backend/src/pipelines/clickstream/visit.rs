@@ -4,7 +4,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{pipelines::clickstream::records::Activity, sim::clickstream::Action, stream::SessionAggregate};
+use crate::{
+    pipelines::clickstream::{
+        records::{Activity, Tier},
+        settings::{BOT_EVENTS_MIN, BOT_EVERY_MAX_MS},
+    },
+    sim::clickstream::Action,
+    stream::SessionAggregate,
+};
 
 /// Carts remembered per session for the funnel; a session with more keeps the first ones and the latest.
 const CARTS_MAX: usize = 256;
@@ -20,6 +27,7 @@ pub(super) struct Entry {
     pub(super) page: Arc<str>,
     pub(super) device: Arc<str>,
     pub(super) variant: Arc<str>,
+    pub(super) tier: Tier,
 }
 
 /// The aggregate of one session.
@@ -35,11 +43,15 @@ pub(super) struct Visit {
     first_view: Option<i64>,
     last_purchase: Option<i64>,
     carts: Vec<i64>,
+    /// The item looked at last, as the log has it.
+    last_item: Option<Arc<str>>,
+    /// Whether it was told that this is a robot.
+    pub(super) is_told: bool,
 }
 
 impl Visit {
-    /// Takes an event in. `name` gives the one copy of a text.
-    pub(super) fn add(&mut self, activity: &Activity<'_>, offset: i64, mut name: impl FnMut(&str) -> Arc<str>) {
+    /// Takes an event in. `name` gives the one copy of a text. Gives the item looked at before, if now another one is.
+    pub(super) fn add(&mut self, activity: &Activity<'_>, offset: i64, mut name: impl FnMut(&str) -> Arc<str>) -> Option<Arc<str>> {
         let place = (activity.timestamp, offset);
         self.events += 1;
         if self.entry.as_ref().is_none_or(|entry| place < entry.place) {
@@ -49,6 +61,7 @@ impl Visit {
                 page: name(&activity.page),
                 device: name(&activity.device),
                 variant: name(&activity.variant),
+                tier: activity.tier,
             });
         }
         if self.exit.as_ref().is_none_or(|(last, _)| place > *last) {
@@ -72,6 +85,16 @@ impl Visit {
                 self.last_purchase = self.last_purchase.max(Some(activity.timestamp));
             }
         }
+        let is_look = activity.action_type == Action::View && !activity.item_id.is_empty();
+        if !is_look || self.last_item.as_deref() == Some(&*activity.item_id) {
+            return None;
+        }
+        self.last_item.replace(name(&activity.item_id))
+    }
+
+    /// Whether a session of this length is a robot's.
+    pub(super) fn is_bot(&self, start_ms: i64, end_ms: i64) -> bool {
+        self.events >= BOT_EVENTS_MIN && end_ms - start_ms < BOT_EVERY_MAX_MS.saturating_mul(self.events.cast_signed())
     }
 
     fn add_cart(&mut self, timestamp: i64) {
@@ -106,6 +129,8 @@ impl SessionAggregate for Visit {
         self.purchases += other.purchases;
         self.revenue_minor = self.revenue_minor.saturating_add(other.revenue_minor);
         self.is_engaged |= other.is_engaged;
+        self.is_told |= other.is_told;
+        self.last_item = self.last_item.take().or(other.last_item);
         self.first_view = match (self.first_view, other.first_view) {
             (Some(own), Some(others)) => Some(own.min(others)),
             (own, others) => own.or(others),

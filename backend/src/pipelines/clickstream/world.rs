@@ -1,15 +1,19 @@
 //! The shop's visitors as the world of a run.
 
+use std::collections::VecDeque;
+
+use serde::Serialize;
+
 use crate::{
     pipelines::{
         clickstream::{
-            meta::{PHONES_OFFLINE, TRAFFIC_SPIKE},
-            records::RunTruth,
-            settings::{EVENTS, TRUTH},
+            meta::{BOT_SWARM, CELEBRITY_KEY, PHONES_OFFLINE, TRAFFIC_SPIKE},
+            records::{AdClick, RunTruth, User},
+            settings::{AD_CLICKS, EVENTS, TRUTH, USERS},
         },
         shape::{Command, Emit, EmitRecord, RunParams, World},
     },
-    sim::clickstream::{Generator, GeneratorParams, OFFLINE_EVENT_MS, SPIKE_MS},
+    sim::clickstream::{CROWD_MS, Generator, GeneratorParams, OFFLINE_EVENT_MS, SPIKE_MS},
 };
 
 /// Event time stands in the value; the record's own time is when it was sent, so that lag in time means something at any speed.
@@ -20,18 +24,48 @@ pub(super) struct Visitors {
     generator: Generator,
     run: std::sync::Arc<str>,
     speed: u32,
+    /// Events that will be sent again, and when: clients that did not hear the answer.
+    again: VecDeque<(u64, String, Vec<u8>)>,
+    repeats: u64,
 }
+
+/// One in so many events is sent again, so many events later.
+const AGAIN_ONE_IN: u64 = 199;
+const AGAIN_AFTER: u64 = 20;
 
 impl Visitors {
     pub(super) fn new(run: &RunParams) -> Self {
         let params = &run.params;
         let generator =
             GeneratorParams { seed: params.seed, rate_per_s: params.rate_per_s, speed: params.speed, start_at_ms: run.start_at.0 };
-        Self { generator: Generator::new(generator), run: std::sync::Arc::clone(&run.name), speed: params.speed.max(1) }
+        Self {
+            generator: Generator::new(generator),
+            run: std::sync::Arc::clone(&run.name),
+            speed: params.speed.max(1),
+            again: VecDeque::new(),
+            repeats: 0,
+        }
     }
 
     fn release(&mut self, out: &mut Emit) {
         while let Some((key, value)) = self.generator.release() {
+            out.send(EVENTS, key, value, SENT_NOW);
+        }
+        while let Some(touch) = self.generator.touch() {
+            let (run, user, at) = (self.run.to_string(), touch.user_id.clone(), touch.at_ms);
+            let click = AdClick { run, click_id: touch.click_id, user_id: touch.user_id, campaign: touch.campaign, at };
+            out.send(AD_CLICKS, user, json(&click), at);
+        }
+        while let Some(joined) = self.generator.joined() {
+            let (run, user) = (self.run.to_string(), joined.user_id.clone());
+            let row = User { run, user_id: joined.user_id, member_from: joined.from_ms };
+            out.send(USERS, user, json(&row), joined.at_ms);
+        }
+    }
+
+    fn send_again(&mut self, until: u64, out: &mut Emit) {
+        while let Some((_, key, value)) = self.again.pop_front_if(|(due, ..)| *due <= until) {
+            self.repeats += 1;
             out.send(EVENTS, key, value, SENT_NOW);
         }
     }
@@ -43,10 +77,15 @@ impl World for Visitors {
     }
 
     fn next(&mut self, out: &mut Emit) {
+        let number = self.generator.events();
         if let Some(record) = self.generator.generate() {
+            if number % AGAIN_ONE_IN == AGAIN_ONE_IN - 1 {
+                self.again.push_back((number + AGAIN_AFTER, record.key.to_owned(), record.value.to_vec()));
+            }
             out.send(EVENTS, record.key, record.value, SENT_NOW);
         }
         self.release(out);
+        self.send_again(number, out);
     }
 
     fn set_rate(&mut self, rate_per_s: u32) {
@@ -67,6 +106,14 @@ impl World for Visitors {
                 self.generator.start_offline();
                 Some(OFFLINE_EVENT_MS / i64::from(self.speed))
             }
+            BOT_SWARM => {
+                self.generator.start_bots();
+                Some(CROWD_MS.cast_signed())
+            }
+            CELEBRITY_KEY => {
+                self.generator.start_celebrity();
+                Some(CROWD_MS.cast_signed())
+            }
             _ => None,
         }
     }
@@ -75,12 +122,23 @@ impl World for Visitors {
         // Phones that are still offline come back for the end, so that every event made is in the log.
         self.generator.heal();
         self.release(out);
+        self.send_again(u64::MAX, out);
         let truth = self.generator.truth();
-        let truth = RunTruth { visits: truth.visits, visits_cut_short: truth.visits_cut_short, events: self.generator.events() };
-        // Numbers always have a JSON form.
-        out.send(TRUTH, &*self.run, serde_json::to_vec(&truth).unwrap_or_default(), SENT_NOW);
+        let truth = RunTruth {
+            visits: truth.visits,
+            visits_cut_short: truth.visits_cut_short,
+            events: self.generator.events(),
+            repeats: self.repeats,
+            bots: self.generator.crowd_users().iter().cloned().collect(),
+        };
+        out.send(TRUTH, &*self.run, json(&truth), SENT_NOW);
         end_run(&self.run, out);
     }
+}
+
+/// Texts and numbers always have a JSON form.
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
 }
 
 /// Tells every partition that nothing more comes, which closes what is open.

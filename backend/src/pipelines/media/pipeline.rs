@@ -1,6 +1,6 @@
 //! The pipeline as every run needs it described.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
 use weir_model::{Check, PipelineMeta, Problem};
 
@@ -59,11 +59,11 @@ impl Shape for Media {
     }
 
     fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {
-        let given = Given::read(input, run.start_at.0).map_err(|error| {
+        let given = Given::read(Path::new(input), run.start_at.0).map_err(|error| {
             Problem::new(
                 format!("Media can't read {input}"),
                 error,
-                "Give a CSV or JSONL, or a folder of them, with columns for time, total, failures (or real and predict) and the dimensions; name others behind it: FILE?total=requests&failures=err",
+                "Give a CSV, or a folder of them, with columns for time, total, failures and the dimensions",
             )
         })?;
         Ok(Box::new(given))

@@ -1,6 +1,5 @@
 //! A run from start to report: who is started when, what is told, and how it ends.
 
-mod given_topic;
 mod member;
 mod streams;
 mod tell;
@@ -36,7 +35,6 @@ use crate::{
     },
     updates::Updates,
 };
-use given_topic::GivenTopic;
 
 /// For how long a killed thread is shown.
 const KILL_SHOWN_MS: i64 = 5_000;
@@ -247,26 +245,13 @@ impl<'a> Run<'a> {
     }
 
     fn spawn_source<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, starts: &'scope Ends) -> Result<Worker<'scope>, Problem> {
-        let topic = self.given_topic()?;
-        let mut world = match (&topic, &self.run.params.input) {
-            (Some(topic), _) => self.shape.input(&topic.input(), &self.run)?,
-            (None, Some(input)) => self.shape.input(input, &self.run)?,
-            (None, None) => self.shape.world(&self.run),
+        let mut world = match &self.run.params.input {
+            Some(input) => self.shape.input(input, &self.run)?,
+            None => self.shape.world(&self.run),
         };
         let pace = (self.run.params.rate_per_s, self.run.params.events_max, Script::of(self.scenario()));
         let source = Source::new(self.connection, self.control, &self.source, (&*world, starts), pace)?;
-        // The lines of a topic are there as long as they are read.
-        Worker::spawn(scope, format!("{}-generator", self.meta.id), move || {
-            let _topic = topic;
-            source.work(&mut *world)
-        })
-    }
-
-    /// The topic that is given in place of the world, if one is.
-    fn given_topic(&self) -> Result<Option<GivenTopic>, Problem> {
-        let Some(input) = &self.run.params.input else { return Ok(None) };
-        let topics = Topics::new(self.connection, &self.meta.title)?;
-        GivenTopic::fetch(self.connection, &topics, input, &self.run.name)
+        Worker::spawn(scope, format!("{}-generator", self.meta.id), move || source.work(&mut *world))
     }
 
     /// The generator starts when every task has its thread, so that nothing waits.

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
+    collections::{BTreeSet, BinaryHeap, VecDeque},
     fmt::Write as _,
 };
 
@@ -10,6 +10,7 @@ use crate::sim::{
     Random, Schedule,
     clickstream::{
         Action, Event,
+        crowd::{CROWD_SHARE, Crowd, user_id},
         shop::{COUNTRIES, DEVICES, QUERIES, REFERRERS, Shop, VARIANTS},
         visitor::{Page, Profile, Step, Visitor},
     },
@@ -17,9 +18,19 @@ use crate::sim::{
 };
 
 /// How many times the rate a traffic spike brings.
-pub const SPIKE_FACTOR: u32 = 10;
+pub const SPIKE_FACTOR: u32 = 20;
 /// How long a traffic spike lasts, in milliseconds of virtual time.
-pub const SPIKE_MS: u64 = 10_000;
+pub const SPIKE_MS: u64 = 5_000;
+/// How long a crowd stays, in milliseconds of virtual time.
+pub const CROWD_MS: u64 = 5_000;
+/// One in so many users who come back becomes a member, announced so long before it holds.
+const MEMBERS_ONE_IN: u64 = 2;
+const ANNOUNCED_MS: i64 = 2 * 3_600_000;
+/// Referrers that are advertisements, and campaigns of each.
+const ADS: [&str; 4] = ["instagram", "newsletter", "facebook", "partner"];
+const CAMPAIGNS: u64 = 3;
+/// The share of filled carts whose owner sees another advertisement at once.
+const RETARGETED: f64 = 0.25;
 /// The most events per second a spike may ask for; above it one core can't generate and process.
 const SPIKE_RATE_MAX: u32 = 100_000;
 /// How long offline phones hold their events back, in event time.
@@ -70,6 +81,30 @@ pub struct Record<'a> {
     pub value: &'a [u8],
 }
 
+/// Somebody followed an advertisement into the shop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// Unique within a run.
+    pub click_id: String,
+    /// Who.
+    pub user_id: String,
+    /// Which one.
+    pub campaign: String,
+    /// When, in event time.
+    pub at_ms: i64,
+}
+
+/// A user becomes a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// Who.
+    pub user_id: String,
+    /// When that was said, in event time.
+    pub at_ms: i64,
+    /// From when on it holds.
+    pub from_ms: i64,
+}
+
 /// A user who left: when to come back, the user's number, the next visit's number, and country, device and variant.
 type Away = (i64, u64, u32, [u8; 3]);
 
@@ -89,6 +124,10 @@ pub struct Generator {
     base_rate_per_s: u32,
     offline_until_ms: Option<i64>,
     held: VecDeque<(String, Vec<u8>)>,
+    crowd: Option<Crowd>,
+    crowd_users: BTreeSet<String>,
+    touches: VecDeque<Touch>,
+    joined: VecDeque<Joined>,
     texts: Texts,
     value: Vec<u8>,
 }
@@ -118,6 +157,10 @@ impl Generator {
             base_rate_per_s: params.rate_per_s,
             offline_until_ms: None,
             held: VecDeque::new(),
+            crowd: None,
+            crowd_users: BTreeSet::new(),
+            touches: VecDeque::new(),
+            joined: VecDeque::new(),
             texts: Texts::default(),
             value: Vec::with_capacity(512),
         }
@@ -160,10 +203,43 @@ impl Generator {
         self.offline_until_ms = Some(self.event_time_ms() + OFFLINE_EVENT_MS);
     }
 
+    /// Robots come, for [`CROWD_MS`].
+    pub fn start_bots(&mut self) {
+        let until_ms = self.crowd_until_ms();
+        self.crowd = Some(Crowd::bots(until_ms, self.base_rate_per_s, self.params.speed));
+        self.apply_rate();
+    }
+
+    /// Everybody uses one account, for [`CROWD_MS`].
+    pub fn start_celebrity(&mut self) {
+        self.crowd = Some(Crowd::celebrity(self.crowd_until_ms()));
+        self.apply_rate();
+    }
+
+    fn crowd_until_ms(&self) -> i64 {
+        self.event_time_ms() + (CROWD_MS * u64::from(self.params.speed)).cast_signed()
+    }
+
+    /// Users that are no people, as far as they have come.
+    pub fn crowd_users(&self) -> &BTreeSet<String> {
+        &self.crowd_users
+    }
+
+    /// The next advertisement that somebody followed; take them out after each event.
+    pub fn touch(&mut self) -> Option<Touch> {
+        self.touches.pop_front()
+    }
+
+    /// The next user who becomes a member; take them out after each event.
+    pub fn joined(&mut self) -> Option<Joined> {
+        self.joined.pop_front()
+    }
+
     /// Ends the faults at work: from now on [`Generator::release`] gives what phones held back.
     pub fn heal(&mut self) {
         self.spike_until_ns = None;
         self.offline_until_ms = None;
+        self.crowd = None;
         self.apply_rate();
     }
 
@@ -178,10 +254,20 @@ impl Generator {
     /// Makes the event of the next slot; `None` when an offline phone holds it back.
     pub fn generate(&mut self) -> Option<Record<'_>> {
         self.end_faults();
+        self.end_crowd();
         let now_ms = self.event_time_ms();
+        if let Some(mut crowd) = self.crowd
+            && self.random.chance(CROWD_SHARE)
+        {
+            return self.generate_crowd(&mut crowd, now_ms);
+        }
         let mut visitor = self.next_visitor(now_ms);
+        self.touch_by(&visitor, now_ms);
         let step = visitor.step(&self.shop, &mut self.random);
-        self.write(&visitor, step, now_ms);
+        if step.action == Action::AddToCart && self.random.chance(RETARGETED) {
+            self.touch_of(&visitor, "retarget", now_ms);
+        }
+        self.write(&visitor.profile, visitor.visit, visitor.referrer, step, now_ms);
         self.schedule.advance();
         self.events += 1;
         let is_held = self.offline_until_ms.is_some() && self.held.len() < HELD_MAX && self.is_offline(&visitor.profile);
@@ -199,6 +285,33 @@ impl Generator {
         Some(Record { key: &self.texts.user_id, value: &self.value })
     }
 
+    fn generate_crowd(&mut self, crowd: &mut Crowd, now_ms: i64) -> Option<Record<'_>> {
+        let (profile, step) = crowd.step(&self.shop, &mut self.random);
+        self.crowd = Some(*crowd);
+        self.write(&profile, 1, 0, step, now_ms);
+        if !self.crowd_users.contains(&self.texts.user_id) {
+            self.crowd_users.insert(self.texts.user_id.clone());
+        }
+        self.schedule.advance();
+        self.events += 1;
+        Some(Record { key: &self.texts.user_id, value: &self.value })
+    }
+
+    fn touch_by(&mut self, visitor: &Visitor, now_ms: i64) {
+        let referrer = REFERRERS[usize::from(visitor.referrer)].0;
+        if visitor.is_landing() && ADS.contains(&referrer) {
+            // Before anything of the visit, whatever the jitter of its first event.
+            self.touch_of(visitor, referrer, now_ms - JITTER_MAX_MS as i64 - 1_000);
+        }
+    }
+
+    fn touch_of(&mut self, visitor: &Visitor, campaign: &str, at_ms: i64) {
+        let (number, mut user) = (visitor.profile.number, String::new());
+        user_id(number, &mut user);
+        let campaign = format!("{campaign}-{}", 1 + hash64(self.params.seed ^ 0xad, self.events) % CAMPAIGNS);
+        self.touches.push_back(Touch { click_id: format!("c{:x}-{}", self.params.seed, self.events), user_id: user, campaign, at_ms });
+    }
+
     fn event_time_ms(&self) -> i64 {
         let elapsed_ms = self.due_ns() * u128::from(self.params.speed) / 1_000_000;
         self.params.start_at_ms.saturating_add(i64::try_from(elapsed_ms).unwrap_or(i64::MAX))
@@ -210,7 +323,8 @@ impl Generator {
         } else {
             self.base_rate_per_s
         };
-        self.schedule.set_rate(rate);
+        let crowded = f64::from(rate) / (1.0 - CROWD_SHARE);
+        self.schedule.set_rate(if self.crowd.is_some() { crowded.min(f64::from(SPIKE_RATE_MAX.max(rate))) as u32 } else { rate });
     }
 
     fn end_faults(&mut self) {
@@ -220,6 +334,13 @@ impl Generator {
         }
         if self.offline_until_ms.is_some_and(|until| self.event_time_ms() >= until) {
             self.offline_until_ms = None;
+        }
+    }
+
+    fn end_crowd(&mut self) {
+        if self.crowd.is_some_and(|crowd| self.event_time_ms() >= crowd.until_ms) {
+            self.crowd = None;
+            self.apply_rate();
         }
     }
 
@@ -264,21 +385,25 @@ impl Generator {
         if self.away.len() < AWAY_MAX && self.random.chance(0.5) {
             let back_ms = now_ms + RETURN_MIN_MS + self.random.exponential(RETURN_MEAN_MS) as i64;
             let Profile { number, country, device, variant } = visitor.profile;
+            if visitor.visit == 1 && hash64(self.params.seed ^ 0x3e3, number).is_multiple_of(MEMBERS_ONE_IN) {
+                let mut user = String::new();
+                user_id(number, &mut user);
+                self.joined.push_back(Joined { user_id: user, at_ms: now_ms, from_ms: now_ms + ANNOUNCED_MS });
+            }
             self.away.push(Reverse((back_ms, number, visitor.visit + 1, [country, device, variant])));
         }
     }
 
-    fn write(&mut self, visitor: &Visitor, step: Step, now_ms: i64) {
+    fn write(&mut self, profile: &Profile, visit: u32, referrer: u8, step: Step, now_ms: i64) {
         let texts = &mut self.texts;
-        let number = visitor.profile.number;
         texts.event_id.clear();
-        texts.user_id.clear();
+        user_id(profile.number, &mut texts.user_id);
         texts.session_id.clear();
         // Writing to a String can't fail.
         let _ = write!(texts.event_id, "{:x}-{:010}", self.params.seed, self.events);
-        let _ = write!(texts.user_id, "u{number:07}");
-        let _ = write!(texts.session_id, "u{number:07}-{}", visitor.visit);
+        let _ = write!(texts.session_id, "{}-{visit}", texts.user_id);
         let jitter_ms = self.random.exponential(JITTER_MEAN_MS).min(JITTER_MAX_MS) as i64;
+        let late_ms = step.late_ms.unwrap_or(jitter_ms);
         let item = step.item.map(|item| &self.shop.items[usize::from(item)]);
         let has_price = matches!(step.action, Action::AddToCart | Action::Purchase);
         let (page, query) = match step.page {
@@ -293,14 +418,14 @@ impl Generator {
             event_id: &texts.event_id,
             user_id: &texts.user_id,
             session_id: &texts.session_id,
-            timestamp: now_ms - jitter_ms,
+            timestamp: now_ms - late_ms,
             action_type: step.action,
             item_id: item.map(|item| &*item.id),
             page,
-            device: DEVICES[usize::from(visitor.profile.device)],
-            country: COUNTRIES[usize::from(visitor.profile.country)].0,
-            referrer: REFERRERS[usize::from(visitor.referrer)].0,
-            variant: VARIANTS[usize::from(visitor.profile.variant)],
+            device: DEVICES[usize::from(profile.device)],
+            country: COUNTRIES[usize::from(profile.country)].0,
+            referrer: REFERRERS[usize::from(referrer)].0,
+            variant: VARIANTS[usize::from(profile.variant)],
             price_minor: item.filter(|_| has_price).map(|item| item.price_minor),
             query,
         };

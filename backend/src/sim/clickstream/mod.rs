@@ -4,11 +4,12 @@
 //! somebody arrives. So the number of concurrent visitors follows the rate by itself, for every seed. The daily wave therefore
 //! shows in who is there (countries wake up one after the other, phones in the evening), not in how many.
 
+mod crowd;
 mod event;
 mod generator;
 mod shop;
 mod visitor;
 
 pub use event::{Action, Event};
-pub use generator::{Generator, GeneratorParams, OFFLINE_EVENT_MS, Record, SPIKE_FACTOR, SPIKE_MS, Truth};
+pub use generator::{CROWD_MS, Generator, GeneratorParams, Joined, OFFLINE_EVENT_MS, Record, SPIKE_FACTOR, SPIKE_MS, Touch, Truth};
 pub use shop::{CONVERSION, VARIANTS};

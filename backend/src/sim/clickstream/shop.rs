@@ -7,6 +7,8 @@ const CATEGORIES: [&str; 12] =
     ["shoes", "jackets", "shirts", "trousers", "dresses", "bags", "watches", "sport", "kids", "home", "garden", "sale"];
 /// Items, each a page.
 const ITEMS: usize = 400;
+/// Items that go with an item.
+const RELATED_ITEMS: u64 = 5;
 /// What people search, most wanted first.
 pub(super) const QUERIES: [&str; 12] = [
     "running shoes",
@@ -84,6 +86,17 @@ impl Shop {
 
     pub(super) fn draw_item(&self, random: &mut Random) -> u16 {
         self.item_popularity.draw(random) as u16
+    }
+
+    /// An item that goes with this one; each has a few, and they are not the most wanted ones.
+    pub(super) fn related(&self, item: u16, random: &mut Random) -> u16 {
+        let nth = random.below(RELATED_ITEMS);
+        (hash64(0x5e1f ^ u64::from(item), nth) % self.items.len() as u64) as u16
+    }
+
+    /// Any item, as a robot takes them.
+    pub(super) fn draw_any(&self, random: &mut Random) -> u16 {
+        random.below(self.items.len() as u64) as u16
     }
 
     pub(super) fn draw_category(&self, random: &mut Random) -> u8 {

@@ -17,6 +17,15 @@ use crate::sim::{
 const BOUNCE: f64 = 0.38;
 /// Chance that a visit without purchase still fills a cart.
 const CART_ABANDONED: f64 = 0.14;
+/// Chance that the next item is one that goes with the last one: what recommendations can learn.
+const RELATED: f64 = 0.45;
+/// Chance that a visit without purchase is one with a patchy connection: a look, half an hour later another one, and then what was done
+/// in between arrives, which makes two sessions one.
+const PATCHY: f64 = 0.004;
+/// From the first look to the second: a little more than the 30 minutes that end a session, and within any grace of a few seconds.
+const PATCHY_PAUSE_MS: i64 = 30 * 60_000 + 3_000;
+/// How late what was done in between arrives.
+const PATCHY_LATE_MS: i64 = 15 * 60_000;
 
 /// What stays the same over all visits of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +66,13 @@ pub(super) enum Page {
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// So many looks of a visit with a patchy connection are done.
+    Patchy(u8),
     Land,
     Glance,
-    Browse { steps_left: u8 },
+    Browse {
+        steps_left: u8,
+    },
     FindItem,
     AddToCart,
     OpenCart,
@@ -77,6 +90,7 @@ pub(super) struct Visitor {
     pub(super) referrer: u8,
     pub(super) page: Page,
     item: u16,
+    has_item: bool,
     buys: bool,
     fills_cart: bool,
     stage: Stage,
@@ -90,6 +104,8 @@ pub(super) struct Step {
     pub(super) item: Option<u16>,
     /// Time until the next step; `None` when this was the last.
     pub(super) think_ms: Option<i64>,
+    /// How long ago it happened, if it is told only now; such steps are told to the millisecond.
+    pub(super) late_ms: Option<i64>,
 }
 
 impl PartialOrd for Visitor {
@@ -111,11 +127,20 @@ impl Visitor {
         let buys = random.chance(CONVERSION[usize::from(profile.variant)]);
         let referrer = random.weighted(&REFERRERS.map(|(_, share)| share)) as u8;
         let fills_cart = buys || random.chance(CART_ABANDONED);
-        Self { due_ms: at_ms, profile, visit, referrer, page: Page::Home, item: 0, buys, fills_cart, stage: Stage::Land }
+        let stage = if !buys && random.chance(PATCHY) { Stage::Patchy(0) } else { Stage::Land };
+        Self { due_ms: at_ms, profile, visit, referrer, page: Page::Home, item: 0, has_item: false, buys, fills_cart, stage }
+    }
+
+    /// Whether the visit has just begun.
+    pub(super) fn is_landing(&self) -> bool {
+        self.stage == Stage::Land
     }
 
     /// Takes one step.
     pub(super) fn step(&mut self, shop: &Shop, random: &mut Random) -> Step {
+        if let Stage::Patchy(done) = self.stage {
+            return self.patchy(done);
+        }
         let action = match self.stage {
             Stage::Land => self.land(shop, random),
             Stage::Glance => {
@@ -146,10 +171,20 @@ impl Visitor {
                 self.stage = Stage::Leave;
                 Action::Purchase
             }
-            Stage::Leave => Action::Scroll,
+            Stage::Leave | Stage::Patchy(_) => Action::Scroll,
         };
         let think_ms = (self.stage != Stage::Leave).then(|| think_ms(action, random));
-        Step { action, page: self.page, item: self.item_of(action), think_ms }
+        Step { action, page: self.page, item: self.item_of(action), think_ms, late_ms: None }
+    }
+
+    fn patchy(&mut self, done: u8) -> Step {
+        let (action, think_ms, late_ms) = match done {
+            0 => (Action::View, Some(PATCHY_PAUSE_MS), 0),
+            1 => (Action::View, Some(0), 0),
+            _ => (Action::Click, None, PATCHY_LATE_MS),
+        };
+        self.stage = Stage::Patchy(done + 1);
+        Step { action, page: self.page, item: None, think_ms, late_ms: Some(late_ms) }
     }
 
     fn land(&mut self, shop: &Shop, random: &mut Random) -> Action {
@@ -169,7 +204,7 @@ impl Visitor {
     }
 
     fn browse(&mut self, steps_left: u8, shop: &Shop, random: &mut Random) -> Action {
-        let action = match random.weighted(&[0.28, 0.14, 0.14, 0.10, 0.34]) {
+        let action = match random.weighted(&[0.28, 0.10, 0.14, 0.10, 0.34, 0.04]) {
             0 => Action::Scroll,
             1 => Action::Click,
             2 => {
@@ -180,6 +215,7 @@ impl Visitor {
                 self.page = Page::Search(shop.draw_query(random));
                 Action::Search
             }
+            5 => Action::Like,
             _ => {
                 self.open_item(shop, random);
                 Action::View
@@ -195,7 +231,8 @@ impl Visitor {
     }
 
     fn open_item(&mut self, shop: &Shop, random: &mut Random) {
-        self.item = shop.draw_item(random);
+        self.item = if self.has_item && random.chance(RELATED) { shop.related(self.item, random) } else { shop.draw_item(random) };
+        self.has_item = true;
         self.page = Page::Item(self.item);
     }
 

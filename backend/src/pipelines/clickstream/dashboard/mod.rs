@@ -1,5 +1,6 @@
 //! The dashboard, folded from the result topics alone: it works the same when another process does the processing.
 
+mod stages;
 mod widgets;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -9,10 +10,11 @@ use weir_model::{Dashboard, TimestampMs};
 
 use crate::{
     pipelines::clickstream::{
-        records::{Ab, AbCount, Funnel, Pages, Session, Stats, Totals},
-        settings::{AB, FUNNEL, PAGES, SESSIONS, STATS},
+        records::{Ab, AbCount, Attribution, Bot, Funnel, Merge, Offer, Pages, Pair, Recommended, Session, Stats, Totals},
+        settings::{AB, ATTRIBUTION, BOTS, FUNNEL, MERGES, OFFERS, PAGES, PAIRS, RECOMMENDATIONS, RECOMMENDED, SESSIONS, STATS},
     },
     sim::clickstream::Action,
+    truth::clickstream::Hits,
 };
 
 /// Windows of history: five minutes of the wall clock.
@@ -21,6 +23,18 @@ const WINDOWS_MAX: usize = 300;
 const PAGE_WINDOWS: usize = 15;
 /// Sessions in the table.
 const SESSIONS_MAX: usize = 12;
+/// Merged sessions in lanes.
+const MERGES_MAX: usize = 3;
+/// Offers and robots in the feed, of each.
+const HAPPENED_MAX: usize = 6;
+/// Looks in the table of recommendations.
+const LOOKS_MAX: usize = 8;
+/// Recommendations shown of those there are.
+const SHOWN: usize = 3;
+/// Purchases remembered for attribution; the first ones are forgotten.
+const ATTRIBUTED_MAX: usize = 50_000;
+/// Items remembered, for recommendations and for what is most wanted.
+const ITEMS_MAX: usize = 20_000;
 /// A partition this many windows behind the others is idle: windows are shown without waiting for it.
 const IDLE_WINDOWS: i64 = 10;
 /// Without a new window for this long, nothing flows.
@@ -39,6 +53,25 @@ pub struct Fold {
     abs: BTreeMap<i32, Ab>,
     sessions: VecDeque<Session>,
     last_window_at: Option<TimestampMs>,
+    merges: VecDeque<Merge>,
+    bots: VecDeque<Bot>,
+    offers: VecDeque<Offer>,
+    /// Campaign and revenue by purchase.
+    attributed: BTreeMap<String, (String, i64)>,
+    recommended: HashMap<String, Vec<String>>,
+    wanted: HashMap<String, u64>,
+    hits: Hits,
+    looks: VecDeque<Look>,
+}
+
+/// Somebody looked at an item for which something is recommended, and then at another.
+#[derive(Debug)]
+struct Look {
+    user_id: String,
+    from: String,
+    shown: String,
+    to: String,
+    is_hit: bool,
 }
 
 /// One partition's figures for one window.
@@ -78,6 +111,12 @@ impl Fold {
             PAGES => read(value, |pages| self.add_pages(pages)),
             SESSIONS => read(value, |session| self.add_session(session)),
             FUNNEL => read(value, |funnel: Funnel| drop(self.funnels.insert(funnel.partition, funnel))),
+            MERGES => read(value, |merge| newest(&mut self.merges, merge, MERGES_MAX)),
+            BOTS => read(value, |bot| newest(&mut self.bots, bot, HAPPENED_MAX)),
+            OFFERS => read(value, |offer| newest(&mut self.offers, offer, HAPPENED_MAX)),
+            ATTRIBUTION => read(value, |attribution| self.attribute(attribution)),
+            RECOMMENDED => read(value, |recommended| self.recommend(recommended)),
+            PAIRS => read(value, |pair| self.look(pair)),
             AB => read(value, |ab: Ab| drop(self.abs.insert(ab.partition, ab))),
             _ => {}
         }
@@ -106,6 +145,41 @@ impl Fold {
         while self.pages.len() > PAGE_WINDOWS {
             self.pages.pop_first();
         }
+    }
+
+    fn attribute(&mut self, attribution: Attribution) {
+        self.attributed.insert(attribution.purchase_id, (attribution.campaign, attribution.revenue_minor));
+        while self.attributed.len() > ATTRIBUTED_MAX {
+            self.attributed.pop_first();
+        }
+    }
+
+    fn recommend(&mut self, Recommended { item_id, items, .. }: Recommended) {
+        if self.recommended.len() < ITEMS_MAX || self.recommended.contains_key(&item_id) {
+            self.recommended.insert(item_id, items);
+        }
+    }
+
+    fn look(&mut self, Pair { user_id, from, to, .. }: Pair) {
+        if let Some(items) = self.recommended.get(&from).filter(|items| items.len() >= RECOMMENDATIONS) {
+            let is_hit = items.contains(&to);
+            let own = self.wanted.get(&to).copied().unwrap_or(0);
+            let ahead = self.wanted.values().filter(|looks| **looks > own).take(RECOMMENDATIONS).count();
+            self.hits.looks += 1;
+            self.hits.recommended += u64::from(is_hit);
+            self.hits.popular += u64::from(ahead < RECOMMENDATIONS);
+            let shown = items.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+            self.looks.push_front(Look { user_id, from, shown, to: to.clone(), is_hit });
+            self.looks.truncate(LOOKS_MAX);
+        }
+        if self.wanted.len() < ITEMS_MAX || self.wanted.contains_key(&to) {
+            *self.wanted.entry(to).or_default() += 1;
+        }
+    }
+
+    /// Closed sessions that were one page and gone.
+    fn bounced(&self) -> u64 {
+        self.complete_windows().last().map_or(0, |(_, window)| window.totals.bounced)
     }
 
     fn add_session(&mut self, session: Session) {
@@ -172,6 +246,14 @@ impl Fold {
             sum.conversions += count.conversions;
         }
         sums
+    }
+}
+
+/// The newest first; the same again changes nothing.
+fn newest<T: PartialEq>(list: &mut VecDeque<T>, entry: T, max: usize) {
+    if !list.contains(&entry) {
+        list.push_front(entry);
+        list.truncate(max);
     }
 }
 

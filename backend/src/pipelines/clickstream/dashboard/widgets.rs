@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use weir_model::{Cell, Column, FunnelStage, Line, Source, Span, TimestampMs, TopRow, Variant, Widget, WidgetBody};
 
-use super::{Fold, Window};
+use super::{Fold, Window, stages};
 use crate::{
     pipelines::clickstream::settings::{AB, FUNNEL, PAGES, SESSIONS, STATS},
     sim::clickstream::Action,
-    truth::{Z_95, difference, wilson},
+    truth::{Z_95, always_valid, wilson},
 };
 
 /// Pages in the list.
 const PAGES_SHOWN: usize = 10;
+/// How often a difference may be claimed where there is none.
+const ALPHA: f64 = 0.05;
 /// Points of a tile's history.
 const HISTORY_POINTS: usize = 60;
 
@@ -25,6 +27,7 @@ pub(super) fn all(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
     widgets.push(funnel(fold));
     widgets.push(ab(fold));
     widgets.push(late(&windows));
+    widgets.extend(stages::all(fold));
     widgets.push(latest_sessions(fold));
     widgets
 }
@@ -113,11 +116,13 @@ fn ab(fold: &Fold) -> Widget {
     });
     let variants = variants.collect();
     let names: Vec<_> = counts.keys().collect();
-    let conclusion: String = match (&intervals[..], &names[..]) {
-        ([a, b], [name_a, name_b]) => {
-            let difference = difference(*a, *b);
+    let hits: Vec<_> = counts.values().map(|count| (count.conversions, count.sessions)).collect();
+    let conclusion: String = match (&hits[..], &names[..]) {
+        ([hits_a, hits_b], [name_a, name_b]) => {
+            let difference = always_valid(*hits_a, *hits_b, ALPHA);
             let points = |share: f64| share * 100.0;
-            let bounds = format!("{:+.2} to {:+.2} points at 95 %", points(difference.low), points(difference.high));
+            let bounds =
+                format!("{:+.2} to {:+.2} points at 95 %, however often one looks", points(difference.low), points(difference.high));
             if difference.covers(0.0) {
                 format!("No difference can be told yet: {name_b} against {name_a} is {bounds}")
             } else {
@@ -127,8 +132,8 @@ fn ab(fold: &Fold) -> Widget {
         }
         _ => "Waiting for closed sessions of two variants".to_owned(),
     };
-    let help = "Closed sessions with a purchase, with Wilson's 95 % interval; the difference after Newcombe (1998). Looking often and \
-                stopping at the first difference misleads";
+    let help = "Closed sessions with a purchase, robots left out, with Wilson's 95 % interval. The difference has an always-valid interval \
+                (mixture SPRT): one may look at any time and stop";
     let body = WidgetBody::Intervals { unit: "%".into(), variants, conclusion: conclusion.into() };
     widget("ab", "A/B: conversion", help, Span::Third, AB, body)
 }
@@ -182,10 +187,10 @@ fn latest_sessions(fold: &Fold) -> Widget {
     widget("sessions", "Latest sessions", "The newest final results, times in event time", Span::Full, SESSIONS, body)
 }
 
-fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
+pub(super) fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
     Widget { id: id.into(), title: title.into(), help: help.into(), span, source: Source::Topic(topic.into()), body }
 }
 
-fn column(title: &str, is_number: bool) -> Column {
+pub(super) fn column(title: &str, is_number: bool) -> Column {
     Column { title: title.into(), is_number }
 }

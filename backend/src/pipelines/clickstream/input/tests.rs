@@ -45,7 +45,7 @@ const EPOCH_S: i64 = 1_793_491_200;
 fn run(input: &str, windows: Windows) -> (Vec<Session>, u64) {
     let files = Files::open(input).expect("files").expect("they are there");
     let mut world = GivenVisitors::new(Box::new(files), "r1".into());
-    let topology = topology::of(&Options { run: "r1".into(), windows }).expect("a topology");
+    let topology = topology::of(&Options { run: "r1".into(), windows, sabotage: None }).expect("a topology");
     let mut tasks: Vec<_> = (0..PARTITIONS).map(|_| StreamTask::new(&topology, 0)).collect();
     let (mut out, mut dead, mut offset) = (Emit::default(), 0, 0);
     let mut feed = |task: &mut StreamTask, key: Vec<u8>, value: Vec<u8>| {

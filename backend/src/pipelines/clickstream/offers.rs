@@ -1,0 +1,96 @@
+//! Offers for abandoned carts: somebody filled a cart, did not pay, and has been silent for ten minutes, while the session is still open.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    records::{Event, Offer},
+    settings::{CART_SILENCE_MS, OFFER_PERCENT},
+};
+use crate::{
+    sim::clickstream::Action,
+    stream::{Forward, Processor, Record, Store, StoreHandle},
+};
+
+/// The key of the newest time of an event; users come after it.
+const NOW: &str = "";
+
+/// What is kept of a user with a cart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Cart {
+    item_id: String,
+    value_minor: i64,
+    cart_at: i64,
+    /// The newest event of the user since.
+    last_at: i64,
+}
+
+/// A store for the processor.
+pub(super) fn store() -> Store<String, Cart> {
+    Store::expiring(|key, cart| if key == NOW { i64::MAX } else { cart.last_at + CART_SILENCE_MS })
+}
+
+/// Waits for carts to be forgotten.
+pub(super) struct CartWatch {
+    pub(super) run: std::sync::Arc<str>,
+    pub(super) store: StoreHandle<String, Cart>,
+    /// Sabotage: whoever pays is offered something too.
+    pub(super) is_blind_to_purchases: bool,
+}
+
+impl Processor<String, Event, String, Offer> for CartWatch {
+    fn process(&mut self, record: &Record<String, Event>, out: &mut Forward<'_, String, Offer>) {
+        let Event::Activity(activity) = &record.value else { return };
+        let now = self.advance(activity.timestamp);
+        let partition = out.origin().partition;
+        self.offer(now, partition, out);
+        let user = activity.user_id.to_string();
+        let mut store = self.store.borrow_mut();
+        match activity.action_type {
+            Action::AddToCart => {
+                let (at, price_minor) = (activity.timestamp, activity.price_minor.unwrap_or(0));
+                let first = || Cart { item_id: String::new(), value_minor: 0, cart_at: at, last_at: at };
+                store.update(&user, first, |cart| {
+                    cart.item_id = activity.item_id.to_string();
+                    cart.value_minor = cart.value_minor.saturating_add(price_minor);
+                    cart.last_at = cart.last_at.max(at);
+                });
+            }
+            Action::Purchase if !self.is_blind_to_purchases => drop(store.delete(&user)),
+            _ if store.get(&user).is_some_and(|cart| cart.last_at < activity.timestamp) => {
+                if let Some(cart) = store.get(&user).cloned() {
+                    store.put(user, Cart { last_at: activity.timestamp, ..cart });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl CartWatch {
+    /// Stream time as this processor's events have it: another source of the task must not move it.
+    fn advance(&self, at: i64) -> i64 {
+        let mut store = self.store.borrow_mut();
+        let known = store.get(&NOW.to_owned()).map(|cart| cart.last_at);
+        if known.is_none_or(|known| known < at) {
+            store.put(NOW.to_owned(), Cart { item_id: String::new(), value_minor: 0, cart_at: 0, last_at: at });
+        }
+        known.map_or(at, |known| known.max(at))
+    }
+
+    fn offer(&self, now: i64, partition: i32, out: &mut Forward<'_, String, Offer>) {
+        loop {
+            let Some((user_id, cart)) = self.store.borrow_mut().pop_expired(now) else { return };
+            let offer = Offer {
+                run: self.run.to_string(),
+                partition,
+                user_id: user_id.clone(),
+                item_id: cart.item_id,
+                value_minor: cart.value_minor,
+                cart_at: cart.cart_at,
+                at: cart.last_at + CART_SILENCE_MS,
+                percent: OFFER_PERCENT,
+            };
+            out.send(&Record { key: user_id, timestamp_ms: offer.at, value: offer });
+        }
+    }
+}

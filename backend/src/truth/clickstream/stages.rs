@@ -1,0 +1,292 @@
+//! What comes after the sessions, recomputed plainly: who was a member when, which carts were abandoned, which advertisement earned which
+//! purchase, whether recommendations are worth anything, and who is a robot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use weir_model::Check;
+
+use crate::{
+    pipelines::clickstream::{
+        records::{Activity, AdClick, Attribution, Offer, Pair, Recommended, Session, Tier, User},
+        settings::{ATTRIBUTION_MS, BOT_EVENTS_MIN, BOT_EVERY_MAX_MS, CART_SILENCE_MS, OFFER_PERCENT, RECOMMENDATIONS},
+    },
+    sim::clickstream::Action,
+    truth::{check, pending},
+};
+
+/// Looks that say whether recommendations are any good.
+const LOOKS_MIN: u64 = 200;
+
+/// What was seen of a run, beside events and sessions.
+#[derive(Debug, Default)]
+pub struct Stages {
+    run: String,
+    member_from: BTreeMap<String, i64>,
+    /// User, start and tier of each session.
+    tiers: Vec<(String, i64, Tier)>,
+    /// Sessions that were called a robot's, and long and fast ones that could be.
+    flagged: BTreeSet<String>,
+    fast: BTreeSet<String>,
+    carts: BTreeMap<i32, Carts>,
+    offers: BTreeSet<Offer>,
+    clicks: BTreeMap<String, Vec<(i64, String)>>,
+    purchases: BTreeMap<String, (String, i64)>,
+    attributed: BTreeMap<String, String>,
+    recommended: BTreeMap<String, Vec<String>>,
+    looks: BTreeMap<String, u64>,
+    hits: Hits,
+}
+
+/// How often the next item looked at was among ten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// Looks after an item for which ten were recommended.
+    pub looks: u64,
+    /// Among what was recommended.
+    pub recommended: u64,
+    /// Among the ten most wanted until then.
+    pub popular: u64,
+}
+
+impl Hits {
+    /// Both shares.
+    pub fn rates(&self) -> (f64, f64) {
+        let share = |hits: u64| hits as f64 / self.looks.max(1) as f64;
+        (share(self.recommended), share(self.popular))
+    }
+}
+
+/// Carts of one partition, each looked at after every event.
+#[derive(Debug, Default)]
+struct Carts {
+    now: i64,
+    /// No cart is due before this.
+    next_due: i64,
+    open: BTreeMap<String, Offer>,
+    due: BTreeSet<Offer>,
+}
+
+impl Stages {
+    /// Nothing seen yet.
+    pub fn new(run: &str) -> Self {
+        Self { run: run.to_owned(), ..Self::default() }
+    }
+
+    /// An event that is in the log for the first time, in the order of offsets.
+    pub fn event(&mut self, partition: i32, activity: &Activity<'_>) {
+        self.carts.entry(partition).or_default().event(&self.run, partition, activity);
+        if activity.action_type == Action::Purchase && !activity.event_id.is_empty() {
+            self.purchases.insert(activity.event_id.to_string(), (activity.user_id.to_string(), activity.timestamp));
+        }
+    }
+
+    /// A row of the users' table.
+    pub fn user(&mut self, row: User) {
+        if row.run == self.run {
+            self.member_from.insert(row.user_id, row.member_from);
+        }
+    }
+
+    /// A published session.
+    pub fn session(&mut self, session: &Session) {
+        self.tiers.push((session.user_id.clone(), session.start, session.tier));
+        let is_fast = session.end - session.start < session.events.cast_signed() * BOT_EVERY_MAX_MS * 3 / 4;
+        if session.events >= BOT_EVENTS_MIN && is_fast {
+            self.fast.insert(session.user_id.clone());
+        }
+        if session.is_bot {
+            self.flagged.insert(session.user_id.clone());
+        }
+    }
+
+    /// An advertisement was followed.
+    pub fn click(&mut self, click: AdClick) {
+        if click.run == self.run {
+            self.clicks.entry(click.user_id).or_default().push((click.at, click.click_id));
+        }
+    }
+
+    /// A published attribution.
+    pub fn attribution(&mut self, attribution: Attribution) {
+        if attribution.run == self.run {
+            self.attributed.insert(attribution.purchase_id, attribution.click_id);
+        }
+    }
+
+    /// A published offer.
+    pub fn offer(&mut self, offer: Offer) {
+        if offer.run == self.run {
+            self.offers.insert(offer);
+        }
+    }
+
+    /// What was recommended.
+    pub fn recommended(&mut self, recommended: Recommended) {
+        if recommended.run == self.run {
+            self.recommended.insert(recommended.item_id, recommended.items);
+        }
+    }
+
+    /// What was looked at after what: were we right?
+    pub fn pair(&mut self, pair: &Pair) {
+        if pair.run != self.run {
+            return;
+        }
+        // Before ten are known there is nothing to compare with ten.
+        if let Some(items) = self.recommended.get(&pair.from).filter(|items| items.len() >= RECOMMENDATIONS) {
+            self.hits.looks += 1;
+            self.hits.recommended += u64::from(items.contains(&pair.to));
+            let own = self.looks.get(&pair.to).copied().unwrap_or(0);
+            let ahead = self.looks.values().filter(|looks| **looks > own).take(RECOMMENDATIONS).count();
+            self.hits.popular += u64::from(ahead < RECOMMENDATIONS);
+        }
+        *self.looks.entry(pair.to.clone()).or_default() += 1;
+    }
+
+    /// How good recommendations are so far.
+    pub fn hits(&self) -> Hits {
+        self.hits
+    }
+
+    /// All verdicts. `bots` are the users that are no people.
+    pub fn verdicts(&self, bots: &[String]) -> Vec<Check> {
+        vec![self.tiers_as_of(), self.offers_equal(), self.attribution_equal(), self.recommendations(), self.bots_found(bots)]
+    }
+
+    /// `tiers_as_of_events`: each session's tier is what its user was at its first event, whatever was announced by then.
+    fn tiers_as_of(&self) -> Check {
+        let id = "tiers_as_of_events";
+        let expected = |user: &str, at: i64| {
+            let from = self.member_from.get(user);
+            if from.is_some_and(|from| at >= *from) { Tier::Member } else { Tier::Guest }
+        };
+        let wrong: Vec<_> = self.tiers.iter().filter(|(user, start, tier)| expected(user, *start) != *tier).collect();
+        let early = self.tiers.iter().filter(|(user, start, _)| self.member_from.get(user).is_some_and(|from| start < from)).count();
+        if self.member_from.is_empty() {
+            return pending(id, "nobody became a member yet");
+        }
+        let mut evidence = format!(
+            "{} sessions, {} members announced; {early} sessions of theirs before it held",
+            self.tiers.len(),
+            self.member_from.len()
+        );
+        if let Some((user, start, tier)) = wrong.first() {
+            evidence += &format!("; {} wrong, first: {user} from {start} as {tier:?}", wrong.len());
+        }
+        check(id, wrong.is_empty(), evidence)
+    }
+
+    /// `offers_equal_replay`: exactly the abandoned carts got an offer.
+    fn offers_equal(&self) -> Check {
+        let id = "offers_equal_replay";
+        let expected: BTreeSet<_> = self.carts.values().flat_map(|carts| &carts.due).cloned().collect();
+        if expected.is_empty() && self.offers.is_empty() {
+            return pending(id, "no cart was abandoned yet");
+        }
+        let (missing, surplus) = (expected.difference(&self.offers).count(), self.offers.difference(&expected).count());
+        let mut evidence = format!("{} offers", self.offers.len());
+        if missing + surplus > 0 {
+            evidence += &format!(", {missing} missing, {surplus} surplus");
+        }
+        if let Some(first) = expected.symmetric_difference(&self.offers).next() {
+            evidence += &format!("; first: {} for the cart of {}", first.user_id, first.cart_at);
+        }
+        check(id, missing + surplus == 0, evidence)
+    }
+
+    /// `attribution_equal_batch`: each purchase is attributed to the last advertisement of the hour before, or to none.
+    fn attribution_equal(&self) -> Check {
+        let id = "attribution_equal_batch";
+        let last = |user: &str, at: i64| {
+            let clicks = self.clicks.get(user).map(Vec::as_slice).unwrap_or_default();
+            clicks.iter().filter(|(click_at, _)| (at - ATTRIBUTION_MS..=at).contains(click_at)).max()
+        };
+        let expected: BTreeMap<_, _> =
+            self.purchases.iter().filter_map(|(purchase, (user, at))| Some((purchase.clone(), last(user, *at)?.1.clone()))).collect();
+        if expected.is_empty() && self.attributed.is_empty() {
+            return pending(id, "no purchase followed an advertisement yet");
+        }
+        let wrong = expected.iter().filter(|(purchase, click)| self.attributed.get(*purchase) != Some(click));
+        let surplus = self.attributed.keys().filter(|purchase| !expected.contains_key(*purchase)).count();
+        let wrong: Vec<_> = wrong.collect();
+        let mut evidence = format!("{} of {} purchases attributed", self.attributed.len(), self.purchases.len());
+        if !wrong.is_empty() || surplus > 0 {
+            evidence += &format!(", {} to the wrong one or missing, {surplus} without reason", wrong.len());
+        }
+        if let Some((purchase, click)) = wrong.first() {
+            evidence += &format!("; first: {purchase} belongs to {click}");
+        }
+        check(id, wrong.is_empty() && surplus == 0, evidence)
+    }
+
+    /// `recommendations_beat_popularity`: the next item is among ten recommended ones more often than among the ten most wanted ones.
+    fn recommendations(&self) -> Check {
+        let id = "recommendations_beat_popularity";
+        let looks = self.hits.looks;
+        if looks < LOOKS_MIN {
+            return pending(id, format!("{looks} looks after an item with recommendations; it takes {LOOKS_MIN}"));
+        }
+        let (recommended, popular) = self.hits.rates();
+        let evidence = format!("hit-rate@10 {recommended:.3} against {popular:.3} of the most wanted items, over {looks} looks");
+        check(id, recommended > popular, evidence)
+    }
+
+    /// `bots_found`: robots that were fast for long are called so, and nobody else is.
+    fn bots_found(&self, bots: &[String]) -> Check {
+        let id = "bots_found";
+        let bots: BTreeSet<_> = bots.iter().cloned().collect();
+        if bots.is_empty() && self.flagged.is_empty() {
+            return pending(id, "no robot came");
+        }
+        let missed = bots.intersection(&self.fast).filter(|bot| !self.flagged.contains(*bot)).count();
+        let accused: Vec<_> = self.flagged.difference(&bots).collect();
+        let mut evidence = format!(
+            "{} robots came, {} were fast for long, {} named",
+            bots.len(),
+            bots.intersection(&self.fast).count(),
+            self.flagged.len()
+        );
+        if missed + accused.len() > 0 {
+            evidence += &format!("; {missed} missed, {} people accused", accused.len());
+        }
+        check(id, missed == 0 && accused.is_empty(), evidence)
+    }
+}
+
+impl Carts {
+    fn event(&mut self, run: &str, partition: i32, activity: &Activity<'_>) {
+        self.now = self.now.max(activity.timestamp);
+        if self.next_due < self.now {
+            let (due, open): (BTreeMap<_, _>, _) = std::mem::take(&mut self.open).into_iter().partition(|(_, offer)| offer.at < self.now);
+            self.due.extend(due.into_values());
+            self.open = open;
+        }
+        let at = activity.timestamp + CART_SILENCE_MS;
+        match (activity.action_type, self.open.get_mut(&*activity.user_id)) {
+            (Action::Purchase, _) => drop(self.open.remove(&*activity.user_id)),
+            (Action::AddToCart, None) => {
+                let user_id = activity.user_id.to_string();
+                let offer = Offer {
+                    run: run.to_owned(),
+                    partition,
+                    user_id: user_id.clone(),
+                    item_id: activity.item_id.to_string(),
+                    value_minor: activity.price_minor.unwrap_or(0),
+                    cart_at: activity.timestamp,
+                    at,
+                    percent: OFFER_PERCENT,
+                };
+                self.open.insert(user_id, offer);
+            }
+            (action, Some(offer)) => {
+                offer.at = offer.at.max(at);
+                if action == Action::AddToCart {
+                    offer.item_id = activity.item_id.to_string();
+                    offer.value_minor += activity.price_minor.unwrap_or(0);
+                }
+            }
+            (_, None) => {}
+        }
+        self.next_due = self.open.values().map(|offer| offer.at).min().unwrap_or(i64::MAX);
+    }
+}
