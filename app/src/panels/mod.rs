@@ -4,6 +4,7 @@
 
 mod context;
 
+pub mod alerts;
 pub mod consumers;
 pub mod dashboard;
 mod filter;
@@ -37,6 +38,8 @@ pub const CONSUMERS: PanelId = "consumers";
 pub const PIPELINES: PanelId = "pipelines";
 /// A pipeline's dashboard.
 pub const DASHBOARD: PanelId = "dashboard";
+/// What pipelines want somebody to look at.
+pub const ALERTS: PanelId = "alerts";
 /// What stream applications do.
 pub const STREAMS: PanelId = "streams";
 
@@ -63,7 +66,7 @@ pub struct PanelMeta {
 
 /// Every panel, in the order of the navigation; the n-th opens with Ctrl+n.
 pub const PANELS: &[PanelMeta] =
-    &[overview::META, topics::META, messages::META, consumers::META, pipelines::META, dashboard::META, streams::META];
+    &[overview::META, topics::META, messages::META, consumers::META, pipelines::META, dashboard::META, streams::META, alerts::META];
 
 /// The panel of that name.
 pub fn meta(id: &str) -> Option<&'static PanelMeta> {

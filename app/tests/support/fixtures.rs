@@ -251,6 +251,7 @@ fn run() -> Vec<Update> {
         Update::Dashboard(meta.id.clone(), Arc::new(dashboard())),
         Update::Streams(meta.id.clone(), Arc::new(streams())),
         Update::StoreEntries(meta.id.clone(), Arc::new(store_entries())),
+        Update::Alerts { alerts: alerts(), passed_over: 12 },
     ]
 }
 
@@ -320,6 +321,25 @@ fn streams() -> StreamsView {
         rebalances: 3,
     };
     StreamsView { apps: vec![app] }
+}
+
+fn alerts() -> Vec<Alert> {
+    let alert = |number: i64, severity, rule: &str| Alert {
+        alert_id: format!("alert-{number}").into(),
+        pipeline: "fraud".into(),
+        rule: rule.into(),
+        severity,
+        subject: format!("customer-{number:05}").into(),
+        value: 1_234.5,
+        threshold: 900.0,
+        evidence: vec!["1,235 km in 12 minutes".into(), "two cards at once".into()],
+        at: TimestampMs(NOW.0 + number * 1_000),
+    };
+    vec![
+        alert(1, AlertSeverity::Info, "new_device"),
+        alert(2, AlertSeverity::Warning, "card_testing"),
+        alert(3, AlertSeverity::Critical, "impossible_travel"),
+    ]
 }
 
 fn store_entries() -> StoreEntries {

@@ -3,6 +3,7 @@
 //! [`Request`] goes to the backend, [`Update`] comes back, and [`Store::apply`] is the only place that turns
 //! updates into what panels read. A recorded list of updates therefore replays any screen.
 
+mod alert;
 mod cluster;
 mod connection;
 mod dashboard;
@@ -19,6 +20,7 @@ mod store;
 mod streams;
 mod update;
 
+pub use alert::{Alert, AlertSeverity};
 pub use cluster::{Broker, ClusterSnapshot, ConfigEntry, ConfigSource, Partition, Rates, Topic};
 pub use connection::{Cluster, ClusterProperty, ConnectionState, Secret};
 pub use dashboard::{
@@ -38,7 +40,7 @@ pub use problem::{Notice, NoticeLevel, Problem};
 pub use request::{NewTopic, ProduceRecord, Request};
 pub use scenario::{ScenarioMeta, ScenarioStep, ScenarioView};
 pub use series::Series;
-pub use store::{LAG_HISTORY_GROUPS_MAX, MESSAGES_MAX, MessagesView, NOTICES_MAX, PipelineView, Store};
+pub use store::{ALERTS_MAX, LAG_HISTORY_GROUPS_MAX, MESSAGES_MAX, MessagesView, NOTICES_MAX, PipelineView, Store};
 pub use streams::{
     StoreEntries, StoreQuery, StreamsApp, StreamsEvent, StreamsNode, StreamsNodeKind, StreamsStore, StreamsTask, StreamsTaskPhase,
     StreamsThread, StreamsView, StreamsWindow,

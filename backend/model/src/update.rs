@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    ClusterSnapshot, ConfigEntry, ConnectionState, Dashboard, GroupsSnapshot, MessageRow, Notice, PipelineId, PipelineMeta, PipelineStatus,
-    Problem, QueryId, Receipt, RunReport, Stamped, StoreEntries, StreamsView, TopicName,
+    Alert, ClusterSnapshot, ConfigEntry, ConnectionState, Dashboard, GroupsSnapshot, MessageRow, Notice, PipelineId, PipelineMeta,
+    PipelineStatus, Problem, QueryId, Receipt, RunReport, Stamped, StoreEntries, StreamsView, TopicName,
 };
 
 /// One piece of news. [`crate::Store::apply`] takes it in.
@@ -37,6 +37,13 @@ pub enum Update {
     Streams(PipelineId, Arc<StreamsView>),
     /// What was found in a store.
     StoreEntries(PipelineId, Arc<StoreEntries>),
+    /// Alerts of a pipeline, in the order of their topic; of very many only the newest.
+    Alerts {
+        /// The alerts.
+        alerts: Vec<Alert>,
+        /// Those that were too many to be told.
+        passed_over: u64,
+    },
     /// A run ended.
     RunReport(Arc<RunReport>),
     /// News for the user.

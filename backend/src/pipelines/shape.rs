@@ -3,6 +3,7 @@
 //! A pipeline says what its topics are, which applications work on them, what world writes to them, how the run is judged and what the
 //! dashboard shows; [`start`] does the rest. Whatever is measured is read from topics, so that it holds for processors elsewhere too.
 
+mod alerts;
 mod check;
 mod join;
 pub mod rehearsal;

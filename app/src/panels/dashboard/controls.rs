@@ -1,7 +1,7 @@
 //! What stands above a dashboard: the run's state, its controls, the faults to inject, and the verdicts against truth.
 
 use egui::{Align, Layout, Ui};
-use weir_model::{Check, CheckVerdict, FaultMeta, Phase, PipelineMeta, PipelineStatus, PipelineView, Request, RunReport, TimestampMs};
+use weir_model::{Check, CheckVerdict, Phase, PipelineMeta, PipelineStatus, PipelineView, Request, RunReport, TimestampMs};
 use weir_ui_kit::{
     format, icons,
     widgets::{Tone, badge, primary_button, rate_slider, secondary_button, secondary_button_if, subdued, title},
@@ -15,6 +15,8 @@ use crate::panels::{
 
 /// How soon the countdown of a fault moves.
 const COUNTDOWN_STEP_MS: i64 = 1_000;
+/// The width of the menu of faults: lines that can be read at a glance.
+const FAULTS_WIDTH: f32 = 420.0;
 
 /// What the user is setting and the backend has not taken over yet.
 #[derive(Default)]
@@ -85,9 +87,7 @@ impl Controls {
             cx.push(Command::Navigate(Route::Streams(id())));
         }
         self.rate(ui, meta, status, cx);
-        for fault in &meta.faults {
-            fault_button(ui, meta, fault, status, cx);
-        }
+        faults(ui, meta, status, cx);
     }
 
     fn rate(&mut self, ui: &mut Ui, meta: &PipelineMeta, status: &PipelineStatus, cx: &mut PanelContext<'_>) {
@@ -113,20 +113,32 @@ impl Controls {
     }
 }
 
-fn fault_button(ui: &mut Ui, meta: &PipelineMeta, fault: &FaultMeta, status: &PipelineStatus, cx: &mut PanelContext<'_>) {
-    let heals_at = status.active_faults.iter().find(|(id, _)| *id == fault.id).map(|(_, at)| *at);
-    match heals_at {
-        Some(heals_at) if heals_at > cx.now => {
+/// What can be broken: a menu that says what each will do, and a badge for each that is at work.
+fn faults(ui: &mut Ui, meta: &PipelineMeta, status: &PipelineStatus, cx: &mut PanelContext<'_>) {
+    if meta.faults.is_empty() {
+        return;
+    }
+    let is_running = status.phase == Phase::Running;
+    let menu = ui.add_enabled_ui(is_running, |ui| {
+        ui.menu_button(format!("{}  Break something  {}", icons::LIGHTNING, icons::CARET_DOWN), |ui| {
+            ui.set_max_width(FAULTS_WIDTH);
+            for fault in &meta.faults {
+                if ui.button(format!("{}  {}", icons::LIGHTNING, fault.label)).clicked() {
+                    cx.request(Request::InjectFault(meta.id.clone(), fault.id.clone()));
+                    ui.close();
+                }
+                subdued(ui, &*fault.effect);
+                ui.add_space(4.0);
+            }
+        })
+    });
+    menu.response.on_disabled_hover_text("Only while the pipeline runs");
+    for fault in &meta.faults {
+        let heals_at = status.active_faults.iter().find(|(id, _)| *id == fault.id).map(|(_, at)| *at);
+        if let Some(heals_at) = heals_at.filter(|at| *at > cx.now) {
             let left = format::duration_ms((heals_at.0 - cx.now.0 + 999) / 1_000 * 1_000);
             badge(ui, icons::LIGHTNING, &format!("{}: {left}", fault.label), Tone::Warning).on_hover_text(&*fault.effect);
             cx.repaint_at(TimestampMs(cx.now.0 + COUNTDOWN_STEP_MS));
-        }
-        _ => {
-            let is_running = status.phase == Phase::Running;
-            let button = secondary_button_if(ui, is_running, &format!("{}  {}", icons::LIGHTNING, fault.label));
-            if button.on_hover_text(&*fault.effect).on_disabled_hover_text("Only while the pipeline runs").clicked() {
-                cx.request(Request::InjectFault(meta.id.clone(), fault.id.clone()));
-            }
         }
     }
 }

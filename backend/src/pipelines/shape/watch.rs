@@ -11,7 +11,7 @@ use std::{
 
 use weir_model::{PipelineId, Problem, TimestampMs, Update};
 
-use super::{Checker, DashboardFold, Observed, topics::Ends};
+use super::{Checker, DashboardFold, Observed, alerts::Alerts, topics::Ends};
 use crate::{
     client::{ClientError, Connection, Reader, ReaderEvent},
     updates::Updates,
@@ -54,6 +54,7 @@ impl Watch<'_> {
         assign(&next).map_err(failed)?;
         // Once all is written, each partition's end is told once more, after its last record.
         let mut open_ends = None;
+        let mut alerts = Alerts::default();
         let (mut published_at, mut published, mut is_changed, mut last_at) = (Instant::now(), None, true, Instant::now());
         while open_ends != Some(0) {
             if open_ends.is_none() && self.is_done.load(Ordering::Acquire) {
@@ -69,6 +70,7 @@ impl Watch<'_> {
                             continue;
                         }
                         *next = observed.offset + 1;
+                        alerts.observe(&observed, self.id.as_str());
                         self.fold.observe(&observed, TimestampMs::now());
                         lock(self.checkers).iter_mut().for_each(|checker| checker.observe(&observed));
                         (is_changed, last_at) = (true, Instant::now());
@@ -92,6 +94,7 @@ impl Watch<'_> {
                     published = Some(Arc::clone(&dashboard));
                     self.updates.publish(Update::Dashboard(self.id.clone(), dashboard));
                 }
+                alerts.tell(self.updates);
                 (is_changed, published_at) = (false, Instant::now());
             }
         }
