@@ -1,6 +1,7 @@
 //! Applications on the embedded broker: what they compute is recomputed plainly, whatever happens to their threads.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+mod drivers;
 mod exactly_once;
 mod fraud;
 mod shape;

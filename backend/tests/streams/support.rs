@@ -64,7 +64,7 @@ impl Cluster {
             self.wait_until_stable(&admin, topic, partition);
             reader.assign([(partition, 0)]).unwrap();
             while let ReaderEvent::Record(record) = reader.poll(DEADLINE).unwrap().expect("the end comes") {
-                let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
+                let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
                 records.push((text(record.key()), text(record.value())));
             }
         }

@@ -201,6 +201,10 @@ impl Simulation {
         let mine: BTreeSet<_> = self.owners.iter().filter(|(_, owner)| **owner == number).map(|(task, _)| *task).collect();
         let generation = self.generation;
         let Some(member) = &mut self.members[number] else { return };
+        if member.generation + 1 < generation {
+            // It missed one: its partitions are lost, even those that come back, for somebody else may have had them.
+            member.tasks.clear();
+        }
         member.generation = generation;
         member.tasks.retain(|task, _| mine.contains(task));
         member.unrestored = mine.into_iter().filter(|task| !member.tasks.contains_key(task)).collect();
