@@ -1,13 +1,13 @@
 //! Guided demos.
 
 use super::{
-    records::{Incident, IncidentState},
-    settings::INCIDENTS,
+    records::{Incident, IncidentState, Moderated, Moderation},
+    settings::{INCIDENTS, MODERATED},
 };
 use crate::pipelines::shape::{Act, Expectation, Observed, Scenario, Step};
 
 /// All of them.
-pub(super) const SCENARIOS: &[Scenario] = &[CDN_DOWN_EU];
+pub(super) const SCENARIOS: &[Scenario] = &[CDN_DOWN_EU, BAD_RELEASE, CHAT_RAID];
 
 const CDN_DOWN_EU: Scenario = Scenario {
     id: "cdn_down_eu",
@@ -30,13 +30,7 @@ const CDN_DOWN_EU: Scenario = Scenario {
                 what: "an incident names CDN B and Europe, nothing less and nothing more",
                 within_s: 20,
                 topic: INCIDENTS,
-                is_met_by: |record| {
-                    incident(record).is_some_and(|incident| {
-                        let mut cause: Vec<_> = incident.cause.attributes.iter().map(|(_, value)| value.as_str()).collect();
-                        cause.sort_unstable();
-                        cause == ["cdn-b", "eu"]
-                    })
-                },
+                is_met_by: |record| names(record, &["cdn-b", "eu"]),
             }),
         },
         Step {
@@ -54,6 +48,78 @@ const CDN_DOWN_EU: Scenario = Scenario {
         Step { at_s: 65, says: "The CDN delivers again, and its players come back to it bit by bit.", acts: &[], expects: None },
     ],
 };
+
+const BAD_RELEASE: Scenario = Scenario {
+    id: "bad_release",
+    title: "A bad release on Android",
+    story: "Views fail on one release and one device; the incident names both, and the release is rolled back there and nowhere else",
+    length_s: 50,
+    steps: &[
+        Step { at_s: 0, says: "Two releases of the app are in use, on five kinds of devices. All is calm.", acts: &[], expects: None },
+        Step {
+            at_s: 20,
+            says: "Release 8.2 begins to fail on Android. Neither the release alone nor the device alone is to blame.",
+            acts: &[Act::Fault("bad_release:app=8.2,device=android")],
+            expects: Some(Expectation {
+                id: "incident_names_release_and_device",
+                what: "an incident names release 8.2 and Android, nothing less and nothing more",
+                within_s: 20,
+                topic: INCIDENTS,
+                is_met_by: |record| names(record, &["8.2", "android"]),
+            }),
+        },
+        Step {
+            at_s: 30,
+            says: "Players on Android are told to run the release before. The others keep the new one.",
+            acts: &[],
+            expects: Some(Expectation {
+                id: "release_rolled_back",
+                what: "the incident says that the app was rolled back",
+                within_s: 20,
+                topic: INCIDENTS,
+                is_met_by: |record| {
+                    incident(record).and_then(|incident| incident.remedy).is_some_and(|remedy| remedy.contains("rolled back"))
+                },
+            }),
+        },
+    ],
+};
+
+const CHAT_RAID: Scenario = Scenario {
+    id: "chat_raid",
+    title: "Bots raid a live room",
+    story: "A flood of messages breaks into a room; within seconds they are hidden, and people go on talking",
+    length_s: 20,
+    steps: &[
+        Step { at_s: 0, says: "People watch a final together, chat and cheer.", acts: &[], expects: None },
+        Step {
+            at_s: 6,
+            says: "Bots come in and flood the room. Rate, repetition and word rules hide what they write.",
+            acts: &[Act::Fault("chat_raid:room=final")],
+            expects: Some(Expectation {
+                id: "bots_are_hidden",
+                what: "a message in the room is hidden because of the words in it",
+                within_s: 5,
+                topic: MODERATED,
+                is_met_by: |record| {
+                    let message = record.value.and_then(|value| serde_json::from_slice::<Moderated>(value).ok());
+                    message
+                        .is_some_and(|it| it.verdict == Moderation::Hidden && it.room == "final" && it.rules.iter().any(|it| it == "words"))
+                },
+            }),
+        },
+        Step { at_s: 14, says: "What people write is shown as before; the mood of the room is that of people.", acts: &[], expects: None },
+    ],
+};
+
+/// Whether an incident names these values as its cause, and no others; in the order of the alphabet.
+fn names(record: &Observed<'_>, values: &[&str]) -> bool {
+    incident(record).is_some_and(|incident| {
+        let mut cause: Vec<_> = incident.cause.attributes.iter().map(|(_, value)| value.as_str()).collect();
+        cause.sort_unstable();
+        cause == values
+    })
+}
 
 fn incident(record: &Observed<'_>) -> Option<Incident> {
     serde_json::from_slice(record.value?).ok()

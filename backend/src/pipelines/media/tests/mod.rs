@@ -18,7 +18,7 @@ fn cdn_down() -> FaultKind {
 
 /// A run short enough to be repeated, in which each check can tell.
 fn run(seed: u64, sabotage: Option<Sabotage>) -> Rig {
-    let mut rig = Rig::new(seed, 200, sabotage);
+    let mut rig = Rig::new(seed, 130, sabotage);
     rig.run_s(40);
     rig.generator.inject(cdn_down(), 25_000);
     rig.generator.inject(FaultKind::ChatRaid { room: 0 }, 8_000);
