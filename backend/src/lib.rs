@@ -5,6 +5,7 @@
 pub mod browse;
 pub mod client;
 pub mod cluster;
+pub mod connect;
 pub mod decode;
 mod envelope;
 pub mod export;

@@ -1,0 +1,3 @@
+//! Real parts at the edges: what speaks other protocols than Kafka's.
+
+pub mod mqtt;
