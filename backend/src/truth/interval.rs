@@ -70,14 +70,14 @@ mod tests {
     use crate::sim::Random;
 
     /// How many of so many tests were wrong at any look.
-    fn misses(seed: u64, tests: u32, shares: (f64, f64)) -> u32 {
+    fn misses(seed: u64, tests: u32, shares: (f64, f64), interval: fn((u64, u64), (u64, u64)) -> Interval) -> u32 {
         let mut random = Random::new(seed);
         let mut is_missed = || {
             let (mut a, mut b) = (0, 0);
             (1..=1_000_u64).any(|n| {
                 a += u64::from(random.chance(shares.0));
                 b += u64::from(random.chance(shares.1));
-                n.is_multiple_of(20) && !always_valid((a, n), (b, n), 0.05).covers(shares.1 - shares.0)
+                n.is_multiple_of(20) && !interval((a, n), (b, n)).covers(shares.1 - shares.0)
             })
         };
         (0..tests).filter(|_| is_missed()).count() as u32
@@ -85,10 +85,13 @@ mod tests {
 
     #[test]
     fn looking_often_does_not_mislead() {
-        let false_positives = misses(7, 1_000, (0.065, 0.065));
+        let valid = |a, b| always_valid(a, b, 0.05);
+        let false_positives = misses(7, 1_000, (0.065, 0.065), valid);
         println!("seed 7: {false_positives} of 1000 tests of A against A found a difference, looked at 50 times each");
         assert!(false_positives <= 50, "{false_positives}");
-        let missed = misses(8, 200, (0.06, 0.12));
+        let missed = misses(8, 200, (0.06, 0.12), valid);
+        let fixed = misses(7, 200, (0.065, 0.065), |a, b| difference(wilson(a.0, a.1, Z_95), wilson(b.0, b.1, Z_95)));
+        assert!(fixed > 20, "an interval for one look misleads who looks often: {fixed} of 200");
         assert!(missed <= 10, "{missed} of 200 intervals left the true lift out");
         assert!(!always_valid((600, 10_000), (900, 10_000), 0.05).covers(0.0), "a clear difference is seen");
         assert!(always_valid((0, 0), (1, 1), 0.05).covers(0.9), "nothing known, nothing claimed");

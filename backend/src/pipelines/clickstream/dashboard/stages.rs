@@ -46,7 +46,7 @@ fn lanes(fold: &Fold) -> Widget {
     }
     let cursor = fold.newest_by_partition.values().max().map(|start| TimestampMs(start + fold.window_ms));
     let help = "Sessions that a late event made one: what was known before it came, and after. Until there are some, the newest sessions";
-    widget("lanes", "Sessions, as late events come", help, Span::TwoThirds, MERGES, WidgetBody::Lanes { lanes, cursor })
+    widget("lanes", "Sessions, as late events come", help, Span::Half, MERGES, WidgetBody::Lanes { lanes, cursor })
 }
 
 fn flows(fold: &Fold) -> Widget {
@@ -67,7 +67,7 @@ fn flows(fold: &Fold) -> Widget {
     let edges =
         vec![edge(0, 1, bounced), edge(0, 2, around), edge(0, 3, funnel.add_to_cart), edge(3, 4, left), edge(3, 5, funnel.purchase)];
     let help = "Where sessions go, open ones included; a bounce is known when its session is closed";
-    widget("flows", "Where visitors go", help, Span::Third, FUNNEL, WidgetBody::Sankey { unit: "sessions".into(), nodes, edges })
+    widget("flows", "Where visitors go", help, Span::Half, FUNNEL, WidgetBody::Sankey { unit: "sessions".into(), nodes, edges })
 }
 
 fn devices(fold: &Fold) -> Widget {
@@ -84,9 +84,9 @@ fn devices(fold: &Fold) -> Widget {
         let sessions = Cell::Integer(count.sessions.cast_signed());
         vec![Cell::Text(name.into()), sessions, share(count.bounced, count.sessions), share(count.converted, count.sessions)]
     };
-    let columns = vec![column("Device", false), column("Sessions", true), column("Bounce %", true), column("Conversion %", true)];
+    let columns = vec![column("Device", false), column("Sessions", true), column("Bounce %", true), column("Paid %", true)];
     let body = WidgetBody::Table { columns, rows: sums.iter().map(row).collect() };
-    widget("devices", "By device", "Closed sessions: how many were one page and gone, how many paid", Span::Third, AB, body)
+    widget("devices", "By device", "Closed sessions: how many were one page and gone, how many paid", Span::Half, AB, body)
 }
 
 fn happened(fold: &Fold) -> Widget {
@@ -110,7 +110,7 @@ fn happened(fold: &Fold) -> Widget {
     let mut entries: Vec<_> = fold.offers.iter().map(offer).chain(fold.bots.iter().map(bot)).collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
     let help = "Offers to those who filled a cart and fell silent for ten minutes, and robots as they are found";
-    widget("happened", "Offers and robots", help, Span::TwoThirds, OFFERS, WidgetBody::Feed { entries })
+    widget("happened", "Offers and robots", help, Span::Half, OFFERS, WidgetBody::Feed { entries })
 }
 
 fn recommendations(fold: &Fold) -> Widget {
