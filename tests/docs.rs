@@ -13,7 +13,8 @@ use weir_tests::sources::root;
 type Make = fn() -> String;
 
 /// A table of the README: what stands between its markers, and how it is made.
-const TABLES: &[(&str, Make)] = &[("commands", commands), ("panels", panels), ("pipelines", pipelines_table), ("apis", apis)];
+const TABLES: &[(&str, Make)] =
+    &[("commands", commands), ("panels", panels), ("pipelines", pipelines_table), ("scenarios", scenarios), ("apis", apis)];
 
 fn commands() -> String {
     let mut out =
@@ -40,6 +41,16 @@ fn pipelines_table() -> String {
             Availability::Planned => "planned",
         };
         row(&mut out, &[&meta.title, state, &meta.story]);
+    }
+    out
+}
+
+fn scenarios() -> String {
+    let mut out = "| command | what is seen |\n|---|---|\n".to_owned();
+    for meta in pipelines::metas().iter() {
+        for scenario in &meta.scenarios {
+            row(&mut out, &[&format!("`weir run {} --scenario {}`", meta.id, scenario.id), &scenario.story]);
+        }
     }
     out
 }

@@ -2,8 +2,11 @@
 
 use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
 
-use super::{settings::ID, shape::TOPICS};
-use crate::pipelines::fraud::settings::{GROUP, TRAINER_GROUP};
+use super::{scenarios::SCENARIOS, settings::ID, shape::TOPICS};
+use crate::pipelines::{
+    fraud::settings::{GROUP, TRAINER_GROUP},
+    shape::Scenario,
+};
 
 /// Mule accounts that share devices.
 pub(super) const RING: &str = "launch_ring";
@@ -68,6 +71,6 @@ pub fn meta() -> PipelineMeta {
             fault(MODEL_OFF, "Take the model away", "Rules decide alone and recall falls; the model comes back by itself"),
             fault(BAD_RULE, "Push a bad rule", "A rule blocks everybody: precision falls to nothing until it is rolled back"),
         ],
-        scenarios: Vec::new(),
+        scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
     }
 }

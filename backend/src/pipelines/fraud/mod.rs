@@ -27,6 +27,7 @@ pub mod records;
 pub mod replay;
 pub mod rings;
 pub mod rules;
+mod scenarios;
 pub mod settings;
 mod shape;
 pub mod terminal;

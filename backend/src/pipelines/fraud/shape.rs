@@ -7,6 +7,7 @@ use super::{
     judged::Judged,
     meta,
     model::TrainerParams,
+    scenarios::SCENARIOS,
     settings::{
         ALERTS, CASES, CHARGEBACKS, DEAD_LETTERS, DECISIONS, EXAMPLES, MODELS, PARTITIONS, RING_MEMBERS, RINGS, RULES, SCORES,
         TRANSACTIONS, TRUTH, VERDICTS,
@@ -15,7 +16,7 @@ use super::{
     world::{FileWorld, PaymentWorld},
 };
 use crate::{
-    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Observed, RunParams, Shape, TopicSpec, World},
+    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Observed, RunParams, Scenario, Shape, TopicSpec, World},
     stream::{TopologyError, app::Guarantee},
 };
 
@@ -83,6 +84,10 @@ impl Shape for Fraud {
 
     fn dashboard(&self, _: &RunParams) -> Box<dyn DashboardFold> {
         Box::new(Fold::default())
+    }
+
+    fn scenarios(&self) -> &'static [Scenario] {
+        SCENARIOS
     }
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
