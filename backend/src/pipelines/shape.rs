@@ -5,6 +5,7 @@
 
 mod alerts;
 mod check;
+mod given_topic;
 mod join;
 pub mod rehearsal;
 mod run;
@@ -23,6 +24,7 @@ use crate::{
 };
 
 pub use check::{Checker, Facts, NoChecks};
+pub(super) use given_topic::GivenTopic;
 pub use run::start;
 pub use scenario::{Act, Expectation, Scenario, Step};
 pub use topics::{Cleanup, TopicSpec};

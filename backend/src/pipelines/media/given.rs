@@ -1,11 +1,12 @@
 //! Given data as a world: cases of a file or a folder, slice by slice, with their labels as the truth.
 
-use std::{collections::VecDeque, fs, path::Path};
+use std::collections::VecDeque;
 
 use serde::Serialize;
 
 use super::{
-    input::{self, Case, Label, Rejected},
+    input::{self, Case, Rejected},
+    records::Slice,
     settings::{DLQ, SLICES, TRUTH},
     world::json,
 };
@@ -16,6 +17,8 @@ use crate::{
 
 /// Cells in one record: a record must not be larger than a broker takes.
 const CELLS_MAX: usize = 2_000;
+/// Leaves with their forecast in one record: they are looked at together.
+const LEAVES_MAX: usize = 20_000;
 
 /// Given data that is read case by case.
 pub(super) struct Given {
@@ -36,42 +39,11 @@ struct Letter<'a> {
 }
 
 impl Given {
-    /// Reads a file, or all `.csv` of a folder: each a case, with the labels in a file named `labels` or `anomaly` beside them.
-    pub(super) fn read(path: &Path, start_at_ms: i64) -> Result<Self, String> {
-        let mut given = Self { cases: VecDeque::new(), rejected: VecDeque::new(), now_ms: start_at_ms, events: 0 };
-        let of_file = |error: std::io::Error, path: &Path| format!("{}: {error}", path.display());
-        if !path.is_dir() {
-            let labels = path.with_extension("labels.csv");
-            let labels = if labels.is_file() {
-                input::labels(&fs::read_to_string(&labels).map_err(|error| of_file(error, &labels))?)
-            } else {
-                Vec::new()
-            };
-            given.take(path, &labels)?;
-            return Ok(given);
-        }
-        let entries = fs::read_dir(path).map_err(|error| of_file(error, path))?;
-        let mut files: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-        files.sort();
-        let is_labels = |path: &Path| path.file_stem().is_some_and(|stem| stem == "labels" || stem == "anomaly");
-        let (of_labels, sheets): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| is_labels(path));
-        let mut labels = Vec::new();
-        for path in of_labels {
-            labels.extend(input::labels(&fs::read_to_string(&path).map_err(|error| of_file(error, &path))?));
-        }
-        for path in sheets.iter().filter(|path| path.extension().is_some_and(|extension| extension == "csv")) {
-            given.take(path, &labels)?;
-        }
-        if given.cases.is_empty() { Err(format!("no case in {}", path.display())) } else { Ok(given) }
-    }
-
-    fn take(&mut self, path: &Path, labels: &[Label]) -> Result<(), String> {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let sheets = input::read(&text, &name, labels).map_err(|error| format!("{}: {error}", path.display()))?;
-        self.cases.extend(sheets.cases);
-        self.rejected.extend(sheets.rejected.into_iter().map(|rejected| (name.to_string(), rejected)));
-        Ok(())
+    /// Reads a file, or a folder of them.
+    pub(super) fn read(input: &str, start_at_ms: i64) -> Result<Self, String> {
+        let (sheets, rejected) = input::open(input)?;
+        let (cases, rejected) = (sheets.cases.into(), rejected.into());
+        Ok(Self { cases, rejected, now_ms: start_at_ms, events: 0 })
     }
 
     fn reject(&mut self, out: &mut Emit) -> bool {
@@ -80,6 +52,17 @@ impl Given {
         out.send(DLQ, file.clone(), json(&letter), self.now_ms);
         true
     }
+}
+
+/// Keeps as many leaves as fit, the largest; how many that leaves out.
+fn keep_largest(slice: &mut Slice) -> usize {
+    let left_out = slice.forecasts.len().saturating_sub(LEAVES_MAX);
+    if left_out > 0 {
+        let size = |parts: &[(f64, f64)]| parts.iter().map(|part| part.0.abs() + part.1.abs()).sum::<f64>();
+        slice.forecasts.sort_by(|a, b| size(&b.1).total_cmp(&size(&a.1)).then_with(|| a.0.cmp(&b.0)));
+        slice.forecasts.truncate(LEAVES_MAX);
+    }
+    left_out
 }
 
 impl World for Given {
@@ -93,15 +76,26 @@ impl World for Given {
             return;
         }
         let Some(case) = self.cases.front_mut() else { return };
-        if !case.causes.is_empty() {
-            let truth = TruthRecord::Cause { case: case.name.clone(), causes: std::mem::take(&mut case.causes) };
-            out.send(TRUTH, "truth", json(&truth), self.now_ms);
+        for (case, causes) in std::mem::take(&mut case.causes) {
+            out.send(TRUTH, "truth", json(&TruthRecord::Cause { case, causes }), self.now_ms);
         }
         if case.slices.is_empty() {
             self.cases.pop_front();
             return;
         }
         let mut slice = case.slices.remove(0);
+        let left_out = keep_largest(&mut slice);
+        if left_out > 0 {
+            let error = format!("{left_out} leaves of {} left out, the smallest: a record has room for {LEAVES_MAX}", slice.start_ms);
+            let letter = Letter { file: &case.name, line: 0, text: "", error: &error };
+            out.send(DLQ, case.name.clone(), json(&letter), self.now_ms);
+        }
+        if !slice.forecasts.is_empty() {
+            self.now_ms += 1;
+            self.events += 1;
+            out.send(SLICES, case.name.clone(), json(&slice), self.now_ms);
+            return;
+        }
         let cells = std::mem::take(&mut slice.cells);
         let parts = cells.chunks(CELLS_MAX).count();
         for (at, part) in cells.chunks(CELLS_MAX).enumerate() {

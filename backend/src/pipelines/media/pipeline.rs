@@ -1,6 +1,6 @@
 //! The pipeline as every run needs it described.
 
-use std::{cell::RefCell, collections::BTreeMap, path::Path};
+use std::{cell::RefCell, collections::BTreeMap};
 
 use weir_model::{Check, PipelineMeta, Problem};
 
@@ -15,7 +15,9 @@ use super::{
     world::Viewers,
 };
 use crate::{
-    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Facts, Observed, RunParams, Scenario, Shape, TopicSpec, World},
+    pipelines::shape::{
+        AppSpec, Checker, Cleanup, DashboardFold, Facts, GivenTopic, Observed, RunParams, Scenario, Shape, TopicSpec, World,
+    },
     sim::media::GeneratorParams,
     stream::{TopologyError, app::Guarantee},
     truth::media::{MediaTruth, Seen},
@@ -59,11 +61,13 @@ impl Shape for Media {
     }
 
     fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {
-        let given = Given::read(Path::new(input), run.start_at.0).map_err(|error| {
+        let topic = run.connection.as_ref().map(|connection| GivenTopic::fetch(connection, input, &run.name)).transpose()?.flatten();
+        let lines = topic.as_ref().map_or_else(|| input.to_owned(), GivenTopic::input);
+        let given = Given::read(&lines, run.start_at.0).map_err(|error| {
             Problem::new(
                 format!("Media can't read {input}"),
                 error,
-                "Give a CSV, or a folder of them, with columns for time, total, failures and the dimensions",
+                "Give a CSV or JSONL, or a folder of them, with columns for time, total, failures (or real and predict) and the dimensions; name others behind it: FILE?total=requests&failures=err",
             )
         })?;
         Ok(Box::new(given))

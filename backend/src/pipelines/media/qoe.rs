@@ -92,7 +92,16 @@ impl Processor<String, Qoe, String, Counted> for Count {
         for (start_ms, cells) in slices {
             let dimensions = Cell::DIMENSIONS.map(str::to_owned).to_vec();
             let source = out.origin().partition;
-            let slice = Slice { start_ms, end_ms: start_ms + SLICE_MS, dimensions, cells, source, is_asked: false, has_more: false };
+            let slice = Slice {
+                start_ms,
+                end_ms: start_ms + SLICE_MS,
+                dimensions,
+                cells,
+                source,
+                is_asked: false,
+                has_more: false,
+                forecasts: Vec::new(),
+            };
             let timestamp_ms = slice.end_ms - 1;
             out.send(&Record { key: self.run.clone(), value: Counted::Slice(slice), timestamp_ms });
         }

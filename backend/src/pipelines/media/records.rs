@@ -72,7 +72,14 @@ pub struct Slice {
     /// Further cells of this source's slice follow.
     #[serde(default)]
     pub has_more: bool,
+    /// Leaves that come with their forecast, in place of cells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<Forecast>,
 }
+
+/// A leaf of a measure that was forecast: its values, in the order of the dimensions, and the measure as it is and as it was forecast, in
+/// one part, or in two: the dividend and the divisor of a quotient.
+pub type Forecast = (Vec<String>, Vec<(f64, f64)>);
 
 /// A combination of attributes with its figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,8 +101,11 @@ pub struct Cause {
 pub struct Causes {
     /// The slice that was asked about.
     pub start_ms: i64,
-    /// Alternatives.
+    /// Alternatives, each for the whole.
     pub ranked: Vec<Cause>,
+    /// Explanations, best first: causes that together explain what happens.
+    #[serde(default)]
+    pub sets: Vec<Vec<Cause>>,
 }
 
 /// Where an incident is.
@@ -148,6 +158,12 @@ pub struct RoomStats {
     pub window_end: i64,
     /// Viewers at the window's end.
     pub viewers: u64,
+    /// Different viewers of the day so far: exactly, and as a sketch of two kilobytes says.
+    #[serde(default)]
+    pub unique_viewers: u64,
+    /// The sketch's answer.
+    #[serde(default)]
+    pub unique_viewers_hll: u64,
     /// Emoji in the window.
     pub emoji: BTreeMap<String, u64>,
     /// Messages in it.

@@ -11,6 +11,8 @@ pub enum Sabotage {
     IgnoreCaps,
     /// Emoji of a heart count twice.
     CountTwice,
+    /// Every sign of a viewer is taken for another viewer.
+    CountBeats,
     /// Pauses count as watched.
     WatchPauses,
     /// Incidents are blamed on the first attribute of their cause alone.
@@ -23,11 +25,12 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub const ALL: [(Self, &str, &str); 8] = [
+    pub const ALL: [(Self, &str, &str); 9] = [
         (Self::BillTwice, "bill_twice", "impressions_billed_once"),
         (Self::IgnoreBudgets, "ignore_budgets", "spend_within_budget"),
         (Self::IgnoreCaps, "ignore_caps", "frequency_caps_kept"),
         (Self::CountTwice, "count_twice", "room_counts_exact"),
+        (Self::CountBeats, "count_beats", "unique_viewers"),
         (Self::WatchPauses, "watch_pauses", "watch_time_exact"),
         (Self::BlameWidest, "blame_widest", "incident_cells_exact"),
         (Self::SleepThrough, "sleep_through", "incidents_found_in_time"),

@@ -135,6 +135,21 @@ impl Topics {
         }
     }
 
+    /// Each partition of a topic with its first and its end offset; none for a topic that is not there.
+    pub(super) fn spans(&self, topic: &str) -> Result<Vec<(i32, i64, i64)>, Problem> {
+        let failed = |error: ClientError| error.problem(format!("The offsets of {topic} are not known"));
+        let at: Vec<_> =
+            self.known()?.remove(topic).unwrap_or_default().into_iter().map(|partition| (topic.to_owned(), partition)).collect();
+        let mut spans = BTreeMap::<i32, (i64, i64)>::new();
+        for listed in self.admin.list_offsets(&at, OffsetSpec::Earliest).map_err(failed)? {
+            spans.entry(listed.partition).or_default().0 = listed.offset.map_err(failed)?.unwrap_or(0);
+        }
+        for listed in self.admin.list_offsets(&at, OffsetSpec::Latest).map_err(failed)? {
+            spans.entry(listed.partition).or_default().1 = listed.offset.map_err(failed)?.unwrap_or(0);
+        }
+        Ok(spans.into_iter().map(|(partition, (first, end))| (partition, first, end)).collect())
+    }
+
     fn known(&self) -> Result<BTreeMap<String, Vec<i32>>, Problem> {
         let unreachable = |error: ClientError| error.problem(format!("{} can't reach the cluster", self.title));
         let topics = self.admin.metadata(None).map_err(unreachable)?.topics.into_iter();

@@ -8,6 +8,7 @@ mod catalogue;
 mod chat;
 mod event;
 mod fault;
+mod forecasts;
 mod generator;
 mod player;
 mod sheet;
@@ -19,5 +20,6 @@ pub use event::{
     PlayerState, Presence, PresenceAction, Qoe, Reaction,
 };
 pub use fault::{Fault, FaultKind, Shown};
+pub use forecasts::{Deviation, DeviationKind, DeviationRow};
 pub use generator::{Generator, GeneratorParams, Record, Topic, Truth, TruthRecord};
 pub use sheet::{Sheet, SheetKind, SheetRow};

@@ -18,11 +18,13 @@ pub enum SheetKind {
     Triple,
     /// Two causes at once, of one or two attributes each.
     Several,
+    /// One to three attributes; few leaves with views by the thousand, whose rates wander: as of one live event with its millions.
+    Crowded,
 }
 
 impl SheetKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Single, Self::Pair, Self::Triple, Self::Several];
+    pub const ALL: [Self; 5] = [Self::Single, Self::Pair, Self::Triple, Self::Several, Self::Crowded];
 }
 
 /// Counts of one leaf in one minute.
@@ -68,17 +70,17 @@ impl Sheet {
     pub fn new(seed: u64, kind: SheetKind) -> Self {
         let mut random = Random::new(seed);
         loop {
-            let leaves = leaves(&mut random);
+            let leaves = leaves(&mut random, kind);
             if let Some(causes) = causes(&mut random, &leaves, kind) {
-                return Self::unfold(&mut random, &leaves, causes);
+                return Self::unfold(&mut random, &leaves, causes, kind);
             }
         }
     }
 
-    fn unfold(random: &mut Random, leaves: &[Leaf], causes: Vec<Vec<(usize, u32)>>) -> Self {
+    fn unfold(random: &mut Random, leaves: &[Leaf], causes: Vec<Vec<(usize, u32)>>, kind: SheetKind) -> Self {
         let strengths: Vec<_> = causes.iter().map(|_| 0.08 + 0.6 * random.unit()).collect();
         let mut rows = Vec::new();
-        let wander = 0.3 * random.unit();
+        let wander = if kind == SheetKind::Crowded { 0.15 + 0.35 * random.unit() } else { 0.3 * random.unit() };
         for minute in 0..=MINUTES {
             let tide = bell(random, 0.2);
             for leaf in leaves {
@@ -105,9 +107,10 @@ fn covers(cause: &[(usize, u32)], values: &[u32]) -> bool {
 }
 
 /// Leaves as draws from dimensions that depend on each other: the more often drawn, the more views.
-fn leaves(random: &mut Random) -> Vec<Leaf> {
-    let dimensions = 4 + random.below(4) as usize;
-    let sizes: Vec<_> = (0..dimensions).map(|_| 2 + random.below(15) as usize).collect();
+fn leaves(random: &mut Random, kind: SheetKind) -> Vec<Leaf> {
+    let is_crowded = kind == SheetKind::Crowded;
+    let (dimensions, size_max) = if is_crowded { (3 + random.below(3) as usize, 7) } else { (4 + random.below(4) as usize, 15) };
+    let sizes: Vec<_> = (0..dimensions).map(|_| 2 + random.below(size_max) as usize).collect();
     let popularity: Vec<_> = sizes.iter().map(|size| Zipf::new(*size, 0.5 + 0.8 * random.unit())).collect();
     // A dimension may follow one before it: its favourites then depend on that one's value.
     let follows: Vec<_> = (0..dimensions).map(|at| (at > 0 && random.chance(0.4)).then(|| random.below(at as u64) as usize)).collect();
@@ -124,7 +127,7 @@ fn leaves(random: &mut Random) -> Vec<Leaf> {
         }
         *weights.entry(values).or_default() += 1.0;
     }
-    let views_per_draw = 0.7 * 10_f64.powf(1.2 * random.unit());
+    let views_per_draw = if is_crowded { 30.0 } else { 0.7 } * 10_f64.powf(1.2 * random.unit());
     let leaf = |(values, draws): (Vec<u32>, f64)| {
         let effect: f64 = values.iter().zip(&effects).map(|(value, effects)| effects[*value as usize]).product();
         let rate = (base_rate * effect * bell(random, 0.3)).min(0.5);
@@ -139,6 +142,7 @@ fn causes(random: &mut Random, leaves: &[Leaf], kind: SheetKind) -> Option<Vec<V
         SheetKind::Single => vec![1],
         SheetKind::Pair => vec![2],
         SheetKind::Triple => vec![3],
+        SheetKind::Crowded => vec![1 + random.below(3) as usize],
         SheetKind::Several => vec![1 + random.below(2) as usize, 1 + random.below(2) as usize],
     };
     let mut found = Vec::<Vec<(usize, u32)>>::new();

@@ -7,7 +7,8 @@ use weir_model::Check;
 use super::Seen;
 use crate::{
     pipelines::media::{
-        records::{Causes, Incident},
+        input::minute_of,
+        records::{Cause, Causes, Incident},
         settings::{CAUSES, INCIDENTS, TRUTH},
     },
     sim::media::{Shown, TruthRecord},
@@ -27,6 +28,8 @@ const COMPARED_MAX: usize = 10_000;
 /// Exact causes among labelled cases: the best, and one of the three best.
 const TOP_1_MIN: f64 = 0.65;
 const TOP_3_MIN: f64 = 0.87;
+/// Causes that are told where no labels are.
+const TOLD_MAX: usize = 5;
 
 #[derive(Clone, Debug)]
 struct Injected {
@@ -42,7 +45,10 @@ pub struct Incidents {
     incidents: BTreeMap<String, Incident>,
     span_ms: Option<(i64, i64)>,
     labels: BTreeMap<String, Vec<Shown>>,
-    causes: BTreeMap<String, Vec<Shown>>,
+    /// Explanations by case, and by minute of a case; each is a set of causes.
+    causes: BTreeMap<String, Vec<Vec<Shown>>>,
+    /// The clearest causes that were told, with their scores.
+    told: Vec<(f64, String)>,
 }
 
 impl Incidents {
@@ -65,18 +71,41 @@ impl Incidents {
             }
             CAUSES => {
                 if let Some(causes) = seen.read::<Causes>().filter(|_| self.causes.len() < COMPARED_MAX) {
-                    let case = String::from_utf8_lossy(seen.key).into_owned();
-                    self.causes.insert(case, causes.ranked.into_iter().map(|cause| cause.attributes).collect());
+                    self.told(&String::from_utf8_lossy(seen.key), causes);
                 }
             }
             _ => {}
         }
     }
 
+    fn told(&mut self, case: &str, causes: Causes) {
+        let minute = minute_of(case, causes.start_ms);
+        if let Some(first) = causes.sets.first().filter(|set| !set.is_empty()) {
+            let cause =
+                |cause: &Cause| cause.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+            let score = first.iter().map(|cause| cause.score).sum();
+            self.told.push((score, format!("{minute} {}", first.iter().map(cause).collect::<Vec<_>>().join(";"))));
+            self.told.sort_by(|a, b| b.0.total_cmp(&a.0));
+            self.told.truncate(TOLD_MAX);
+        }
+        let set = |set: Vec<Cause>| {
+            let mut set: Vec<_> = set.into_iter().map(|cause| cause.attributes).collect();
+            set.sort_unstable();
+            set
+        };
+        let sets: Vec<_> = causes.sets.into_iter().map(set).collect();
+        self.causes.insert(minute, sets.clone());
+        self.causes.insert(case.to_owned(), sets);
+    }
+
     /// The verdicts.
     pub fn verdicts(&self) -> Vec<Check> {
         if !self.labels.is_empty() {
             return vec![self.causes_named()];
+        }
+        if !self.causes.is_empty() && self.faults.is_empty() {
+            let told: Vec<_> = self.told.iter().map(|(_, told)| told.as_str()).collect();
+            return vec![check("root_causes_told", true, format!("no labels; the clearest causes: {}", told.join(", ")))];
         }
         vec![self.found_in_time(), self.cells_exact(), self.nothing_else()]
     }
@@ -92,6 +121,9 @@ impl Incidents {
             score("root_cause_cases", self.labels.len() as f64);
             score("root_cause_top1", top_1);
             score("root_cause_top3", top_3);
+        }
+        if self.labels.is_empty() && !self.causes.is_empty() {
+            score("root_causes_asked", self.causes.keys().filter(|key| key.contains('@')).count() as f64);
         }
         let delays: Vec<_> =
             self.faults.iter().filter_map(|fault| self.first_of(fault)).map(|(delay_ms, _)| delay_ms as f64 / 1e3).collect();
@@ -154,7 +186,11 @@ impl Incidents {
     }
 
     fn exact_among(&self) -> (f64, f64) {
-        let rank = |(case, causes): (&String, &Vec<Shown>)| self.causes.get(case)?.iter().position(|ranked| causes.contains(ranked));
+        let rank = |(case, causes): (&String, &Vec<Shown>)| {
+            let mut causes = causes.clone();
+            causes.sort_unstable();
+            self.causes.get(case)?.iter().position(|set| *set == causes)
+        };
         let ranks: Vec<_> = self.labels.iter().map(rank).collect();
         let share =
             |below: usize| ranks.iter().filter(|rank| rank.is_some_and(|rank| rank < below)).count() as f64 / ranks.len().max(1) as f64;

@@ -8,9 +8,9 @@ use super::Seen;
 use crate::{
     pipelines::media::{
         records::{Moderated, Moderation, RoomStats},
-        settings::{CHAT, MODERATED, REACTIONS, ROOM_MS, ROOMS, TRUTH},
+        settings::{CHAT, MODERATED, PRESENCE, REACTIONS, ROOM_MS, ROOMS, TRUTH},
     },
-    sim::media::{ChatMessage, Reaction, TruthRecord},
+    sim::media::{ChatMessage, Presence, PresenceAction, Reaction, TruthRecord},
     truth::{check, pending},
 };
 
@@ -22,6 +22,8 @@ const WINDOWS_MAX: usize = 100_000;
 const PRECISION_MIN: f64 = 0.95;
 const RECALL_MIN: f64 = 0.90;
 const SPAM_MIN: usize = 50;
+/// Four deviations of a sketch with 2,048 registers.
+const SKETCH_ERROR_MAX: f64 = 0.092;
 
 /// Emoji and messages of a window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +41,9 @@ pub struct Rooms {
     moderated: BTreeMap<String, bool>,
     moderated_twice: u64,
     spam: BTreeSet<String>,
+    /// By room: who was there, and how many the newest window says that were, exactly and by the sketch.
+    visitors: BTreeMap<String, HashSet<String>>,
+    uniques: BTreeMap<String, (i64, u64, u64)>,
 }
 
 impl Rooms {
@@ -60,8 +65,18 @@ impl Rooms {
                     self.messages.insert(message.message_id);
                 }
             }
+            PRESENCE => {
+                let Some(presence) = seen.read::<Presence>() else { return };
+                let is_there = presence.action != PresenceAction::Leave && !presence.user_id.is_empty();
+                let visitors = self.visitors.entry(presence.room).or_default();
+                if is_there && visitors.len() < MESSAGES_MAX {
+                    visitors.insert(presence.user_id);
+                }
+            }
             ROOMS => {
                 let Some(stats) = seen.read::<RoomStats>() else { return };
+                let newest = self.uniques.entry(stats.room.clone()).or_insert((i64::MIN, 0, 0));
+                *newest = (*newest).max((stats.window_start, stats.unique_viewers, stats.unique_viewers_hll));
                 if let Some(window) = window_of(&mut self.told, &stats.room, stats.window_start) {
                     *window = Window { emoji: stats.emoji, messages: stats.messages };
                 }
@@ -82,7 +97,7 @@ impl Rooms {
 
     /// The verdicts.
     pub fn verdicts(&self, is_over: bool, late: u64) -> Vec<Check> {
-        vec![self.windows_equal(late), self.all_moderated(is_over), self.moderation()]
+        vec![self.windows_equal(late), self.uniques_right(is_over), self.all_moderated(is_over), self.moderation()]
     }
 
     /// Figures.
@@ -116,6 +131,26 @@ impl Rooms {
             evidence += &format!("; first: {example}");
         }
         check(id, missing <= late && surplus == 0, evidence)
+    }
+
+    /// The newest windows' numbers of different viewers: the exact one equal, the sketch's within four of its deviations.
+    fn uniques_right(&self, is_over: bool) -> Check {
+        let id = "unique_viewers";
+        let rooms: Vec<_> = self.visitors.iter().filter(|(_, visitors)| !visitors.is_empty()).collect();
+        if !is_over || rooms.is_empty() {
+            return pending(id, "compared when all windows are closed");
+        }
+        let told = |room: &String| self.uniques.get(room).map_or((0, 0), |(_, exact, roughly)| (*exact, *roughly));
+        let is_right = |(room, visitors): &(&String, &HashSet<String>)| {
+            let (count, (exact, roughly)) = (visitors.len() as u64, told(room));
+            exact == count && roughly.abs_diff(count) as f64 <= (count as f64 * SKETCH_ERROR_MAX).max(3.0)
+        };
+        let wrong = rooms.iter().find(|room| !is_right(room));
+        let all = rooms.iter().map(|(room, visitors)| {
+            let (exact, roughly) = told(room);
+            format!("{room} {} ({exact} told, about {roughly} by the sketch)", visitors.len())
+        });
+        check(id, wrong.is_none(), all.collect::<Vec<_>>().join(", "))
     }
 
     fn all_moderated(&self, is_over: bool) -> Check {

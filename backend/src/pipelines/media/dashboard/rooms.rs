@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use weir_model::{FeedEntry, Gauge, Line, Severity, Span, TimestampMs, TopRow, Widget, WidgetBody};
+use weir_model::{Cell, Column, FeedEntry, Gauge, Line, Severity, Span, TimestampMs, TopRow, Widget, WidgetBody};
 
 use super::{Fold, widgets::widget};
 use crate::pipelines::media::{
@@ -14,7 +14,7 @@ use crate::pipelines::media::{
 const NOW_WINDOWS: usize = 5;
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![viewers(fold), emoji(fold), moods(fold), hidden(fold)]
+    vec![viewers(fold), uniques(fold), emoji(fold), moods(fold), hidden(fold)]
 }
 
 fn viewers(fold: &Fold) -> Widget {
@@ -24,6 +24,27 @@ fn viewers(fold: &Fold) -> Widget {
     };
     let body = WidgetBody::TimeSeries { unit: "viewers".into(), lines: fold.rooms.iter().map(line).collect() };
     widget("room_viewers", "Live rooms", "Viewers of each room, exact", Span::Half, ROOMS, body)
+}
+
+fn uniques(fold: &Fold) -> Widget {
+    let integer = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+    let row = |(room, windows): (&String, &std::collections::VecDeque<RoomStats>)| {
+        let stats = windows.back()?;
+        let (exact, roughly) = (stats.unique_viewers, stats.unique_viewers_hll);
+        let off = (roughly as f64 - exact as f64) * 100.0 / exact.max(1) as f64;
+        Some(vec![Cell::Text(room.as_str().into()), integer(stats.viewers), integer(exact), integer(roughly), Cell::Float(off)])
+    };
+    let columns = [("Room", false), ("Here now", true), ("Different, exact", true), ("By sketch", true), ("Off, %", true)];
+    let columns = columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
+    let help = "Different viewers so far: counted one by one, and by a HyperLogLog sketch of two kilobytes";
+    widget(
+        "room_uniques",
+        "Viewers, exact and sketched",
+        help,
+        Span::Half,
+        ROOMS,
+        WidgetBody::Table { columns, rows: fold.rooms.iter().filter_map(row).collect() },
+    )
 }
 
 fn emoji(fold: &Fold) -> Widget {

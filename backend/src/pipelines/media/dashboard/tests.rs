@@ -46,6 +46,7 @@ fn slices_incidents_and_rooms_are_shown() {
         source: 0,
         is_asked: false,
         has_more: false,
+        forecasts: Vec::new(),
     };
     observe(&mut fold, SLICES, "run", &json(&slice));
     let cause = Cause { attributes: vec![("cdn".to_owned(), "cdn-b".to_owned())], score: 50.0, total: 10.0, failures: 5.0, expected: 0.1 };

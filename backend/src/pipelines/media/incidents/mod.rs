@@ -1,5 +1,6 @@
 //! Incidents: when more views fail than usual, which combination of attributes explains it, what is done about it, when it is over.
 
+mod measured;
 mod remedy;
 mod state;
 
@@ -85,6 +86,14 @@ struct Detect {
 
 impl Processor<String, Slice, String, Found> for Detect {
     fn process(&mut self, record: &Record<String, Slice>, out: &mut Forward<'_, String, Found>) {
+        if !record.value.forecasts.is_empty() {
+            if !record.value.is_asked {
+                return;
+            }
+            let causes = measured::causes(&record.value);
+            out.send(&Record { key: record.key.clone(), value: Found::Causes(causes), timestamp_ms: record.timestamp_ms });
+            return;
+        }
         let mut scopes = self.scopes.borrow_mut();
         let mut found = Vec::new();
         let mut is_late = false;
@@ -116,10 +125,11 @@ type Out = Vec<(String, Found, i64)>;
 fn evaluate(scope: &mut Scope, name: &str, slice: Merged, now_ms: i64, out: &mut Out) {
     let history = scope.history();
     if slice.is_asked {
-        let history = if scope.is_learned() { history.clone() } else { scope.history_with(&slice) };
-        let ranked = rca::rank(&leaves_of(&history, &slice.cells), ALTERNATIVES);
-        let ranked = ranked.iter().map(|suspect| scope.cause(suspect)).collect();
-        out.push((name.to_owned(), Found::Causes(Causes { start_ms: slice.start_ms, ranked }), now_ms));
+        let leaves = leaves_of(&scope.history_before(&slice), &slice.cells);
+        let named = |suspects: Vec<Suspect>| suspects.iter().map(|suspect| scope.cause(suspect)).collect::<Vec<_>>();
+        let sets = rca::sets(&leaves, ALTERNATIVES).into_iter().map(named).collect();
+        let ranked = named(rca::rank(&leaves, ALTERNATIVES));
+        out.push((name.to_owned(), Found::Causes(Causes { start_ms: slice.start_ms, ranked, sets }), now_ms));
     }
     if scope.is_learned() {
         let newest = leaves_of(&history, &slice.cells);

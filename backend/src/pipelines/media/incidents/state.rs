@@ -119,10 +119,14 @@ impl Scope {
         history
     }
 
-    /// The usual rates, and those of this slice: without a past, a slice is compared with itself.
-    pub(super) fn history_with(&self, slice: &Merged) -> History {
+    /// What to compare a slice with: the usual, else all that came before it, else itself.
+    pub(super) fn history_before(&self, slice: &Merged) -> History {
         let mut history = self.history();
-        for (values, (total, failures)) in &slice.cells {
+        if self.is_learned() {
+            return history;
+        }
+        let before = if self.usual.is_empty() && self.recent.is_empty() { std::slice::from_ref(slice) } else { &self.recent[..] };
+        for (values, (total, failures)) in before.iter().flat_map(|slice| &slice.cells) {
             history.add(values, *total as f64, *failures as f64);
         }
         history

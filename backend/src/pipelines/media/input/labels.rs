@@ -14,7 +14,14 @@ pub struct Label {
     pub causes: Vec<Shown>,
 }
 
-/// Reads labels: a CSV with the columns case, time and cause, or a list in YAML with `data`, `timestamp` and `cause`.
+impl Label {
+    /// Whether it is the label of this case: by its whole name, or by that of its file.
+    pub fn names(&self, case: &str) -> bool {
+        self.case == case || case.rsplit(['/', '\\']).next() == Some(&self.case)
+    }
+}
+
+/// Reads labels: a CSV with the columns case, time and cause, a table with the columns timestamp and set, or a list in YAML with `data`, `timestamp` and `cause`.
 pub fn labels(text: &str) -> Vec<Label> {
     let is_list = text.lines().any(|line| line.trim_start().starts_with("- "));
     if is_list { list(text) } else { table(text) }
@@ -44,12 +51,14 @@ fn list(text: &str) -> Vec<Label> {
 
 fn table(text: &str) -> Vec<Label> {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let header: Vec<_> = lines.next().map(csv::fields).unwrap_or_default().iter().map(|name| name.trim().to_lowercase()).collect();
+    let header: Vec<_> =
+        lines.next().map(|line| csv::fields(line, ',')).unwrap_or_default().iter().map(|name| name.trim().to_lowercase()).collect();
     let find = |known: &[&str]| header.iter().position(|name| known.contains(&name.as_str()));
     let (case, at) = (find(&["case", "data", "name", "file"]), find(&["timestamp", "time", "at", "anomaly_at"]));
-    let Some((case, cause)) = case.zip(find(&["cause", "root_cause", "label", "set"])) else { return Vec::new() };
+    // Where times name the cases, the time as it is written is the name.
+    let Some((case, cause)) = case.or(at).zip(find(&["set", "cause", "root_cause", "label"])) else { return Vec::new() };
     let label = |line: &str| {
-        let fields = csv::fields(line);
+        let fields = csv::fields(line, ',');
         Some(Label {
             case: fields.get(case)?.trim().trim_end_matches(".csv").to_owned(),
             at_ms: at.and_then(|at| time::parse_ms(fields.get(at)?.trim())),

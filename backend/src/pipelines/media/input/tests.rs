@@ -34,7 +34,7 @@ const SHEET: &str = "min,CDN,isp,cnt,value\n60,a,1,10,0\n60,b,1,10.0,1\n120,a,1,
 
 #[test]
 fn rows_become_minutes_and_what_is_no_row_is_told() {
-    let sheets = read(SHEET, "one", &[]).expect("a sheet");
+    let sheets = read(SHEET, "one", &[], &Mapping::new()).expect("a sheet");
     assert_eq!(sheets.cases.len(), 1);
     let case = &sheets.cases[0];
     assert_eq!((case.name.as_str(), case.slices.len()), ("one", 2));
@@ -49,7 +49,7 @@ fn rows_become_minutes_and_what_is_no_row_is_told() {
 #[test]
 fn the_time_of_an_incident_comes_from_the_best_there_is() {
     let asked = |text: &str, labels: &[Label]| {
-        let sheets = read(text, "one", labels).expect("a sheet");
+        let sheets = read(text, "one", labels, &Mapping::new()).expect("a sheet");
         sheets.cases[0].slices.iter().find(|slice| slice.is_asked).map(|slice| slice.start_ms / MINUTE_MS)
     };
     let label = Label { case: "one".to_owned(), at_ms: Some(65_000), causes: vec![shown(&[("cdn", "a")])] };
@@ -65,7 +65,81 @@ fn a_header_that_lacks_something_is_told() {
     for (header, what) in
         [("", "empty"), ("a,b,c", "time"), ("ts,b,c", "views"), ("ts,total,c", "failures"), ("ts,total,failed", "dimension")]
     {
-        let error = read(header, "one", &[]).expect_err("it lacks something");
+        let error = read(header, "one", &[], &Mapping::new()).expect_err("it lacks something");
         assert!(error.contains(what), "{header}: {error}");
     }
+}
+
+#[test]
+fn measures_come_with_their_forecast_as_lines_of_json_and_under_other_names() {
+    let one = |text: &str, mapping: &[(&str, &str)]| {
+        let mapping = mapping.iter().map(|(name, column)| ((*name).to_owned(), (*column).to_owned())).collect();
+        let sheets = read(text, "one", &[], &mapping).expect("a sheet");
+        assert_eq!(sheets.rejected, []);
+        sheets.cases.into_iter().next().expect("a case").slices
+    };
+    let forecasts = |slice: &Slice| slice.forecasts.iter().map(|(values, parts)| (values.join("|"), parts.clone())).collect::<Vec<_>>();
+    let leaf = |values: &str, parts: &[(f64, f64)]| (values.to_owned(), parts.to_vec());
+
+    let slices = one("a,b,real,predict\na1,b1,5,10.5\na1,b2,7,7\n", &[]);
+    assert_eq!(forecasts(&slices[0]), [leaf("a1|b1", &[(5.0, 10.5)]), leaf("a1|b2", &[(7.0, 7.0)])]);
+    assert!(slices[0].is_asked, "what comes with its forecast needs no past");
+
+    let slices = one("{\"ts\":60,\"isp\":\"x\",\"attempts\":9,\"failures\":1}\n{\"ts\":60,\"isp\":3,\"attempts\":4,\"failures\":0}\n", &[]);
+    assert_eq!(slices[0].cells, [(vec!["3".to_owned()], 4, 0), (vec!["x".to_owned()], 9, 1)]);
+
+    let mapping = [("time", "when"), ("total", "n"), ("failures", "broken"), ("dims", "cdn,isp")];
+    let slices = one("when,n,broken,cdn,isp,count\n60,9,1,a,x,77\n", &mapping);
+    assert_eq!((slices[0].dimensions.join(","), slices[0].cells.len()), ("cdn,isp".to_owned(), 1));
+
+    let slices = one("ts;isp;attempts;ok\n60;x;9;8\n", &[]);
+    assert_eq!(slices[0].cells, [(vec!["x".to_owned()], 9, 1)]);
+
+    let slices = one("time,isp,value\n60,x,4\n120,x,6\n180,y,1\n180,x,9\n240,y,1\n", &[]);
+    assert_eq!(forecasts(&slices[2]), [leaf("x", &[(9.0, 5.0)]), leaf("y", &[(1.0, 0.0)])], "the mean of the minutes before");
+    assert_eq!(forecasts(&slices[3])[0], leaf("x", &[(0.0, 19.0 / 3.0)]), "what is gone deviates too");
+    assert_eq!(slices.iter().map(|slice| slice.is_asked).collect::<Vec<_>>(), [false, true, true, true]);
+}
+
+#[test]
+fn a_folder_holds_a_case_in_each_file_and_its_truth_beside_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    };
+    write("layer_1/injection_info.csv", "timestamp,set,level\n1450653900,a=a1&b=b2;a=a3&b=b1,0.5\n1450654200,b=b1,0.4\n");
+    write("layer_1/1450653900.csv", "a,b,real,predict\na1,b2,5,10\na1,b1,7,7\n");
+    write("layer_1/1450654200.csv", "a,b,real,predict\na1,b2,5,ten\na1,b1,7,7\n");
+    write("quotient/injection_info.csv", "timestamp,set\n1450653900,a=a1\n");
+    write("quotient/1450653900.a.csv", "a,real,predict\na2,1,1\na1,8,9\n");
+    write("quotient/1450653900.b.csv", "a,real,predict\na1,10,11\na2,2,2\n");
+    let (sheets, rejected) = open(&folder.path().to_string_lossy()).expect("a folder of cases");
+    let names: Vec<_> = sheets.cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names, ["layer_1/1450653900", "layer_1/1450654200", "quotient/1450653900"]);
+    let causes = |at: usize| sheets.cases[at].causes.clone();
+    let named = |causes: &[Shown]| causes.to_vec();
+    let both = named(&[shown(&[("a", "a1"), ("b", "b2")]), shown(&[("a", "a3"), ("b", "b1")])]);
+    assert_eq!(causes(0), [("layer_1/1450653900".to_owned(), both)]);
+    assert_eq!(causes(1)[0].1, [shown(&[("b", "b1")])]);
+    assert_eq!(causes(2)[0].1, [shown(&[("a", "a1")])]);
+    assert_eq!(
+        sheets.cases[2].slices[0].forecasts,
+        [(vec!["a1".to_owned()], vec![(8.0, 9.0), (10.0, 11.0)]), (vec!["a2".to_owned()], vec![(1.0, 1.0), (2.0, 2.0)]),]
+    );
+    assert!(sheets.cases.iter().all(|case| case.slices.iter().all(|slice| slice.is_asked)));
+    assert_eq!(rejected.len(), 1, "{rejected:?}");
+}
+
+#[test]
+fn several_minutes_of_one_file_may_be_labelled_each() {
+    let rows: String = (1..=6).map(|minute| format!("{},a,10,{}\n", minute * 60, minute % 3)).collect();
+    let text = format!("time,cdn,total,failures\n{rows}");
+    let label = |at_ms: i64, cdn: &str| Label { case: at_ms.to_string(), at_ms: Some(at_ms), causes: vec![shown(&[("cdn", cdn)])] };
+    let sheets = read(&text, "one", &[label(180_000, "a"), label(360_000, "b")], &Mapping::new()).expect("a sheet");
+    let case = &sheets.cases[0];
+    assert_eq!(case.causes.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["one@180000", "one@360000"]);
+    let asked: Vec<_> = case.slices.iter().filter(|slice| slice.is_asked).map(|slice| slice.start_ms).collect();
+    assert_eq!(asked, [180_000, 360_000]);
 }

@@ -1,6 +1,7 @@
 //! Live rooms: who is there, what they cheer, what they write, what mood they are in, and which messages are hidden.
 
 mod moderation;
+mod sketch;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ use crate::{
     stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError, Windowed},
 };
 use moderation::Writer;
+use sketch::Sketch;
 
 /// Rooms to figures and moderated messages.
 ///
@@ -51,9 +53,19 @@ enum Told {
 /// What is kept under a room's or a writer's key until its end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Kept {
-    Window { stats: RoomStats, mood_sum: f64 },
+    Window {
+        stats: RoomStats,
+        mood_sum: f64,
+    },
     Viewer,
     Writer(Writer),
+    /// Somebody was here.
+    Seen,
+    /// How many different ones were: exactly, and as a sketch.
+    Uniques {
+        exact: u64,
+        sketch: Sketch,
+    },
 }
 
 struct Rooms {
@@ -65,6 +77,10 @@ struct Rooms {
 const WINDOW: &str = "window";
 const VIEWER: &str = "viewer";
 const WRITER: &str = "writer";
+const SEEN: &str = "seen";
+const UNIQUES: &str = "uniques";
+/// Different viewers are those of a day.
+const UNIQUES_KEPT_MS: i64 = 86_400_000;
 /// A writer of whom nothing was heard for so long is forgotten.
 const WRITER_KEPT_MS: i64 = 60_000;
 
@@ -112,6 +128,29 @@ impl Rooms {
         self.kept.borrow().range(from..).take_while(|(key, _)| key.start_ms == i64::MIN && key.key.starts_with(&prefix)).count() as u64
     }
 
+    /// Somebody is here: known, or one more.
+    fn see(&self, presence: &Presence) {
+        let (room, user_id) = (presence.room.as_str(), presence.user_id.as_str());
+        let is_known = self.find(SEEN, room, user_id).is_some() && !self.options.is(Sabotage::CountBeats);
+        if is_known || user_id.is_empty() || presence.action == PresenceAction::Leave {
+            return;
+        }
+        let until_ms = presence.ts + UNIQUES_KEPT_MS;
+        self.keep(SEEN, room, user_id, until_ms, Kept::Seen);
+        let (mut exact, mut sketch) = self.uniques(room).unwrap_or_default();
+        exact += 1;
+        sketch.add(user_id);
+        self.keep(UNIQUES, room, "", until_ms, Kept::Uniques { exact, sketch });
+    }
+
+    fn uniques(&self, room: &str) -> Option<(u64, Sketch)> {
+        let key = self.find(UNIQUES, room, "")?;
+        match self.kept.borrow().get(&key) {
+            Some(Kept::Uniques { exact, sketch }) => Some((*exact, sketch.clone())),
+            _ => None,
+        }
+    }
+
     fn chat(&self, message: &ChatMessage, now_ms: i64) -> (Moderated, bool) {
         let found = self.find(WRITER, &message.room, &message.user_id);
         let known = found.and_then(|key| self.kept.borrow().get(&key).cloned());
@@ -152,6 +191,7 @@ impl Processor<String, Live, String, Told> for Rooms {
                 *stats.emoji.entry(reaction.emoji.clone()).or_default() += times;
             }),
             Live::Presence(presence) => {
+                self.see(presence);
                 let until_ms = match presence.action {
                     PresenceAction::Join | PresenceAction::Beat => presence.ts + PRESENT_MS,
                     PresenceAction::Leave => i64::MIN,
@@ -176,6 +216,8 @@ impl Processor<String, Live, String, Told> for Rooms {
             let Some((_, kept)) = expired else { break };
             if let Kept::Window { mut stats, mood_sum } = kept {
                 stats.viewers = self.viewers(&stats.room);
+                let (exact, sketch) = self.uniques(&stats.room).unwrap_or_default();
+                (stats.unique_viewers, stats.unique_viewers_hll) = (exact, sketch.count());
                 stats.sentiment = mood_sum / stats.messages.saturating_sub(stats.hidden).max(1) as f64;
                 let timestamp_ms = stats.window_end - 1;
                 out.send(&Record { key: stats.room.clone(), value: Told::Stats(stats), timestamp_ms });

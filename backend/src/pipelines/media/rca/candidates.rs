@@ -16,6 +16,8 @@ struct Sums {
     total: f64,
     failures: f64,
     expected: f64,
+    /// The variance of the failures.
+    variance: f64,
 }
 
 impl Candidates {
@@ -38,6 +40,7 @@ impl Candidates {
                 sums.total += leaf.total;
                 sums.failures += leaf.failures;
                 sums.expected += leaf.expected;
+                sums.variance += leaf.expected * leaf.wander;
             }
             let risen = groups.values().filter(|sums| sums.failures > sums.expected && sums.total > 0.0);
             suspects.extend(risen.map(|sums| suspect(&chosen, &leaves[sums.leaf].values, *sums)));
@@ -54,11 +57,12 @@ impl Candidates {
 }
 
 /// Dimensions beyond these are not looked at: each doubles the work.
-const DIMENSIONS_MAX: usize = 12;
+pub(super) const DIMENSIONS_MAX: usize = 12;
 
 fn suspect(dimensions: &[usize], values: &[u32], sums: Sums) -> Suspect {
     let attributes: Vec<_> = dimensions.iter().map(|&dimension| Attribute { dimension, value: values[dimension] }).collect();
-    let score = gain_of_sums(sums) * price(attributes.len());
+    let wander = if sums.expected > 0.0 { sums.variance / sums.expected } else { 1.0 };
+    let score = gain_of_sums(sums) / wander * price(attributes.len());
     Suspect { attributes, score, total: sums.total, failures: sums.failures, expected: sums.expected }
 }
 

@@ -1,4 +1,5 @@
-//! What moves everywhere at once: the hour of the day, a match that everybody watches. No combination is to blame for it.
+//! What no combination is to blame for: what moves everywhere at once (the hour of the day, a match that everybody watches), and how far
+//! rates wander by themselves, which with views by the thousand is much more than chance makes them.
 
 use std::collections::BTreeMap;
 
@@ -27,9 +28,35 @@ pub(super) fn drift(leaves: &[Leaf]) -> f64 {
     ratios.get(at).copied().unwrap_or(1.0).clamp(1.0 / DRIFT_MAX, DRIFT_MAX)
 }
 
-/// The leaves with what is expected of them at this drift.
+/// The leaves with what is expected of them at this drift, and how much what they say counts.
 pub(super) fn drifted(leaves: &[Leaf]) -> Vec<Leaf> {
     let drift = drift(leaves);
     let expected = |leaf: &Leaf| (leaf.expected * drift).min(leaf.total * 0.99);
-    leaves.iter().map(|leaf| Leaf { expected: expected(leaf), ..leaf.clone() }).collect()
+    let leaves: Vec<_> = leaves.iter().map(|leaf| Leaf { expected: expected(leaf), ..leaf.clone() }).collect();
+    let wander = wander(&leaves);
+    leaves.into_iter().map(|leaf| Leaf { wander: 1.0 + leaf.expected * wander, ..leaf }).collect()
+}
+
+/// Failures that must be expected of a leaf before its distance from them says how far rates wander, and such leaves.
+const TELLING_EXPECTED: f64 = 8.0;
+const TELLING_MIN: usize = 8;
+/// The median of the square of a normal number.
+const MEDIAN_SQUARE: f64 = 0.455;
+/// Rates wander by half of themselves at most.
+const WANDER_MAX: f64 = 0.25;
+
+/// The variance of rates beyond that of chance, as a share of their square: by the median, which sick leaves do not move far.
+fn wander(leaves: &[Leaf]) -> f64 {
+    let telling = leaves.iter().filter(|leaf| leaf.expected >= TELLING_EXPECTED);
+    let excess = |leaf: &Leaf| {
+        let by_chance = leaf.expected * (1.0 - leaf.expected / leaf.total);
+        let square = (leaf.failures - leaf.expected).powi(2);
+        (square / MEDIAN_SQUARE - by_chance) / leaf.expected.powi(2)
+    };
+    let mut excess: Vec<_> = telling.map(excess).collect();
+    if excess.len() < TELLING_MIN {
+        return 0.0;
+    }
+    excess.sort_by(f64::total_cmp);
+    excess[excess.len() / 2].clamp(0.0, WANDER_MAX)
 }

@@ -22,6 +22,8 @@ pub struct Leaf {
     pub failures: f64,
     /// Failures that the history lets expect of so many views.
     pub expected: f64,
+    /// By which factor failures vary more than chance alone makes them: what it says counts that much less.
+    pub wander: f64,
 }
 
 /// Views that a leaf's own history must have before it outweighs what its attributes let expect.
@@ -74,6 +76,6 @@ impl History {
 
     /// A leaf with its counts of now.
     pub fn leaf(&self, values: &[u32], total: f64, failures: f64) -> Leaf {
-        Leaf { values: values.into(), total, failures, expected: total * self.rate_of(values) }
+        Leaf { values: values.into(), total, failures, expected: total * self.rate_of(values), wander: 1.0 }
     }
 }

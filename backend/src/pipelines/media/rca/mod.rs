@@ -7,10 +7,12 @@
 
 mod candidates;
 mod drift;
+mod forecasts;
 mod leaves;
 
 use candidates::Candidates;
 use drift::drifted;
+pub use forecasts::{Deviating, Measured, explanations};
 pub use leaves::{Attribute, History, Leaf};
 
 /// Attributes a cause may have.
@@ -19,6 +21,13 @@ pub const ATTRIBUTES_MAX: usize = 4;
 const CLOSER_LOOK: usize = 60;
 /// What each attribute beyond the first must add to the explanation, as a share of it.
 const SUCCINCTNESS: f64 = 0.05;
+/// Causes of one rise at most, what each must explain in nats and as a share of the first, and from which share on several are likelier
+/// than one.
+const TOGETHER_MAX: usize = 4;
+const TOGETHER_GAIN: f64 = 20.0;
+const TOGETHER_SHARE: f64 = 0.1;
+const CLEARLY_TOGETHER: f64 = 0.15;
+const SAME_CAUSE: f64 = 0.8;
 /// Two combinations whose views agree to this share mean the same.
 const SAME_VIEWS: f64 = 0.98;
 
@@ -111,6 +120,22 @@ pub fn explain(leaves: &[Leaf], causes_max: usize, gain_min: f64, share_min: f64
     causes
 }
 
+/// Explanations of a rise, best first: one cause each, or several where one is not enough.
+pub fn sets(leaves: &[Leaf], limit: usize) -> Vec<Vec<Suspect>> {
+    let mut sets: Vec<_> = rank(leaves, limit).into_iter().map(|suspect| vec![suspect]).collect();
+    let together = explain(leaves, TOGETHER_MAX, TOGETHER_GAIN, TOGETHER_SHARE);
+    if let [first, second, ..] = &together[..] {
+        // Parts of one wider combination that says almost as much are that one.
+        let is_of = |part: &Suspect, wide: &Suspect| wide.is_wider_than(part);
+        let is_split =
+            sets.iter().flatten().any(|wide| wide.score >= first.score * SAME_CAUSE && together.iter().all(|part| is_of(part, wide)));
+        let is_clear = !is_split && second.score >= first.score * CLEARLY_TOGETHER;
+        sets.insert(if is_clear { 0 } else { sets.len().min(2) }, together);
+    }
+    sets.truncate(limit);
+    sets
+}
+
 /// The leaves with what these causes explain of them expected.
 pub fn without(leaves: &[Leaf], causes: impl Iterator<Item = Suspect>) -> Vec<Leaf> {
     let mut rest = leaves.to_vec();
@@ -142,7 +167,7 @@ fn gain_of_leaves(leaves: &[Leaf], suspect: &Suspect) -> f64 {
     let gain = |leaf: &Leaf| {
         let before = (leaf.expected / leaf.total).clamp(1e-6, 1.0 - 1e-6);
         let after = before + (1.0 - before) * extra;
-        likelihood(leaf, after.min(1.0 - 1e-6)) - likelihood(leaf, before)
+        (likelihood(leaf, after.min(1.0 - 1e-6)) - likelihood(leaf, before)) / leaf.wander
     };
     leaves.iter().filter(|leaf| leaf.total > 0.0 && suspect.covers(&leaf.values)).map(gain).sum()
 }

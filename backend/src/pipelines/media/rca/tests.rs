@@ -1,7 +1,7 @@
 //! Causes put into made-up minutes are found again.
 
 use super::*;
-use crate::sim::media::{Sheet, SheetKind};
+use crate::sim::media::{Deviation, DeviationKind, Sheet, SheetKind};
 
 /// The ranks at which each sheet's causes are found, and whether all causes and no others are.
 fn search(sheet: &Sheet) -> (Option<usize>, bool) {
@@ -26,12 +26,14 @@ fn causes_of_made_up_incidents_are_found() {
         let seeds = 9_000..9_000 + CASES;
         let ranks: Vec<_> = seeds.map(|seed| search(&Sheet::new(seed, kind)).0).collect();
         let within = |limit: usize| ranks.iter().filter(|rank| rank.is_some_and(|rank| rank < limit)).count() as f64 / CASES as f64;
-        assert!(within(1) >= 0.65 && within(3) >= 0.75, "{kind:?}, seeds from 9000: {ranks:?}");
+        // Where rates wander by half of themselves the likeliest cause is often not the true one.
+        let first_min = if kind == SheetKind::Crowded { 0.5 } else { 0.65 };
+        assert!(within(1) >= first_min && within(3) >= 0.75, "{kind:?}, seeds from 9000: {ranks:?}");
     }
 }
 
 fn leaf(values: [u32; 2], total: f64, failures: f64, expected: f64) -> Leaf {
-    Leaf { values: values.into(), total, failures, expected }
+    Leaf { values: values.into(), total, failures, expected, wander: 1.0 }
 }
 
 fn attributes(suspects: &[Suspect]) -> Vec<Vec<(usize, u32)>> {
@@ -78,4 +80,35 @@ fn history_leans_on_attributes_where_a_leaf_is_new() {
     assert!((seen - 0.1).abs() < 0.01, "{seen}");
     assert!((0.06..0.14).contains(&unseen), "{unseen}");
     assert!(History::default().rate_of(&[5, 5]) > 0.0);
+}
+
+/// Seeds from 9,000 on were never used to choose a constant.
+#[test]
+fn causes_of_forecast_measures_are_found_as_a_whole() {
+    let kind = |error_percent, causes, attributes, is_quotient| DeviationKind { error_percent, causes, attributes, is_quotient };
+    let kinds = [kind(4, 1, 1, false), kind(4, 2, 2, false), kind(8, 3, 1, false), kind(8, 2, 1, true), kind(16, 1, 2, false)];
+    let found = kinds.iter().flat_map(|kind| {
+        (9_000..9_003).map(move |seed| {
+            let deviation = Deviation::new(seed, *kind, &[6, 8, 7, 5]);
+            let leaf = |(values, parts): &(Vec<u32>, Vec<(f64, f64)>)| Measured::of(values.clone().into(), parts);
+            let leaves: Vec<_> = deviation.rows.iter().filter_map(leaf).collect();
+            let first = explanations(&leaves, 3).into_iter().next().unwrap_or_default();
+            let mut said: Vec<Vec<_>> =
+                first.iter().map(|cause| cause.attributes.iter().map(|at| (at.dimension, at.value)).collect()).collect();
+            said.sort();
+            let mut causes = deviation.causes;
+            causes.sort();
+            (kind, seed, causes == said)
+        })
+    });
+    let wrong: Vec<_> = found.filter(|(.., is_right)| !is_right).collect();
+    assert!(wrong.len() <= 2, "of 15: {wrong:?}");
+}
+
+#[test]
+fn what_deviates_by_chance_has_no_cause() {
+    assert!(explanations(&[], 3).is_empty());
+    let leaf = |at: u32| Measured::of([at % 5, at / 5].into(), &[(f64::from(100 + at * 7 % 11), 105.0)]).expect("a leaf");
+    let leaves: Vec<_> = (0..40).map(leaf).collect();
+    assert!(explanations(&leaves, 3).is_empty(), "{:?}", explanations(&leaves, 3));
 }

@@ -18,7 +18,7 @@ fn cdn_down() -> FaultKind {
 
 /// A run short enough to be repeated, in which each check can tell.
 fn run(seed: u64, sabotage: Option<Sabotage>) -> Rig {
-    let mut rig = Rig::new(seed, 130, sabotage);
+    let mut rig = Rig::new(seed, 200, sabotage);
     rig.run_s(40);
     rig.generator.inject(cdn_down(), 25_000);
     rig.generator.inject(FaultKind::ChatRaid { room: 0 }, 8_000);
@@ -77,12 +77,14 @@ fn csv_of(name: &str, sheet: &Sheet) -> String {
 #[test]
 fn given_data_runs_through_the_same_topology_and_is_scored() {
     let mut rig = Rig::new(1, 10, None);
-    for (seed, kind) in [(9_100, SheetKind::Single), (9_101, SheetKind::Pair), (9_103, SheetKind::Several)] {
+    for (seed, kind) in [(9_100, SheetKind::Single), (9_101, SheetKind::Pair), (9_103, SheetKind::Triple)] {
         let text = csv_of(&format!("case-{seed}"), &Sheet::new(seed, kind));
-        let sheets = input::read(&text, "unnamed", &[]).expect("a sheet");
+        let sheets = input::read(&text, "unnamed", &[], &input::Mapping::new()).expect("a sheet");
         assert!(sheets.rejected.is_empty(), "{:?}", sheets.rejected.first());
         for case in sheets.cases {
-            rig.tell(&TruthRecord::Cause { case: case.name.clone(), causes: case.causes });
+            for (case, causes) in case.causes {
+                rig.tell(&TruthRecord::Cause { case, causes });
+            }
             for slice in case.slices {
                 let value = serde_json::to_vec(&slice).expect("JSON");
                 rig.send((SLICES.to_owned(), case.name.clone().into_bytes(), value, slice.end_ms - 1));

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::super::{Options, Sabotage, settings::*, topologies, world::topic_of};
 use crate::{
-    sim::media::{AdDecision, Generator, GeneratorParams, HomeRow, PlayerCommand, TruthRecord, campaigns},
+    sim::media::{AdDecision, Generator, GeneratorParams, HomeRow, PlayerCommand, Presence, PresenceAction, TruthRecord, campaigns},
     stream::TopologyTestDriver,
     truth::media::{MediaTruth, Seen},
 };
@@ -63,6 +63,10 @@ impl Rig {
     pub(super) fn end(&mut self) {
         let totals = TruthRecord::Totals(self.generator.truth().clone());
         self.tell(&totals);
+        // Time goes on, so that the last windows of the rooms close.
+        let ts = self.generator.now_ms() + PRESENT_MS / 2;
+        let nobody = Presence { room: String::new(), user_id: String::new(), action: PresenceAction::Leave, ts };
+        self.send((PRESENCE.to_owned(), Vec::new(), serde_json::to_vec(&nobody).expect("JSON"), ts));
     }
 
     pub(super) fn tell(&mut self, truth: &TruthRecord) {

@@ -1,0 +1,226 @@
+//! Which column says what, and a row as what it says.
+
+use std::collections::BTreeMap;
+
+use super::{MINUTE_MS, csv, labels, labels::parse_cause, time};
+use crate::sim::media::Shown;
+
+/// Names a column may have, best first, by what it says. A mapping (`?total=requests`) names one itself.
+const KNOWN: [(&str, &[&str]); 13] = [
+    ("time", &["time", "timestamp", "ts", "minute", "min", "datetime", "date"]),
+    ("total", &["total", "cnt", "count", "views", "attempts", "requests"]),
+    ("failures", &["failures", "failed", "fail", "value", "errors", "bad", "stalls"]),
+    ("successes", &["successes", "success", "succeeded", "ok"]),
+    ("actual", &["real", "actual", "observed", "value"]),
+    ("forecast", &["predict", "predicted", "prediction", "forecast", "expected", "baseline"]),
+    ("actual_b", &["real_b", "actual_b"]),
+    ("forecast_b", &["predict_b", "forecast_b", "expected_b"]),
+    ("value", &["value", "count", "cnt", "kpi"]),
+    ("case", &["case", "incident", "data"]),
+    ("cause", &["cause", "root_cause", "label"]),
+    ("at", &["anomaly_at", "incident_at", "at"]),
+    ("dims", &[]),
+];
+
+/// Columns by name in place of those that are known: `time`, `total`, `failures`, … and `dims` with commas between several.
+pub type Mapping = BTreeMap<String, String>;
+
+/// What a row measures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Measure {
+    /// Views, and those that failed.
+    Counts(u64, u64),
+    /// A measure as it is and as it was forecast.
+    Forecast([(f64, f64); 2], usize),
+    /// A measure by time, whose forecast is to be made.
+    Series(f64),
+}
+
+/// A row.
+pub(super) struct Row {
+    pub(super) case: Option<String>,
+    pub(super) start_ms: Option<i64>,
+    pub(super) values: Vec<String>,
+    pub(super) measure: Measure,
+    pub(super) causes: Vec<Shown>,
+    pub(super) at_ms: Option<i64>,
+}
+
+/// Where what stands.
+pub(super) struct Columns {
+    places: BTreeMap<&'static str, usize>,
+    kind: Kind,
+    dims: Vec<usize>,
+    pub(super) dimensions: Vec<String>,
+    count: usize,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Counts,
+    Successes,
+    Forecast,
+    Quotient,
+    Series,
+}
+
+impl Kind {
+    /// The columns it needs; the first kind that has its columns is taken.
+    const ALL: [(Self, &[&str]); 5] = [
+        (Self::Quotient, &["actual_a", "forecast_a", "actual_b", "forecast_b"]),
+        (Self::Forecast, &["actual", "forecast"]),
+        (Self::Counts, &["total", "failures"]),
+        (Self::Successes, &["total", "successes"]),
+        (Self::Series, &["value"]),
+    ];
+
+    fn needs(self) -> &'static [&'static str] {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or(&[], |(_, needs)| needs)
+    }
+}
+
+impl Columns {
+    /// Reads a header.
+    pub(super) fn of(header: &[String], mapping: &Mapping) -> Result<Self, String> {
+        let names: Vec<_> = header.iter().map(|name| name.trim().trim_start_matches('\u{feff}').to_lowercase()).collect();
+        let find = |what: &str| match mapping.get(what) {
+            Some(name) => names.iter().position(|it| *it == name.trim().to_lowercase()),
+            None => known(what).iter().find_map(|known| names.iter().position(|name| name == known)),
+        };
+        let kind = Kind::ALL.iter().find(|(_, needs)| needs.iter().all(|what| find(what).is_some())).map(|(kind, _)| *kind);
+        let kind = kind.ok_or_else(|| lacking(&find))?;
+        // What was forecast needs no past to be compared with.
+        if ![Kind::Forecast, Kind::Quotient].contains(&kind) && find("time").is_none() {
+            return Err(lacking(&find));
+        }
+        let wanted = ["time", "case", "cause", "at"].iter().chain(kind.needs());
+        let places: BTreeMap<_, _> = wanted.filter_map(|what| Some((*what, find(what)?))).collect();
+        let is_free = |place: &usize| !places.values().any(|taken| taken == place);
+        // A column without a name is the row number that some programs write.
+        let is_named = |place: &usize| !names[*place].is_empty() && !names[*place].starts_with("unnamed");
+        let dims: Vec<_> = match mapping.get("dims") {
+            Some(dims) => {
+                let place = |dim: &str| names.iter().position(|name| *name == dim.trim().to_lowercase());
+                dims.split(',').map(|dim| place(dim).ok_or_else(|| format!("no column is named {dim}"))).collect::<Result<_, _>>()?
+            }
+            None => (0..names.len()).filter(is_free).filter(is_named).collect(),
+        };
+        if dims.is_empty() {
+            return Err("no column is left for a dimension".to_owned());
+        }
+        let dimensions = dims.iter().map(|place| names[*place].clone()).collect();
+        Ok(Self { places, kind, dims, dimensions, count: names.len() })
+    }
+
+    /// Reads a row.
+    pub(super) fn row(&self, fields: &[String]) -> Result<Row, String> {
+        if fields.len() != self.count {
+            return Err(format!("{} fields, the header has {}", fields.len(), self.count));
+        }
+        let field = |what: &str| self.places.get(what).map(|place| fields[*place].trim()).filter(|text| !text.is_empty());
+        let time_ms = |what: &str| match field(what) {
+            Some(text) => time::parse_ms(text).map(Some).ok_or_else(|| format!("{text:?} is no time")),
+            None => Ok(None),
+        };
+        let start_ms = time_ms("time")?;
+        if self.places.contains_key("time") && start_ms.is_none() {
+            return Err("the time is missing".to_owned());
+        }
+        Ok(Row {
+            case: field("case").map(str::to_owned),
+            start_ms: start_ms.map(|start_ms| start_ms - start_ms.rem_euclid(MINUTE_MS)),
+            values: self.dims.iter().map(|place| labels::plain(&fields[*place])).collect(),
+            measure: self.measure(&field)?,
+            causes: field("cause").map(parse_cause).unwrap_or_default(),
+            at_ms: time_ms("at")?,
+        })
+    }
+
+    fn measure<'a>(&self, field: &impl Fn(&str) -> Option<&'a str>) -> Result<Measure, String> {
+        let number = |what: &str| {
+            let text = field(what).unwrap_or_default();
+            let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && number.abs() < 1e15);
+            number.ok_or_else(|| format!("{what} is {text:?}, no number"))
+        };
+        let count = |what: &str| {
+            let number = number(what)?;
+            if number < 0.0 { Err(format!("{what} is {number}, no count")) } else { Ok(number.round() as u64) }
+        };
+        match self.kind {
+            Kind::Counts => {
+                let (total, failures) = (count("total")?, count("failures")?);
+                if failures > total { Err(format!("{failures} failures of {total} views")) } else { Ok(Measure::Counts(total, failures)) }
+            }
+            Kind::Successes => {
+                let (total, successes) = (count("total")?, count("successes")?);
+                let failures = total.checked_sub(successes).ok_or_else(|| format!("{successes} successes of {total} views"))?;
+                Ok(Measure::Counts(total, failures))
+            }
+            Kind::Forecast => Ok(Measure::Forecast([(number("actual")?, number("forecast")?), (0.0, 0.0)], 1)),
+            Kind::Quotient => {
+                let of = |a: &str, b: &str| Ok::<_, String>((number(a)?, number(b)?));
+                Ok(Measure::Forecast([of("actual_a", "forecast_a")?, of("actual_b", "forecast_b")?], 2))
+            }
+            Kind::Series => Ok(Measure::Series(number("value")?)),
+        }
+    }
+}
+
+/// What a row is as fields, by the order of the header.
+pub(super) enum Lines {
+    /// Comma, semicolon or tab between fields.
+    Csv(char),
+    /// An object in each line.
+    Json,
+}
+
+impl Lines {
+    /// The format, and the header.
+    pub(super) fn of(first: &str) -> Result<(Self, Vec<String>), String> {
+        if first.trim_start().starts_with('{') {
+            let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(first).map_err(|error| error.to_string())?;
+            return Ok((Self::Json, object.into_keys().collect()));
+        }
+        let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| (first.matches(*separator).count(), *separator == ','));
+        let separator = separator.unwrap_or(',');
+        Ok((Self::Csv(separator), csv::fields(first, separator)))
+    }
+
+    /// Whether the first line is a row already.
+    pub(super) fn is_headless(&self) -> bool {
+        matches!(self, Self::Json)
+    }
+
+    /// The fields of a row.
+    pub(super) fn fields(&self, line: &str, header: &[String]) -> Result<Vec<String>, String> {
+        match self {
+            Self::Csv(separator) => Ok(csv::fields(line, *separator)),
+            Self::Json => {
+                let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+                let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                header.iter().map(|name| object.get(name).map(text).ok_or_else(|| format!("{name} is missing"))).collect()
+            }
+        }
+    }
+}
+
+fn known(what: &str) -> &'static [&'static str] {
+    match what {
+        "actual_a" => &["real_a", "actual_a"],
+        "forecast_a" => &["predict_a", "forecast_a", "expected_a"],
+        _ => KNOWN.iter().find(|(name, _)| *name == what).map_or(&[], |(_, names)| names),
+    }
+}
+
+/// What a header without any measure should have.
+fn lacking(find: &impl Fn(&str) -> Option<usize>) -> String {
+    if find("time").is_none() {
+        return format!("no column for the time: name it {}", known("time").join(", "));
+    }
+    let name = |what: &str| known(what).join(", ");
+    match (find("total"), find("forecast")) {
+        (Some(_), _) => format!("no column for failures: name it {}", name("failures")),
+        (None, Some(_)) => format!("no column for what was forecast as it is: name it {}", name("actual")),
+        _ => format!("no column for views: name it {}, and one for failures: {}", name("total"), name("failures")),
+    }
+}
