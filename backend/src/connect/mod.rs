@@ -1,3 +1,3 @@
-//! Real parts at the edges: what speaks other protocols than Kafka's.
+//! Real parts at the edges of pipelines: what brings data from elsewhere to Kafka, and back.
 
 pub mod mqtt;

@@ -133,6 +133,11 @@ pub trait World: Send {
     /// Events made, which `--for` counts.
     fn events(&self) -> u64;
 
+    /// Those of them that reached the cluster by a way of the world's own, not with [`Emit`].
+    fn bridged(&self) -> u64 {
+        0
+    }
+
     /// Whether nothing more will come, as of a file that was read.
     fn is_over(&self) -> bool {
         false

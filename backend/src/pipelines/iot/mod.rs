@@ -8,9 +8,11 @@
 //!              └────────────────────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! Devices speak MQTT: every one is a client of the embedded broker, or of another, and a bridge writes to Kafka what they publish.
 //! Everything about a device happens in the task its key lives in. A reading counts once, at the time it was taken, where its device
 //! belonged then, however late it comes: a closed window is told again when something was kept back for it.
 
+mod bridge;
 pub mod control;
 mod dashboard;
 pub mod detect;
@@ -19,6 +21,7 @@ mod fleet;
 mod input;
 pub mod machine;
 mod meta;
+mod network;
 pub mod records;
 mod rollups;
 mod sabotage;

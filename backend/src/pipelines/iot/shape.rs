@@ -8,6 +8,7 @@ use super::{
     dashboard::Fold,
     input::{SeriesJudge, SeriesWorld},
     meta::{TOPICS, meta},
+    network::{CLIENTS_MAX, NetworkWorld},
     sabotage::Sabotage,
     scenarios::SCENARIOS,
     settings::{ALERTS, DEVICE_STATE, DLQ, HIERARCHY, PARTITIONS, SITE_ROLLUPS, TRUTH},
@@ -54,7 +55,16 @@ impl Shape for Iot {
     }
 
     fn world(&self, run: &RunParams) -> Box<dyn World> {
-        Box::new(FleetWorld::new(run))
+        let speaks_mqtt = run.setting("mqtt") >= 0.5 && run.setting("devices") <= f64::from(CLIENTS_MAX);
+        // Without a cluster there is nothing to bridge to.
+        let Some(connection) = run.connection.as_ref().filter(|_| speaks_mqtt) else { return Box::new(FleetWorld::new(run)) };
+        match NetworkWorld::start(run, connection, run.setting("mqtt_port") as u16) {
+            Ok(world) => Box::new(world),
+            Err(problem) => {
+                tracing::warn!("{}: {}; devices write to Kafka themselves", problem.what, problem.why);
+                Box::new(FleetWorld::new(run))
+            }
+        }
     }
 
     fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     pipelines::shape::{Command, Emit, EmitRecord, Observed, RunParams, World},
-    sim::iot::{DeviceId, FaultKind, Generator, GeneratorParams, Reading, Record, Sensor, Topic},
+    sim::iot::{self, DeviceId, FaultKind, Generator, GeneratorParams, Reading, Record, Sensor, Topic},
 };
 
 /// A burst measures so many times as often.
@@ -31,6 +31,16 @@ impl FleetWorld {
             defects_per_min: run.setting("defects_per_min"),
         };
         Self { generator: Generator::new(params), rate_per_s: params.rate_per_s, burst_until_ms: None }
+    }
+
+    /// Event time of the next reading.
+    pub(super) fn now_ms(&self) -> i64 {
+        self.generator.now_ms()
+    }
+
+    /// A device hears a command now.
+    pub(super) fn tell(&mut self, command: iot::Command) {
+        self.generator.command(command);
     }
 }
 

@@ -123,6 +123,8 @@ pub(super) struct Source<'a> {
     partitions: BTreeMap<String, i32>,
     /// Records that are no events: truth, and what is told to chosen partitions.
     told: u64,
+    /// What reached the cluster by the world's own way, as far as it was counted.
+    bridged: u64,
 }
 
 impl<'a> Source<'a> {
@@ -149,7 +151,7 @@ impl<'a> Source<'a> {
             heard = Some(reader);
         }
         let partitions = since.iter().map(|(topic, starts)| (topic.clone(), i32::try_from(starts.len()).unwrap_or(i32::MAX))).collect();
-        Ok(Self { control, progress, producer, heard, rate_per_s, events_max, script, next_seq: 0, partitions, told: 0 })
+        Ok(Self { control, progress, producer, heard, rate_per_s, events_max, script, next_seq: 0, partitions, told: 0, bridged: 0 })
     }
 
     /// Writes until the run is stopped, everything asked for was made, or the world is over; then what the world held back.
@@ -159,7 +161,7 @@ impl<'a> Source<'a> {
         world.finish(&mut out);
         self.send_all(&mut out)?;
         let flushed = self.producer.flush(FLUSH_MAX);
-        self.report()?;
+        self.report(world)?;
         flushed.map_err(|error| error.problem("The last records were not acknowledged in time"))
     }
 
@@ -169,7 +171,7 @@ impl<'a> Source<'a> {
             if self.control.is_paused() {
                 // Virtual time stands still: it goes on where it stopped.
                 let paused_at = Instant::now();
-                self.report()?;
+                self.report(world)?;
                 std::thread::sleep(SLEEP_MAX);
                 base += paused_at.elapsed();
                 continue;
@@ -177,7 +179,7 @@ impl<'a> Source<'a> {
             self.obey(world)?;
             if world.waiting_max().is_some_and(|max| self.progress.waiting() >= max) {
                 let waited_since = Instant::now();
-                self.report()?;
+                self.report(world)?;
                 std::thread::sleep(WAITING_PAUSE);
                 base += waited_since.elapsed();
                 continue;
@@ -189,7 +191,7 @@ impl<'a> Source<'a> {
                 base += lost;
                 self.progress.behind_ms.fetch_add(u64::try_from(lost.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
             } else if due > elapsed {
-                self.report()?;
+                self.report(world)?;
                 std::thread::sleep((due - elapsed).clamp(SLEEP_MIN, SLEEP_MAX));
             } else {
                 for _ in 0..BATCH {
@@ -201,7 +203,7 @@ impl<'a> Source<'a> {
                     world.next(out);
                     self.send_all(out)?;
                 }
-                self.report()?;
+                self.report(world)?;
             }
         }
         Ok(())
@@ -285,8 +287,11 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    fn report(&self) -> Result<(), Problem> {
-        let delivered = self.producer.delivered().saturating_sub(self.told);
+    fn report(&mut self, world: &dyn World) -> Result<(), Problem> {
+        let bridged = world.bridged();
+        self.progress.generated.fetch_add(bridged.saturating_sub(self.bridged), Ordering::AcqRel);
+        self.bridged = bridged;
+        let delivered = self.producer.delivered().saturating_sub(self.told) + bridged;
         self.progress.delivered.store(delivered, Ordering::Release);
         self.check_failed()
     }
