@@ -40,6 +40,8 @@ pub struct Device {
     connection_ms: i64,
     /// When it was last told.
     told_ms: i64,
+    /// Something of it was not told yet.
+    is_untold: bool,
     found: u64,
     open: Vec<Anomaly>,
 }
@@ -105,6 +107,7 @@ impl Device {
         let is_due = arrived_ms - self.told_ms >= TWIN_EVERY_MS;
         effects.is_changed = is_due || !effects.anomalies.is_empty() || had != (self.twin.status, self.twin.missing == 0);
         self.twin.ts = arrived_ms;
+        self.is_untold = !effects.is_changed;
         if effects.is_changed {
             self.told_ms = arrived_ms;
         }
@@ -145,9 +148,9 @@ impl Device {
         if !is_leap {
             self.judge(now_ms);
         }
-        let is_changed = had_status != self.twin.status || (self.twin.ts > self.told_ms && now_ms - self.told_ms >= TWIN_EVERY_MS);
+        let is_changed = had_status != self.twin.status || (self.is_untold && now_ms - self.told_ms >= TWIN_EVERY_MS);
         if is_changed {
-            (self.told_ms, self.twin.ts) = (now_ms, now_ms);
+            (self.told_ms, self.twin.ts, self.is_untold) = (now_ms, now_ms, false);
         }
         is_changed
     }
@@ -279,8 +282,10 @@ impl Device {
 
 /// What a reading measures, by name.
 pub(super) fn figures(reading: &Reading) -> [(&'static str, Option<f64>); 6] {
+    // A motor's temperature and the air's have no common mean.
+    let temperature = if reading.sensor_type == SensorType::Machine { "motor_temperature_c" } else { "temperature_c" };
     [
-        ("temperature_c", reading.temperature_c),
+        (temperature, reading.temperature_c),
         ("humidity_pct", reading.humidity_pct),
         ("soil_moisture_pct", reading.soil_moisture_pct),
         ("vibration_rms_g", reading.vibration_rms_g),

@@ -87,6 +87,9 @@ pub struct Watch {
     same_since_ms: i64,
     up: f64,
     down: f64,
+    /// Since when each sum is above zero: where the drift began (Page's estimate of the change point).
+    up_since_ms: i64,
+    down_since_ms: i64,
     open: Option<(Wrong, i64)>,
     well: u32,
 }
@@ -107,10 +110,15 @@ impl Watch {
             (self.same, self.same_since_ms) = (1, ts_ms);
         }
         let sigma = (self.scale * SIGMA_PER_MAD).max(behaviour.sigma_min);
-        let wrong = if self.seen < LEARN_MIN { None } else { self.look(value, sigma, silent_s, behaviour) };
+        let wrong = if self.seen < LEARN_MIN { None } else { self.look(ts_ms, value, sigma, silent_s, behaviour) };
         let change = match (self.open, wrong) {
             (None, Some((wrong, score))) => {
-                let since_ms = if wrong == Wrong::Stuck { self.same_since_ms } else { ts_ms };
+                let since_ms = match wrong {
+                    Wrong::Stuck => self.same_since_ms,
+                    Wrong::Drift if self.up >= self.down => self.up_since_ms,
+                    Wrong::Drift => self.down_since_ms,
+                    Wrong::Spike => ts_ms,
+                };
                 self.open = Some((wrong, ts_ms));
                 self.well = 0;
                 Some(Change::Opened { wrong, since_ms, score })
@@ -125,7 +133,7 @@ impl Watch {
         change
     }
 
-    fn look(&mut self, value: f64, sigma: f64, silent_s: f64, behaviour: &Behaviour) -> Option<(Wrong, f64)> {
+    fn look(&mut self, ts_ms: i64, value: f64, sigma: f64, silent_s: f64, behaviour: &Behaviour) -> Option<(Wrong, f64)> {
         let limit = |sigmas: f64| sigmas * behaviour.tolerance;
         if self.same >= SAME_MAX {
             return Some((Wrong::Stuck, f64::from(self.same) / f64::from(self.same + 1)));
@@ -140,6 +148,8 @@ impl Watch {
         let z = ((value - self.level) / sigma).clamp(-CUSUM_STEP, CUSUM_STEP);
         self.up = (self.up + z - limit(CUSUM_SLACK)).max(0.0);
         self.down = (self.down - z - limit(CUSUM_SLACK)).max(0.0);
+        self.up_since_ms = if self.up > 0.0 { self.up_since_ms } else { ts_ms };
+        self.down_since_ms = if self.down > 0.0 { self.down_since_ms } else { ts_ms };
         let sum = self.up.max(self.down);
         (sum > limit(CUSUM_LIMIT)).then(|| (Wrong::Drift, 1.0 - limit(CUSUM_LIMIT) / sum / 2.0))
     }

@@ -1,5 +1,7 @@
 //! The fleet as a sequence of records: one reading a slot of the schedule, and what follows from it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{
@@ -89,6 +91,8 @@ pub struct Generator {
     moved_sites: Vec<(String, String, i64)>,
     out: Vec<Record>,
     has_begun: bool,
+    /// When commands reach which devices.
+    arrivals: BTreeSet<(i64, usize)>,
 }
 
 impl Generator {
@@ -107,6 +111,7 @@ impl Generator {
             moved_sites: Vec::new(),
             out: Vec::new(),
             has_begun: false,
+            arrivals: BTreeSet::new(),
             params,
         }
     }
@@ -147,6 +152,10 @@ impl Generator {
             self.measured_ms = now_ms;
             self.tell_moisture(now_ms);
         }
+        while let Some(arrival) = self.arrivals.first().copied().filter(|(arrives_ms, _)| *arrives_ms <= now_ms) {
+            self.arrivals.remove(&arrival);
+            self.answer(arrival.1, now_ms);
+        }
         let at = self.next_device;
         self.next_device = (at + 1) % self.devices.len();
         self.devices[at].measure(&mut self.random, now_ms);
@@ -160,8 +169,9 @@ impl Generator {
     /// A device hears of a command.
     pub fn command(&mut self, command: Command) {
         let arrives_ms = self.now_ms() + self.random.between(TRAVEL_MS.0, TRAVEL_MS.1);
-        if let Some(device) = self.devices.iter_mut().find(|device| device.id == command.device_id) {
-            device.tell(arrives_ms, command);
+        if let Some(at) = self.devices.iter().position(|device| device.id == command.device_id) {
+            self.devices[at].tell(arrives_ms, command);
+            self.arrivals.insert((arrives_ms, at));
         }
     }
 
@@ -369,7 +379,6 @@ impl Generator {
         if self.devices[at].offline_until_ms.is_some() {
             return;
         }
-        self.devices[at].obey(now_ms);
         let key = self.devices[at].id.0.clone();
         for number in 0..readings_max {
             let device = &mut self.devices[at];
@@ -381,6 +390,17 @@ impl Generator {
             let times = if self.random.chance(REPEATED_SHARE) { 2 } else { 1 };
             (0..times).for_each(|_| self.write(Topic::SensorData, &key, &reading, now_ms));
         }
+        self.answer(at, now_ms);
+    }
+
+    /// A connected device obeys what has arrived, and says so.
+    fn answer(&mut self, at: usize, now_ms: i64) {
+        if self.devices[at].offline_until_ms.is_some() {
+            return;
+        }
+        self.devices[at].pass(&mut self.random, now_ms);
+        self.devices[at].obey(now_ms);
+        let key = self.devices[at].id.0.clone();
         while let Some(ack) = self.devices[at].answers.pop_front() {
             self.write(Topic::CommandAcks, &key, &ack, now_ms);
         }

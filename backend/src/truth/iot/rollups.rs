@@ -10,7 +10,7 @@ use crate::{
         records::Rollup,
         settings::{CLOCK_MS, GRACE_MS, HIERARCHY, SENSOR_DATA, SITE_ROLLUPS, WINDOW_MS},
     },
-    sim::iot::{DeviceId, Placement, Reading},
+    sim::iot::{DeviceId, Placement, Reading, SensorType},
     truth::{Sequence, check, pending},
 };
 
@@ -93,8 +93,9 @@ impl Rollups {
         }
         let second = self.seconds.entry(key).or_default();
         second.readings += 1;
+        let temperature = if reading.sensor_type == SensorType::Machine { "motor_temperature_c" } else { "temperature_c" };
         let figures = [
-            ("temperature_c", reading.temperature_c),
+            (temperature, reading.temperature_c),
             ("humidity_pct", reading.humidity_pct),
             ("soil_moisture_pct", reading.soil_moisture_pct),
             ("vibration_rms_g", reading.vibration_rms_g),

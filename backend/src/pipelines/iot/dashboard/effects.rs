@@ -105,7 +105,7 @@ fn latency(fold: &Fold) -> Widget {
     };
     let lines = vec![line("median", |count| count / 2), line("slowest", |count| count.saturating_sub(1))];
     let body = WidgetBody::TimeSeries { unit: "ms".into(), lines };
-    let help = "A device listens when it wakes to measure, so that an answer takes up to the time between two readings";
+    let help = "From the command to the device's answer, twice over the network; who is offline answers when it is back";
     widget("command_latency", "Command to answer", help, Span::Half, COMMAND_ACKS, body)
 }
 

@@ -123,13 +123,12 @@ fn tree(fold: &Fold) -> Widget {
             Cell::Integer(i64::try_from(rollup.readings).unwrap_or(i64::MAX)),
             figure(rollup, "temperature_c"),
             figure(rollup, "soil_moisture_pct"),
-            figure(rollup, MACHINE_FIGURE),
             Cell::Integer(revision),
         ]
     };
-    let titles = [("Node", false), ("Readings", true), ("°C", true), ("Soil, %", true), ("Vibration, g", true), ("Told again", true)];
+    let titles: [(&str, bool); 5] = [("Node", false), ("Readings", true), ("°C", true), ("Soil, %", true), ("Corrected", true)];
     let columns = titles.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
     let body = WidgetBody::Table { columns, rows: nodes.iter().map(row).collect() };
-    let help = "The newest ten seconds of every node; a reading counts where its device belonged when it was taken, however late it comes";
+    let help = "The newest ten seconds of every node; a reading counts where its device belonged when it was taken, and corrects what was told before it came";
     widget("tree", "Sites, added up", help, Span::Half, SITE_ROLLUPS, body)
 }
