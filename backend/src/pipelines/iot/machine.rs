@@ -9,7 +9,7 @@ const FIGURES: usize = 3;
 const LEARN_MIN: u32 = 20;
 const MEMORY: f64 = 400.0;
 /// After a start a machine warms up.
-const SETTLE_MS: i64 = 12_000;
+const SETTLE_MS: i64 = 9_000;
 /// Limits, in squared deviations.
 const T2_MAX: f64 = 60.0;
 const Q_MAX: f64 = 25.0;

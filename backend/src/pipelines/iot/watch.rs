@@ -109,7 +109,9 @@ impl Watch {
         } else {
             (self.same, self.same_since_ms) = (1, ts_ms);
         }
-        let sigma = (self.scale * SIGMA_PER_MAD).max(behaviour.sigma_min);
+        // What moves by itself is off its level all the time: how much it scatters can't be learnt from that.
+        let moves = behaviour.slope_per_s > 0.0;
+        let sigma = if moves { behaviour.sigma_min } else { (self.scale * SIGMA_PER_MAD).max(behaviour.sigma_min) };
         let wrong = if self.seen < LEARN_MIN { None } else { self.look(ts_ms, value, sigma, silent_s, behaviour) };
         let change = match (self.open, wrong) {
             (None, Some((wrong, score))) => {
@@ -123,9 +125,15 @@ impl Watch {
                 self.well = 0;
                 Some(Change::Opened { wrong, since_ms, score })
             }
-            (Some((wrong, since_ms)), _) => self.go_on(wrong, since_ms, ts_ms, value, sigma),
+            (Some((wrong, since_ms)), _) => {
+                let moved = behaviour.slope_per_s * (ts_ms - since_ms).max(0) as f64 / 1_000.0;
+                self.go_on((wrong, since_ms), ts_ms, value, 6.0 * sigma + moved)
+            }
             (None, None) => {
                 self.learn(value, passed_s);
+                if moves {
+                    self.level = value;
+                }
                 None
             }
         };
@@ -154,10 +162,10 @@ impl Watch {
         (sum > limit(CUSUM_LIMIT)).then(|| (Wrong::Drift, 1.0 - limit(CUSUM_LIMIT) / sum / 2.0))
     }
 
-    fn go_on(&mut self, wrong: Wrong, since_ms: i64, ts_ms: i64, value: f64, sigma: f64) -> Option<Change> {
+    fn go_on(&mut self, (wrong, since_ms): (Wrong, i64), ts_ms: i64, value: f64, near: f64) -> Option<Change> {
         let is_well = match wrong {
             Wrong::Stuck => self.same == 1,
-            Wrong::Spike | Wrong::Drift => (value - self.level).abs() < 6.0 * sigma,
+            Wrong::Spike | Wrong::Drift => (value - self.level).abs() < near,
         };
         self.well = if is_well { self.well + 1 } else { 0 };
         let is_normal_now = ts_ms - since_ms > OPEN_MAX_MS;

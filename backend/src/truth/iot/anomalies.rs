@@ -20,11 +20,11 @@ const KEPT_MAX: usize = 100_000;
 const BEFORE_MS: i64 = 1_500;
 const AFTER_MS: i64 = 6_000;
 /// Labels younger than this may still be found.
-const YOUNG_MS: i64 = 8_000;
+const YOUNG_MS: i64 = 10_000;
 /// What must be reached, and from how many labels on it means something.
 const PRECISION_MIN: f64 = 0.8;
 const RECALL_MIN: f64 = 0.75;
-const LABELS_MIN: usize = 2;
+const LABELS_MIN: usize = 4;
 
 /// A label.
 #[derive(Clone, Debug)]
