@@ -15,6 +15,8 @@ use crate::sim::iot::{Ack, Command, DeviceEvent, DeviceEventKind, Placement, Rea
 
 /// Places a device had that are kept: enough for a move every few seconds within what roll-ups keep.
 const PLACES_MAX: usize = 64;
+/// Readings that wait for a place at most; a device with more has none.
+const UNPLACED_MAX: usize = 100;
 /// How fast the time between readings is learnt.
 const INTERVAL_WEIGHT: f64 = 0.2;
 
@@ -44,6 +46,8 @@ pub struct Device {
     is_untold: bool,
     found: u64,
     open: Vec<Anomaly>,
+    /// Readings from before it was known where it belongs: topics are read side by side, and its place is on its way.
+    unplaced: Vec<(i64, Reading)>,
 }
 
 /// What follows from a record.
@@ -84,7 +88,11 @@ impl Device {
         let offset_ms = if offset_ms.abs() > CLOCK_MS { offset_ms } else { 0 };
         let event_ms = reading.ts - offset_ms;
         effects.is_clock_wrong = offset_ms != 0 && !was_wrong;
-        effects.counts = Some((event_ms, self.place_at(reading, event_ms, sabotage)));
+        if self.places.is_empty() && reading.sensor_type != SensorType::Series && self.unplaced.len() < UNPLACED_MAX {
+            self.unplaced.push((event_ms, reading.clone()));
+        } else {
+            effects.counts = Some((event_ms, self.place_at(reading, event_ms, sabotage)));
+        }
         let is_newest = place == Place::Newest;
         self.twin.filled += u64::from(!is_newest);
         let had_missing = self.twin.missing;
@@ -126,8 +134,8 @@ impl Device {
         self.pass(now_ms, false)
     }
 
-    /// Takes in where it belongs.
-    pub fn place(&mut self, place: &Placement) {
+    /// Takes in where it belongs; gives the readings that waited for that, with when they were taken.
+    pub fn place(&mut self, place: &Placement) -> Vec<(i64, Reading)> {
         self.twin.device_id.clone_from(&place.device_id);
         self.places.retain(|known| known.valid_from != place.valid_from);
         let at = self.places.partition_point(|known| known.valid_from <= place.valid_from);
@@ -135,6 +143,7 @@ impl Device {
         if self.places.len() > PLACES_MAX {
             self.places.remove(0);
         }
+        std::mem::take(&mut self.unplaced)
     }
 
     /// Takes an answer to a command in.

@@ -214,7 +214,10 @@ impl Processor<String, Input, String, Output> for Fleet {
         match &record.value {
             Input::Reading(reading) => self.read(reading, now_ms, out),
             Input::Event(event) => drop(self.with(&event.device_id.0, |device| device.connection(event, now_ms), |told| *told, out)),
-            Input::Place(place) => drop(self.with(&place.device_id.0, |device| device.place(place), |()| false, out)),
+            Input::Place(place) => {
+                let waited = self.with(&place.device_id.0, |device| device.place(place), |_| false, out).unwrap_or_default();
+                waited.iter().for_each(|(event_ms, reading)| self.count(reading, *event_ms, place, out));
+            }
             Input::Ack(ack) => {
                 let is_mine = self.with(&ack.device_id.0, |device| device.answered(ack, now_ms), |_| false, out);
                 if is_mine == Some(true) && ack.result != AckResult::Done {
