@@ -230,14 +230,16 @@ fn a_run_can_be_repeated_and_judges_itself() {
         ended.json().pop().expect("a last line")
     };
     let (first, second) = (run(), run());
-    assert_eq!(names(&first), ["pipeline", "seed", "counts", "latency_ms", "checks", "scores"].into());
+    assert_eq!(names(&first), ["pipeline", "version", "seed", "scenario", "counts", "latency_ms", "checks", "scores"].into());
     assert_eq!((&first["pipeline"], &first["seed"]), (&Value::from("clickstream"), &Value::from(7)));
     assert!(first["latency_ms"]["p99"].as_f64().unwrap() > 0.0);
-    for check in first["checks"].as_array().unwrap() {
-        // So short a run is too short for a statement on the A/B test, and says so.
-        let expect = if check["id"] == "ab_interval_covers_truth" { "pending" } else { "pass" };
-        assert_eq!(check["verdict"], expect, "{check}");
+    let checks = first["checks"].as_array().unwrap();
+    for check in checks {
+        // So short a run is too short for some statements, as on the A/B test, and says so.
+        assert_ne!(check["verdict"], "fail", "{check}");
     }
+    let passed = |id: &str| checks.iter().any(|check| check["id"] == id && check["verdict"] == "pass");
+    assert!(["no_loss", "sessions_equal_batch", "late_drops_equal_oracle"].into_iter().all(passed), "{checks:?}");
     let counts = |report: &Value| {
         let mut counts = report["counts"].as_object().unwrap().clone();
         // How late the generator was, and how the work was cut into commits and shared out, is the machine's doing.
@@ -246,7 +248,8 @@ fn a_run_can_be_repeated_and_judges_itself() {
         }
         counts
     };
-    assert_eq!(counts(&first)["processed"], 1_000);
+    // Rows of tables that events are enriched by come on top.
+    assert!(counts(&first)["generated"].as_u64() >= Some(1_000), "{:?}", counts(&first));
     assert_eq!(counts(&first), counts(&second), "equal seeds, equal counts");
 
     let readable = weir(&["run", "clickstream", "--for", "500ms", "--rate", "100"]);
