@@ -39,6 +39,7 @@ const READ_BYTES: usize = 16 * 1_024;
 #[derive(Debug)]
 pub struct Broker {
     address: SocketAddr,
+    shared: Shared,
     /// Dropped with the broker, which every connection notices.
     _alive: watch::Sender<()>,
 }
@@ -53,17 +54,40 @@ struct State {
 
 type Shared = Arc<Mutex<State>>;
 
+/// The sessions of a broker that was stopped.
+#[derive(Clone, Debug, Default)]
+pub struct Saved(Shared);
+
 impl Broker {
     /// Listens on an address; port 0 takes any that is free.
     ///
     /// # Errors
     /// When the address can't be listened on.
     pub fn start(runtime: &Handle, address: SocketAddr) -> io::Result<Self> {
+        Self::restart(runtime, address, Saved::default())
+    }
+
+    /// Stops as if it were killed, but for its sessions: those a broker keeps on disk.
+    pub fn stop(self) -> Saved {
+        Saved(Arc::clone(&self.shared))
+    }
+
+    /// Starts with the sessions of before: who comes back gets what waited.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn restart(runtime: &Handle, address: SocketAddr, saved: Saved) -> io::Result<Self> {
+        let shared = saved.0;
+        {
+            let mut state = lock(&shared);
+            state.clients.clear();
+            state.sessions.suspend();
+        }
         let listener = runtime.block_on(TcpListener::bind(address))?;
         let address = listener.local_addr()?;
         let (alive, gone) = watch::channel(());
-        runtime.spawn(accept(listener, gone));
-        Ok(Self { address, _alive: alive })
+        runtime.spawn(accept(listener, gone, Arc::clone(&shared)));
+        Ok(Self { address, shared, _alive: alive })
     }
 
     /// Where it listens.
@@ -72,8 +96,7 @@ impl Broker {
     }
 }
 
-async fn accept(listener: TcpListener, mut gone: watch::Receiver<()>) {
-    let shared = Shared::default();
+async fn accept(listener: TcpListener, mut gone: watch::Receiver<()>, shared: Shared) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

@@ -10,6 +10,6 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-pub use broker::Broker;
+pub use broker::{Broker, Saved};
 pub use client::{Client, ClientOptions, Event};
 pub use packet::{Malformed, Message, Packet, Publish};

@@ -71,6 +71,14 @@ impl Sessions {
         will.map_or_else(Vec::new, |will| self.spread(&will, None, 1).0)
     }
 
+    /// All connections have ended with the broker, which tells nobody's will.
+    pub(super) fn suspend(&mut self) {
+        self.sessions.retain(|_, session| !session.is_clean);
+        for session in self.sessions.values_mut() {
+            (session.is_connected, session.will) = (false, None);
+        }
+    }
+
     /// A packet of a client that is connected.
     pub(super) fn receive(&mut self, client: &str, packet: Packet) -> Sends {
         let answer = |packet| vec![(client.to_owned(), packet)];

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     client::Connection,
-    connect::mqtt::{Broker, Client, ClientOptions, Event, Message},
+    connect::mqtt::{Broker, Client, ClientOptions, Event, Message, Saved},
     pipelines::shape::{Command, Emit, EmitRecord, Observed, RunParams, World},
     sim::iot::{self, DeviceEvent, DeviceEventKind, DeviceId},
 };
@@ -50,8 +50,9 @@ pub(super) struct NetworkWorld {
     address: SocketAddr,
     /// The embedded broker while it lives; never with one from elsewhere.
     broker: Option<Broker>,
-    /// When the embedded broker is started again, event time.
+    /// When the embedded broker is started again, event time, and what it has on its disk.
     broker_back_ms: Option<i64>,
+    saved: Saved,
     run: Arc<str>,
     runtime: Runtime,
 }
@@ -77,7 +78,20 @@ impl NetworkWorld {
         let (world, name) = (FleetWorld::new(run), Arc::clone(&run.name));
         tracing::info!("devices speak MQTT at {address}");
         let (devices, heard) = (BTreeMap::new(), Mutex::new(heard));
-        Ok(Self { world, devices, heard, to_hear, bridge, now_ms, address, broker, broker_back_ms: None, run: name, runtime })
+        Ok(Self {
+            world,
+            devices,
+            heard,
+            to_hear,
+            bridge,
+            now_ms,
+            address,
+            broker,
+            broker_back_ms: None,
+            saved: Saved::default(),
+            run: name,
+            runtime,
+        })
     }
 
     /// A device's client, connected when it is first needed.
@@ -143,7 +157,7 @@ impl NetworkWorld {
 
     fn revive_broker(&mut self) {
         if self.broker.is_none() && self.broker_back_ms.take().is_some() {
-            match Broker::start(self.runtime.handle(), self.address) {
+            match Broker::restart(self.runtime.handle(), self.address, self.saved.clone()) {
                 Ok(broker) => self.broker = Some(broker),
                 Err(error) => {
                     tracing::warn!("the MQTT broker can't come back: {error}");
@@ -201,7 +215,12 @@ impl World for NetworkWorld {
     fn command(&mut self, command: &Command) -> Option<i64> {
         let for_ms = self.world.command(command)?;
         let is_brokers = matches!(command.fault.as_str(), "mqtt_down" | "herd");
-        if is_brokers && (self.broker.take().is_some() || self.broker_back_ms.is_some()) {
+        // A broker from elsewhere is not ours to stop.
+        let mut is_ours = self.broker_back_ms.is_some();
+        if let Some(broker) = self.broker.take_if(|_| is_brokers) {
+            (self.saved, is_ours) = (broker.stop(), true);
+        }
+        if is_brokers && is_ours {
             self.broker_back_ms = Some(self.world.now_ms() + for_ms);
         }
         Some(for_ms)
