@@ -153,7 +153,8 @@ fn equal_seeds_give_equal_results_and_all_checks_hold() {
     for _ in 0..2 {
         let mut run = Run::start(&cluster, params());
         reports.push(run.report());
-        assert_eq!(Run::count(&run.store, "processed"), 30_000);
+        // Three applications read the events, and what the others write.
+        assert!(Run::count(&run.store, "processed") >= 30_000);
         let dashboard = run.store.runs[&"clickstream".into()].dashboard.clone().expect("a dashboard");
         let number = |id: &str| match dashboard.widgets.iter().find(|widget| &*widget.id == id).map(|widget| &widget.body) {
             Some(WidgetBody::Number { value: Some(value), .. }) => *value,
@@ -194,7 +195,7 @@ fn pause_rate_faults_and_stop_work_on_a_live_run() {
     run.wait_for_count("processed", 500);
     run.running.pause();
     run.wait("pause", |store| matches!(store.runs[&"clickstream".into()].status.as_ref().map(|status| &status.phase), Some(Phase::Paused)));
-    run.wait("the last events", |store| Run::count(store, "processed") == Run::count(store, "generated"));
+    run.wait("the last events", |store| Run::count(store, "delivered") == Run::count(store, "generated"));
     let paused_at = Run::count(&run.store, "generated");
     run.running.set_rate(5_000);
     run.running.inject(&"traffic_spike".into());

@@ -11,7 +11,7 @@ use crate::{
         settings::{ANOMALIES, TRUTH},
     },
     sim::iot::{DeviceId, TruthRecord},
-    truth::{check, pending},
+    truth::{Z_95, check, pending, wilson},
 };
 
 /// Labels and findings that are kept.
@@ -100,7 +100,10 @@ impl Anomalies {
             return pending(id, format!("{} defects so far; it takes {LABELS_MIN}", score.labels));
         }
         let holds = score.precision() >= PRECISION_MIN && score.recall() >= RECALL_MIN;
-        if holds || is_over || is_noisy { check(id, holds, evidence) } else { pending(id, evidence) }
+        // A few defects more or less are chance: red is only what chance does not explain.
+        let can_be = |hits: usize, n: usize, least: f64| wilson(hits as u64, n as u64, Z_95).high >= least;
+        let is_clear = !can_be(score.right, score.found, PRECISION_MIN) || !can_be(score.hit, score.labels, RECALL_MIN);
+        if holds || is_noisy || (is_over && is_clear) { check(id, holds, evidence) } else { pending(id, evidence) }
     }
 
     /// Figures.
