@@ -224,6 +224,7 @@ impl Backend {
             Request::StopPipeline(id) => session.pipeline(&id).map(RunningPipeline::stop),
             Request::SetPipelineRate(id, rate_per_s) => session.pipeline(&id).map(|it| it.set_rate(rate_per_s)),
             Request::InjectFault(id, fault) => session.pipeline(&id).map(|it| it.inject(&fault)),
+            Request::ActOnPipeline(id, action) => session.pipeline(&id).map(|it| it.act(action)),
             Request::BrowseStore(id, query) => session.pipeline(&id).map(|it| it.browse_store(query)),
         }
     }

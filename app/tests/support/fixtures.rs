@@ -364,6 +364,29 @@ fn demo() -> ScenarioView {
     }
 }
 
+fn queue() -> WidgetBody {
+    let row = |number: i64| QueueRow {
+        subject: format!("tx-{number}").into(),
+        title: format!("{}.50 EUR by customer-{number:05}", 120 * number).into(),
+        detail: "score 0.83; far from the last payment; a reason that is much too long to be read in one line of a window of any width"
+            .into(),
+        at: TimestampMs(NOW.0 - number * 60_000),
+    };
+    let verbs = [("honest", "Honest"), ("fraud", "Fraud")].map(|(id, label)| Verb { id: id.into(), label: label.into() });
+    WidgetBody::Queue { rows: (1..12).map(row).collect(), verbs: verbs.into() }
+}
+
+fn editor() -> WidgetBody {
+    let row =
+        EditorRow { subject: "card-testing".into(), text: "hold when count_1m >= 4 and amount < 5".into(), note: "fired 12 times".into() };
+    WidgetBody::Editor {
+        rows: vec![row],
+        hint: "block when amount > 2000".into(),
+        verbs: vec![Verb { id: "try".into(), label: "Try on past payments".into() }],
+        answer: "Of the last 20,000 payments it would have met 31 (0.16 %), 12 of the 40 known frauds among them.".into(),
+    }
+}
+
 fn dashboard() -> Dashboard {
     let widget = |id: &str, title: &str, span, body| Widget {
         id: id.into(),
@@ -423,6 +446,8 @@ fn dashboard() -> Dashboard {
                 },
             ),
             widget("top_pages", "Top pages", Span::Third, WidgetBody::TopK { unit: "views".into(), rows }),
+            widget("queue", "Review queue", Span::Full, queue()),
+            widget("rules", "Rules in force", Span::Full, editor()),
             widget(
                 "funnel",
                 "Funnel",

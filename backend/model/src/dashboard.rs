@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{GroupId, TimestampMs, TopicName};
+use crate::{EditorRow, GroupId, QueueRow, TimestampMs, TopicName, Verb};
 
 /// What a dashboard shows at one moment, in reading order.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -165,6 +165,24 @@ pub enum WidgetBody {
     Incidents {
         /// The incidents.
         incidents: Vec<Incident>,
+    },
+    /// What waits for a decision, each with the same verbs.
+    Queue {
+        /// What waits, most urgent first.
+        rows: Vec<QueueRow>,
+        /// What can be done.
+        verbs: Vec<Verb>,
+    },
+    /// Texts that can be tried, put in force, and taken away.
+    Editor {
+        /// What is in force.
+        rows: Vec<EditorRow>,
+        /// How to write one.
+        hint: Arc<str>,
+        /// What can be done.
+        verbs: Vec<Verb>,
+        /// What came of the last action.
+        answer: Arc<str>,
     },
     /// What happened, newest first.
     Feed {

@@ -3,6 +3,7 @@
 //! [`Request`] goes to the backend, [`Update`] comes back, and [`Store::apply`] is the only place that turns
 //! updates into what panels read. A recorded list of updates therefore replays any screen.
 
+mod action;
 mod alert;
 mod cluster;
 mod connection;
@@ -20,6 +21,7 @@ mod store;
 mod streams;
 mod update;
 
+pub use action::{EditorRow, PipelineAction, QueueRow, Verb};
 pub use alert::{Alert, AlertSeverity};
 pub use cluster::{Broker, ClusterSnapshot, ConfigEntry, ConfigSource, Partition, Rates, Topic};
 pub use connection::{Cluster, ClusterProperty, ConnectionState, Secret};

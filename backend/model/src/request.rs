@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    Cluster, FaultId, GroupId, MessageQuery, MessageRow, PartitionId, PipelineId, PipelineParams, QueryId, RecordHeader, StoreQuery,
-    TopicName,
+    Cluster, FaultId, GroupId, MessageQuery, MessageRow, PartitionId, PipelineAction, PipelineId, PipelineParams, QueryId, RecordHeader,
+    StoreQuery, TopicName,
 };
 
 /// One thing to do. Answers come as [`crate::Update`]s.
@@ -47,6 +47,8 @@ pub enum Request {
     SetPipelineRate(PipelineId, u32),
     /// Break something on purpose.
     InjectFault(PipelineId, FaultId),
+    /// Do something that its dashboard offers.
+    ActOnPipeline(PipelineId, PipelineAction),
     /// Look into a store of its stream applications.
     BrowseStore(PipelineId, StoreQuery),
 }

@@ -11,10 +11,12 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-use weir_model::{FaultId, Problem, StoreQuery};
+use weir_model::{FaultId, PipelineAction, Problem, StoreQuery};
 
 /// Faults that wait to be injected; a run takes them within milliseconds.
 const FAULTS_MAX: usize = 16;
+/// Actions that wait.
+const ACTIONS_MAX: usize = 64;
 /// Questions about stores that wait.
 const STORE_QUERIES_MAX: usize = 4;
 
@@ -64,6 +66,14 @@ impl RunningPipeline {
         self.control.inject(fault.clone());
     }
 
+    /// Does something that its dashboard offers. What comes faster than it can be done is passed over, as no hand is so fast.
+    pub fn act(&self, action: PipelineAction) {
+        let mut actions = self.control.actions.lock().unwrap_or_else(PoisonError::into_inner);
+        if actions.len() < ACTIONS_MAX {
+            actions.push_back(action);
+        }
+    }
+
     /// Looks into a store; the answer is an update. Of questions that come faster than they can be answered the newest count.
     pub fn browse_store(&self, query: StoreQuery) {
         let mut queries = self.control.store_queries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,6 +108,7 @@ pub(super) struct Control {
     rate_per_s: AtomicU32,
     faults: Mutex<VecDeque<FaultId>>,
     store_queries: Mutex<VecDeque<StoreQuery>>,
+    actions: Mutex<VecDeque<PipelineAction>>,
 }
 
 impl Control {
@@ -108,6 +119,7 @@ impl Control {
             rate_per_s: AtomicU32::new(rate_per_s),
             faults: Mutex::default(),
             store_queries: Mutex::default(),
+            actions: Mutex::default(),
         }
     }
 
@@ -136,6 +148,10 @@ impl Control {
         if faults.len() < FAULTS_MAX {
             faults.push_back(fault);
         }
+    }
+
+    pub(super) fn next_action(&self) -> Option<PipelineAction> {
+        self.actions.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     pub(super) fn next_store_query(&self) -> Option<StoreQuery> {

@@ -16,7 +16,7 @@ mod watch;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use weir_model::{Dashboard, FaultId, PipelineMeta, PipelineParams, Problem, TimestampMs};
+use weir_model::{Dashboard, FaultId, PipelineAction, PipelineMeta, PipelineParams, Problem, TimestampMs};
 
 use crate::{
     client::Connection,
@@ -271,6 +271,18 @@ pub trait DashboardFold: Send {
 
     /// The dashboard as of now.
     fn dashboard(&self, now: TimestampMs) -> Dashboard;
+
+    /// What somebody did in a widget, as records to write.
+    ///
+    /// # Errors
+    /// When it can't be done, or only its answer counts; the user is told.
+    fn act(&mut self, action: &PipelineAction, _out: &mut Emit) -> Result<(), Problem> {
+        Err(Problem::new(
+            format!("Nothing was done in {}", action.widget),
+            "this dashboard takes no actions",
+            "This is a defect of this program; please report it",
+        ))
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod bodies;
 mod controls;
 mod demo;
+mod desk;
 mod widget;
 
 use egui::Ui;
@@ -98,7 +99,7 @@ impl DashboardPanel {
                 let spans: Vec<u8> = dashboard.widgets.iter().map(|widget| widget.span.columns()).collect();
                 ui.add_space(4.0);
                 grid(ui, meta.id.as_str(), &spans, LastCell::Grows, |ui, at, height| match dashboard.widgets.get(at) {
-                    Some(widget) => self.charts.ui(ui, height, at, widget, cx),
+                    Some(widget) => self.charts.ui(ui, height, at, (&meta.id, widget), cx),
                     None => 0.0,
                 });
             }

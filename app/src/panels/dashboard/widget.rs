@@ -3,14 +3,14 @@
 use std::{borrow::Cow, sync::Arc};
 
 use egui::{Align, CursorIcon, Layout, Sense, Ui};
-use weir_model::{Cell, Column, Dashboard, Source, TimestampMs, TopRow, Variant, Widget, WidgetBody};
+use weir_model::{Cell, Column, Dashboard, PipelineId, Source, TimestampMs, TopRow, Variant, Widget, WidgetBody};
 use weir_ui_kit::{
     format, icons, plot,
     table::{ROW_HEIGHT, Table, TableCell, TableColumn},
     widgets::{StatTile, icon_button, section, subdued},
 };
 
-use super::{bodies, open_source};
+use super::{bodies, desk, open_source};
 use crate::panels::{PanelContext, grid::cell_card};
 
 /// The height of a chart over time.
@@ -48,7 +48,14 @@ impl Charts {
     }
 
     /// Draws the widget as tall as its row; returns the height it needs.
-    pub(super) fn ui(&self, ui: &mut Ui, height: f32, at: usize, widget: &Widget, cx: &mut PanelContext<'_>) -> f32 {
+    pub(super) fn ui(
+        &self,
+        ui: &mut Ui,
+        height: f32,
+        at: usize,
+        (pipeline, widget): (&PipelineId, &Widget),
+        cx: &mut PanelContext<'_>,
+    ) -> f32 {
         if let WidgetBody::Number { value, unit, decimals, history } = &widget.body {
             return number(ui, widget, (*value, unit, *decimals), history, cx);
         }
@@ -83,6 +90,10 @@ impl Charts {
                 WidgetBody::Map { unit, points } => bodies::map(ui, unit, points),
                 WidgetBody::Incidents { incidents } => bodies::incidents(ui, incidents, cx),
                 WidgetBody::Feed { entries } => bodies::feed(ui, entries),
+                WidgetBody::Queue { rows, verbs } => desk::queue(ui, (pipeline, widget), rows, verbs, cx),
+                WidgetBody::Editor { rows, hint, verbs, answer } => {
+                    desk::editor(ui, (pipeline, widget), rows, (hint, answer), verbs, cx);
+                }
                 WidgetBody::Table { columns, rows } => table(ui, &widget.id, columns, rows),
             }
         })

@@ -1,6 +1,6 @@
 //! The pipeline as the runner takes it.
 
-use weir_model::{Dashboard, PipelineMeta, Problem, TimestampMs};
+use weir_model::{Dashboard, PipelineAction, PipelineMeta, Problem, TimestampMs};
 
 use super::{
     Fold,
@@ -16,7 +16,7 @@ use super::{
     world::{FileWorld, PaymentWorld},
 };
 use crate::{
-    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Observed, RunParams, Scenario, Shape, TopicSpec, World},
+    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Emit, Observed, RunParams, Scenario, Shape, TopicSpec, World},
     stream::{TopologyError, app::Guarantee},
 };
 
@@ -102,5 +102,9 @@ impl DashboardFold for Fold {
 
     fn dashboard(&self, now: TimestampMs) -> Dashboard {
         Self::dashboard(self, now)
+    }
+
+    fn act(&mut self, action: &PipelineAction, out: &mut Emit) -> Result<(), Problem> {
+        Self::act(self, action, out)
     }
 }

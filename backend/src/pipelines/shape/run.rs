@@ -236,6 +236,7 @@ impl<'a> Run<'a> {
             updates: self.updates,
             fold: self.shape.dashboard(&self.run),
             checkers: &self.checkers,
+            control: self.control,
             is_done: &self.is_written,
         };
         let names: Vec<_> = self.shape.topics().iter().map(|spec| spec.name).collect();

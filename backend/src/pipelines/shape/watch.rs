@@ -11,9 +11,10 @@ use std::{
 
 use weir_model::{PipelineId, Problem, TimestampMs, Update};
 
-use super::{Checker, DashboardFold, Observed, alerts::Alerts, topics::Ends};
+use super::{Checker, DashboardFold, Emit, Observed, alerts::Alerts, topics::Ends};
 use crate::{
-    client::{ClientError, Connection, Reader, ReaderEvent},
+    client::{ClientError, Connection, OutgoingRecord, Producer, Reader, ReaderEvent},
+    pipelines::running::Control,
     updates::Updates,
 };
 
@@ -35,6 +36,8 @@ pub(super) struct Watch<'a> {
     pub(super) updates: &'a Updates,
     pub(super) fold: Box<dyn DashboardFold>,
     pub(super) checkers: &'a Mutex<Vec<Box<dyn Checker>>>,
+    /// What users do in the dashboard.
+    pub(super) control: &'a Control,
     /// Everything is written.
     pub(super) is_done: &'a AtomicBool,
 }
@@ -42,7 +45,8 @@ pub(super) struct Watch<'a> {
 impl Watch<'_> {
     /// Reads from these offsets on until all is written, and then to the end. Blocks; belongs on a thread of its own.
     pub(super) fn work(mut self, starts: &Ends) -> Result<(), Problem> {
-        let failed = |error: ClientError| error.problem(format!("The dashboard of {} can't read its topics", self.id));
+        let what = format!("The dashboard of {} can't read its topics", self.id);
+        let failed = |error: ClientError| error.problem(what.clone());
         let reader = Reader::calm(self.connection).map_err(failed)?;
         let mut next: BTreeMap<(String, i32), i64> = BTreeMap::new();
         for (topic, starts) in starts {
@@ -54,13 +58,14 @@ impl Watch<'_> {
         assign(&next).map_err(failed)?;
         // Once all is written, each partition's end is told once more, after its last record.
         let mut open_ends = None;
-        let mut alerts = Alerts::default();
+        let (mut alerts, mut producer) = (Alerts::default(), None);
         let (mut published_at, mut published, mut is_changed, mut last_at) = (Instant::now(), None, true, Instant::now());
         while open_ends != Some(0) {
             if open_ends.is_none() && self.is_done.load(Ordering::Acquire) {
                 assign(&next).map_err(failed)?;
                 (open_ends, last_at) = (Some(next.len()), Instant::now());
             }
+            is_changed |= self.obey(&mut producer)?;
             for _ in 0..RECORDS_PER_ROUND {
                 match reader.poll(POLL).map_err(failed)? {
                     Some(ReaderEvent::Record(record)) => {
@@ -99,6 +104,34 @@ impl Watch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Does what users want done; whether there was something.
+    fn obey(&mut self, producer: &mut Option<Producer>) -> Result<bool, Problem> {
+        let failed = |error: ClientError| error.problem("What you did was not written");
+        let mut is_changed = false;
+        while let Some(action) = self.control.next_action() {
+            is_changed = true;
+            let mut out = Emit::default();
+            if let Err(problem) = self.fold.act(&action, &mut out) {
+                self.updates.problem(&problem);
+                continue;
+            }
+            let producer = match producer {
+                Some(producer) => producer,
+                None => producer.insert(Producer::new(self.connection).map_err(failed)?),
+            };
+            for record in out.take() {
+                let (key, value) = (record.key.as_deref(), record.value.as_deref());
+                let timestamp_ms = Some(record.timestamp_ms).filter(|at| *at > 0);
+                let outgoing = OutgoingRecord { topic: record.topic, partition: record.partition, key, value, headers: &[], timestamp_ms };
+                // A full queue of a producer that writes some clicks means that nothing is acknowledged.
+                if producer.send(outgoing).map_err(failed)?.is_err() {
+                    self.updates.problem(&failed(ClientError::no_answer()));
+                }
+            }
+        }
+        Ok(is_changed)
     }
 }
 

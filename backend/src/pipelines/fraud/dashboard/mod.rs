@@ -1,21 +1,24 @@
 //! The dashboard, folded from the pipeline's topics alone. Precision, recall and value come from the labels that have arrived, as they
 //! would with real payments: nobody knows a fraud before its chargeback.
 
+mod desk;
 #[cfg(test)]
 mod tests;
 mod widgets;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use weir_model::{Dashboard, TimestampMs};
+use weir_model::{Dashboard, PipelineAction, Problem, TimestampMs};
 
 use super::{
     TransactionId,
     model::Model,
     records::{Action, Alert, Case, Decision, Label, LabelSource, Ring},
     rules::RuleText,
-    settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, LABEL_DELAY_MS, LABEL_SLACK_MS, MODELS, RINGS, RULES, VERDICTS},
+    settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, LABEL_DELAY_MS, LABEL_SLACK_MS, MODELS, RINGS, RULES, SCORES, VERDICTS},
 };
+use crate::pipelines::shape::Emit;
+use desk::Desk;
 
 /// Days of history.
 const DAYS_MAX: usize = 120;
@@ -46,6 +49,7 @@ pub struct Fold {
     alerts: VecDeque<Alert>,
     rings: BTreeMap<String, Ring>,
     rules: BTreeMap<String, RuleText>,
+    desk: Desk,
     fired: BTreeMap<String, u64>,
     places: VecDeque<Decision>,
     model: Option<(u64, i64, u64, u64)>,
@@ -84,8 +88,15 @@ impl Fold {
         let key = || String::from_utf8_lossy(key.unwrap_or_default()).into_owned();
         match (topic, value) {
             (DECISIONS, Some(value)) => read(value, |decision| self.decision(decision, at)),
-            (CHARGEBACKS, Some(value)) => read(value, |label: Label| self.chargeback(&label)),
-            (VERDICTS, Some(value)) => read(value, |label: Label| self.verdict(&label)),
+            (CHARGEBACKS, Some(value)) => read(value, |label: Label| {
+                self.desk.label(&label);
+                self.chargeback(&label);
+            }),
+            (VERDICTS, Some(value)) => read(value, |label: Label| {
+                self.desk.label(&label);
+                self.verdict(&label);
+            }),
+            (SCORES, Some(value)) => read(value, |score| self.desk.score(score)),
             (CASES, Some(value)) => read(value, |case| self.case(case)),
             (ALERTS, Some(value)) => read(value, |alert| self.alert(alert)),
             (RINGS, Some(value)) => read(value, |ring: Ring| self.ring(ring)),
@@ -99,6 +110,19 @@ impl Fold {
             (MODELS, None) => self.model = None,
             _ => {}
         }
+    }
+
+    /// What an analyst did: a verdict in the queue, or something with a rule.
+    ///
+    /// # Errors
+    /// When it can't be done.
+    pub fn act(&mut self, action: &PipelineAction, out: &mut Emit) -> Result<(), Problem> {
+        let now_ms = self.newest_ms.unwrap_or(0);
+        if &*action.widget == widgets::QUEUE {
+            let case = self.cases.iter().find(|case| *case.transaction_id.0 == *action.subject);
+            return self.desk.judge(case, action, now_ms, out);
+        }
+        self.desk.rule(action, now_ms, out)
     }
 
     /// The dashboard as of now.

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use weir_model::{Cell, Column, FeedEntry, FlowEdge, FlowNode, Line, MapPoint, Severity, Source, Span, TimestampMs, Widget, WidgetBody};
+use weir_model::{
+    EditorRow, FeedEntry, FlowEdge, FlowNode, Line, MapPoint, QueueRow, Severity, Source, Span, TimestampMs, Widget, WidgetBody,
+};
 
-use super::{Day, Fold};
+use super::{Day, Fold, desk};
 use crate::pipelines::fraud::{
-    records::{Action, Ring},
+    records::{Action, Case, Ring},
+    rules::RuleText,
     settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, MODELS, RINGS, RULES},
 };
 
@@ -159,23 +162,21 @@ fn quality(fold: &Fold) -> Widget {
     widget("quality", "Precision and recall", help, Span::Half, CHARGEBACKS, WidgetBody::TimeSeries { unit: "%".into(), lines })
 }
 
+/// The review queue's id.
+pub(super) const QUEUE: &str = "queue";
+
 fn queue(fold: &Fold) -> Widget {
-    let columns = [("Payment", false), ("Account", false), ("Made", true), ("Amount (EUR)", true), ("Score", true), ("Why", false)];
-    let text = |text: &str| Cell::Text(text.into());
-    let rows = fold.cases.iter().rev().take(CASES_SHOWN).map(|case| {
-        vec![
-            text(&case.transaction_id.0),
-            text(&case.account_id.0),
-            Cell::Time(TimestampMs(case.ts)),
-            Cell::Float(case.amount_minor as f64 / 100.0),
-            case.score.map_or_else(|| text("no model"), Cell::Float),
-            text(&case.why.join("; ")),
-        ]
-    });
-    let body = WidgetBody::Table { columns: columns.map(|(title, is_number)| column(title, is_number)).into(), rows: rows.collect() };
+    let row = |case: &Case| QueueRow {
+        subject: case.transaction_id.0.as_str().into(),
+        title: format!("{:.2} EUR by {}", case.amount_minor as f64 / 100.0, case.account_id.0).into(),
+        detail: format!("{}{}", case.score.map_or_else(String::new, |score| format!("score {score:.2}; ")), case.why.join("; ")).into(),
+        at: TimestampMs(case.ts),
+    };
+    let rows = fold.cases.iter().rev().take(CASES_SHOWN).map(row).collect();
+    let body = WidgetBody::Queue { rows, verbs: desk::verdict_verbs() };
     let open = fold.cases_all.saturating_sub(fold.verdicts);
     let title = format!("Review queue: {open} open, {} done", fold.verdicts);
-    widget("queue", &title, "Held payments that wait for somebody to look; each verdict is a label to learn from", Span::Full, CASES, body)
+    widget(QUEUE, &title, "Held payments that wait for somebody to look; each verdict is a label to learn from", Span::Full, CASES, body)
 }
 
 fn ring(fold: &Fold) -> Widget {
@@ -203,21 +204,24 @@ fn graph(ring: &Ring) -> WidgetBody {
 }
 
 fn rules(fold: &Fold) -> Widget {
-    let text = |text: &str| Cell::Text(text.into());
-    let rows = fold.rules.values().map(|rule| {
+    let row = |rule: &RuleText| {
         let fired = fold.fired.get(&rule.rule_id).copied().unwrap_or(0);
-        let action = if rule.is_paused { "paused" } else { rule.action.name() };
-        vec![text(&rule.rule_id), text(&rule.when), text(action), Cell::Integer(i64::try_from(fired).unwrap_or(i64::MAX))]
-    });
-    let columns = vec![column("Rule", false), column("When", false), column("Action", false), column("Fired", true)];
-    let body = WidgetBody::Table { columns, rows: rows.collect() };
-    widget("rules", "Rules in force", "Read from their topic: publishing a rule is deploying it", Span::Half, RULES, body)
+        let paused = if rule.is_paused { ", paused" } else { "" };
+        EditorRow {
+            subject: rule.rule_id.as_str().into(),
+            text: desk::written(rule).into(),
+            note: format!("fired {fired} times{paused}").into(),
+        }
+    };
+    let body = WidgetBody::Editor {
+        rows: fold.rules.values().map(row).collect(),
+        hint: desk::HINT.into(),
+        verbs: desk::rule_verbs(),
+        answer: fold.desk.answer.as_str().into(),
+    };
+    widget("rules", "Rules in force", "Read from their topic: publishing a rule is deploying it", Span::Full, RULES, body)
 }
 
 fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
     Widget { id: id.into(), title: title.into(), help: help.into(), span, source: Source::Topic(topic.into()), body }
-}
-
-fn column(title: &str, is_number: bool) -> Column {
-    Column { title: title.into(), is_number }
 }

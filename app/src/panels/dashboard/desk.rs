@@ -1,0 +1,136 @@
+//! Widgets that people act in: a queue that waits for decisions, and an editor of texts that are put in force.
+
+use std::sync::Arc;
+
+use egui::{Label, RichText, Ui};
+use weir_model::{EditorRow, PipelineAction, PipelineId, QueueRow, Request, Verb, Widget};
+use weir_ui_kit::{
+    format,
+    theme::{self, size},
+    tokens,
+    widgets::{labelled_field, primary_button, secondary_button, strong, subdued},
+};
+
+use crate::panels::PanelContext;
+
+/// Rows in sight; the others wait behind them.
+const ROWS_SHOWN: usize = 8;
+
+/// What waits, each with a button a verb.
+pub(super) fn queue(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), rows: &[QueueRow], verbs: &[Verb], cx: &mut PanelContext<'_>) {
+    if rows.is_empty() {
+        subdued(ui, "Nothing waits.");
+        return;
+    }
+    for row in rows.iter().take(ROWS_SHOWN) {
+        ui.horizontal(|ui| {
+            for verb in verbs {
+                let button = secondary_button(ui, &verb.label).on_hover_text(format!("{}: {}", verb.label, row.subject));
+                if button.clicked() {
+                    cx.request(act(pipeline, widget, verb, &row.subject, ""));
+                }
+            }
+            let at: String = format::timestamp_utc(row.at.0).chars().take(19).collect();
+            ui.label(RichText::new(at).font(theme::mono(size::SMALL)).color(tokens(ui).text.subdued));
+            strong(ui, &*row.title);
+            ui.add(Label::new(RichText::new(&*row.detail).color(tokens(ui).text.subdued)).truncate()).on_hover_text(&*row.detail);
+        });
+    }
+    if rows.len() > ROWS_SHOWN {
+        subdued(ui, format!("{} more wait behind these.", rows.len() - ROWS_SHOWN));
+    }
+}
+
+/// What is being written; kept by widget, so that nothing typed is lost when figures change.
+#[derive(Clone, Default)]
+struct Draft {
+    subject: String,
+    text: String,
+}
+
+/// What is in force, and what may be.
+pub(super) fn editor(
+    ui: &mut Ui,
+    (pipeline, widget): (&PipelineId, &Widget),
+    rows: &[EditorRow],
+    (hint, answer): (&str, &str),
+    verbs: &[Verb],
+    cx: &mut PanelContext<'_>,
+) {
+    let id = ui.scope_id().with(("draft", &*widget.id));
+    let mut draft: Draft = ui.data(|data| data.get_temp(id)).unwrap_or_default();
+    for row in rows {
+        ui.horizontal(|ui| {
+            if secondary_button(ui, "Edit").on_hover_text(format!("Edit {}", row.subject)).clicked() {
+                draft = Draft { subject: row.subject.to_string(), text: row.text.to_string() };
+            }
+            strong(ui, &*row.subject);
+            ui.add(Label::new(RichText::new(&*row.text).font(theme::mono(size::BODY - 0.5))).truncate());
+            subdued(ui, &*row.note);
+        });
+    }
+    ui.add_space(6.0);
+    labelled_field(ui, "Name", &mut draft.subject, "name");
+    labelled_field(ui, "Text", &mut draft.text, hint);
+    ui.horizontal_wrapped(|ui| {
+        for (at, verb) in verbs.iter().enumerate() {
+            let button = if at == 0 { primary_button(ui, &verb.label) } else { secondary_button(ui, &verb.label) };
+            if button.clicked() {
+                cx.request(act(pipeline, widget, verb, &draft.subject, &draft.text));
+            }
+        }
+        subdued(ui, answer);
+    });
+    ui.data_mut(|data| data.insert_temp(id, draft));
+}
+
+fn act(pipeline: &PipelineId, widget: &Widget, verb: &Verb, subject: &str, text: &str) -> Request {
+    let (widget, verb) = (Arc::clone(&widget.id), Arc::clone(&verb.id));
+    Request::ActOnPipeline(pipeline.clone(), PipelineAction { widget, verb, subject: subject.into(), text: text.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use egui_kittest::kittest::Queryable as _;
+    use weir_model::{Dashboard, Source, Span, TimestampMs, Update, WidgetBody};
+
+    use super::*;
+    use crate::panels::{dashboard, testing};
+
+    fn shown(body: WidgetBody) -> egui_kittest::Harness<'static, testing::Bench> {
+        let metas = weir_backend::pipelines::metas();
+        let meta = metas.iter().find(|meta| meta.id.as_str() == "fraud").expect("there is fraud");
+        let widget =
+            Widget { id: "desk".into(), title: "Desk".into(), help: "".into(), span: Span::Full, source: Source::Topic("t".into()), body };
+        let shown = Dashboard { event_time: None, widgets: vec![widget] };
+        let updates = vec![Update::Pipelines(metas.clone()), Update::Dashboard(meta.id.clone(), Arc::new(shown))];
+        testing::bench(&dashboard::META, updates, Some(crate::panels::Route::Dashboard(meta.id.clone())))
+    }
+
+    fn verb(id: &str, label: &str) -> Verb {
+        Verb { id: id.into(), label: label.into() }
+    }
+
+    #[test]
+    fn a_click_in_the_queue_is_a_verdict() {
+        let row = QueueRow { subject: "tx-7".into(), title: "12 EUR".into(), detail: "".into(), at: TimestampMs(0) };
+        let mut harness = shown(WidgetBody::Queue { rows: vec![row], verbs: vec![verb("honest", "Honest"), verb("fraud", "Fraud")] });
+        harness.get_by_label("Fraud").click();
+        harness.run();
+        let [Request::ActOnPipeline(pipeline, action)] = harness.state().requests()[..] else { panic!("{:?}", harness.state().commands) };
+        assert_eq!((pipeline.as_str(), &*action.widget, &*action.verb, &*action.subject), ("fraud", "desk", "fraud", "tx-7"));
+    }
+
+    #[test]
+    fn what_is_in_force_can_be_edited_and_tried() {
+        let row = EditorRow { subject: "big".into(), text: "block when amount > 9".into(), note: "".into() };
+        let verbs = vec![verb("try", "Try it"), verb("put", "Put in force")];
+        let mut harness = shown(WidgetBody::Editor { rows: vec![row], hint: "".into(), verbs, answer: "".into() });
+        harness.get_by_label("Edit").click();
+        harness.run();
+        harness.get_by_label("Put in force").click();
+        harness.run();
+        let [Request::ActOnPipeline(_, action)] = harness.state().requests()[..] else { panic!("{:?}", harness.state().commands) };
+        assert_eq!((&*action.verb, &*action.subject, &*action.text), ("put", "big", "block when amount > 9"));
+    }
+}
