@@ -115,8 +115,14 @@ fn map(fold: &Fold) -> Widget {
     let point = |decision: &crate::pipelines::fraud::records::Decision| {
         let (latitude, longitude) = decision.place?;
         let severity = if decision.action == Action::Block { Severity::Critical } else { Severity::Warning };
-        let label = format!("{} {}", decision.account_id, decision.why.first().map_or("", String::as_str));
-        Some(MapPoint { label: label.into(), latitude, longitude, value: decision.amount_minor as f64 / 100.0, severity })
+        // Why it was stopped stands among the alerts; a sentence would cover half a continent.
+        Some(MapPoint {
+            label: decision.account_id.to_string().into(),
+            latitude,
+            longitude,
+            value: decision.amount_minor as f64 / 100.0,
+            severity,
+        })
     };
     let body = WidgetBody::Map { unit: "EUR".into(), points: fold.places.iter().filter_map(point).collect() };
     widget(
