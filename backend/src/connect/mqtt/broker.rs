@@ -16,6 +16,7 @@ use tokio::{
     },
     runtime::Handle,
     sync::{mpsc, watch},
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -41,7 +42,8 @@ pub struct Broker {
     address: SocketAddr,
     shared: Shared,
     /// Dropped with the broker, which every connection notices.
-    _alive: watch::Sender<()>,
+    alive: watch::Sender<()>,
+    accepting: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
@@ -67,9 +69,14 @@ impl Broker {
         Self::restart(runtime, address, Saved::default())
     }
 
-    /// Stops as if it were killed, but for its sessions: those a broker keeps on disk.
-    pub fn stop(self) -> Saved {
-        Saved(Arc::clone(&self.shared))
+    /// Stops as if it were killed, but for its sessions: those a broker keeps on disk. Its address is free then.
+    pub fn stop(self, runtime: &Handle) -> Saved {
+        let Self { shared, alive, accepting, .. } = self;
+        drop(alive);
+        if let Err(error) = runtime.block_on(accepting) {
+            tracing::warn!("the MQTT broker ended badly: {error}");
+        }
+        Saved(shared)
     }
 
     /// Starts with the sessions of before: who comes back gets what waited.
@@ -86,8 +93,8 @@ impl Broker {
         let listener = runtime.block_on(TcpListener::bind(address))?;
         let address = listener.local_addr()?;
         let (alive, gone) = watch::channel(());
-        runtime.spawn(accept(listener, gone, Arc::clone(&shared)));
-        Ok(Self { address, shared, _alive: alive })
+        let accepting = runtime.spawn(accept(listener, gone, Arc::clone(&shared)));
+        Ok(Self { address, shared, alive, accepting })
     }
 
     /// Where it listens.

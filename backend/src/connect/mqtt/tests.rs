@@ -102,10 +102,10 @@ fn messages_survive_the_death_of_the_broker_and_of_connections() {
     let publish = |number: u8| device.publish(Message { topic: "device/data".to_owned(), payload: vec![number], is_retained: false });
     (0..20).for_each(publish);
     let first = received(&bridged);
-    drop(broker);
+    let saved = broker.stop(runtime.handle());
     while events.recv_timeout(WAIT_MAX).expect("it is noticed") != Event::Lost {}
     (20..40).for_each(publish);
-    let broker = Broker::start(runtime.handle(), address).expect("the same address");
+    let broker = Broker::restart(runtime.handle(), address, saved).expect("the same address");
     let mut seen: std::collections::BTreeSet<u8> = [first.message.payload[0]].into();
     bridge.acknowledge(first.id);
     while !seen.contains(&39) {

@@ -66,13 +66,19 @@ impl Kind {
 /// The bridge.
 pub(super) struct Bridge {
     client: Client,
-    state: Arc<State>,
+    passed: Arc<Passed>,
 }
 
-struct State {
+/// The way to Kafka. Deliveries hold only what has passed: a producer must not end in one of its own callbacks.
+struct Passage {
     producer: Producer,
     /// Event time now: what passes here reached the cluster then.
     now_ms: Arc<AtomicI64>,
+    passed: Arc<Passed>,
+}
+
+#[derive(Default)]
+struct Passed {
     /// The way back to the MQTT broker, once there is one.
     client: OnceLock<Client>,
     delivered: AtomicU64,
@@ -89,14 +95,8 @@ impl Bridge {
         connection: &Connection,
         now_ms: Arc<AtomicI64>,
     ) -> Result<Self, ClientError> {
-        let state = Arc::new(State {
-            producer: Producer::new(connection)?,
-            now_ms,
-            client: OnceLock::new(),
-            delivered: AtomicU64::new(0),
-            in_flight: AtomicUsize::new(0),
-            failure: Mutex::new(None),
-        });
+        let passed = Arc::<Passed>::default();
+        let passage = Passage { producer: Producer::new(connection)?, now_ms, passed: Arc::clone(&passed) };
         let filters = [Kind::Data, Kind::Status, Kind::Acks].map(|kind| format!("{ROOT}+/{}", kind.name())).into();
         let options = ClientOptions {
             address: address.to_owned(),
@@ -108,15 +108,14 @@ impl Bridge {
             window: WINDOW,
             acknowledges_itself: true,
         };
-        let passing = Arc::clone(&state);
         let client = Client::start(runtime, options, move |event| {
             if let Event::Received(publish) = event {
-                State::pass(&passing, publish);
+                passage.pass(publish);
             }
         });
-        drop(state.client.set(client.clone()));
+        drop(passed.client.set(client.clone()));
         client.connect();
-        Ok(Self { client, state })
+        Ok(Self { client, passed })
     }
 
     /// Passes a command on to its device.
@@ -126,27 +125,27 @@ impl Bridge {
 
     /// Messages that Kafka has acknowledged.
     pub(super) fn delivered(&self) -> u64 {
-        self.state.delivered.load(Ordering::Acquire)
+        self.passed.delivered.load(Ordering::Acquire)
     }
 
     /// Nothing is on its way to Kafka.
     pub(super) fn is_idle(&self) -> bool {
-        self.state.in_flight.load(Ordering::Acquire) == 0
+        self.passed.in_flight.load(Ordering::Acquire) == 0
     }
 
     /// What could not be written.
     pub(super) fn failure(&self) -> Option<ClientError> {
-        self.state.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.passed.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl State {
+impl Passage {
     /// Writes a message to Kafka and acknowledges it when that has. What is not for Kafka is acknowledged at once; what can't be written
     /// now comes again with the next connection.
-    fn pass(this: &Arc<Self>, publish: Publish) {
+    fn pass(&self, publish: Publish) {
         let id = publish.id;
-        let Some((topic, device)) = target(&publish.message.topic) else { return this.acknowledge(id) };
-        let now_ms = this.now_ms.load(Ordering::Acquire);
+        let Some((topic, device)) = target(&publish.message.topic) else { return self.passed.acknowledge(id) };
+        let now_ms = self.now_ms.load(Ordering::Acquire);
         let value = if topic == DEVICE_EVENTS { timed(publish.message.payload, device, now_ms) } else { publish.message.payload };
         let sent_at = TimestampMs::now().0.to_string();
         let headers = [(SENT_AT_MS, Some(sent_at.as_bytes())), ("mqtt_topic", Some(publish.message.topic.as_bytes()))];
@@ -158,26 +157,28 @@ impl State {
             timestamp_ms: Some(now_ms),
             ..OutgoingRecord::default()
         };
-        let state = Arc::clone(this);
+        let passed = Arc::clone(&self.passed);
         let on_delivery = move |result: Result<_, ClientError>| {
             match result {
                 Ok(_) => {
-                    state.delivered.fetch_add(1, Ordering::AcqRel);
-                    state.acknowledge(id);
+                    passed.delivered.fetch_add(1, Ordering::AcqRel);
+                    passed.acknowledge(id);
                 }
-                Err(error) => state.fail(error),
+                Err(error) => passed.fail(error),
             }
-            state.in_flight.fetch_sub(1, Ordering::AcqRel);
+            passed.in_flight.fetch_sub(1, Ordering::AcqRel);
         };
-        this.in_flight.fetch_add(1, Ordering::AcqRel);
-        match this.producer.send_with(record, on_delivery) {
+        self.passed.in_flight.fetch_add(1, Ordering::AcqRel);
+        match self.producer.send_with(record, on_delivery) {
             Ok(Ok(())) => return,
             Ok(Err(_full)) => tracing::warn!("Kafka takes no more; what {device} told comes again"),
-            Err(error) => this.fail(error),
+            Err(error) => self.passed.fail(error),
         }
-        this.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.passed.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
+}
 
+impl Passed {
     fn acknowledge(&self, id: u16) {
         if let Some(client) = self.client.get().filter(|_| id > 0) {
             client.acknowledge(id);

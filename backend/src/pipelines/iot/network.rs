@@ -218,7 +218,7 @@ impl World for NetworkWorld {
         // A broker from elsewhere is not ours to stop.
         let mut is_ours = self.broker_back_ms.is_some();
         if let Some(broker) = self.broker.take_if(|_| is_brokers) {
-            (self.saved, is_ours) = (broker.stop(), true);
+            (self.saved, is_ours) = (broker.stop(self.runtime.handle()), true);
         }
         if is_brokers && is_ours {
             self.broker_back_ms = Some(self.world.now_ms() + for_ms);
