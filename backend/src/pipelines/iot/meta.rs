@@ -65,7 +65,15 @@ pub fn meta() -> PipelineMeta {
             param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
             param("devices", "Devices", "", 24.0, 5_000.0, 240.0, false),
             param("mqtt", "Devices speak MQTT (up to 400 of them)", "0 or 1", 0.0, 1.0, 1.0, false),
-            param("mqtt_port", "An MQTT broker of your own on this machine", "port, 0 for the embedded one", 0.0, 65_535.0, 0.0, false),
+            param(
+                "mqtt_port",
+                "MQTT on this port: the broker that listens there, else the embedded one",
+                "port, 0 for any free one",
+                0.0,
+                65_535.0,
+                0.0,
+                false,
+            ),
             param("defects_per_min", "Defects by themselves", "a minute", 0.0, 60.0, 8.0, false),
         ],
         faults: FAULTS

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -58,25 +59,26 @@ pub(super) struct NetworkWorld {
 }
 
 impl NetworkWorld {
-    /// Starts broker and bridge; devices come with their first readings. A port of another broker takes the embedded one's place.
+    /// Starts broker and bridge; devices come with their first readings. Where somebody listens on the port already, that is the broker;
+    /// else the embedded one listens there, on any port for 0.
     pub(super) fn start(run: &RunParams, connection: &Connection, port: u16) -> Result<Self, Problem> {
         let failed = |why: String| Problem::new("The devices' network could not start", why, "Run it with --set mqtt=0, without MQTT");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("iot-mqtt").enable_all().build();
         let runtime = runtime.map_err(|error| failed(error.to_string()))?;
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let (broker, address) = if port == 0 {
-            let broker = Broker::start(runtime.handle(), loopback(0)).map_err(|error| failed(error.to_string()))?;
-            let address = broker.address();
-            (Some(broker), address)
-        } else {
-            (None, loopback(port))
+        let broker = match Broker::start(runtime.handle(), loopback(port)) {
+            Ok(broker) => Some(broker),
+            Err(error) if port > 0 && error.kind() == io::ErrorKind::AddrInUse => None,
+            Err(error) => return Err(failed(error.to_string())),
         };
+        let address = broker.as_ref().map_or(loopback(port), Broker::address);
         let now_ms = Arc::new(AtomicI64::new(run.start_at.0));
         let bridge = Bridge::start(runtime.handle(), &address.to_string(), &run.name, connection, Arc::clone(&now_ms));
         let bridge = bridge.map_err(|error| failed(error.to_string()))?;
         let (to_hear, heard) = mpsc::sync_channel(INBOX_MAX);
         let (world, name) = (FleetWorld::new(run), Arc::clone(&run.name));
-        tracing::info!("devices speak MQTT at {address}");
+        let whose = if broker.is_some() { "the embedded broker" } else { "the broker that was there" };
+        tracing::info!("devices speak MQTT at {address}, {whose}");
         let (devices, heard) = (BTreeMap::new(), Mutex::new(heard));
         Ok(Self {
             world,
