@@ -138,6 +138,15 @@ fn the_palette_needs_no_pointer() {
 }
 
 #[test]
+fn a_row_of_a_dashboard_leads_to_its_records() {
+    let mut harness = harness(State::Running, DASHBOARD, Theme::Dark, SIZES[2]);
+    harness.run();
+    harness.get_all_by_label_contains("Show the records of /").next().unwrap().click();
+    harness.run();
+    assert_eq!(harness.state().current_panel(), MESSAGES);
+}
+
+#[test]
 fn a_presentation_shows_nothing_but_the_screen() {
     let mut harness = harness(State::Running, DASHBOARD, Theme::Dark, SIZES[1]);
     harness.run();

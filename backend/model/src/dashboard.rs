@@ -30,6 +30,38 @@ pub struct Widget {
     pub body: WidgetBody,
 }
 
+impl Widget {
+    /// The records behind one of its rows, cells, or places. A label without a space is an identifier, and stands so in the records behind
+    /// it; what has spaces is prose, and leads no further than [`Self::source`].
+    pub fn records_with(&self, label: &str) -> Option<Trace> {
+        let is_identifier = !label.is_empty() && !label.contains(char::is_whitespace);
+        is_identifier.then(|| self.trace(Some(label.into()), None)).flatten()
+    }
+
+    /// The records from a moment on, such as when something began.
+    pub fn records_from(&self, at: TimestampMs) -> Option<Trace> {
+        self.trace(None, Some(at))
+    }
+
+    fn trace(&self, contains: Option<Arc<str>>, from: Option<TimestampMs>) -> Option<Trace> {
+        match &self.source {
+            Source::Topic(topic) => Some(Trace { topic: topic.clone(), contains, from }),
+            Source::Group(_) => None,
+        }
+    }
+}
+
+/// Records that a figure was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Their topic.
+    pub topic: TopicName,
+    /// A text that each holds; `None` for all.
+    pub contains: Option<Arc<str>>,
+    /// None is older than this; `None` for the newest.
+    pub from: Option<TimestampMs>,
+}
+
 /// Widths, in twelfths of the page; narrow windows stack them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {

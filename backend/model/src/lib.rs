@@ -27,7 +27,7 @@ pub use cluster::{Broker, ClusterSnapshot, ConfigEntry, ConfigSource, Partition,
 pub use connection::{Cluster, ClusterProperty, ConnectionState, Secret};
 pub use dashboard::{
     Cell, Column, Dashboard, FeedEntry, FlowEdge, FlowNode, FunnelStage, Gauge, HeatRow, Incident, Lane, LaneSpan, Line, MapPoint,
-    Severity, Source, Span, TopRow, Variant, Widget, WidgetBody,
+    Severity, Source, Span, TopRow, Trace, Variant, Widget, WidgetBody,
 };
 pub use groups::{Group, GroupKind, GroupPartition, GroupState, GroupsSnapshot, LagVerdict, Member, Verdict};
 pub use ids::{

@@ -5,7 +5,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use weir_model::{Availability, CheckVerdict, RunReport};
+use weir_model::{Availability, Cell, CheckVerdict, RunReport, TimestampMs, WidgetBody};
 
 use super::{
     shape::{AppSpec, Checker, Command, DashboardFold, Emit, EmitRecord, Observed, RunParams, TopicSpec, World, rehearsal::rehearse},
@@ -128,6 +128,59 @@ fn late_repeated_and_malformed_input_does_no_harm() {
         });
         assert!(report.is_ok(), "{id}: {report:?}");
         assert!(records.keys().any(|topic| topic.ends_with(".dlq")), "{id} has no dead letters: {records:?}");
+    }
+}
+
+#[test]
+fn what_a_dashboard_names_leads_to_records() {
+    const START: TimestampMs = TimestampMs(1_790_000_000_000);
+    for shape in shapes() {
+        let meta = shape.meta();
+        let params = PipelineParams { events_max: Some(6_000), start_at: Some(START), ..defaults(&meta) };
+        let mut fold = shape.dashboard(&RunParams::new(&meta, params.clone()));
+        let (mut texts, mut newest): (BTreeMap<String, String>, _) = (BTreeMap::new(), START);
+        rehearse(&*shape, params, &mut |record: &Observed<'_>| {
+            newest = newest.max(TimestampMs(record.timestamp_ms));
+            fold.observe(record, TimestampMs(record.timestamp_ms));
+            let text = texts.entry(record.topic.to_owned()).or_default();
+            for part in [record.key, record.value].into_iter().flatten() {
+                text.push_str(&String::from_utf8_lossy(part));
+                text.push('\n');
+            }
+        })
+        .expect("topologies are right");
+        texts.values_mut().for_each(|text| *text = text.to_lowercase());
+        let mut traces = 0;
+        for widget in &fold.dashboard(newest).widgets {
+            for trace in labels(&widget.body).iter().filter_map(|label| widget.records_with(label)) {
+                let (text, label) = (texts.get(trace.topic.as_str()), trace.contains.as_deref().unwrap_or_default().to_lowercase());
+                assert!(
+                    text.is_some_and(|text| text.contains(&label)),
+                    "{} {}: no record of {} holds {label}",
+                    meta.id,
+                    widget.id,
+                    trace.topic
+                );
+                traces += 1;
+            }
+        }
+        assert!(traces > 0, "{}: nothing on its dashboard leads to a record", meta.id);
+    }
+}
+
+/// What a widget's rows, places and boxes are called.
+fn labels(body: &WidgetBody) -> Vec<Arc<str>> {
+    match body {
+        WidgetBody::TopK { rows, .. } => rows.iter().map(|row| Arc::clone(&row.label)).collect(),
+        WidgetBody::Heat { rows, .. } => rows.iter().map(|row| Arc::clone(&row.label)).collect(),
+        WidgetBody::Graph { nodes, .. } => nodes.iter().map(|node| Arc::clone(&node.label)).collect(),
+        WidgetBody::Map { points, .. } => points.iter().map(|point| Arc::clone(&point.label)).collect(),
+        WidgetBody::Queue { rows, .. } => rows.iter().map(|row| Arc::clone(&row.subject)).collect(),
+        WidgetBody::Table { rows, .. } => {
+            let text = |cell: &Cell| if let Cell::Text(text) = cell { Some(Arc::clone(text)) } else { None };
+            rows.iter().filter_map(|row| row.iter().find_map(text)).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

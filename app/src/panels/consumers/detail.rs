@@ -159,7 +159,7 @@ impl Detail {
         let Some((_, points)) = self.history.as_ref().filter(|(_, points)| points.len() >= CHART_POINTS_MIN) else { return };
         ui.add_space(4.0);
         widgets::card(ui, "Lag over time", |ui| {
-            plot::time_series(ui, "lag", &[TimeLine { name: "Lag", points }], "records", 150.0);
+            plot::time_series(ui, "lag", &[TimeLine { name: "Lag", points }], "records", 150.0, "");
         });
     }
 

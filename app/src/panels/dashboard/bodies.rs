@@ -1,14 +1,16 @@
 //! The widgets that the kit draws from plain data: each is handed over in the kit's terms.
 
+use std::sync::Arc;
+
 use egui::{CursorIcon, ScrollArea, Sense, Ui};
-use weir_model::{FeedEntry, FlowEdge, FlowNode, Gauge, HeatRow, Incident, Lane, MapPoint, Severity, TimestampMs};
+use weir_model::{FeedEntry, FlowEdge, FlowNode, Gauge, HeatRow, Incident, Lane, MapPoint, Severity, TimestampMs, Widget};
 use weir_ui_kit::{
     format, plot,
     widgets::{self, Tone},
 };
 
 use super::{
-    open_source,
+    open_source, trace,
     widget::{nothing_yet, source},
 };
 use crate::panels::PanelContext;
@@ -28,21 +30,24 @@ pub(super) fn tone(severity: Severity) -> Tone {
 
 pub(super) fn heat(
     ui: &mut Ui,
+    widget: &Widget,
     (unit, decimals): (&str, u8),
-    columns: &[std::sync::Arc<str>],
-    rows: &[HeatRow],
-    (low, high): (f64, f64),
-    severity: Severity,
+    (columns, rows): (&[Arc<str>], &[HeatRow]),
+    ((low, high), severity): ((f64, f64), Severity),
+    cx: &mut PanelContext<'_>,
 ) {
     if rows.iter().all(|row| row.values.is_empty()) {
         return nothing_yet(ui);
     }
     let columns: Vec<&str> = columns.iter().map(|name| &**name).collect();
-    let rows: Vec<plot::HeatRow<'_>> = rows.iter().map(|row| plot::HeatRow { label: &row.label, values: &row.values }).collect();
-    plot::heat(ui, &plot::Heat { columns: &columns, rows: &rows, unit, decimals: decimals.into(), low, high, tone: tone(severity) });
+    let shown: Vec<plot::HeatRow<'_>> = rows.iter().map(|row| plot::HeatRow { label: &row.label, values: &row.values }).collect();
+    let heat = plot::Heat { columns: &columns, rows: &shown, unit, decimals: decimals.into(), low, high, tone: tone(severity) };
+    if let Some((row, _)) = plot::heat(ui, &heat) {
+        trace::open(rows.get(row).and_then(|row| widget.records_with(&row.label)), cx);
+    }
 }
 
-pub(super) fn lanes(ui: &mut Ui, lanes: &[Lane], cursor: Option<TimestampMs>) {
+pub(super) fn lanes(ui: &mut Ui, widget: &Widget, lanes: &[Lane], cursor: Option<TimestampMs>, cx: &mut PanelContext<'_>) {
     let spans: Vec<Vec<plot::LaneSpan<'_>>> = lanes
         .iter()
         .map(|lane| {
@@ -56,8 +61,11 @@ pub(super) fn lanes(ui: &mut Ui, lanes: &[Lane], cursor: Option<TimestampMs>) {
                 .collect()
         })
         .collect();
-    let lanes: Vec<plot::Lane<'_>> = lanes.iter().zip(&spans).map(|(lane, spans)| plot::Lane { label: &lane.label, spans }).collect();
-    plot::lanes(ui, &plot::Lanes { lanes: &lanes, cursor_ms: cursor.map(|cursor| cursor.0) });
+    let shown: Vec<plot::Lane<'_>> = lanes.iter().zip(&spans).map(|(lane, spans)| plot::Lane { label: &lane.label, spans }).collect();
+    if let Some((lane, span)) = plot::lanes(ui, &plot::Lanes { lanes: &shown, cursor_ms: cursor.map(|cursor| cursor.0) }) {
+        let span = lanes.get(lane).and_then(|lane| lane.spans.get(span));
+        trace::open(span.and_then(|span| widget.records_from(span.from)), cx);
+    }
 }
 
 pub(super) fn gauges(ui: &mut Ui, gauges: &[Gauge]) {
@@ -88,12 +96,13 @@ pub(super) fn sankey(ui: &mut Ui, unit: &str, nodes: &[FlowNode], edges: &[FlowE
     plot::sankey(ui, &nodes, &edges, unit, height);
 }
 
-pub(super) fn graph(ui: &mut Ui, unit: &str, nodes: &[FlowNode], edges: &[FlowEdge]) {
+pub(super) fn graph(ui: &mut Ui, widget: &Widget, unit: &str, nodes: &[FlowNode], edges: &[FlowEdge], cx: &mut PanelContext<'_>) {
     if nodes.is_empty() {
         return nothing_yet(ui);
     }
-    let (nodes, edges) = flow(nodes, edges);
-    plot::graph(ui, &nodes, &edges, unit);
+    let (boxes, edges) = flow(nodes, edges);
+    let pressed = plot::graph(ui, &boxes, &edges, unit);
+    trace::open(pressed.and_then(|at| nodes.get(at)).and_then(|node| widget.records_with(&node.label)), cx);
 }
 
 fn flow<'a>(nodes: &'a [FlowNode], edges: &[FlowEdge]) -> (Vec<plot::FlowNode<'a>>, Vec<plot::FlowEdge>) {
@@ -102,16 +111,17 @@ fn flow<'a>(nodes: &'a [FlowNode], edges: &[FlowEdge]) -> (Vec<plot::FlowNode<'a
     (nodes.iter().map(node).collect(), edges.iter().map(edge).collect())
 }
 
-pub(super) fn map(ui: &mut Ui, unit: &str, points: &[MapPoint]) {
+pub(super) fn map(ui: &mut Ui, widget: &Widget, unit: &str, points: &[MapPoint], cx: &mut PanelContext<'_>) {
     let point = |point: &'_ MapPoint| (point.latitude, point.longitude, point.value, tone(point.severity));
-    let points: Vec<plot::MapPoint<'_>> = points
+    let shown: Vec<plot::MapPoint<'_>> = points
         .iter()
         .map(|each| {
             let (latitude, longitude, value, tone) = point(each);
             plot::MapPoint { label: &each.label, latitude, longitude, value, tone }
         })
         .collect();
-    plot::map(ui, &points, unit, MAP_HEIGHT_MAX);
+    let pressed = plot::map(ui, &shown, unit, MAP_HEIGHT_MAX);
+    trace::open(pressed.and_then(|at| points.get(at)).and_then(|point| widget.records_with(&point.label)), cx);
 }
 
 pub(super) fn incidents(ui: &mut Ui, incidents: &[Incident], cx: &mut PanelContext<'_>) {
@@ -147,18 +157,19 @@ pub(super) fn incidents(ui: &mut Ui, incidents: &[Incident], cx: &mut PanelConte
     }
 }
 
-pub(super) fn feed(ui: &mut Ui, entries: &[FeedEntry]) {
+pub(super) fn feed(ui: &mut Ui, widget: &Widget, entries: &[FeedEntry], cx: &mut PanelContext<'_>) {
     if entries.is_empty() {
         return nothing_yet(ui);
     }
     ScrollArea::vertical().id_salt("feed").max_height(FEED_HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
         let entry = |entry: &'_ FeedEntry| (entry.at.0, tone(entry.severity));
-        widgets::feed(
+        let pressed = widgets::feed(
             ui,
             entries.iter().map(|each| {
                 let (at_ms, tone) = entry(each);
                 widgets::FeedEntry { at_ms, tone, text: &each.text }
             }),
         );
+        trace::open(pressed.and_then(|at| entries.get(at)).and_then(|entry| widget.records_from(entry.at)), cx);
     });
 }

@@ -4,6 +4,7 @@ mod bodies;
 mod controls;
 mod demo;
 mod desk;
+mod trace;
 mod widget;
 
 use egui::Ui;

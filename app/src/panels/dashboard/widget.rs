@@ -10,7 +10,7 @@ use weir_ui_kit::{
     widgets::{StatTile, icon_button, section, subdued},
 };
 
-use super::{bodies, desk, open_source};
+use super::{bodies, desk, open_source, trace};
 use crate::panels::{PanelContext, grid::cell_card};
 
 /// The height of a chart over time.
@@ -71,9 +71,10 @@ impl Charts {
                     }
                     let lines: Vec<plot::TimeLine<'_>> =
                         lines.iter().zip(points).map(|(line, points)| plot::TimeLine { name: &line.name, points }).collect();
-                    plot::time_series(ui, &widget.id, &lines, unit, CHART_HEIGHT);
+                    let pressed = plot::time_series(ui, &widget.id, &lines, unit, CHART_HEIGHT, "Right button: the records from here on");
+                    trace::open(pressed.and_then(|at| widget.records_from(TimestampMs(at))), cx);
                 }
-                WidgetBody::TopK { unit, rows } => top(ui, unit, rows),
+                WidgetBody::TopK { unit, rows } => top(ui, widget, unit, rows, cx),
                 WidgetBody::Funnel { stages } if stages.iter().all(|stage| stage.count == 0) => nothing_yet(ui),
                 WidgetBody::Funnel { stages } => {
                     let stages: Vec<(&str, u64)> = stages.iter().map(|stage| (&*stage.label, stage.count)).collect();
@@ -81,20 +82,20 @@ impl Charts {
                 }
                 WidgetBody::Intervals { unit, variants, conclusion } => intervals(ui, unit, variants, conclusion),
                 WidgetBody::Heat { unit, decimals, columns, rows, scale, severity } => {
-                    bodies::heat(ui, (unit, *decimals), columns, rows, *scale, *severity);
+                    bodies::heat(ui, widget, (unit, *decimals), (columns, rows), (*scale, *severity), cx);
                 }
-                WidgetBody::Lanes { lanes, cursor } => bodies::lanes(ui, lanes, *cursor),
+                WidgetBody::Lanes { lanes, cursor } => bodies::lanes(ui, widget, lanes, *cursor, cx),
                 WidgetBody::Gauges { gauges } => bodies::gauges(ui, gauges),
                 WidgetBody::Sankey { unit, nodes, edges } => bodies::sankey(ui, unit, nodes, edges, CHART_HEIGHT),
-                WidgetBody::Graph { unit, nodes, edges } => bodies::graph(ui, unit, nodes, edges),
-                WidgetBody::Map { unit, points } => bodies::map(ui, unit, points),
+                WidgetBody::Graph { unit, nodes, edges } => bodies::graph(ui, widget, unit, nodes, edges, cx),
+                WidgetBody::Map { unit, points } => bodies::map(ui, widget, unit, points, cx),
                 WidgetBody::Incidents { incidents } => bodies::incidents(ui, incidents, cx),
-                WidgetBody::Feed { entries } => bodies::feed(ui, entries),
+                WidgetBody::Feed { entries } => bodies::feed(ui, widget, entries, cx),
                 WidgetBody::Queue { rows, verbs } => desk::queue(ui, (pipeline, widget), rows, verbs, cx),
                 WidgetBody::Editor { rows, hint, verbs, answer } => {
                     desk::editor(ui, (pipeline, widget), rows, (hint, answer), verbs, cx);
                 }
-                WidgetBody::Table { columns, rows } => table(ui, &widget.id, columns, rows),
+                WidgetBody::Table { columns, rows } => table(ui, widget, columns, rows, cx),
             }
         })
     }
@@ -155,12 +156,14 @@ fn placed<'a>(title: &'a str, value: &str, unit: &'a str) -> (Cow<'a, str>, &'a 
     }
 }
 
-fn top(ui: &mut Ui, unit: &str, rows: &[TopRow]) {
+fn top(ui: &mut Ui, widget: &Widget, unit: &str, rows: &[TopRow], cx: &mut PanelContext<'_>) {
     if rows.is_empty() {
         return nothing_yet(ui);
     }
-    let rows: Vec<plot::BarRow<'_>> = rows.iter().map(|row| plot::BarRow { label: &row.label, value: row.value }).collect();
-    plot::bar_list(ui, &rows, unit);
+    let records = |at: usize| rows.get(at).and_then(|row: &TopRow| widget.records_with(&row.label));
+    let bars: Vec<plot::BarRow<'_>> = rows.iter().map(|row| plot::BarRow { label: &row.label, value: row.value }).collect();
+    let pressed = plot::bar_list(ui, &bars, unit, |at| records(at).as_ref().map(trace::words));
+    trace::open(pressed.and_then(records), cx);
 }
 
 fn intervals(ui: &mut Ui, unit: &str, variants: &[Variant], conclusion: &str) {
@@ -180,7 +183,7 @@ fn intervals(ui: &mut Ui, unit: &str, variants: &[Variant], conclusion: &str) {
     subdued(ui, conclusion);
 }
 
-fn table(ui: &mut Ui, id: &str, columns: &[Column], rows: &[Vec<Cell>]) {
+fn table(ui: &mut Ui, widget: &Widget, columns: &[Column], rows: &[Vec<Cell>], cx: &mut PanelContext<'_>) {
     if rows.is_empty() {
         return nothing_yet(ui);
     }
@@ -201,9 +204,20 @@ fn table(ui: &mut Ui, id: &str, columns: &[Column], rows: &[Vec<Cell>]) {
         })
         .collect();
     let height = (rows.len().min(TABLE_ROWS) as f32 + 1.2) * ROW_HEIGHT + 8.0;
-    Table::new(id, &shown, rows.len())
+    // The arrows move the mark, Enter or a click opens what it stands on.
+    let id = ui.scope_id().with("marked");
+    let marked: Option<usize> = ui.data(|data| data.get_temp(id));
+    let shown = Table::new(&widget.id, &shown, rows.len())
         .height(height)
+        .selected(marked)
         .show(ui, |row, column| rows.get(row).and_then(|row| row.get(column)).map(cell).unwrap_or_default());
+    if let Some(row) = shown.selected {
+        ui.data_mut(|data| data.insert_temp(id, row));
+    }
+    let is_click = shown.selected.is_some() && ui.input(|input| input.pointer.any_released());
+    if let Some(row) = shown.opened.or(shown.selected.filter(|_| is_click)).and_then(|row| rows.get(row)) {
+        trace::open(trace::of_row(widget, row), cx);
+    }
 }
 
 fn cell(cell: &Cell) -> TableCell<'_> {

@@ -1,6 +1,6 @@
 //! What happens in the cluster: the write rate, the busiest topics, the groups by urgency.
 
-use egui::{CursorIcon, Sense, Ui};
+use egui::Ui;
 use weir_model::{ConnectionState, Request, Verdict};
 use weir_ui_kit::{
     plot::{BarRow, TimeLine, bar_list, time_series},
@@ -29,7 +29,7 @@ pub(super) fn write_rate(ui: &mut Ui, height: f32, figures: &Figures, cx: &mut P
             waiting(ui, cx, why);
             return;
         }
-        time_series(ui, "write rate", &[TimeLine { name: "Records", points: &figures.rate_points }], "records/s", CHART_HEIGHT);
+        time_series(ui, "write rate", &[TimeLine { name: "Records", points: &figures.rate_points }], "records/s", CHART_HEIGHT, "");
     })
 }
 
@@ -41,25 +41,12 @@ pub(super) fn busiest_topics(ui: &mut Ui, height: f32, figures: &Figures, cx: &m
             return;
         }
         let rows: Vec<BarRow<'_>> = figures.busiest.iter().map(|(name, value)| BarRow { label: name.as_str(), value: *value }).collect();
-        let top = ui.cursor().top();
-        bar_list(ui, &rows, if figures.is_by_rate { "records/s" } else { "records" });
-        open_on_click(ui, top, figures, cx);
-    })
-}
-
-/// Makes the bars links to their topics.
-fn open_on_click(ui: &Ui, top: f32, figures: &Figures, cx: &mut PanelContext<'_>) {
-    let bottom = ui.min_rect().bottom();
-    let pitch = (bottom - top) / figures.busiest.len().max(1) as f32;
-    for (at, (name, _)) in figures.busiest.iter().enumerate() {
-        let place =
-            egui::Rect::from_min_size(egui::pos2(ui.min_rect().left(), top + pitch * at as f32), egui::vec2(ui.min_rect().width(), pitch));
-        let pressed = ui.interact(place, ui.scope_id().with(("topic", at)), Sense::click()).on_hover_cursor(CursorIcon::PointingHand);
-        pressed.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Link, true, format!("Open topic {name}")));
-        if pressed.clicked() {
+        let unit = if figures.is_by_rate { "records/s" } else { "records" };
+        let pressed = bar_list(ui, &rows, unit, |at| figures.busiest.get(at).map(|(name, _)| format!("Open topic {name}")));
+        if let Some((name, _)) = pressed.and_then(|at| figures.busiest.get(at)) {
             cx.push(Command::Navigate(Route::Topic(name.clone())));
         }
-    }
+    })
 }
 
 pub(super) fn groups(ui: &mut Ui, height: f32, figures: &Figures, cx: &mut PanelContext<'_>) -> f32 {

@@ -146,15 +146,15 @@ const BOX_HEIGHT: f32 = 40.0;
 const BOX_WIDTH_MAX: f32 = 190.0;
 const BOX_GAP: f32 = 12.0;
 
-/// Boxes and arrows from left to right, each arrow with how much goes along it.
-pub fn graph(ui: &mut Ui, nodes: &[FlowNode<'_>], edges: &[FlowEdge], unit: &str) {
+/// Boxes and arrows from left to right, each arrow with how much goes along it. Gives the box that was pressed.
+pub fn graph(ui: &mut Ui, nodes: &[FlowNode<'_>], edges: &[FlowEdge], unit: &str) -> Option<usize> {
     let tokens = tokens(ui);
     let layer = layers(nodes.len(), edges.iter().map(|edge| (edge.from, edge.to)));
     let last = layer.iter().max().copied().unwrap_or(0);
     let in_column = |column: usize| layer.iter().filter(|at| **at == column).count();
     let rows = (0..=last).map(in_column).max().unwrap_or(0).max(1);
     let height = rows as f32 * (BOX_HEIGHT + BOX_GAP);
-    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
     let width = (area.width() / (last + 1) as f32 * 0.72).min(BOX_WIDTH_MAX);
     let step = (area.width() - width) / last.max(1) as f32;
     let mut next_row = vec![0_usize; last + 1];
@@ -178,7 +178,7 @@ pub fn graph(ui: &mut Ui, nodes: &[FlowNode<'_>], edges: &[FlowEdge], unit: &str
         ui.painter().galley(place.min + vec2(3.0, 1.0), galley, tokens.text.subdued);
     }
     let mut told = None;
-    for (node, rect) in nodes.iter().zip(&boxes) {
+    for (at, (node, rect)) in nodes.iter().zip(&boxes).enumerate() {
         ui.painter().rect_filled(*rect, 5.0, tokens.background.raised);
         ui.painter().rect_stroke(*rect, 5.0, Stroke::new(1.0, tokens.line.border), egui::StrokeKind::Inside);
         let stripe = Rect::from_min_size(rect.min, vec2(3.0, rect.height()));
@@ -187,13 +187,12 @@ pub fn graph(ui: &mut Ui, nodes: &[FlowNode<'_>], edges: &[FlowEdge], unit: &str
         let (anchor, name_area) = if node.note.is_empty() { (Align2::LEFT_CENTER, inner) } else { (Align2::LEFT_TOP, inner) };
         label(ui, name_area, node.label, theme::medium(size::SMALL + 0.5), tokens.text.strong, anchor);
         label(ui, inner, node.note, FontId::proportional(size::SMALL), tokens.text.subdued, Align2::LEFT_BOTTOM);
-        if response.hover_pos().is_some_and(|at| rect.contains(at)) {
-            told = Some(format!("{}\n{}", node.label, node.note));
+        if response.hover_pos().is_some_and(|pointer| rect.contains(pointer)) {
+            told = Some((at, format!("{}\n{}", node.label, node.note)));
         }
     }
-    if let Some(told) = told {
-        response.on_hover_text(told);
-    }
+    let (at, told) = told?;
+    response.on_hover_text(told).clicked().then_some(at)
 }
 
 fn arrow(ui: &Ui, from: &Rect, to: &Rect, color: Color32) {

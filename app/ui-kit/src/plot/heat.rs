@@ -44,13 +44,14 @@ const GAP: f32 = 2.0;
 const VALUE_WIDTH: f32 = 34.0;
 const LABEL_WIDTH_MAX: f32 = 120.0;
 
-/// Draws a grid as wide as there is room, and below it what the colours mean.
-pub fn heat(ui: &mut Ui, heat: &Heat<'_>) {
+/// Draws a grid as wide as there is room, and below it what the colours mean. Gives the cell that was pressed, as row and column.
+pub fn heat(ui: &mut Ui, heat: &Heat<'_>) -> Option<(usize, usize)> {
     let tokens = tokens(ui);
     let count = heat.rows.iter().map(|row| row.values.len()).max().unwrap_or(0).max(heat.columns.len());
     if count == 0 {
-        return;
+        return None;
     }
+    let mut pressed = None;
     let label_width = (ui.available_width() * 0.28).min(LABEL_WIDTH_MAX);
     let cell_width = ((ui.available_width() - label_width) / count as f32 - GAP).max(3.0);
     ui.spacing_mut().item_spacing.y = GAP;
@@ -64,8 +65,8 @@ pub fn heat(ui: &mut Ui, heat: &Heat<'_>) {
             label(ui, column(rect, at), name, FontId::proportional(size::SMALL), tokens.text.subdued, Align2::CENTER_CENTER);
         }
     }
-    for row in heat.rows {
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), CELL_HEIGHT), Sense::hover());
+    for (number, row) in heat.rows.iter().enumerate() {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), CELL_HEIGHT), Sense::click());
         let name = Rect::from_min_size(rect.min, vec2(label_width - 8.0, rect.height()));
         label(ui, name, row.label, FontId::proportional(size::BODY), tokens.text.normal, Align2::LEFT_CENTER);
         for (at, value) in row.values.iter().enumerate() {
@@ -78,11 +79,14 @@ pub fn heat(ui: &mut Ui, heat: &Heat<'_>) {
             }
         }
         let hovered = response.hover_pos().and_then(|at| (0..row.values.len()).find(|index| column(rect, *index).contains(at)));
-        if let Some(at) = hovered {
-            response.on_hover_text(told(heat, row, at));
+        if let Some(at) = hovered
+            && response.on_hover_text(told(heat, row, at)).clicked()
+        {
+            pressed = Some((number, at));
         }
     }
     key(ui, heat);
+    pressed
 }
 
 fn told(heat: &Heat<'_>, row: &HeatRow<'_>, at: usize) -> String {

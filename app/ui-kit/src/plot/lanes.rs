@@ -45,21 +45,22 @@ const LANE_HEIGHT: f32 = 26.0;
 const LABEL_WIDTH_MAX: f32 = 130.0;
 const TICKS: i64 = 4;
 
-/// Draws the lanes over the time they cover, as wide as there is room.
-pub fn lanes(ui: &mut Ui, shown: &Lanes<'_>) {
+/// Draws the lanes over the time they cover, as wide as there is room. Gives the span that was pressed, as its lane and its place there.
+pub fn lanes(ui: &mut Ui, shown: &Lanes<'_>) -> Option<(usize, usize)> {
     let tokens = tokens(ui);
     let spans = || shown.lanes.iter().flat_map(|lane| lane.spans);
     let Some(from_ms) = spans().map(|span| span.from_ms).min() else {
         subdued(ui, "Nothing yet.");
-        return;
+        return None;
     };
     let to_ms = spans().map(|span| span.to_ms).chain(shown.cursor_ms).max().unwrap_or(from_ms).max(from_ms + 1);
     let label_width = (ui.available_width() * 0.25).min(LABEL_WIDTH_MAX);
     ui.spacing_mut().item_spacing.y = 0.0;
     let top = ui.cursor().top();
     let mut area = Rect::NOTHING;
-    for lane in shown.lanes {
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), LANE_HEIGHT), Sense::hover());
+    let mut pressed = None;
+    for (number, lane) in shown.lanes.iter().enumerate() {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), LANE_HEIGHT), Sense::click());
         area = rect.with_min_x(rect.left() + label_width);
         let x = |at_ms: i64| area.left() + area.width() * ((at_ms - from_ms) as f64 / (to_ms - from_ms) as f64) as f32;
         label(
@@ -72,7 +73,7 @@ pub fn lanes(ui: &mut Ui, shown: &Lanes<'_>) {
         );
         ui.painter().line_segment([area.left_bottom(), area.right_bottom()], Stroke::new(1.0, tokens.line.grid));
         let mut hovered = None;
-        for span in lane.spans {
+        for (at, span) in lane.spans.iter().enumerate() {
             let bar = Rect::from_min_max(pos2(x(span.from_ms), rect.top() + 4.0), pos2(x(span.to_ms), rect.bottom() - 4.0));
             let bar = bar.with_max_x(bar.right().max(bar.left() + 3.0));
             ui.painter().rect_filled(bar, 3.0, span.tone.soft(&tokens));
@@ -81,11 +82,14 @@ pub fn lanes(ui: &mut Ui, shown: &Lanes<'_>) {
                 let inner = bar.shrink2(vec2(6.0, 0.0));
                 label(ui, inner, span.label, FontId::proportional(size::SMALL), tokens.text.normal, Align2::LEFT_CENTER);
             }
-            if response.hover_pos().is_some_and(|at| bar.expand(1.0).contains(at)) {
-                hovered = Some(span);
+            if response.hover_pos().is_some_and(|pointer| bar.expand(1.0).contains(pointer)) {
+                hovered = Some((at, span));
             }
         }
-        if let Some(span) = hovered {
+        if let Some((at, span)) = hovered {
+            if response.clicked() {
+                pressed = Some((number, at));
+            }
             let length = format::duration_ms(span.to_ms - span.from_ms);
             response.on_hover_text(format!("{}\n{} – {}, {length}", span.label, clock(span.from_ms), clock(span.to_ms)));
         }
@@ -95,6 +99,7 @@ pub fn lanes(ui: &mut Ui, shown: &Lanes<'_>) {
         let x = area.left() + area.width() * ((cursor_ms - from_ms) as f64 / (to_ms - from_ms) as f64).clamp(0.0, 1.0) as f32;
         ui.painter().line_segment([pos2(x, top), pos2(x, area.bottom())], Stroke::new(1.5, tokens.accent.main));
     }
+    pressed
 }
 
 fn axis(ui: &mut Ui, from_ms: i64, to_ms: i64, label_width: f32) {

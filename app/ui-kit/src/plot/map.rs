@@ -28,14 +28,14 @@ const EXTENT: (f64, f64) = (2.706_63, 1.317_36);
 const SOUTH: f64 = -58.0;
 const RADIUS: (f32, f32) = (3.5, 15.0);
 
-/// Draws the world as wide as there is room, at most so high, and the points on it.
-pub fn map(ui: &mut Ui, points: &[MapPoint<'_>], unit: &str, max_height: f32) {
+/// Draws the world as wide as there is room, at most so high, and the points on it. Gives the point that was pressed.
+pub fn map(ui: &mut Ui, points: &[MapPoint<'_>], unit: &str, max_height: f32) -> Option<usize> {
     static LAND: LazyLock<Vec<Vec<(f64, f64)>>> = LazyLock::new(|| coasts(include_str!("../../../../assets/map/land.txt")));
     let tokens = tokens(ui);
     let bottom = -project(SOUTH, 0.0).1;
     let ratio = (EXTENT.1 + bottom) as f32 / (2.0 * EXTENT.0) as f32;
     let height = (ui.available_width() * ratio).min(max_height);
-    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
     let world = Rect::from_center_size(area.center(), vec2(height / ratio, height));
     let place = |(x, y): (f64, f64)| -> Pos2 {
         let east = ((x + EXTENT.0) / (2.0 * EXTENT.0)) as f32;
@@ -48,19 +48,18 @@ pub fn map(ui: &mut Ui, points: &[MapPoint<'_>], unit: &str, max_height: f32) {
     }
     let largest = points.iter().map(|point| point.value).fold(0.0_f64, f64::max);
     let mut told = None;
-    for point in points {
+    for (number, point) in points.iter().enumerate() {
         let at = place(project(point.latitude, point.longitude));
         let (radius, color) = (RADIUS.0 + (RADIUS.1 - RADIUS.0) * share(point, largest), point.tone.color(&tokens));
         ui.painter().circle(at, radius, color.gamma_multiply(0.35), Stroke::new(1.2, color));
         if response.hover_pos().is_some_and(|pointer| pointer.distance(at) <= radius + 2.0) {
-            told = Some(format!("{}: {} {unit}", point.label, format::decimal(point.value, 1)));
+            told = Some((number, format!("{}: {} {unit}", point.label, format::decimal(point.value, 1))));
         }
     }
     let radius = |point: &MapPoint<'_>| RADIUS.0 + (RADIUS.1 - RADIUS.0) * share(point, largest);
     names(ui, points, area, |point| place(project(point.latitude, point.longitude)) + vec2(radius(point) + 4.0, 0.0));
-    if let Some(told) = told {
-        response.on_hover_text(told);
-    }
+    let (number, told) = told?;
+    response.on_hover_text(told).clicked().then_some(number)
 }
 
 /// The area, not the radius, tells how much.

@@ -7,7 +7,9 @@ mod lanes;
 mod layers;
 mod map;
 
-use egui::{Align2, Color32, CornerRadius, FontId, Rect, Response, Sense, Shape, Stroke, TextStyle, Ui, Vec2b, pos2, vec2};
+use egui::{
+    Align2, Color32, CornerRadius, CursorIcon, FontId, Rect, Role, Sense, Shape, Stroke, TextStyle, Ui, Vec2b, WidgetInfo, pos2, vec2,
+};
 use egui_plot::{AxisHints, GridMark, HoverPosition, Line, Plot, PlotPoints};
 
 use crate::{
@@ -32,11 +34,12 @@ pub struct TimeLine<'a> {
 }
 
 /// Lines over time, as wide as there is room; what they are stands above them, where it hides no line. Ctrl and the wheel zoom into time,
-/// dragging moves along it, a double click shows all again.
-pub fn time_series(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, height: f32) -> Response {
+/// dragging moves along it, a double click shows all again. Gives the moment that was pressed with the second button, as epoch milliseconds;
+/// `hint` says what that does.
+pub fn time_series(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, height: f32, hint: &str) -> Option<i64> {
     const LEGEND_HEIGHT: f32 = 18.0;
     if lines.iter().all(|line| line.points.len() < 2) {
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+        let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
         label(
             ui,
             rect,
@@ -45,7 +48,7 @@ pub fn time_series(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, he
             tokens(ui).text.subdued,
             Align2::CENTER_CENTER,
         );
-        return response;
+        return None;
     }
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
@@ -55,7 +58,7 @@ pub fn time_series(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, he
         style.text_styles.insert(TextStyle::Body, FontId::proportional(size::SMALL));
         style.visuals.override_text_color = Some(subdued);
         legend(ui, lines, unit, LEGEND_HEIGHT);
-        lines_plot(ui, id, lines, unit, (height - LEGEND_HEIGHT - 4.0).max(LEGEND_HEIGHT))
+        lines_plot(ui, id, lines, (unit, hint), (height - LEGEND_HEIGHT - 4.0).max(LEGEND_HEIGHT))
     })
     .inner
 }
@@ -81,10 +84,10 @@ fn legend(ui: &mut Ui, lines: &[TimeLine<'_>], unit: &str, height: f32) {
 /// Where all time axes begin to count, 2026-01-01, so that charts can be read side by side.
 const START_MS: i64 = 1_767_225_600_000;
 
-fn lines_plot(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, height: f32) -> Response {
+fn lines_plot(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], (unit, hint): (&str, &str), height: f32) -> Option<i64> {
     let tokens = tokens(ui);
     let width = ui.available_width();
-    let unit_owned = unit.to_owned();
+    let after_figure = if hint.is_empty() { unit.to_owned() } else { format!("{unit}\n{hint}") };
     let along_time = Vec2b::new(true, false);
     let y_axis = AxisHints::new_y().formatter(|mark: GridMark, _: &_| format::si(mark.value)).min_thickness(40.0);
     let x_axis = AxisHints::new_x().formatter(move |mark: GridMark, _: &_| clock(START_MS + mark.value as i64));
@@ -109,7 +112,7 @@ fn lines_plot(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, height:
         .auto_bounds(Vec2b::TRUE)
         .label_formatter(move |hover| match hover {
             HoverPosition::NearDataPoint { plot_name, position, .. } => {
-                Some(format!("{plot_name}\n{}\n{} {unit_owned}", clock(START_MS + position.x as i64), format::si(position.y)))
+                Some(format!("{plot_name}\n{}\n{} {after_figure}", clock(START_MS + position.x as i64), format::si(position.y)))
             }
             HoverPosition::Elsewhere { .. } => None,
         });
@@ -120,7 +123,8 @@ fn lines_plot(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], unit: &str, height:
             plot.line(Line::new(line.name, PlotPoints::from(points)).color(tokens.series.color(at)).width(1.6));
         }
     });
-    shown.response
+    let at = shown.response.secondary_clicked().then(|| shown.response.interact_pointer_pos()).flatten()?;
+    Some(START_MS + shown.transform.value_from_position(at).x as i64)
 }
 
 /// Some moments that people would choose, between these, as milliseconds since [`START_MS`].
@@ -168,12 +172,13 @@ pub struct BarRow<'a> {
     pub value: f64,
 }
 
-/// The largest of many as bars, best first.
-pub fn bar_list(ui: &mut Ui, rows: &[BarRow<'_>], unit: &str) {
+/// The largest of many as bars, best first. Gives the row that was pressed, of those that lead somewhere.
+pub fn bar_list(ui: &mut Ui, rows: &[BarRow<'_>], unit: &str, leads: impl Fn(usize) -> Option<String>) -> Option<usize> {
     let tokens = tokens(ui);
     let max = rows.iter().map(|row| row.value).fold(0.0_f64, f64::max);
+    let mut pressed = None;
     ui.spacing_mut().item_spacing.y = 4.0;
-    for row in rows {
+    for (at, row) in rows.iter().enumerate() {
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 24.0), Sense::hover());
         let share = if max > 0.0 { (row.value / max) as f32 } else { 0.0 };
         let bar = Rect::from_min_size(rect.min, vec2((rect.width() * share).max(2.0), rect.height()));
@@ -184,7 +189,23 @@ pub fn bar_list(ui: &mut Ui, rows: &[BarRow<'_>], unit: &str) {
         let name = Rect::from_min_max(rect.min + vec2(8.0, 0.0), pos2(value_rect.left() - 8.0, rect.bottom()));
         label(ui, name, row.label, FontId::proportional(size::BODY), tokens.text.normal, Align2::LEFT_CENTER);
         response.on_hover_text(format!("{}: {value} {unit}", row.label));
+        if let Some(whither) = leads(at)
+            && link(ui, rect, at, &whither)
+        {
+            pressed = Some(at);
+        }
     }
+    pressed
+}
+
+/// Makes a place a link, for pointer, keyboard and screen reader; whether it was pressed.
+pub(crate) fn link(ui: &Ui, place: Rect, salt: usize, whither: &str) -> bool {
+    let response = ui.interact(place, ui.scope_id().with(("link", salt)), Sense::click()).on_hover_cursor(CursorIcon::PointingHand);
+    response.widget_info(|| WidgetInfo::labeled(Role::Link, true, whither));
+    if response.has_focus() {
+        ui.painter().rect_stroke(place, 4.0, Stroke::new(1.0, tokens(ui).accent.main), egui::StrokeKind::Inside);
+    }
+    response.clicked()
 }
 
 /// Steps that ever fewer pass, each with its share of the first and of the step before.

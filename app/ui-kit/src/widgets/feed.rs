@@ -5,6 +5,7 @@ use egui::{Label, RichText, Ui, vec2};
 use super::Tone;
 use crate::{
     format, icons,
+    plot::link,
     theme::{self, size},
     tokens::tokens,
 };
@@ -20,18 +21,23 @@ pub struct FeedEntry<'a> {
     pub text: &'a str,
 }
 
-/// Draws the entries in the order they have.
-pub fn feed<'a>(ui: &mut Ui, entries: impl Iterator<Item = FeedEntry<'a>>) {
+/// Draws the entries in the order they have. Gives the one that was pressed.
+pub fn feed<'a>(ui: &mut Ui, entries: impl Iterator<Item = FeedEntry<'a>>) -> Option<usize> {
     let tokens = tokens(ui);
     ui.spacing_mut().item_spacing = vec2(8.0, 4.0);
-    for entry in entries {
-        ui.horizontal(|ui| {
+    let mut pressed = None;
+    for (at, entry) in entries.enumerate() {
+        let shown = ui.horizontal(|ui| {
             let time: String = format::time_utc(entry.at_ms).chars().take(8).collect();
             ui.label(RichText::new(time).font(theme::mono(size::SMALL)).color(tokens.text.subdued));
             ui.label(RichText::new(sign(entry.tone)).font(theme::icon(14.0)).color(entry.tone.color(&tokens)));
             ui.add(Label::new(RichText::new(entry.text).color(tokens.text.normal)).truncate());
         });
+        if link(ui, shown.response.rect, at, entry.text) {
+            pressed = Some(at);
+        }
     }
+    pressed
 }
 
 fn sign(tone: Tone) -> &'static str {

@@ -142,14 +142,14 @@ fn charts(ui: &mut Ui, _page: &mut Page) {
         let (into, out) = (line(0.0), line(1.2));
         widgets::card(ui, "Records per second", |ui| {
             let lines = [TimeLine { name: "produced", points: &into }, TimeLine { name: "consumed", points: &out }];
-            plot::time_series(ui, "rates", &lines, "records/s", 200.0);
+            plot::time_series(ui, "rates", &lines, "records/s", 200.0, "");
         });
         ui.columns(2, |columns| {
             if let [left, right] = columns {
                 widgets::card(left, "Top pages", |ui| {
                     let rows =
                         [("/home", 81_234.0), ("/search", 40_120.0), ("/product/1842/reviews?sort=newest", 12_001.0), ("/cart", 903.0)];
-                    plot::bar_list(ui, &rows.map(|(label, value)| BarRow { label, value }), "views");
+                    plot::bar_list(ui, &rows.map(|(label, value)| BarRow { label, value }), "views", |_| None);
                 });
                 widgets::card(right, "Funnel", |ui| plot::funnel(ui, &[("view", 120_345), ("add to cart", 20_311), ("purchase", 4_120)]));
             }
@@ -158,7 +158,7 @@ fn charts(ui: &mut Ui, _page: &mut Page) {
             let row = |name, estimate: f64| IntervalRow { name, n: 12_000, estimate, low: estimate - 0.21, high: estimate + 0.21 };
             plot::intervals(ui, &[row("A (control)", 3.11), row("B", 3.52)], "%");
         });
-        widgets::card(ui, "No data yet", |ui| plot::time_series(ui, "empty", &[], "records/s", 90.0));
+        widgets::card(ui, "No data yet", |ui| plot::time_series(ui, "empty", &[], "records/s", 90.0, ""));
     });
 }
 
