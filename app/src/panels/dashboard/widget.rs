@@ -22,6 +22,8 @@ const TABLE_ROWS: usize = 8;
 /// Width for a digit of a number column, and the least width of a column.
 const NUMBER_WIDTH: f32 = 100.0;
 const TEXT_WIDTH: f32 = 130.0;
+/// As narrow as columns may get, in parts of their width.
+const SQUEEZE_MIN: f32 = 0.72;
 
 /// The lines of a dashboard in the form that plots take; made once per dashboard, not per frame.
 #[derive(Default)]
@@ -189,13 +191,17 @@ fn table(ui: &mut Ui, widget: &Widget, columns: &[Column], rows: &[Vec<Cell>], c
     }
     let is_wide = columns.len() > 2;
     let last = columns.len().saturating_sub(1);
+    // A table that would not quite fit is drawn tighter rather than cut off.
+    let natural: f32 = columns.iter().map(|column| if column.is_number { NUMBER_WIDTH } else { TEXT_WIDTH }).sum();
+    let squeeze = (ui.available_width() / natural).clamp(SQUEEZE_MIN, 1.0);
     let shown: Vec<TableColumn<'_>> = columns
         .iter()
         .enumerate()
         .map(|(at, column)| {
             let width = match (column.is_number, is_wide) {
-                (true, _) => NUMBER_WIDTH,
-                (false, true) => TEXT_WIDTH,
+                (true, true) => NUMBER_WIDTH * squeeze,
+                (true, false) => NUMBER_WIDTH,
+                (false, true) => TEXT_WIDTH * squeeze,
                 // Two columns share a narrow card: the text takes what the number leaves.
                 (false, false) if at < last => (ui.available_width() - NUMBER_WIDTH).max(TEXT_WIDTH),
                 (false, false) => TEXT_WIDTH,

@@ -81,6 +81,9 @@ fn legend(ui: &mut Ui, lines: &[TimeLine<'_>], unit: &str, height: f32) {
     }
 }
 
+/// Of a time of day in an axis.
+const LABEL_WIDTH: f32 = 52.0;
+
 /// Where all time axes begin to count, 2026-01-01, so that charts can be read side by side.
 const START_MS: i64 = 1_767_225_600_000;
 
@@ -90,13 +93,17 @@ fn lines_plot(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], (unit, hint): (&str
     let after_figure = if hint.is_empty() { unit.to_owned() } else { format!("{unit}\n{hint}") };
     let along_time = Vec2b::new(true, false);
     let y_axis = AxisHints::new_y().formatter(|mark: GridMark, _: &_| format::si(mark.value)).min_thickness(40.0);
-    let x_axis = AxisHints::new_x().formatter(move |mark: GridMark, _: &_| clock(START_MS + mark.value as i64));
+    let x_axis = AxisHints::new_x().formatter(move |mark: GridMark, shown: &std::ops::RangeInclusive<f64>| {
+        // A text in the middle of its mark would reach over the edge of the card.
+        let is_at_the_edge = shown.end() - mark.value < (shown.end() - shown.start()) * f64::from(LABEL_WIDTH / 2.0 / width);
+        if is_at_the_edge { String::new() } else { clock(START_MS + mark.value as i64) }
+    });
     let plot = Plot::new(id)
         .height(height)
         .width(width)
         .custom_y_axes(vec![y_axis])
         .custom_x_axes(vec![x_axis])
-        .x_grid_spacer(|input| time_marks(input.bounds))
+        .x_grid_spacer(move |input| time_marks(input.bounds, f64::from((width / LABEL_WIDTH / 1.5).max(2.0))))
         .include_y(0.0)
         // Lines that are all zero need a height too.
         .include_y(if lines.iter().flat_map(|line| line.points).all(|point| point.1 == 0.0) { 1.0 } else { 0.0 })
@@ -127,17 +134,16 @@ fn lines_plot(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], (unit, hint): (&str
     Some(START_MS + shown.transform.value_from_position(at).x as i64)
 }
 
-/// Some moments that people would choose, between these, as milliseconds since [`START_MS`].
-fn time_marks((from, to): (f64, f64)) -> Vec<GridMark> {
-    const MARKS_MAX: f64 = 8.0;
+/// Some moments that people would choose, between these and at most so many, as milliseconds since [`START_MS`].
+fn time_marks((from, to): (f64, f64), marks_max: f64) -> Vec<GridMark> {
     const SECOND: f64 = 1_000.0;
     const STEPS_S: [f64; 17] =
         [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 21_600.0, 43_200.0, 86_400.0];
-    let wanted = (to - from) / MARKS_MAX;
+    let wanted = (to - from) / marks_max;
     let longest = (wanted / (86_400.0 * SECOND)).ceil().max(1.0) * 86_400.0 * SECOND;
     let step = STEPS_S.iter().map(|step| step * SECOND).find(|step| *step >= wanted).unwrap_or(longest);
     let first = (from / step).ceil();
-    let count = ((to / step).floor() - first).clamp(0.0, 2.0 * MARKS_MAX) as u32;
+    let count = ((to / step).floor() - first).clamp(0.0, 2.0 * marks_max) as u32;
     (0..=count).map(|at| GridMark { value: (first + f64::from(at)) * step, step_size: step }).collect()
 }
 
@@ -309,7 +315,7 @@ mod tests {
     #[test]
     fn times_are_marked_where_people_would() {
         let check = |from: f64, to: f64, expect: &[f64]| {
-            let marks: Vec<f64> = time_marks((from * 1_000.0, to * 1_000.0)).iter().map(|mark| mark.value / 1_000.0).collect();
+            let marks: Vec<f64> = time_marks((from * 1_000.0, to * 1_000.0), 8.0).iter().map(|mark| mark.value / 1_000.0).collect();
             assert_eq!(marks, expect, "{from} to {to} seconds");
         };
         check(0.0, 7.5, &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);

@@ -53,7 +53,7 @@ impl MediaTruth {
 
     /// The verdicts; what can be told only when everything is processed is pending until `is_over`.
     pub fn verdicts(&self, is_over: bool, late: u64) -> Vec<Check> {
-        let mut checks = self.incidents.verdicts();
+        let mut checks = self.incidents.verdicts(is_over);
         checks.extend(self.rooms.verdicts(is_over, late));
         checks.extend(self.watch.verdicts(is_over));
         checks.extend(self.ads.verdicts(is_over));

@@ -97,7 +97,7 @@ impl Rooms {
 
     /// The verdicts.
     pub fn verdicts(&self, is_over: bool, late: u64) -> Vec<Check> {
-        vec![self.windows_equal(late), self.uniques_right(is_over), self.all_moderated(is_over), self.moderation()]
+        vec![self.windows_equal(late), self.uniques_right(is_over), self.all_moderated(is_over), self.moderation(is_over)]
     }
 
     /// Figures.
@@ -164,10 +164,16 @@ impl Rooms {
         check(id, missing == 0 && self.moderated_twice == 0, evidence)
     }
 
-    fn moderation(&self) -> Check {
+    fn moderation(&self, is_over: bool) -> Check {
         let id = "moderation";
         if self.spam.len() < SPAM_MIN {
-            return pending(id, format!("{} messages of bots; it takes {SPAM_MIN}", self.spam.len()));
+            if !is_over {
+                return pending(id, format!("{} messages of bots; it takes {SPAM_MIN}", self.spam.len()));
+            }
+            let people = self.moderated.iter().filter(|(id, _)| !self.spam.contains(*id));
+            let (all, hidden) = people.fold((0_u64, 0_u64), |(all, hidden), (_, is_hidden)| (all + 1, hidden + u64::from(*is_hidden)));
+            let evidence = format!("{} messages of bots came; {hidden} of {all} messages of people were hidden", self.spam.len());
+            return check(id, hidden as f64 <= all as f64 * (1.0 - PRECISION_MIN), evidence);
         }
         let (precision, recall) = self.precision_and_recall();
         let evidence = format!("of the hidden messages {precision:.3} were bots', of the bots' {recall:.3} were hidden");
