@@ -26,8 +26,11 @@ pub(super) const KILL_PROCESSOR: &str = "kill_processor";
 /// Calls of the world between two looks at the clock and the control.
 const BATCH: usize = 256;
 /// Sleeps are neither shorter, which would burn the processor, nor longer, which would delay a stop.
-const SLEEP_MIN: Duration = Duration::from_millis(1);
+const SLEEP_MIN: Duration = Duration::from_millis(4);
 const SLEEP_MAX: Duration = Duration::from_millis(50);
+/// Events wait so long for others of their partition: a few thousand a second over many partitions would else be a request each, and as many
+/// answers to every reader.
+const LINGER: Duration = Duration::from_millis(20);
 /// What can't be sent this long after it was due is not caught up with; the schedule moves on and the delay is counted.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 /// How long processing is left alone when enough waits for it.
@@ -136,7 +139,7 @@ impl<'a> Source<'a> {
         (rate_per_s, events_max, script): (u32, Option<u64>, Script),
     ) -> Result<Self, Problem> {
         let failed = |error: ClientError| error.problem("The generator could not start");
-        let producer = Producer::new(connection).map_err(failed)?;
+        let producer = Producer::lingering(connection, LINGER).map_err(failed)?;
         let topics = world.hears();
         let mut heard = None;
         if !topics.is_empty() {
