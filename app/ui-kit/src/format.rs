@@ -106,6 +106,13 @@ pub fn time_utc(epoch_ms: i64) -> String {
     format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000)
 }
 
+/// A moment among others that lie up to `span_ms` apart, in UTC: `01:02:03` within a day, else with its date, `12-05 01:02`.
+pub fn moment_utc(epoch_ms: i64, span_ms: i64) -> String {
+    let full = timestamp_utc(epoch_ms);
+    let part = if span_ms < 86_400_000 { full.get(11..19) } else { full.get(5..16) };
+    part.unwrap_or(&full).to_owned()
+}
+
 /// Year, month and day of a day number since 1970-01-01 in the proleptic Gregorian calendar.
 fn civil(days: i64) -> (i64, i64, i64) {
     // Years are counted from 1 March, so that the leap day comes last in its year, and in eras of 400 years, which are all alike.
@@ -121,6 +128,12 @@ fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_have_a_date_where_they_need_one() {
+        assert_eq!(moment_utc(1_767_225_723_456, 86_399_999), "00:02:03");
+        assert_eq!(moment_utc(1_767_225_723_456, 86_400_000), "01-01 00:02");
+    }
 
     #[test]
     fn integers_keep_every_digit() {

@@ -18,6 +18,13 @@ pub(crate) fn start(
 ) -> Result<(), Problem> {
     let metas = weir_backend::pipelines::metas();
     let meta = metas.iter().find(|meta| meta.id == *id);
+    if let (Some(meta), Some(wanted)) = (meta, scenario)
+        && meta.scenarios.iter().all(|known| known.id != *wanted)
+    {
+        let known: Vec<_> = meta.scenarios.iter().map(|known| known.id.as_str()).collect();
+        let why = format!("{id} has no scenario {wanted}");
+        return Err(Problem::new("The pipeline could not start", why, format!("Name one of {}", known.join(", "))));
+    }
     let default = |name: &str| {
         let params = meta.iter().flat_map(|meta| &meta.params);
         params.filter(|param| &*param.name == name).map(|param| param.default as u32).next().unwrap_or(1)

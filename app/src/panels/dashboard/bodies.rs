@@ -131,7 +131,7 @@ pub(super) fn incidents(ui: &mut Ui, incidents: &[Incident], cx: &mut PanelConte
     }
     ui.spacing_mut().item_spacing.y = 8.0;
     for incident in incidents {
-        let time = |at: TimestampMs| format::time_utc(at.0).chars().take(8).collect::<String>();
+        let time = |at: TimestampMs| format::moment_utc(at.0, incident.to.map_or(0, |to| to.0 - incident.from.0));
         let when = match incident.to {
             None => format!("since {}", time(incident.from)),
             Some(to) => format!("{} – {}, {}", time(incident.from), time(to), format::duration_ms(to.0 - incident.from.0)),

@@ -167,9 +167,14 @@ pub fn graph(ui: &mut Ui, nodes: &[FlowNode<'_>], edges: &[FlowEdge], unit: &str
             Rect::from_min_size(pos2(area.left() + *column as f32 * step, y), vec2(width, BOX_HEIGHT))
         })
         .collect();
+    // Where all arrows carry the same, saying so on each tells nothing.
+    let has_rates = edges.iter().any(|edge| Some(edge.value) != edges.first().map(|first| first.value)) || edges.len() == 1;
     for edge in edges {
         let (Some(from), Some(to)) = (boxes.get(edge.from), boxes.get(edge.to)) else { continue };
         arrow(ui, from, to, if edge.value > 0.0 { tokens.accent.main } else { tokens.line.border });
+        if !has_rates {
+            continue;
+        }
         let (start, end) = (from.right_center(), to.left_center());
         let rate = format!("{} {unit}", format::si(edge.value));
         let galley = ui.painter().layout_no_wrap(rate, FontId::proportional(size::SMALL), tokens.text.subdued);

@@ -2,7 +2,7 @@
 
 use egui::{Align2, FontId, Rect, Sense, Stroke, Ui, pos2, vec2};
 
-use super::{clock, label};
+use super::label;
 use crate::{
     format,
     theme::size,
@@ -91,6 +91,7 @@ pub fn lanes(ui: &mut Ui, shown: &Lanes<'_>) -> Option<(usize, usize)> {
                 pressed = Some((number, at));
             }
             let length = format::duration_ms(span.to_ms - span.from_ms);
+            let clock = |at_ms| format::moment_utc(at_ms, to_ms - from_ms);
             response.on_hover_text(format!("{}\n{} – {}, {length}", span.label, clock(span.from_ms), clock(span.to_ms)));
         }
     }
@@ -120,6 +121,6 @@ fn axis(ui: &mut Ui, from_ms: i64, to_ms: i64, label_width: f32) {
             _ => place,
         };
         let at_ms = from_ms + (to_ms - from_ms) * tick / TICKS;
-        label(ui, place, &clock(at_ms), FontId::proportional(size::SMALL), tokens.text.subdued, anchor);
+        label(ui, place, &format::moment_utc(at_ms, to_ms - from_ms), FontId::proportional(size::SMALL), tokens.text.subdued, anchor);
     }
 }

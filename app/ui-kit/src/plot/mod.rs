@@ -91,19 +91,24 @@ fn lines_plot(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], (unit, hint): (&str
     let tokens = tokens(ui);
     let width = ui.available_width();
     let after_figure = if hint.is_empty() { unit.to_owned() } else { format!("{unit}\n{hint}") };
+    let times = || lines.iter().flat_map(|line| line.points).map(|point| point.0);
+    let span_ms = times().max().zip(times().min()).map_or(0, |(last, first)| last - first);
+    // Dates take more room than times of day.
+    let label_width = if span_ms < 86_400_000 { LABEL_WIDTH } else { LABEL_WIDTH * 1.4 };
     let along_time = Vec2b::new(true, false);
     let y_axis = AxisHints::new_y().formatter(|mark: GridMark, _: &_| format::si(mark.value)).min_thickness(40.0);
     let x_axis = AxisHints::new_x().formatter(move |mark: GridMark, shown: &std::ops::RangeInclusive<f64>| {
         // A text in the middle of its mark would reach over the edge of the card.
-        let is_at_the_edge = shown.end() - mark.value < (shown.end() - shown.start()) * f64::from(LABEL_WIDTH / 2.0 / width);
-        if is_at_the_edge { String::new() } else { clock(START_MS + mark.value as i64) }
+        let is_at_the_edge = shown.end() - mark.value < (shown.end() - shown.start()) * f64::from(label_width / 2.0 / width);
+        let span_ms = (shown.end() - shown.start()) as i64;
+        if is_at_the_edge { String::new() } else { format::moment_utc(START_MS + mark.value as i64, span_ms) }
     });
     let plot = Plot::new(id)
         .height(height)
         .width(width)
         .custom_y_axes(vec![y_axis])
         .custom_x_axes(vec![x_axis])
-        .x_grid_spacer(move |input| time_marks(input.bounds, f64::from((width / LABEL_WIDTH / 1.5).max(2.0))))
+        .x_grid_spacer(move |input| time_marks(input.bounds, f64::from((width / label_width / 1.5).max(2.0))))
         .include_y(0.0)
         // Lines that are all zero need a height too.
         .include_y(if lines.iter().flat_map(|line| line.points).all(|point| point.1 == 0.0) { 1.0 } else { 0.0 })
@@ -119,7 +124,8 @@ fn lines_plot(ui: &mut Ui, id: &str, lines: &[TimeLine<'_>], (unit, hint): (&str
         .auto_bounds(Vec2b::TRUE)
         .label_formatter(move |hover| match hover {
             HoverPosition::NearDataPoint { plot_name, position, .. } => {
-                Some(format!("{plot_name}\n{}\n{} {after_figure}", clock(START_MS + position.x as i64), format::si(position.y)))
+                let at = format::moment_utc(START_MS + position.x as i64, span_ms);
+                Some(format!("{plot_name}\n{at}\n{} {after_figure}", format::si(position.y)))
             }
             HoverPosition::Elsewhere { .. } => None,
         });
@@ -163,10 +169,6 @@ pub fn downsample(points: &[(i64, f64)], buckets: usize) -> Vec<(i64, f64)> {
     }
     out.dedup();
     out
-}
-
-fn clock(epoch_ms: i64) -> String {
-    format::time_utc(epoch_ms).chars().take(8).collect()
 }
 
 /// One row of a top list.

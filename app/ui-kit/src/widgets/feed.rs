@@ -22,13 +22,15 @@ pub struct FeedEntry<'a> {
 }
 
 /// Draws the entries in the order they have. Gives the one that was pressed.
-pub fn feed<'a>(ui: &mut Ui, entries: impl Iterator<Item = FeedEntry<'a>>) -> Option<usize> {
+pub fn feed<'a>(ui: &mut Ui, entries: impl Iterator<Item = FeedEntry<'a>> + Clone) -> Option<usize> {
     let tokens = tokens(ui);
     ui.spacing_mut().item_spacing = vec2(8.0, 4.0);
+    let times = || entries.clone().map(|entry| entry.at_ms);
+    let span_ms = times().max().zip(times().min()).map_or(0, |(last, first)| last - first);
     let mut pressed = None;
-    for (at, entry) in entries.enumerate() {
+    for (at, entry) in entries.clone().enumerate() {
         let shown = ui.horizontal(|ui| {
-            let time: String = format::time_utc(entry.at_ms).chars().take(8).collect();
+            let time = format::moment_utc(entry.at_ms, span_ms);
             ui.label(RichText::new(time).font(theme::mono(size::SMALL)).color(tokens.text.subdued));
             ui.label(RichText::new(sign(entry.tone)).font(theme::icon(14.0)).color(entry.tone.color(&tokens)));
             ui.add(Label::new(RichText::new(entry.text).color(tokens.text.normal)).truncate());
