@@ -41,14 +41,12 @@ impl Labels {
     /// First and last rows of a series' windows; `path` may say more than the labels' name of it.
     pub(super) fn of(&self, path: &Path, times: &[i64]) -> Vec<(u64, u64)> {
         let Some((_, windows)) = self.0.iter().find(|(series, _)| path.ends_with(series)) else { return Vec::new() };
-        let first = |from: i64| times.partition_point(|at| *at < from) as u64;
-        let after = |until: i64| times.partition_point(|at| *at <= until) as u64;
-        windows
-            .iter()
-            .map(|(from, until)| (first(*from), after(*until)))
-            .filter(|(first, after)| first < after)
-            .map(|(first, after)| (first, after - 1))
-            .collect()
+        // Times of real series may run back, where clocks do.
+        let rows = |(from, until): &(i64, i64)| {
+            let is_in = |at: &i64| (*from..=*until).contains(at);
+            Some((times.iter().position(is_in)? as u64, times.iter().rposition(is_in)? as u64))
+        };
+        windows.iter().filter_map(rows).collect()
     }
 }
 

@@ -63,6 +63,9 @@ impl SeriesWorld {
             let what = format!("{} can't be read as series", path.display());
             Problem::new(what, why, "Give a CSV with the columns timestamp and value, or a folder of such files")
         };
+        // Labels stand beside the tables or above them, wherever the path is told from.
+        let path = &path.canonicalize().map_err(|error| failed(error.to_string()))?;
+        let path = &corpus(path).unwrap_or_else(|| path.clone());
         let mut tables = Vec::new();
         if path.is_dir() {
             find(path, DEPTH_MAX, &mut tables).map_err(|error| failed(error.to_string()))?;
@@ -164,6 +167,12 @@ impl World for SeriesWorld {
 /// A table of one column is a series; of several, each is.
 fn series_name(table: &str, column: &str, columns: usize) -> String {
     if columns == 1 { table.to_owned() } else { format!("{table}:{column}") }
+}
+
+/// A benchmark's folder has its tables in `data` and labels in `labels`; what else is in it is no input.
+fn corpus(path: &Path) -> Option<PathBuf> {
+    let data = path.join("data");
+    (data.is_dir() && path.join("labels").is_dir()).then_some(data)
 }
 
 fn find(folder: &Path, depth: usize, tables: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -1,5 +1,7 @@
 //! The pipeline as a whole, without a broker.
 
+mod given;
+
 use std::collections::BTreeMap;
 
 use weir_model::{CheckVerdict, PipelineParams, RunReport};

@@ -1,0 +1,107 @@
+//! Given series through the whole pipeline: a benchmark's folder with its labels, and a table without any.
+
+use std::{fs, path::Path};
+
+use weir_model::{CheckVerdict, PipelineMeta, PipelineParams, RunReport};
+
+use super::super::shape;
+use crate::{
+    pipelines::shape::{AppSpec, Checker, DashboardFold, RunParams, Shape, TopicSpec, World, rehearsal::rehearse},
+    sim::Random,
+    stream::TopologyError,
+};
+
+const ROWS: usize = 300;
+
+/// The pipeline with tables in place of its world.
+struct Given(Box<dyn Shape>, String);
+
+impl Shape for Given {
+    fn meta(&self) -> PipelineMeta {
+        self.0.meta()
+    }
+
+    fn topics(&self) -> Vec<TopicSpec> {
+        self.0.topics()
+    }
+
+    fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
+        self.0.apps(run)
+    }
+
+    fn world(&self, run: &RunParams) -> Box<dyn World> {
+        self.0.input(&self.1, run).unwrap()
+    }
+
+    fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>> {
+        self.0.checkers(run)
+    }
+
+    fn dashboard(&self, run: &RunParams) -> Box<dyn DashboardFold> {
+        self.0.dashboard(run)
+    }
+}
+
+fn run(path: &Path) -> RunReport {
+    let input = path.display().to_string();
+    let params =
+        PipelineParams { input: Some((&*input).into()), events_max: Some(u64::MAX), rate_per_s: 1_000, ..PipelineParams::default() };
+    rehearse(&Given(shape(), input), params, &mut |_| {}).unwrap()
+}
+
+/// Row by row every five minutes from the first of April 2014 on, with fractions of a second.
+fn time(row: usize) -> String {
+    format!("2014-04-{:02} {:02}:{:02}:00.000000", 1 + row / 288, row % 288 / 12, row % 12 * 5)
+}
+
+/// What repeats itself every few rows with a little noise, and a jump in some.
+fn table(path: &Path, seed: u64, jump: std::ops::Range<usize>) {
+    let mut random = Random::new(seed);
+    let line = |row| {
+        format!(
+            "{},{:.3}\n",
+            time(row),
+            f64::from(50 + 10 * (row % 4) as u32) + random.normal(0.0, 0.2) + if jump.contains(&row) { 40.0 } else { 0.0 }
+        )
+    };
+    let lines: String = (0..ROWS).map(line).collect();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, format!("timestamp,value\n{lines}")).unwrap();
+}
+
+#[test]
+fn a_benchmarks_folder_is_scored_as_a_whole() {
+    let corpus = tempfile::tempdir().unwrap();
+    let data = corpus.path().join("data");
+    table(&data.join("real/one.csv"), 1, 200..210);
+    table(&data.join("real/two.csv"), 2, 150..160);
+    table(&data.join("artificial/calm.csv"), 3, 0..0);
+    // What others found is beside it, and no input.
+    table(&corpus.path().join("results/other/real/one.csv"), 4, 0..0);
+    let window = |from: usize, until: usize| format!("[[\"{}\", \"{}\"]]", time(from), time(until));
+    let labels = format!("{{\"real/one.csv\": {}, \"real/two.csv\": {}, \"artificial/calm.csv\": []}}", window(195, 224), window(145, 174));
+    fs::create_dir_all(corpus.path().join("labels")).unwrap();
+    fs::write(corpus.path().join("labels/combined_windows.json"), labels).unwrap();
+
+    let report = run(corpus.path());
+    assert!(report.checks.iter().all(|check| check.verdict == CheckVerdict::Pass), "{:?}", report.checks);
+    let count = |name: &str| report.counts.get(name).copied().unwrap_or_default();
+    assert_eq!((count("series"), count("scored"), count("labelled_windows")), (3, 3 * ROWS as u64, 2), "{:?}", report.counts);
+    let score = |name: &str| report.scores.get(name).copied().unwrap_or(f64::NAN);
+    assert!(score("nab_standard") > 60.0 && score("nab_standard") >= score("nab_standard_as_told"), "{:?}", report.scores);
+    assert!(score("nab_reward_low_fp") > 30.0 && score("nab_reward_low_fn") > 60.0, "{:?}", report.scores);
+
+    // One table of it finds its labels too.
+    assert_eq!(run(&data.join("real/two.csv")).counts.get("labelled_windows"), Some(&1));
+}
+
+#[test]
+fn a_table_without_labels_is_told_of_and_not_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cpu.csv");
+    table(&path, 5, 250..255);
+    let report = run(&path);
+    assert_eq!(report.counts.get("scored"), Some(&(ROWS as u64)), "{:?}", report.counts);
+    assert!(report.counts.get("alarms").is_some_and(|alarms| *alarms > 0), "{:?}", report.counts);
+    assert!(!report.scores.keys().any(|name| name.starts_with("nab")), "{:?}", report.scores);
+}
