@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    detect::{Conformal, probation_of},
+    detect::{Detector, probation_of},
     records::Anomaly,
     settings::{ANOMALIES, SERIES, SERIES_SCORES},
 };
@@ -53,7 +53,7 @@ pub(super) fn series(builder: &StreamsBuilder) {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Known {
     next_row: u64,
-    detector: Conformal,
+    detector: Detector,
 }
 
 struct Detectors {
@@ -63,7 +63,7 @@ struct Detectors {
 impl Processor<String, Sample, String, SampleScore> for Detectors {
     fn process(&mut self, record: &Record<String, Sample>, out: &mut Forward<'_, String, SampleScore>) {
         let sample = &record.value;
-        let new = || Known { next_row: 0, detector: Conformal::new(probation_of(sample.rows)) };
+        let new = || Known { next_row: 0, detector: Detector::new(probation_of(sample.rows)) };
         let mut score = None;
         self.known.borrow_mut().update(&record.key, new, |known| {
             if sample.row == 0 && known.next_row > 0 {
@@ -77,7 +77,7 @@ impl Processor<String, Sample, String, SampleScore> for Detectors {
         });
         if let Some(score) = score {
             let Sample { row, ts, value, .. } = *sample;
-            out.send(&record.with_value(SampleScore { row, ts, value, score, is_alarm: Conformal::is_alarm(score) }));
+            out.send(&record.with_value(SampleScore { row, ts, value, score, is_alarm: Detector::is_alarm(score) }));
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Detectors for one series of which nothing is known beforehand: online, of bounded memory, a score from 0 to 1 a value.
 
-mod conformal;
+mod contextual;
+mod detector;
+mod neighbours;
 
-pub use conformal::{ALARM_SCORE, Conformal, probation_of};
+pub use detector::{ALARM_SCORE, Detector};
+pub use neighbours::probation_of;

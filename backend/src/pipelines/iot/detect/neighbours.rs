@@ -1,10 +1,10 @@
-//! Conformal anomaly detection by nearest neighbours: how strange the newest window of values is beside windows of the past, as the share of
-//! past windows that were less strange.
+//! Strangeness by nearest neighbours: how far the newest window of values is from windows of the past, beside how far those were that came
+//! just before it.
 //!
-//! The method and its figures are KNN-CAD's (E. Burnaev, V. Ishimtsev, "Conformalized density- and distance-based anomaly detection in
+//! The distances and their figures are KNN-CAD's (E. Burnaev, V. Ishimtsev, "Conformalized density- and distance-based anomaly detection in
 //! time-series data", 2016): windows of 19 values, 27 neighbours, distances whitened by the windows' own second moments, strangeness against
-//! a calibration set as long as the training set, both sliding along. After an alarm it rests for a fifth of the training time, as one
-//! alarm tells as much as ten.
+//! a calibration set as long as the training set, both sliding along. Where they count how many of the past were less strange, which is one
+//! in three hundred times the same by construction, this tells by how much the usual is surpassed: a flood stands out from a ripple.
 
 use std::collections::VecDeque;
 
@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 const WINDOW: usize = 19;
 /// Neighbours that count.
 const NEIGHBOURS: usize = 27;
-/// From here on it is an alarm: stranger than all but one in three hundred.
-pub const ALARM_SCORE: f64 = 0.996_5;
-/// The score while it rests.
-const RESTING_SCORE: f64 = 0.5;
+/// All but one in a hundred past windows are usual.
+const USUAL_SHARE: f64 = 0.99;
 /// What repeats itself is not stranger by its last digits.
 const ROUNDING: f64 = 1e-9;
+/// Surpassing the usual by so many e-folds is as strange as can be.
+const EXCESS_MAX: f64 = 3.0;
 /// Values of training at most; of a series whose length is known, this share of it.
 const PROBATION_MAX: u64 = 750;
 const PROBATION_SHARE: f64 = 0.15;
@@ -36,7 +36,7 @@ pub fn probation_of(values: Option<u64>) -> u64 {
 
 /// What is remembered of a series: two training times of values, and one of strangeness.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Conformal {
+pub(super) struct Neighbours {
     probation: u64,
     seen: u64,
     /// The newest values, oldest first.
@@ -44,29 +44,26 @@ pub struct Conformal {
     strangeness: VecDeque<f64>,
     /// Makes distances comparable: the Cholesky factor of the windows' second moments, row by row.
     factor: Vec<f64>,
-    rests: u64,
     /// The training windows, whitened; made anew where they are missing.
     #[serde(skip)]
     training: VecDeque<Window>,
 }
 
-impl Conformal {
+impl Neighbours {
     /// Knows nothing; learns from so many values first ([`probation_of`]).
-    pub fn new(probation: u64) -> Self {
+    pub(super) fn new(probation: u64) -> Self {
         Self {
             probation: probation.max(PROBATION_MIN),
             seen: 0,
             values: VecDeque::new(),
             strangeness: VecDeque::new(),
             factor: Vec::new(),
-            rests: 0,
             training: VecDeque::new(),
         }
     }
 
-    /// Takes the next value in; how strange it is, 0 while it learns. What is no number is taken for the value before it.
-    pub fn observe(&mut self, value: f64) -> f64 {
-        let value = if value.is_finite() { value } else { self.values.back().copied().unwrap_or(0.0) };
+    /// Takes the next value in; how much stranger than usual it is, 0 to 1, and 0 while it learns.
+    pub(super) fn observe(&mut self, value: f64) -> f64 {
         self.values.push_back(value);
         self.seen += 1;
         if self.values.len() > self.values_max() {
@@ -81,31 +78,28 @@ impl Conformal {
         }
         let newest = whitened(&self.factor, &window_at(&self.values, self.values.len() - WINDOW));
         let strange = strangeness(&self.training, &newest, NEIGHBOURS);
-        let clearly = strange - ROUNDING * (1.0 + strange);
-        let less = self.strangeness.iter().filter(|past| **past < clearly).count();
-        let score = less as f64 / self.strangeness.len().max(1) as f64;
+        let excess = ((strange + ROUNDING) / (self.usual() + ROUNDING)).ln();
         self.strangeness.pop_front();
         self.strangeness.push_back(strange);
         if self.seen >= 2 * self.probation {
             self.slide();
         }
-        self.rested(score)
+        // The root makes little more than usual count as well.
+        (excess / EXCESS_MAX).clamp(0.0, 1.0).sqrt()
     }
 
-    /// Whether a score is an alarm.
-    pub fn is_alarm(score: f64) -> bool {
-        score >= ALARM_SCORE
+    /// The newest values, oldest first.
+    pub(super) fn values(&self) -> &VecDeque<f64> {
+        &self.values
     }
 
-    fn rested(&mut self, score: f64) -> f64 {
-        if self.rests > 0 {
-            self.rests -= 1;
-            return RESTING_SCORE;
+    fn usual(&self) -> f64 {
+        let mut past: Vec<f64> = self.strangeness.iter().copied().collect();
+        if past.is_empty() {
+            return 0.0;
         }
-        if Self::is_alarm(score) {
-            self.rests = self.probation / 5;
-        }
-        score
+        let at = ((past.len() as f64 * USUAL_SHARE) as usize).min(past.len() - 1);
+        *past.select_nth_unstable_by(at, f64::total_cmp).1
     }
 
     fn values_max(&self) -> usize {
@@ -200,49 +194,6 @@ fn whitened(factor: &[f64], window: &Window) -> Window {
 mod tests {
     use super::*;
     use crate::sim::Random;
-
-    /// Noise around a daily wave, with a jump somewhere.
-    fn series(seed: u64, length: usize, jump: std::ops::Range<usize>) -> Vec<f64> {
-        let mut random = Random::new(seed);
-        let value = |at: usize| {
-            let wave = 10.0 * (at as f64 / 48.0 * std::f64::consts::TAU).sin();
-            50.0 + wave + random.normal(0.0, 1.0) + if jump.contains(&at) { 15.0 } else { 0.0 }
-        };
-        (0..length).map(value).collect()
-    }
-
-    fn alarms(values: &[f64], probation: u64) -> Vec<usize> {
-        let mut detector = Conformal::new(probation);
-        (0..values.len()).filter(|at| Conformal::is_alarm(detector.observe(values[*at]))).collect()
-    }
-
-    #[test]
-    fn a_jump_is_found_at_once_and_told_once() {
-        for seed in 0..5 {
-            let values = series(seed, 2_000, 1_500..1_540);
-            let found = alarms(&values, probation_of(Some(2_000)));
-            assert!(found.iter().any(|at| (1_500..1_504).contains(at)), "seed {seed}: {found:?}");
-            assert!(found.len() <= 12, "seed {seed}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_said_of_what_stands_still() {
-        assert!(alarms(&[7.0; 1_500], 200).is_empty());
-    }
-
-    #[test]
-    fn state_that_was_written_goes_on_as_if_it_had_not() {
-        let values = series(9, 900, 700..720);
-        let mut whole = Conformal::new(200);
-        let mut stored = Conformal::new(200);
-        for value in values {
-            stored = serde_json::from_slice(&serde_json::to_vec(&stored).unwrap()).unwrap();
-            // Numbers lose their last digit in JSON: one past window more or less may be stranger.
-            let (one, other) = (whole.observe(value), stored.observe(value));
-            assert!((one - other).abs() < 0.02, "{one} {other}");
-        }
-    }
 
     #[test]
     fn training_time_is_a_share_of_what_is_known_to_come() {
