@@ -1,5 +1,7 @@
 //! What a running task tells its operators, and what they leave with it.
 
+use std::time::Instant;
+
 use super::{data::Malformed, time::StreamTime};
 
 /// A record to publish once the task commits.
@@ -61,6 +63,8 @@ pub struct Context {
     pub(super) stream_time: StreamTime,
     pub(super) wall_ms: i64,
     pub(super) origin: Origin,
+    /// When the current record was taken in; `None` in virtual time.
+    pub(super) taken_in: Option<Instant>,
     pub(super) published: Vec<Publish>,
     pub(super) dropped: Dropped,
     /// Records each node passed on.
@@ -78,6 +82,12 @@ impl Context {
     /// The wall clock as the runner or the test driver last set it.
     pub fn wall_clock_ms(&self) -> i64 {
         self.wall_ms
+    }
+
+    /// How long ago the task took the current record in, in microseconds, its waiting for its turn included; 0 in virtual time, so that
+    /// what is written of it there does not differ from run to run.
+    pub fn latency_us(&self) -> i64 {
+        self.taken_in.map_or(0, |at| i64::try_from(at.elapsed().as_micros()).unwrap_or(i64::MAX))
     }
 
     /// Where the current record comes from.

@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     rc::Rc,
     sync::Arc,
+    time::Instant,
 };
 
 use super::{
@@ -34,13 +35,21 @@ pub struct InputRecord {
     pub value: Option<Vec<u8>>,
 }
 
+/// A record that waits for its turn.
+struct Waiting {
+    record: InputRecord,
+    taken_in: Option<Instant>,
+}
+
 /// One part of a topology at work. Not `Send`: it lives on the thread that runs it, and is built there.
 pub struct StreamTask {
     graph: Graph,
     context: Context,
     /// Which sources read a topic, by name.
     sources: BTreeMap<Arc<str>, usize>,
-    queues: BTreeMap<Arc<str>, VecDeque<InputRecord>>,
+    queues: BTreeMap<Arc<str>, VecDeque<Waiting>>,
+    /// Notes when records are taken in.
+    is_timed: bool,
     dead_letters: Arc<str>,
     last_wall_ms: BTreeMap<usize, i64>,
     /// What rolls back with the stores.
@@ -81,7 +90,21 @@ impl StreamTask {
         let queues = queued.map(|source| (Arc::clone(&source.topic), VecDeque::new())).collect();
         let context = Context { passed: vec![0; graph.nodes.len()], ..Context::default() };
         let dead_letters = format!("{}.dlq", topology.app()).into();
-        Self { graph, context, sources, queues, dead_letters, last_wall_ms: BTreeMap::new(), committed: Default::default() }
+        Self {
+            graph,
+            context,
+            sources,
+            queues,
+            is_timed: false,
+            dead_letters,
+            last_wall_ms: BTreeMap::new(),
+            committed: Default::default(),
+        }
+    }
+
+    /// The same on the wall clock: operators are told how long records took ([`Context::latency_us`]).
+    pub fn timed(self) -> Self {
+        Self { is_timed: true, ..self }
     }
 
     /// Takes a record in, to be processed in time order over the task's topics. `false`: the queue is full, the record was not taken.
@@ -89,7 +112,7 @@ impl StreamTask {
         match self.queues.get_mut(&record.topic) {
             Some(queue) if queue.len() >= QUEUE_RECORDS_MAX => false,
             Some(queue) => {
-                queue.push_back(record);
+                queue.push_back(Waiting { record, taken_in: self.is_timed.then(Instant::now) });
                 true
             }
             None => true, // not a topic of this part
@@ -117,8 +140,10 @@ impl StreamTask {
     /// When a result can't be written: a mistake in the topology.
     pub fn process_next(&mut self) -> Result<Option<Origin>, TaskError> {
         let heads = self.queues.values().filter_map(|queue| queue.front());
-        let Some(topic) = heads.min_by_key(|record| record.timestamp_ms).map(|record| Arc::clone(&record.topic)) else { return Ok(None) };
-        let Some(record) = self.queues.get_mut(&topic).and_then(VecDeque::pop_front) else { return Ok(None) };
+        let oldest = heads.map(|waiting| &waiting.record).min_by_key(|record| record.timestamp_ms);
+        let Some(topic) = oldest.map(|record| Arc::clone(&record.topic)) else { return Ok(None) };
+        let Some(Waiting { record, taken_in }) = self.queues.get_mut(&topic).and_then(VecDeque::pop_front) else { return Ok(None) };
+        self.context.taken_in = taken_in;
         self.process(&record)?;
         Ok(Some(Origin { topic: record.topic, partition: record.partition, offset: record.offset }))
     }

@@ -6,6 +6,7 @@ pub mod clickstream;
 pub mod fraud;
 mod interval;
 pub mod iot;
+pub mod latency;
 pub mod media;
 pub mod ranking;
 mod sequence;

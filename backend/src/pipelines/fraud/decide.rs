@@ -73,6 +73,7 @@ pub(super) fn decide<'a>(enriched: &Enriched, score: &Score, rules: impl Iterato
         model_version: score.model_version,
         why,
         place: payment.lat.zip(payment.lon),
+        latency_us: 0,
     }
 }
 

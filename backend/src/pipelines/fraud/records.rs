@@ -131,6 +131,9 @@ pub struct Decision {
     /// Where the terminal is, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<(f64, f64)>,
+    /// How long it took from the payment's arrival in the task that decides, in microseconds; 0 in virtual time.
+    #[serde(default)]
+    pub latency_us: i64,
 }
 
 /// A record of `fraud_scores`: what the decision rests on.

@@ -134,6 +134,7 @@ fn decisions(builder: &StreamsBuilder, assessed: &Stream<AccountId, Enriched>, p
         let (enriched, score) = &record.value;
         decide(enriched, score, rules.iter().map(|(_, rule)| rule), &policy)
     });
+    let decided = decided.map_values_timed(|record, latency_us| Decision { latency_us, ..record.value.clone() });
     decided.to(DECISIONS);
     outcomes(&decided, policy);
     let scores = scored.select_key(|record| record.value.0.transaction.transaction_id.clone()).map_values(|record| record.value.1.clone());

@@ -210,6 +210,9 @@ pub struct AdDecision {
     pub ts: i64,
     /// Why none, or that one was found.
     pub reason: String,
+    /// How long it took from the request's arrival in the task that decides, in microseconds; 0 in virtual time.
+    #[serde(default)]
+    pub latency_us: i64,
 }
 
 /// How far an ad came.

@@ -43,6 +43,11 @@ impl<L, W> Forward<'_, L, W> {
         self.context.wall_clock_ms()
     }
 
+    /// How long ago the task took the current record in, in microseconds; 0 in virtual time.
+    pub fn latency_us(&self) -> i64 {
+        self.context.latency_us()
+    }
+
     /// Where the current record comes from; at a change of stream time, the record that changed it.
     pub fn origin(&self) -> &Origin {
         self.context.origin()

@@ -48,6 +48,17 @@ impl<K: Clone + 'static, V: Clone + 'static> Stream<K, V> {
         next
     }
 
+    /// Another value for each record, of one that may say how long it took: the map is given the time since the task took the record in, in
+    /// microseconds; 0 in virtual time.
+    pub fn map_values_timed<W: Clone + 'static>(&self, map: impl Fn(&Record<K, V>, i64) -> W + 'static) -> Stream<K, W> {
+        let (next, out) = self.next("map_values");
+        self.emit.attach(move |context, record| {
+            let value = map(record, context.latency_us());
+            out.send(context, &record.with_value(value));
+        });
+        next
+    }
+
     /// Any number of values for each record.
     pub fn flat_map_values<W: Clone + 'static, I: IntoIterator<Item = W>>(
         &self,

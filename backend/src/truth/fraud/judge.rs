@@ -11,7 +11,7 @@ use crate::{
         records::{Action, Decision, Ring, Score, Transaction},
     },
     sim::{fraud::Truth, hash64},
-    truth::{check, pending, ranking},
+    truth::{check, latency::DecisionLatency, pending, ranking},
 };
 
 /// Payments remembered; a longer run is judged by its first ones, and says so.
@@ -64,6 +64,7 @@ pub struct Judge {
     decided: u64,
     by_action: [u64; 3],
     frauds: u64,
+    latency: DecisionLatency,
 }
 
 /// Decisions against truth.
@@ -96,6 +97,7 @@ impl Judge {
     /// A record of `decisions`.
     pub fn decision(&mut self, decision: &Decision) {
         self.holds += u64::from(decision.action == Action::Hold);
+        self.latency.record(decision.latency_us);
         let Some(entry) = self.entry(&decision.transaction_id.0) else { return };
         entry.decided = entry.decided.saturating_add(1);
         entry.action = Some(decision.action);
@@ -256,7 +258,7 @@ impl Judge {
         let judged: Vec<_> = known()
             .map(|entry| Judged { card: entry.card, ts: entry.ts, score: f64::from(entry.score), is_fraud: entry.is_fraud })
             .collect();
-        let mut scores = BTreeMap::<String, f64>::new();
+        let mut scores = self.latency.scores("decision");
         let mut put = |name: &str, value: Option<f64>| scores.extend(value.map(|value| (name.to_owned(), value)));
         let weeks = weeks(&judged, WARM_UP_DAYS);
         let mean = |of: fn(&super::Week) -> f64| (!weeks.is_empty()).then(|| weeks.iter().map(of).sum::<f64>() / weeks.len() as f64);

@@ -30,6 +30,7 @@ fn decision(payment: &Transaction, action: Action) -> Decision {
         model_version: 1,
         why: vec![],
         place: None,
+        latency_us: 0,
     }
 }
 

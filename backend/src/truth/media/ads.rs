@@ -11,7 +11,7 @@ use crate::{
         settings::{AD_DECISIONS, AD_EVENTS, AD_REQUESTS, CAMPAIGNS, CAP_MS, CHARGES, SPEND},
     },
     sim::media::{AdAction, AdDecision, AdEvent, AdRequest, Campaign},
-    truth::{check, pending},
+    truth::{check, latency::DecisionLatency, pending},
 };
 
 /// Requests that are compared; a longer run is judged by its first two million.
@@ -24,6 +24,7 @@ pub struct Ads {
     requests: u64,
     decisions: HashMap<String, AdDecision>,
     decided_differently: u64,
+    latency: DecisionLatency,
     /// Requests whose ad was started, with the first time it was told.
     started: HashMap<String, i64>,
     charges: HashMap<String, Charge>,
@@ -46,6 +47,9 @@ impl Ads {
             AD_REQUESTS => self.requests += u64::from(seen.read::<AdRequest>().is_some()),
             AD_DECISIONS => {
                 let Some(decision) = seen.read::<AdDecision>() else { return };
+                self.latency.record(decision.latency_us);
+                // Decided anew after a crash it may take another time, and must come out the same.
+                let decision = AdDecision { latency_us: 0, ..decision };
                 let before = self.decisions.insert(decision.request_id.clone(), decision.clone());
                 self.decided_differently += u64::from(before.is_some_and(|before| before != decision));
             }
@@ -79,7 +83,9 @@ impl Ads {
         if self.decisions.is_empty() {
             return BTreeMap::new();
         }
-        [("ad_fill_rate".to_owned(), filled as f64 / self.decisions.len() as f64)].into()
+        let mut scores = self.latency.scores("ad_decision");
+        scores.insert("ad_fill_rate".to_owned(), filled as f64 / self.decisions.len() as f64);
+        scores
     }
 
     fn all_decided(&self, is_over: bool) -> Check {

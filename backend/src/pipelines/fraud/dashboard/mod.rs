@@ -6,7 +6,7 @@ mod desk;
 mod tests;
 mod widgets;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use weir_model::{Dashboard, PipelineAction, Problem, TimestampMs};
 
@@ -17,7 +17,7 @@ use super::{
     rules::RuleText,
     settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, LABEL_DELAY_MS, LABEL_SLACK_MS, MODELS, RINGS, RULES, SCORES, VERDICTS},
 };
-use crate::pipelines::shape::Emit;
+use crate::{pipelines::shape::Emit, truth::latency::DecisionLatency};
 use desk::Desk;
 
 /// Days of history.
@@ -45,6 +45,7 @@ pub struct Fold {
     stopped: BTreeMap<(i64, TransactionId), i64>,
     cases: VecDeque<Case>,
     cases_all: u64,
+    judged_early: BTreeSet<TransactionId>,
     verdicts: u64,
     alerts: VecDeque<Alert>,
     rings: BTreeMap<String, Ring>,
@@ -54,6 +55,7 @@ pub struct Fold {
     places: VecDeque<Decision>,
     model: Option<(u64, i64, u64, u64)>,
     newest_ms: Option<i64>,
+    latency: DecisionLatency,
 }
 
 /// A day's figures.
@@ -135,6 +137,7 @@ impl Fold {
         while self.seconds.len() > SECONDS_MAX {
             self.seconds.pop_first();
         }
+        self.latency.record(decision.latency_us);
         self.advance(decision.ts);
         for rule in &decision.rules_fired {
             *self.fired.entry(rule.clone()).or_default() += 1;
@@ -192,6 +195,9 @@ impl Fold {
 
     fn case(&mut self, case: Case) {
         self.cases_all += 1;
+        if self.judged_early.remove(&case.transaction_id) {
+            return;
+        }
         self.cases.push_back(case);
         if self.cases.len() > CASES_MAX {
             self.cases.pop_front();
@@ -200,7 +206,15 @@ impl Fold {
 
     fn verdict(&mut self, label: &Label) {
         self.verdicts += 1;
+        let before = self.cases.len();
         self.cases.retain(|case| case.transaction_id != label.transaction_id);
+        if self.cases.len() == before {
+            // Topics are read side by side: the verdict may be seen before its case.
+            self.judged_early.insert(label.transaction_id.clone());
+            if self.judged_early.len() > CASES_MAX {
+                self.judged_early.pop_first();
+            }
+        }
     }
 
     fn alert(&mut self, alert: Alert) {

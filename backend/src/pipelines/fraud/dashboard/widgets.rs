@@ -10,7 +10,7 @@ use super::{Day, Fold, desk};
 use crate::pipelines::fraud::{
     records::{Action, Case, Ring},
     rules::RuleText,
-    settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, MODELS, RINGS, RULES},
+    settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, RINGS, RULES},
 };
 
 /// Cases shown of the queue.
@@ -99,13 +99,13 @@ fn tiles(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
             saved,
         ),
         tile(
-            "examples",
-            "Learnt from",
-            "Labelled payments in the model at work; none without a model",
-            MODELS,
-            "payments",
-            0,
-            fold.model.map(|it| it.2 as f64),
+            "decision_latency",
+            "Decision, p99",
+            "From a payment's arrival in the task that decides to the decision: 99 of 100 took at most this long; the budget is 10 ms",
+            DECISIONS,
+            "ms",
+            2,
+            fold.latency.percentile_ms(99.0),
             none,
         ),
     ]
@@ -146,9 +146,15 @@ fn feed(fold: &Fold) -> Widget {
 }
 
 fn value(fold: &Fold) -> Widget {
+    // Later days look as if there were no frauds, because nobody has told of them yet.
+    let told = fold.days.iter().filter(|(_, day)| day.caught + day.missed + day.false_alarms > 0).map(|(day, _)| *day).max();
     let line = |name: &str, of: &dyn Fn(&Day) -> i64| Line {
         name: name.into(),
-        points: fold.days.iter().map(|(day, figures)| (TimestampMs(day * DAY_MS), of(figures) as f64 / 100.0)).collect(),
+        points: told
+            .into_iter()
+            .flat_map(|last| fold.days.range(..=last))
+            .map(|(day, figures)| (TimestampMs(day * DAY_MS), of(figures) as f64 / 100.0))
+            .collect(),
     };
     let lines = vec![line("Stopped", &|day| day.saved_minor), line("Lost", &|day| day.lost_minor)];
     let help = "The value of frauds by the day they were made, as far as charged back: what was stopped, and what was not";
@@ -165,7 +171,11 @@ fn quality(fold: &Fold) -> Widget {
     };
     let lines = vec![line("Recall", &|day| (day.caught, day.missed)), line("Precision", &|day| (day.caught, day.false_alarms))];
     let help = "By the day of the payments: the last week has no labels yet, because frauds are charged back after seven days";
-    widget("quality", "Precision and recall", help, Span::Half, CHARGEBACKS, WidgetBody::TimeSeries { unit: "%".into(), lines })
+    let title = match fold.model {
+        Some((.., examples, _)) => format!("Precision and recall, learnt from {examples} payments"),
+        None => "Precision and recall, by rules alone".to_owned(),
+    };
+    widget("quality", &title, help, Span::Half, CHARGEBACKS, WidgetBody::TimeSeries { unit: "%".into(), lines })
 }
 
 /// The review queue's id.
@@ -180,7 +190,7 @@ fn queue(fold: &Fold) -> Widget {
     };
     let rows = fold.cases.iter().rev().take(CASES_SHOWN).map(row).collect();
     let body = WidgetBody::Queue { rows, verbs: desk::verdict_verbs() };
-    let open = fold.cases_all.saturating_sub(fold.verdicts);
+    let open = fold.cases_all.saturating_sub(fold.verdicts).max(fold.cases.len() as u64);
     let title = format!("Review queue: {open} open, {} done", fold.verdicts);
     widget(QUEUE, &title, "Held payments that wait for somebody to look; each verdict is a label to learn from", Span::Full, CASES, body)
 }

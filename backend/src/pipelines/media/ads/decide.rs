@@ -111,6 +111,7 @@ impl Processor<String, Asked, String, Decided> for Decide {
             price_micros,
             ts: asked.request.ts,
             reason: reason.to_owned(),
+            latency_us: out.latency_us(),
         };
         out.send(&record.with_value(Decided::Ad(decision)));
     }

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     pipelines::shape::{DashboardFold, Observed},
     sim::media::{AdDecision, Campaign},
+    truth::latency::DecisionLatency,
 };
 
 /// Slices shown over time: five minutes of them.
@@ -66,6 +67,7 @@ pub(super) struct Fold {
     spend: BTreeMap<String, Spend>,
     decided: u64,
     filled: u64,
+    latency: DecisionLatency,
 }
 
 impl DashboardFold for Fold {
@@ -86,6 +88,7 @@ impl DashboardFold for Fold {
             SPEND => read(record, |spend| keep(&mut self.spend, key(), spend)),
             AD_DECISIONS => read(record, |decision: AdDecision| {
                 self.decided += 1;
+                self.latency.record(decision.latency_us);
                 self.filled += u64::from(decision.campaign_id.is_some());
             }),
             _ => return,

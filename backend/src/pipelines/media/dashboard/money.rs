@@ -11,7 +11,7 @@ use crate::pipelines::media::settings::{AD_DECISIONS, SPEND};
 const MICROS: f64 = 1e6;
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![spent(fold), fill_rate(fold), budgets(fold)]
+    vec![spent(fold), fill_rate(fold), latency(fold), budgets(fold)]
 }
 
 fn spent(fold: &Fold) -> Widget {
@@ -24,6 +24,12 @@ fn fill_rate(fold: &Fold) -> Widget {
     let value = (fold.decided > 0).then(|| fold.filled as f64 * 100.0 / fold.decided as f64);
     let body = WidgetBody::Number { value, unit: "%".into(), decimals: 1, history: Arc::default() };
     widget("fill_rate", "Requests with an ad", "The rest found no campaign below its cap with budget left", Span::Tile, AD_DECISIONS, body)
+}
+
+fn latency(fold: &Fold) -> Widget {
+    let body = WidgetBody::Number { value: fold.latency.percentile_ms(99.0), unit: "ms".into(), decimals: 2, history: Arc::default() };
+    let help = "From a request's arrival in the task that decides to the ad: 99 of 100 took at most this long; the budget is 10 ms";
+    widget("ad_latency", "Ad decision, p99", help, Span::Tile, AD_DECISIONS, body)
 }
 
 fn budgets(fold: &Fold) -> Widget {

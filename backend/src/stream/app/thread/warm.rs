@@ -66,7 +66,7 @@ impl StreamThread<'_> {
 
     /// A task that remembers nothing but its stream time.
     fn cold(&self, id: TaskId, begin: &Begin) -> Result<StreamTask, Problem> {
-        let mut task = StreamTask::new(&self.config.topology, id.subtopology);
+        let mut task = StreamTask::new(&self.config.topology, id.subtopology).timed();
         self.globals.fill(&mut task).map_err(broken)?;
         task.commit();
         if let Some(stream_time_ms) = begin.stream_time_ms {
