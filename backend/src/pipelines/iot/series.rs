@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    detect::{Detector, probation_of},
+    detect::{Detector, Together, learns_of, probation_of},
     records::Anomaly,
     settings::{ANOMALIES, SERIES, SERIES_SCORES},
 };
@@ -23,6 +23,9 @@ pub struct Sample {
     pub value: f64,
     /// How many values the series has, where that is known: what is learnt from first is a share of it.
     pub rows: Option<u64>,
+    /// Of a machine: all that was measured at once, to be judged together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<f64>,
 }
 
 /// A record of [`SERIES_SCORES`], keyed by the series' name.
@@ -38,6 +41,13 @@ pub struct SampleScore {
     pub score: f64,
     /// Whether it is told as an anomaly.
     pub is_alarm: bool,
+    /// How many figures were judged together; 0 for a plain series.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub figures: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Scores each series, beside the fleet.
@@ -53,7 +63,36 @@ pub(super) fn series(builder: &StreamsBuilder) {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Known {
     next_row: u64,
-    detector: Detector,
+    detector: Kind,
+}
+
+/// Boxed, as they differ much in size.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Series(Box<Detector>),
+    Machine(Box<Together>),
+}
+
+impl Kind {
+    fn of(sample: &Sample) -> Self {
+        if sample.figures.is_empty() {
+            Self::Series(Box::new(Detector::new(probation_of(sample.rows))))
+        } else {
+            Self::Machine(Box::new(Together::new(learns_of(sample.rows))))
+        }
+    }
+
+    /// The score, and whether an anomaly begins.
+    fn observe(&mut self, sample: &Sample) -> (f64, bool) {
+        match self {
+            Self::Series(detector) => {
+                let score = detector.observe(sample.value);
+                (score, Detector::is_alarm(score))
+            }
+            Self::Machine(together) => together.observe(&sample.figures),
+        }
+    }
 }
 
 struct Detectors {
@@ -63,7 +102,7 @@ struct Detectors {
 impl Processor<String, Sample, String, SampleScore> for Detectors {
     fn process(&mut self, record: &Record<String, Sample>, out: &mut Forward<'_, String, SampleScore>) {
         let sample = &record.value;
-        let new = || Known { next_row: 0, detector: Detector::new(probation_of(sample.rows)) };
+        let new = || Known { next_row: 0, detector: Kind::of(sample) };
         let mut score = None;
         self.known.borrow_mut().update(&record.key, new, |known| {
             if sample.row == 0 && known.next_row > 0 {
@@ -72,12 +111,12 @@ impl Processor<String, Sample, String, SampleScore> for Detectors {
             // What was seen already is scored already.
             if sample.row >= known.next_row {
                 known.next_row = sample.row + 1;
-                score = Some(known.detector.observe(sample.value));
+                score = Some(known.detector.observe(sample));
             }
         });
-        if let Some(score) = score {
+        if let Some((score, is_alarm)) = score {
             let Sample { row, ts, value, .. } = *sample;
-            out.send(&record.with_value(SampleScore { row, ts, value, score, is_alarm: Detector::is_alarm(score) }));
+            out.send(&record.with_value(SampleScore { row, ts, value, score, is_alarm, figures: sample.figures.len() }));
         }
     }
 }

@@ -20,6 +20,15 @@ pub(super) struct Table {
     pub(super) windows: Vec<(u64, u64)>,
     /// Lines that could not be read: number from 1, the line, why.
     pub(super) rejected: Vec<(usize, String, String)>,
+    /// Whether its rows have labels of their own.
+    is_labelled: bool,
+}
+
+impl Table {
+    /// Whether its columns belong together: labels by row say of all of them at once that something is wrong.
+    pub(super) fn is_machine(&self) -> bool {
+        self.is_labelled && self.columns.len() > 1
+    }
 }
 
 /// Reads a table.
@@ -45,7 +54,7 @@ pub(super) fn read(text: &str) -> Result<Table, String> {
         return Err("no column has values".to_owned());
     }
     let columns = values.iter().map(|at| (names.get(*at).cloned().unwrap_or_default(), Vec::new())).collect();
-    let mut table = Table { columns, ..Table::default() };
+    let mut table = Table { columns, is_labelled: label.is_some(), ..Table::default() };
     let mut anomalous = Vec::new();
     for (number, line) in lines {
         match row(&fields(line), time, &values) {

@@ -103,9 +103,9 @@ impl SeriesWorld {
                 }
                 let given = self.labels.of(&path, &read.times);
                 let windows = if given.is_empty() { read.windows.clone() } else { given };
-                for (column, _) in &read.columns {
+                for series in series_of(&name, &read) {
                     for (first_row, last_row) in &windows {
-                        let series = series_name(&name, column, read.columns.len());
+                        let series = series.clone();
                         let truth = TruthRecord::SeriesWindow { series, first_row: *first_row, last_row: *last_row };
                         send(out, TRUTH, "truth", &truth, self.now_ms);
                     }
@@ -132,12 +132,18 @@ impl World for SeriesWorld {
             return;
         };
         self.schedule.advance();
-        for (column, values) in &table.columns {
-            let Some(value) = values.get(self.row).copied() else { continue };
-            let sample = Sample { row: self.row as u64, ts, value, rows: Some(table.times.len() as u64) };
-            send(out, SERIES, &series_name(name, column, table.columns.len()), &sample, self.now_ms);
-            self.samples += 1;
+        let (row, rows) = (self.row as u64, Some(table.times.len() as u64));
+        let figures: Vec<f64> = table.columns.iter().filter_map(|(_, values)| values.get(self.row).copied()).collect();
+        let names = series_of(name, table);
+        if table.is_machine() {
+            let value = figures.first().copied().unwrap_or_default();
+            names.iter().for_each(|name| send(out, SERIES, name, &Sample { row, ts, value, rows, figures: figures.clone() }, self.now_ms));
+        } else {
+            for (name, value) in names.iter().zip(&figures) {
+                send(out, SERIES, name, &Sample { row, ts, value: *value, rows, figures: Vec::new() }, self.now_ms);
+            }
         }
+        self.samples += names.len() as u64;
         self.row += 1;
     }
 
@@ -164,9 +170,12 @@ impl World for SeriesWorld {
     fn finish(&mut self, _: &mut Emit) {}
 }
 
-/// A table of one column is a series; of several, each is.
-fn series_name(table: &str, column: &str, columns: usize) -> String {
-    if columns == 1 { table.to_owned() } else { format!("{table}:{column}") }
+/// A table of one column is a series; so is one whose columns are judged together; of others each column is.
+fn series_of(name: &str, table: &Table) -> Vec<String> {
+    if table.columns.len() == 1 || table.is_machine() {
+        return vec![name.to_owned()];
+    }
+    table.columns.iter().map(|(column, _)| format!("{name}:{column}")).collect()
 }
 
 /// A benchmark's folder has its tables in `data` and labels in `labels`; what else is in it is no input.

@@ -105,3 +105,40 @@ fn a_table_without_labels_is_told_of_and_not_scored() {
     assert!(report.counts.get("alarms").is_some_and(|alarms| *alarms > 0), "{:?}", report.counts);
     assert!(!report.scores.keys().any(|name| name.starts_with("nab")), "{:?}", report.scores);
 }
+
+#[test]
+fn a_machines_figures_are_judged_together_row_by_row() {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 1..3 {
+        let mut random = Random::new(seed);
+        let mut text =
+            "datetime;Accelerometer1RMS;Accelerometer2RMS;Current;Pressure;Temperature;Thermocouple;Voltage;Volume Flow RateRMS;\
+                        anomaly;changepoint\n"
+                .to_owned();
+        for row in 0..300 {
+            let (load, is_wrong) = (random.normal(0.0, 1.0), (180..260).contains(&row));
+            let shakes = if is_wrong { 0.05 } else { 0.0 };
+            let mut figure = |at: f64, follows: f64, noise: f64| format!("{:.4};", at + follows * load + random.normal(0.0, noise));
+            let time = format!("2020-03-09 10:{:02}:{:02};", row / 60, row % 60);
+            let figures = [
+                figure(0.2 + shakes, 0.01, 0.003),
+                figure(0.3, 0.01, 0.003),
+                figure(1.3, 0.3, 0.05),
+                figure(0.05, 0.0, 0.02),
+                figure(80.0, 0.5, 0.1),
+                figure(26.0, 0.1, 0.05),
+                figure(230.0, 0.0, 8.0),
+                figure(32.0, 0.4, 0.1),
+            ];
+            let changes = row == 180 || row == 260;
+            text += &format!("{time}{}{}.0;{}.0\n", figures.concat(), u8::from(is_wrong), u8::from(changes));
+        }
+        fs::write(folder.path().join(format!("{seed}.csv")), text).unwrap();
+    }
+    let report = run(folder.path());
+    assert!(report.checks.iter().all(|check| check.verdict == CheckVerdict::Pass), "{:?}", report.checks);
+    assert_eq!((report.counts.get("series"), report.counts.get("scored")), (Some(&2), Some(&600)), "{:?}", report.counts);
+    let score = |name: &str| report.scores.get(name).copied().unwrap_or(f64::NAN);
+    assert!(score("skab_f1") > 0.85 && score("skab_far_pct") < 15.0 && score("skab_mar_pct") < 15.0, "{:?}", report.scores);
+    assert!(!report.scores.keys().any(|name| name.starts_with("nab")), "{:?}", report.scores);
+}
