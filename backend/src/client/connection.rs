@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rdkafka::{ClientConfig, ClientContext, config::RDKafkaLogLevel, error::KafkaError, types::RDKafkaErrorCode};
 use weir_model::ClusterProperty;
 
-use super::ClientError;
+use super::{ClientError, GroupProtocol};
+
+/// librdkafka's property for [`GroupProtocol`].
+pub(super) const GROUP_PROTOCOL: &str = "group.protocol";
 
 /// A bootstrap address with librdkafka's properties. Cheap to clone; `Debug` shows no value of a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,12 @@ impl Connection {
         self.property("security.protocol").is_none_or(|protocol| protocol.eq_ignore_ascii_case("plaintext"))
     }
 
+    /// The protocol that the user wants for groups of stream threads, by librdkafka's property `group.protocol`.
+    pub fn group_protocol(&self) -> GroupProtocol {
+        let is_consumer = self.property(GROUP_PROTOCOL).is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"));
+        if is_consumer { GroupProtocol::Consumer } else { GroupProtocol::Classic }
+    }
+
     fn property(&self, name: &str) -> Option<&str> {
         self.properties.iter().rev().find(|property| &*property.name == name).map(|property| property.value.reveal())
     }
@@ -45,7 +54,8 @@ impl Connection {
         for (name, value) in defaults {
             config.set(*name, *value);
         }
-        for property in self.properties.iter() {
+        // Only a member of a group may have it, and not with everything else that its caller must have.
+        for property in self.properties.iter().filter(|property| &*property.name != GROUP_PROTOCOL) {
             config.set(&*property.name, property.value.reveal());
         }
         for (name, value) in fixed {

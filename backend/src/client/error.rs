@@ -52,6 +52,12 @@ impl ClientError {
         self.code == Some(code)
     }
 
+    /// Whether a member's first word to its group was not understood, which librdkafka calls fatal.
+    pub(crate) fn is_unknown_protocol(&self) -> bool {
+        use RDKafkaErrorCode as Code;
+        matches!(self.code, Some(Code::UnsupportedVersion | Code::UnsupportedFeature | Code::Fatal))
+    }
+
     /// Whether it only says that no answer came, not why.
     pub(super) fn is_no_answer(&self) -> bool {
         use RDKafkaErrorCode as Code;

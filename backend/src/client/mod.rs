@@ -19,5 +19,5 @@ pub use log_dirs::{LogDirs, read_log_dirs};
 pub use producer::{Delivery, Full, OutgoingRecord, Producer};
 pub use reader::{IncomingRecord, Reader, ReaderEvent};
 pub use sys::{DescribedGroups, GroupDescription, GroupListing, GroupOffset, ListedOffset, MemberDescription, OffsetSpec};
-pub use task_consumer::{Assignor, Committed, TaskConsumer, TaskEvent};
+pub use task_consumer::{Assignor, Committed, GroupProtocol, TaskConsumer, TaskEvent};
 pub use transaction::TransactionError;

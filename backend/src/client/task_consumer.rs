@@ -18,7 +18,7 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::{Assignment, ClientError, Connection, IncomingRecord, connection};
+use super::{Assignment, ClientError, Connection, IncomingRecord, connection, connection::GROUP_PROTOCOL};
 
 /// How long a seek may take: it waits for the partition's fetcher, not for the cluster.
 const SEEK_MAX: Duration = Duration::from_secs(10);
@@ -42,6 +42,17 @@ pub enum Assignor {
     CooperativeSticky,
     /// Partitions of one number together, over all topics: what joins need.
     Range,
+}
+
+/// How the members of a group agree on who reads what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum GroupProtocol {
+    /// Members choose a leader, and the leader shares out. A member that dies is missed after ten seconds.
+    #[default]
+    Classic,
+    /// The coordinator shares out, and no member waits for others (KIP-848). The cluster sets how long a dead member is waited for, 45 s
+    /// as it comes.
+    Consumer,
 }
 
 /// An offset to read next, with a note of the committer's.
@@ -76,26 +87,33 @@ impl TaskConsumer {
     ///
     /// # Errors
     /// When a property or a topic name is not valid.
-    pub fn new(connection: &Connection, group: &str, client_id: &str, topics: &[&str], assignor: Assignor) -> Result<Self, ClientError> {
-        let defaults = [
-            ("fetch.wait.max.ms", "50"),
-            ("queued.max.messages.kbytes", "16384"),
-            ("fetch.queue.backoff.ms", "2"),
-            ("session.timeout.ms", "10000"),
-        ];
-        let assignor = match assignor {
-            Assignor::CooperativeSticky => "cooperative-sticky",
-            Assignor::Range => "range",
-        };
-        let fixed = [
+    pub fn new(
+        connection: &Connection,
+        group: &str,
+        client_id: &str,
+        topics: &[&str],
+        (protocol, assignor): (GroupProtocol, Assignor),
+    ) -> Result<Self, ClientError> {
+        let mut defaults = vec![("fetch.wait.max.ms", "50"), ("queued.max.messages.kbytes", "16384"), ("fetch.queue.backoff.ms", "2")];
+        let mut fixed = vec![
             ("group.id", group),
             ("client.id", client_id),
             ("enable.auto.commit", "false"),
             ("enable.auto.offset.store", "false"),
             ("auto.offset.reset", "earliest"),
             ("isolation.level", "read_committed"),
-            ("partition.assignment.strategy", assignor),
         ];
+        // Each protocol refuses the other's properties.
+        match (protocol, assignor) {
+            (GroupProtocol::Classic, Assignor::CooperativeSticky) => fixed.push(("partition.assignment.strategy", "cooperative-sticky")),
+            (GroupProtocol::Classic, Assignor::Range) => fixed.push(("partition.assignment.strategy", "range")),
+            (GroupProtocol::Consumer, Assignor::CooperativeSticky) => fixed.push(("group.remote.assignor", "uniform")),
+            (GroupProtocol::Consumer, Assignor::Range) => fixed.push(("group.remote.assignor", "range")),
+        }
+        match protocol {
+            GroupProtocol::Classic => defaults.push(("session.timeout.ms", "10000")),
+            GroupProtocol::Consumer => fixed.push((GROUP_PROTOCOL, "consumer")),
+        }
         let inner: BaseConsumer<Rebalancing> = connection.config(&defaults, &fixed).create_with_context(Rebalancing::default())?;
         inner.subscribe(topics)?;
         Ok(Self { inner, held: Mutex::default() })

@@ -4,6 +4,7 @@
 mod drivers;
 mod exactly_once;
 mod fraud;
+mod protocols;
 mod shape;
 mod state;
 mod support;

@@ -24,9 +24,14 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start(topics: &[(&str, i32)]) -> Self {
+        Self::with(topics, |config| config)
+    }
+
+    /// The same on a broker that is set up otherwise.
+    pub(crate) fn with(topics: &[(&str, i32)], set_up: impl FnOnce(BrokerConfig) -> BrokerConfig) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let broker = Broker::start(BrokerConfig { listen, ..BrokerConfig::new(data_dir.path()) }).unwrap();
+        let broker = Broker::start(set_up(BrokerConfig { listen, ..BrokerConfig::new(data_dir.path()) })).unwrap();
         let connection = Connection::new(broker.address().to_string(), []);
         let admin = Admin::new(&connection, DEADLINE).unwrap();
         for (topic, partitions) in topics {
@@ -90,6 +95,12 @@ impl Cluster {
     fn wait_until_stable(&self, admin: &Admin, topic: &str, partition: i32) {
         let offset = |spec| admin.list_offsets(&[(topic.to_owned(), partition)], spec).unwrap()[0].offset.clone().unwrap();
         eventually(&format!("no transaction is open in {topic}"), || offset(OffsetSpec::LatestStable) == offset(OffsetSpec::Latest));
+    }
+
+    /// Whether a group speaks the protocol of KIP-848.
+    pub(crate) fn is_consumer_protocol(&self, group: &str) -> Option<bool> {
+        let admin = Admin::new(&self.connection, DEADLINE).unwrap();
+        admin.describe_groups(&[group.to_owned()]).unwrap().remove(0).1.unwrap().is_consumer_protocol
     }
 
     /// What a group has committed, summed over partitions.

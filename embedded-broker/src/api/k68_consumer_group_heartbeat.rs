@@ -34,6 +34,9 @@ impl Api for ConsumerGroupHeartbeat {
         context: Arc<RequestContext>,
         request: ConsumerGroupHeartbeatRequest,
     ) -> Result<ConsumerGroupHeartbeatResponse, Refusal> {
+        if !node.config.groups.offers_consumer_protocol {
+            return Ok(refusal(ResponseError::UnsupportedVersion));
+        }
         let heartbeat = heartbeat(&node, &context, &request);
         let group_id = wire::group_id(&request.group_id);
         let response =

@@ -14,6 +14,8 @@ pub struct GroupConfig {
     pub consumer_session_timeout_ms: i32,
     /// `group.consumer.heartbeat.interval.ms`: how often members of the consumer protocol are told to show themselves.
     pub consumer_heartbeat_interval_ms: i32,
+    /// `group.coordinator.rebalance.protocols` names `consumer`: without it members have to use the classic protocol.
+    pub offers_consumer_protocol: bool,
     /// `group.consumer.migration.policy`.
     pub migration_policy: MigrationPolicy,
     /// `group.max.size` and `group.consumer.max.size`: members of one group, and as many again that were given an id but have not joined with it (KIP-394).
@@ -43,6 +45,7 @@ impl Default for GroupConfig {
             max_session_timeout_ms: 1_800_000,
             consumer_session_timeout_ms: 45_000,
             consumer_heartbeat_interval_ms: 5_000,
+            offers_consumer_protocol: true,
             migration_policy: MigrationPolicy::default(),
             max_members: 1_000,
             max_groups: 10_000,

@@ -32,7 +32,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, thread::JoinHand
 use weir_model::Problem;
 
 use super::Topology;
-use crate::client::Connection;
+use crate::client::{Connection, GroupProtocol};
 use plan::Plan;
 use shared::Shared;
 
@@ -96,6 +96,9 @@ pub struct AppConfig {
     pub state_dir: Option<PathBuf>,
     /// How many other instances keep a replica of each task's stores (`num.standby.replicas`).
     pub standby_replicas: u16,
+    /// How its threads share the work. The newer one serves tasks of one topic each, and where the cluster does not offer it, the classic
+    /// one takes its place; tasks that join need all their partitions at once, which only the classic one promises.
+    pub group_protocol: GroupProtocol,
     /// How often processed records are deleted from repartition topics (`repartition.purge.interval.ms`).
     pub purge_interval: Duration,
     /// How long a task that joins waits for records of its other topics, before it takes what there is.
@@ -107,6 +110,7 @@ impl AppConfig {
     /// the latter's 30 s.
     pub fn new(connection: Connection, topology: Topology, guarantee: Guarantee) -> Self {
         Self {
+            group_protocol: connection.group_protocol(),
             connection,
             topology,
             guarantee,

@@ -24,7 +24,7 @@ use super::{
     writer::{Outcome, Writer},
 };
 use crate::{
-    client::{Admin, Assignment, ClientError, TaskConsumer, TaskEvent},
+    client::{Admin, Assignment, Assignor, ClientError, GroupProtocol, TaskConsumer, TaskEvent},
     stream::{InputRecord, StreamTask, TaskError},
 };
 
@@ -92,6 +92,7 @@ struct StreamThread<'a> {
     // Before the consumer: an open transaction is aborted before the partitions are given up.
     writer: Writer,
     consumer: TaskConsumer,
+    protocol: GroupProtocol,
     admin: Admin,
     globals: Globals,
     tasks: BTreeMap<TaskId, OwnedTask>,
@@ -124,6 +125,15 @@ enum Polled {
     Other,
 }
 
+/// Joins the application's group.
+fn member(config: &AppConfig, plan: &Plan, number: usize, protocol: GroupProtocol) -> Result<TaskConsumer, Problem> {
+    let app = config.topology.app();
+    let topics: Vec<&str> = plan.topics.iter().map(|topic| &**topic).collect();
+    let client_id = client_id(app, &config.instance, number);
+    let consumer = TaskConsumer::new(&config.connection, app, &client_id, &topics, (protocol, plan.assignor));
+    consumer.map_err(|error| error.problem(format!("{app} can't read")))
+}
+
 impl<'a> StreamThread<'a> {
     fn new(config: &'a AppConfig, plan: &'a Plan, number: usize, shared: &'a Shared) -> Result<Self, Problem> {
         let app = config.topology.app();
@@ -131,9 +141,8 @@ impl<'a> StreamThread<'a> {
         let admin = Admin::new(&config.connection, ANSWER_MAX).map_err(failed)?;
         let writer = Writer::new(config, number)?;
         let globals = Globals::read(&config.connection, &admin, &config.topology, plan, &config.since)?;
-        let topics: Vec<&str> = plan.topics.iter().map(|topic| &**topic).collect();
-        let client_id = client_id(app, &config.instance, number);
-        let consumer = TaskConsumer::new(&config.connection, app, &client_id, &topics, plan.assignor).map_err(failed)?;
+        let protocol = if plan.assignor == Assignor::Range { GroupProtocol::Classic } else { config.group_protocol };
+        let consumer = member(config, plan, number, protocol)?;
         let counts = shared.of_thread(number).counts;
         Ok(Self {
             config,
@@ -142,6 +151,7 @@ impl<'a> StreamThread<'a> {
             shared,
             writer,
             consumer,
+            protocol,
             admin,
             globals,
             tasks: BTreeMap::new(),
@@ -243,10 +253,21 @@ impl<'a> StreamThread<'a> {
 
     /// A broker that restarts is no failure; one that stays away is.
     fn refused(&mut self, error: &ClientError) -> Result<(), Problem> {
+        if self.protocol == GroupProtocol::Consumer && !self.has_joined && error.is_unknown_protocol() {
+            return self.join_as_classic();
+        }
         let now = Instant::now();
         let first = self.refused.filter(|(_, last)| now - *last < REFUSED_APART).map_or(now, |(first, _)| first);
         self.refused = Some((first, now));
         if now - first > REFUSED_MAX { Err(error.problem(format!("{} can't read", self.config.topology.app()))) } else { Ok(()) }
+    }
+
+    /// The cluster does not know the consumer protocol.
+    fn join_as_classic(&mut self) -> Result<(), Problem> {
+        tracing::info!("{} joins by the classic protocol: the cluster does not offer the other", self.config.topology.app());
+        self.protocol = GroupProtocol::Classic;
+        self.consumer = member(self.config, self.plan, self.number, self.protocol)?;
+        Ok(())
     }
 
     fn follow_globals(&mut self) -> Result<(), Problem> {
