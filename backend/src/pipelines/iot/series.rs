@@ -72,6 +72,8 @@ struct Known {
 enum Kind {
     Series(Box<Detector>),
     Machine(Box<Together>),
+    /// Its last row was seen: what was learnt is of no more use.
+    Over,
 }
 
 impl Kind {
@@ -91,7 +93,30 @@ impl Kind {
                 (score, Detector::is_alarm(score))
             }
             Self::Machine(together) => together.observe(&sample.figures),
+            Self::Over => (0.0, false),
         }
+    }
+}
+
+impl Known {
+    fn new(sample: &Sample) -> Self {
+        Self { next_row: 0, detector: Kind::of(sample) }
+    }
+
+    /// The score of a sample, and whether an anomaly begins; nothing of what was scored already.
+    fn take(&mut self, sample: &Sample) -> Option<(f64, bool)> {
+        if sample.row == 0 && self.next_row > 0 {
+            *self = Self::new(sample); // the series begins anew: another run
+        }
+        if sample.row < self.next_row {
+            return None;
+        }
+        self.next_row = sample.row + 1;
+        let score = self.detector.observe(sample);
+        if sample.rows.is_some_and(|rows| self.next_row >= rows) {
+            self.detector = Kind::Over;
+        }
+        Some(score)
     }
 }
 
@@ -102,18 +127,8 @@ struct Detectors {
 impl Processor<String, Sample, String, SampleScore> for Detectors {
     fn process(&mut self, record: &Record<String, Sample>, out: &mut Forward<'_, String, SampleScore>) {
         let sample = &record.value;
-        let new = || Known { next_row: 0, detector: Kind::of(sample) };
         let mut score = None;
-        self.known.borrow_mut().update(&record.key, new, |known| {
-            if sample.row == 0 && known.next_row > 0 {
-                *known = new(); // the series begins anew: another run
-            }
-            // What was seen already is scored already.
-            if sample.row >= known.next_row {
-                known.next_row = sample.row + 1;
-                score = Some(known.detector.observe(sample));
-            }
-        });
+        self.known.borrow_mut().update(&record.key, || Known::new(sample), |known| score = known.take(sample));
         if let Some((score, is_alarm)) = score {
             let Sample { row, ts, value, .. } = *sample;
             out.send(&record.with_value(SampleScore { row, ts, value, score, is_alarm, figures: sample.figures.len() }));
@@ -131,5 +146,21 @@ fn anomaly(series: &str, score: &SampleScore) -> Anomaly {
         start: score.ts,
         detected_at: score.ts,
         end: Some(score.ts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_scored_once_and_what_is_over_is_forgotten() {
+        let sample = |row, figures: &[f64]| Sample { row, ts: 0, value: row as f64, rows: Some(3), figures: figures.to_vec() };
+        for figures in [&[][..], &[1.0, 2.0]] {
+            let mut known = Known::new(&sample(0, figures));
+            let mut is_scored = |row| (known.take(&sample(row, figures)).is_some(), matches!(known.detector, Kind::Over));
+            assert_eq!([0, 1, 1, 2, 2].map(&mut is_scored), [(true, false), (true, false), (false, false), (true, true), (false, true)]);
+            assert_eq!(is_scored(0), (true, false), "it begins anew");
+        }
     }
 }
