@@ -14,10 +14,16 @@ fn a_member_that_is_killed_changes_nothing() {
     let broker = Broker::start(folder.path());
     let leader = broker.spawn(&[&RUN[..], &["--for", "15s"]].concat());
     until(&broker, "the leader's threads are in the group", |group| group["members"].as_u64() >= Some(2));
-    let member = broker.spawn(&["run", "clickstream", "--join", "--instances", "2", "--json"]);
+    let state = folder.path().join("state").display().to_string();
+    let member = ["run", "clickstream", "--join", "--instances", "2", "--standby", "1", "--state-dir", &state, "--json"];
+    let killed = broker.spawn(&member);
     until(&broker, "the member's are too", |group| group["members"].as_u64() >= Some(4) && group["state"] == "Stable");
-    member.kill();
+    killed.kill();
+    assert!(std::fs::read_dir(&state).unwrap().next().is_some(), "it kept its state on disk");
+    // It comes back to what it left, while the cluster still believes that it is there.
+    let back = broker.spawn(&member);
     check_green(leader);
+    back.kill();
 }
 
 #[test]

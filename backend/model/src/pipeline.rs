@@ -1,6 +1,6 @@
 //! Pipelines: what there is to start, how it runs, how it is judged.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use serde::Serialize;
 
@@ -89,6 +89,10 @@ pub struct PipelineParams {
     pub is_exactly_once: Option<bool>,
     /// Stream threads of each application, or as many as the pipeline says.
     pub instances: Option<u16>,
+    /// Where the state of this process is kept on disk too, so that its next start reads only what is missing; `None` for memory alone.
+    pub state_dir: Option<PathBuf>,
+    /// How many other processes keep a warm copy of each task's state; `None` for none.
+    pub standby_replicas: Option<u16>,
     /// Take part in a run that another process leads: process only.
     pub is_joining: bool,
     /// Real data in place of the generator: a file or a topic, as the pipeline reads it.

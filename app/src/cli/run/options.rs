@@ -1,6 +1,6 @@
 //! What else can be said of a run: settings, faults at their time, real input, guarantee, scale.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use weir_model::{FaultId, PipelineParams};
@@ -30,6 +30,14 @@ pub(super) struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     instances: Option<u16>,
 
+    /// Keep the state in this folder too, so that a process which is started again on it reads only what it missed
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+
+    /// How many other processes keep a warm copy of the state, to take over at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=8))]
+    standby: Option<u16>,
+
     /// Take part in the run that another process leads on the same cluster: process only
     #[arg(long)]
     join: bool,
@@ -55,6 +63,8 @@ impl Options {
             settings: self.settings.iter().cloned().collect::<BTreeMap<_, _>>(),
             is_exactly_once: self.eos,
             instances: self.instances,
+            state_dir: self.state_dir.clone(),
+            standby_replicas: self.standby,
             is_joining: self.join,
             input: self.input.as_deref().map(Into::into),
             sabotage: self.sabotage.as_deref().map(Into::into),

@@ -1,6 +1,7 @@
 //! A run from start to report: who is started when, what is told, and how it ends.
 
 mod member;
+mod ready;
 mod streams;
 mod tell;
 
@@ -41,8 +42,6 @@ const KILL_SHOWN_MS: i64 = 5_000;
 /// Time between two looks at the run, and between two statuses.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 const TELL_INTERVAL: Duration = Duration::from_millis(250);
-/// How long groups may take to share out their partitions.
-const JOIN_MAX: Duration = Duration::from_secs(60);
 /// How long draining may make no progress.
 const DRAIN_STALLED_MAX: Duration = Duration::from_secs(60);
 
@@ -224,6 +223,8 @@ impl<'a> Run<'a> {
         };
         let mut config = AppConfig::new(self.connection.clone(), spec.topology.clone(), guarantee);
         config.threads = run.params.instances.unwrap_or(spec.instances);
+        config.state_dir.clone_from(&run.params.state_dir);
+        config.standby_replicas = run.params.standby_replicas.unwrap_or(config.standby_replicas);
         config.run = Arc::clone(&run.name);
         config.since = Arc::clone(since);
         config
@@ -253,32 +254,6 @@ impl<'a> Run<'a> {
         let pace = (self.run.params.rate_per_s, self.run.params.events_max, Script::of(self.scenario()));
         let source = Source::new(self.connection, self.control, &self.source, (&*world, starts), pace)?;
         Worker::spawn(scope, format!("{}-generator", self.meta.id), move || source.work(&mut *world))
-    }
-
-    /// The generator starts when every task has its thread, so that nothing waits.
-    fn wait_for_tasks(&self, workers: &mut Workers<'_>) -> Result<(), Problem> {
-        let deadline = Instant::now() + JOIN_MAX;
-        loop {
-            let missing_of = |app: &StreamsApp| {
-                let snapshot = app.snapshot();
-                let missing = app.tasks() - snapshot.running().min(app.tasks());
-                if snapshot.is_shared_out() { missing } else { missing.max(1) }
-            };
-            let missing = lock(&self.apps).iter().map(missing_of).sum::<usize>();
-            if missing == 0 || self.control.is_stopping() {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                let why = format!("{missing} tasks did not start within {} s", JOIN_MAX.as_secs());
-                return Err(Problem::new(
-                    format!("{} did not start", self.meta.title),
-                    why,
-                    "Look whether another program is in its groups",
-                ));
-            }
-            std::thread::sleep(LOOK_INTERVAL);
-            self.look(workers)?;
-        }
     }
 
     /// Passes faults on, and notices who ended that should not have.

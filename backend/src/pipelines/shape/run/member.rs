@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use weir_model::{Phase, Problem};
 
-use super::{JOIN_MAX, LOOK_INTERVAL, Run, TELL_INTERVAL, Workers, lock};
+use super::{LOOK_INTERVAL, Run, TELL_INTERVAL, Workers, lock, ready::JOIN_MAX};
 use crate::{pipelines::shape::join, stream::app::StreamsApp};
 
 impl Run<'_> {
