@@ -42,6 +42,8 @@ const KILL_SHOWN_MS: i64 = 5_000;
 /// Time between two looks at the run, and between two statuses.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 const TELL_INTERVAL: Duration = Duration::from_millis(250);
+/// Results of all pipelines share the machine with the window: fewer, larger requests, for a little latency.
+const RESULTS_LINGER: Duration = Duration::from_millis(10);
 /// How long draining may make no progress.
 const DRAIN_STALLED_MAX: Duration = Duration::from_secs(60);
 
@@ -222,6 +224,7 @@ impl<'a> Run<'a> {
             None => spec.guarantee,
         };
         let mut config = AppConfig::new(self.connection.clone(), spec.topology.clone(), guarantee);
+        config.linger = RESULTS_LINGER;
         config.threads = run.params.instances.unwrap_or(spec.instances);
         config.state_dir.clone_from(&run.params.state_dir);
         config.standby_replicas = run.params.standby_replicas.unwrap_or(config.standby_replicas);

@@ -90,6 +90,8 @@ pub struct AppConfig {
     pub since: Arc<BTreeMap<String, Vec<i64>>>,
     /// Time between two commits.
     pub commit_interval: Duration,
+    /// How long a result waits for others of its partition, at least once; a transaction's end sends what waits anyway.
+    pub linger: Duration,
     /// A transaction that its thread did not end is aborted after this time.
     pub transaction_timeout: Duration,
     /// Where stores are kept on disk too, so that a restart reads only the rest of their changelogs; `None` for memory alone.
@@ -119,6 +121,7 @@ impl AppConfig {
             run: "".into(),
             since: Arc::default(),
             commit_interval: Duration::from_millis(if guarantee == Guarantee::ExactlyOnce { 100 } else { 1_000 }),
+            linger: Duration::from_millis(5),
             transaction_timeout: Duration::from_secs(10),
             state_dir: None,
             standby_replicas: 0,

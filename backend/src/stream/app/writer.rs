@@ -44,15 +44,12 @@ pub(super) enum Outcome {
     Aborted(ClientError),
 }
 
-/// Results of a partition wait so long for others: the time a reader's next fetch takes anyway.
-const LINGER: Duration = Duration::from_millis(10);
-
 impl Writer {
     /// Connects; fences earlier producers of the same thread and ends their transactions.
     pub(super) fn new(config: &AppConfig, thread: usize) -> Result<Self, Problem> {
         let app = config.topology.app();
         let producer = match config.guarantee {
-            Guarantee::AtLeastOnce => Producer::lingering(&config.connection, LINGER),
+            Guarantee::AtLeastOnce => Producer::lingering(&config.connection, config.linger),
             Guarantee::ExactlyOnce => {
                 let id = format!("{app}-{}-{thread}", config.instance);
                 Producer::transactional(&config.connection, &id, config.transaction_timeout, ANSWER_MAX)
