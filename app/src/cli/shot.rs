@@ -51,6 +51,10 @@ pub(super) struct Shot {
     /// The scenario which that pipeline follows
     #[arg(long, value_name = "NAME")]
     scenario: Option<String>,
+
+    /// As F11 shows it to a room: larger type, nothing but the screen
+    #[arg(long)]
+    present: bool,
 }
 
 /// The two themes.
@@ -122,7 +126,7 @@ impl Shot {
 
     fn subject_of(&self, route: Route, topic: Option<TopicName>, group: Option<GroupId>) -> Subject {
         let scenario = self.scenario.as_deref().map(Into::into);
-        Subject { route, topic, group, after: Duration::from_millis(self.after), scenario }
+        Subject { route, topic, group, after: Duration::from_millis(self.after), scenario, is_presented: self.present }
     }
 }
 
@@ -156,6 +160,7 @@ mod tests {
                 group,
                 after: 1_000,
                 scenario: None,
+                present: false,
             }
             .subject()
         };

@@ -39,6 +39,8 @@ pub(crate) struct Subject {
     pub(crate) after: Duration,
     /// The scenario it follows.
     pub(crate) scenario: Option<ScenarioId>,
+    /// Whether it is shown to a room.
+    pub(crate) is_presented: bool,
 }
 
 /// A scene ready for its picture.
@@ -109,6 +111,9 @@ impl Studio {
         }
         self.check_subject()?;
         self.weir.push(Command::Navigate(self.subject.route.clone()));
+        if self.subject.is_presented {
+            self.weir.push(Command::TogglePresentation);
+        }
         // The panel asks for what it shows once it is drawn; that it has asked is known a moment later.
         let is_reading = matches!(self.subject.route, Route::Messages(_) | Route::Query(_));
         self.wait(&ctx, "The records could not be read", |store, since| {
