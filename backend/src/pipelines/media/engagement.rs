@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     Options, Sabotage,
     records::TitleStats,
-    settings::{ENGAGEMENT_APP, HOME_ROW, HOME_ROW_EVERY_MS, HOME_ROW_TITLES, PLAYBACK, SESSION_KEPT_MS, SESSION_SILENCE_MS, TITLE_STATS},
+    settings::{
+        ENGAGEMENT_APP, HOME_ROW, HOME_ROW_EVERY_MS, HOME_ROW_TITLES, PLAYBACK, QOE, SESSION_KEPT_MS, SESSION_SILENCE_MS, TITLE_STATS,
+    },
 };
 use crate::{
-    sim::media::{HomeRow, Playback, PlaybackAction},
+    sim::media::{HomeRow, Playback, PlaybackAction, Qoe},
     stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError},
 };
 
@@ -22,6 +24,9 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
         let playback = builder.stream::<String, Playback>(PLAYBACK);
         let sessions = Store::<String, Session>::expiring(|_, session| session.last_ts);
         let watched = playback.process("sessions", sessions, None, move |sessions| Sessions { sessions, counts_pauses });
+        // Players tell what stalls apart from what they watch.
+        let reports = builder.stream::<String, Qoe>(QOE).filter(|record| record.value.is_bad());
+        let watched = watched.merge(&reports.map_values(|record| Watched::bad(&record.value.cid)));
         let titles = watched.group_by("titles", |record| record.value.video_id.clone());
         let titles = titles.aggregate(TitleStats::default, |record, stats| stats.add(&record.value, record.timestamp_ms));
         let changes = titles.to_stream().flat_map_values(|record| record.value.clone());
@@ -43,6 +48,14 @@ struct Watched {
     /// Tenths of the title that were reached for the first time: from here to below there.
     tenths: (u8, u8),
     is_completed: bool,
+    /// A player reported that it stalls.
+    is_bad: bool,
+}
+
+impl Watched {
+    fn bad(video_id: &str) -> Self {
+        Self { video_id: video_id.to_owned(), watched_ms: 0, is_start: false, tenths: (0, 0), is_completed: false, is_bad: true }
+    }
 }
 
 /// A session as far as it is known.
@@ -83,7 +96,7 @@ impl Processor<String, Playback, String, Watched> for Sessions {
             is_completed: session.is_completed || is_completed,
         };
         self.sessions.borrow_mut().put(record.key.clone(), session);
-        let watched = Watched { video_id: event.video_id.clone(), watched_ms, is_start, tenths, is_completed };
+        let watched = Watched { video_id: event.video_id.clone(), watched_ms, is_start, tenths, is_completed, is_bad: false };
         out.send(&record.with_value(watched));
     }
 
@@ -100,6 +113,13 @@ fn tenths_reached(event: &Playback) -> u8 {
 
 /// Time watched of late halves in this time.
 const RECENT_HALF_MS: f64 = 120_000.0;
+/// What is broken shows, and heals, within moments.
+const LATELY_HALF_MS: f64 = 15_000.0;
+const MICROS: f64 = 1e6;
+/// A title is broken that has so many bad reports lately, so many by minute watched, and so many times as many as all titles have.
+const BROKEN_REPORTS: f64 = 4.0;
+const BROKEN_PER_MINUTE: f64 = 1.5;
+const BROKEN_RATIO: f64 = 3.0;
 
 impl TitleStats {
     fn add(&mut self, watched: &Watched, timestamp_ms: i64) {
@@ -113,6 +133,9 @@ impl TitleStats {
         }
         let at_ms = self.recent_at_ms.max(timestamp_ms);
         self.recent_ms = self.recent_at(at_ms) + watched.watched_ms;
+        let kept = self.lately_kept(at_ms);
+        self.lately_ms = (self.lately_ms as f64 * kept) as i64 + watched.watched_ms;
+        self.lately_bad_micros = (self.lately_bad_micros as f64 * kept) as i64 + if watched.is_bad { MICROS as i64 } else { 0 };
         self.recent_at_ms = at_ms;
     }
 
@@ -120,6 +143,22 @@ impl TitleStats {
     pub fn recent_at(&self, now_ms: i64) -> i64 {
         let age_ms = (now_ms - self.recent_at_ms).max(0) as f64;
         (self.recent_ms as f64 * 0.5_f64.powf(age_ms / RECENT_HALF_MS)) as i64
+    }
+
+    /// Bad reports of players by minute watched, of late.
+    pub fn bad_per_minute(&self) -> Option<f64> {
+        (self.lately_ms > 0).then(|| self.lately_bad_micros as f64 / MICROS / (self.lately_ms as f64 / 60_000.0))
+    }
+
+    /// Whether it stalls where the others do not. What ails all titles (a CDN that is down) is no title's fault.
+    fn is_broken(&self, all: &Self, now_ms: i64) -> bool {
+        let reports = self.lately_bad_micros as f64 / MICROS * self.lately_kept(now_ms);
+        let usual = all.bad_per_minute().unwrap_or(0.0);
+        reports >= BROKEN_REPORTS && self.bad_per_minute().is_some_and(|bad| bad >= BROKEN_PER_MINUTE.max(usual * BROKEN_RATIO))
+    }
+
+    fn lately_kept(&self, now_ms: i64) -> f64 {
+        0.5_f64.powf((now_ms - self.recent_at_ms).max(0) as f64 / LATELY_HALF_MS)
     }
 }
 
@@ -143,8 +182,16 @@ impl Processor<String, Title, String, HomeRow> for Home {
             return;
         }
         titles.put(TOLD.to_owned(), TitleStats { recent_at_ms: now_ms, ..TitleStats::default() });
-        let mut ranked: Vec<_> =
-            titles.iter().filter(|(title, _)| *title != TOLD).map(|(title, stats)| (stats.recent_at(now_ms), title)).collect();
+        let known = || titles.iter().filter(|(title, _)| *title != TOLD);
+        let mut all = TitleStats::default();
+        for (_, stats) in known() {
+            let kept = stats.lately_kept(now_ms);
+            all.lately_ms += (stats.lately_ms as f64 * kept) as i64;
+            all.lately_bad_micros += (stats.lately_bad_micros as f64 * kept) as i64;
+        }
+        // Nobody is offered what does not play.
+        let whole = known().filter(|(_, stats)| !stats.is_broken(&all, now_ms));
+        let mut ranked: Vec<_> = whole.map(|(title, stats)| (stats.recent_at(now_ms), title)).collect();
         ranked.sort_by(|a, b| b.cmp(a));
         let row = HomeRow { titles: ranked.into_iter().take(HOME_ROW_TITLES).map(|(_, title)| title.clone()).collect(), ts: now_ms };
         drop(titles);

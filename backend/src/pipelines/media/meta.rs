@@ -8,8 +8,10 @@ use super::{
 };
 use crate::pipelines::shape::Scenario;
 
+/// The title with bad renditions, unless another is named: liked, but too few watch it to move the service's figures.
+pub(super) const BAD_ENCODE_TITLE: &str = "title-07";
 /// Faults: name, label, for how long by default, and what will be seen.
-pub(super) const FAULTS: [(&str, &str, i64, &str); 8] = [
+pub(super) const FAULTS: [(&str, &str, i64, &str); 10] = [
     (
         "cdn_down",
         "CDN down",
@@ -23,6 +25,18 @@ pub(super) const FAULTS: [(&str, &str, i64, &str); 8] = [
         "Bad release",
         45_000,
         "A release fails on one device (knobs app, device): an incident names both, the app is rolled back",
+    ),
+    (
+        "bad_encode",
+        "Bad encode of a title",
+        45_000,
+        "A title stalls on everything (knob title): its bad reports rise, it leaves the home row, and comes back when it plays again",
+    ),
+    (
+        "ad_server_slow",
+        "Ad server slow",
+        20_000,
+        "Ads come too late, players go on without: ads seen fall behind those decided, and nobody pays for the rest",
     ),
     ("chat_raid", "Chat raid", 20_000, "Bots flood a room (knob room): messages rise, and are hidden"),
     ("goal_moment", "Goal", 15_000, "Everybody in a room cheers (knob room): emoji fly, the mood rises"),

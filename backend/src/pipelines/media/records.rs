@@ -216,8 +216,14 @@ pub struct TitleStats {
     pub retention: [u64; 10],
     /// Time watched of late: halves every two minutes.
     pub recent_ms: i64,
-    /// As of when the last is.
+    /// As of when what halves is.
     pub recent_at_ms: i64,
+    /// Time watched within the last moments: halves every fifteen seconds.
+    #[serde(default)]
+    pub lately_ms: i64,
+    /// Bad reports of players within the last moments, in millionths: halves likewise.
+    #[serde(default)]
+    pub lately_bad_micros: i64,
 }
 
 /// A wish to spend of a campaign's budget, cumulative, so that asking twice changes nothing.

@@ -1,13 +1,16 @@
 //! Guided demos.
 
 use super::{
-    records::{Incident, IncidentState, Moderated, Moderation},
-    settings::{INCIDENTS, MODERATED},
+    records::{Incident, IncidentState, Moderated, Moderation, TitleStats},
+    settings::{HOME_ROW, INCIDENTS, MODERATED, TITLE_STATS},
 };
-use crate::pipelines::shape::{Act, Expectation, Observed, Scenario, Step};
+use crate::{
+    pipelines::shape::{Act, Expectation, Observed, Scenario, Step},
+    sim::media::HomeRow,
+};
 
 /// All of them.
-pub(super) const SCENARIOS: &[Scenario] = &[CDN_DOWN_EU, BAD_RELEASE, CHAT_RAID];
+pub(super) const SCENARIOS: &[Scenario] = &[CDN_DOWN_EU, BAD_RELEASE, BAD_ENCODE, CHAT_RAID];
 
 const CDN_DOWN_EU: Scenario = Scenario {
     id: "cdn_down_eu",
@@ -85,6 +88,55 @@ const BAD_RELEASE: Scenario = Scenario {
     ],
 };
 
+const BAD_ENCODE: Scenario = Scenario {
+    id: "bad_encode",
+    title: "A title was encoded badly",
+    story: "One title stalls on every CDN and device; its own figures say so, it leaves the home row, and comes back when it plays again",
+    length_s: 100,
+    steps: &[
+        Step { at_s: 0, says: "The table of titles says how often each stalls: seldom.", acts: &[], expects: None },
+        Step {
+            at_s: 20,
+            says: "New renditions of title 07 are broken. No CDN, network or device is to blame, so none is: the title's own row turns bad.",
+            acts: &[Act::Fault("bad_encode:title=title-07,for=40s")],
+            expects: Some(Expectation {
+                id: "title_stalls",
+                what: "players report that title 07 stalls more than twice a minute",
+                within_s: 20,
+                topic: TITLE_STATS,
+                is_met_by: |record| stalls_per_minute(record, "title-07").is_some_and(|stalls| stalls > 2.0),
+            }),
+        },
+        Step {
+            at_s: 40,
+            says: "Nobody is offered what does not play: the title leaves the home row.",
+            acts: &[],
+            expects: Some(Expectation {
+                id: "home_row_without_title",
+                what: "the home row is told without title 07",
+                within_s: 20,
+                topic: HOME_ROW,
+                is_met_by: |record| {
+                    let row = record.value.and_then(|value| serde_json::from_slice::<HomeRow>(value).ok());
+                    row.is_some_and(|row| row.titles.iter().all(|title| title != "title-07"))
+                },
+            }),
+        },
+        Step {
+            at_s: 62,
+            says: "The title was encoded anew. Its stalls fall, and it may stand in the home row again.",
+            acts: &[],
+            expects: Some(Expectation {
+                id: "title_plays_again",
+                what: "title 07 stalls less than once a minute",
+                within_s: 38,
+                topic: TITLE_STATS,
+                is_met_by: |record| stalls_per_minute(record, "title-07").is_some_and(|stalls| stalls < 1.0),
+            }),
+        },
+    ],
+};
+
 const CHAT_RAID: Scenario = Scenario {
     id: "chat_raid",
     title: "Bots raid a live room",
@@ -111,6 +163,12 @@ const CHAT_RAID: Scenario = Scenario {
         Step { at_s: 14, says: "What people write is shown as before; the mood of the room is that of people.", acts: &[], expects: None },
     ],
 };
+
+/// How often a title stalls, from a record of its figures.
+fn stalls_per_minute(record: &Observed<'_>, title: &str) -> Option<f64> {
+    let is_it = record.key == Some(title.as_bytes());
+    is_it.then(|| serde_json::from_slice::<TitleStats>(record.value?).ok()?.bad_per_minute()).flatten()
+}
 
 /// Whether an incident names these values as its cause, and no others; in the order of the alphabet.
 fn names(record: &Observed<'_>, values: &[&str]) -> bool {

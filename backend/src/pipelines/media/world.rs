@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
-    meta::FAULTS,
+    meta::{BAD_ENCODE_TITLE, FAULTS},
     settings::{
         AD_DECISIONS, AD_EVENTS, AD_REQUESTS, CAMPAIGNS, CHAT, COMMANDS, HOME_ROW, PARTITIONS, PLAYBACK, PRESENCE, PRESENT_MS, QOE,
         REACTIONS, TRUTH,
@@ -14,8 +14,8 @@ use super::{
 use crate::{
     pipelines::shape::{Command, Emit, EmitRecord, Observed, World},
     sim::media::{
-        APPS, CDNS, DEVICES, FaultKind, Generator, GeneratorParams, ISPS, Presence, PresenceAction, REGIONS, ROOMS, Topic, TruthRecord,
-        campaigns, room_name,
+        APPS, CDNS, DEVICES, FaultKind, Generator, GeneratorParams, ISPS, Presence, PresenceAction, REGIONS, ROOMS, TITLES, Topic,
+        TruthRecord, campaigns, room_name, title_id,
     },
 };
 
@@ -136,6 +136,7 @@ fn fault_of(command: &Command) -> Option<(FaultKind, i64)> {
     let cdn = || one_of(&CDNS.map(|(name, _)| name), knob("cdn"), 1);
     let isp = || one_of(&ISPS.map(|(name, ..)| name), knob("isp"), 2);
     let region = || knob("region").map_or(Some(None), |_| one_of(&REGIONS.map(|(name, _)| name), knob("region"), 0).map(Some));
+    let title = || (0..TITLES).find(|number| title_id(*number) == knob("title").unwrap_or(BAD_ENCODE_TITLE));
     let room = || (0..ROOMS).find(|number| knob("room").is_none_or(|room| room == room_name(*number)));
     let kind = match *name {
         "cdn_down" => FaultKind::CdnDown { cdn: cdn()?, region: region()? },
@@ -145,6 +146,8 @@ fn fault_of(command: &Command) -> Option<(FaultKind, i64)> {
             let app_version = one_of(&APPS.map(|(name, _)| name), knob("app"), 0)?;
             FaultKind::BadRelease { app_version, device: one_of(&DEVICES.map(|(name, ..)| name), knob("device"), 1)? }
         }
+        "bad_encode" => FaultKind::BadEncode { title: title()? },
+        "ad_server_slow" => FaultKind::AdServerSlow,
         "chat_raid" => FaultKind::ChatRaid { room: room()? },
         "goal_moment" => FaultKind::GoalMoment { room: room()? },
         "ad_budget_race" => FaultKind::AdBudgetRace,
@@ -180,7 +183,15 @@ mod tests {
         assert_eq!(of("cdn_down:cdn=B,region=eu,for=30s"), Some((down("cdn-b", Some("eu")), 30_000)));
         assert_eq!(of("cdn_down:cdn=cdn-c"), Some((down("cdn-c", None), 45_000)));
         assert_eq!(of("chat_raid:room=chess"), Some((FaultKind::ChatRaid { room: 3 }, 20_000)));
-        for wrong in ["cdn_down:cdn=z", "cdn_down:region=mars", "chat_raid:room=kitchen", "cdn_down:for=never", "earthquake"] {
+        assert_eq!(of("bad_encode:title=title-03"), Some((FaultKind::BadEncode { title: 3 }, 45_000)));
+        for wrong in [
+            "bad_encode:title=title-99",
+            "cdn_down:cdn=z",
+            "cdn_down:region=mars",
+            "chat_raid:room=kitchen",
+            "cdn_down:for=never",
+            "earthquake",
+        ] {
             assert_eq!(of(wrong), None, "{wrong}");
         }
     }

@@ -35,6 +35,13 @@ pub enum FaultKind {
         /// Where.
         device: String,
     },
+    /// A title's renditions are broken: it stalls on whatever it is played.
+    BadEncode {
+        /// The title's number.
+        title: usize,
+    },
+    /// Ads are decided, and most of them reach players that have given up waiting.
+    AdServerSlow,
     /// Bots flood a live room.
     ChatRaid {
         /// The room's number.
@@ -73,6 +80,8 @@ impl FaultKind {
                 [("cdn", cdn), ("isp", isp)].into_iter().chain(region.as_ref().map(|it| ("region", it))).collect()
             }
             Self::BadRelease { app_version, device } => vec![("app_version", app_version), ("device", device)],
+            // The cube does not know titles: their own figures tell.
+            Self::BadEncode { .. } | Self::AdServerSlow => Vec::new(),
             Self::ChatRaid { .. } | Self::GoalMoment { .. } | Self::AdBudgetRace => Vec::new(),
         };
         at.sort_unstable();
@@ -84,8 +93,8 @@ impl FaultKind {
         match self {
             Self::CdnDown { .. } => 0.85,
             Self::IspCongested { .. } => 0.35,
-            Self::Peering { .. } | Self::BadRelease { .. } => 0.5,
-            Self::ChatRaid { .. } | Self::GoalMoment { .. } | Self::AdBudgetRace => 0.0,
+            Self::Peering { .. } | Self::BadRelease { .. } | Self::BadEncode { .. } => 0.5,
+            Self::ChatRaid { .. } | Self::GoalMoment { .. } | Self::AdBudgetRace | Self::AdServerSlow => 0.0,
         }
     }
 }
@@ -96,7 +105,15 @@ impl Fault {
         (self.from_ms..self.until_ms).contains(&now_ms)
     }
 
-    /// By how much more a view fails now.
+    /// By how much more a view of this title fails now, whatever its cell; live rooms have no title.
+    pub(super) fn extra_of_title(&self, title: Option<usize>, now_ms: i64) -> f64 {
+        match self.kind {
+            FaultKind::BadEncode { title: broken } if title == Some(broken) && self.is_active(now_ms) => self.kind.strength(),
+            _ => 0.0,
+        }
+    }
+
+    /// By how much more a view in this cell fails now.
     pub(super) fn extra(&self, cell: &Cell, now_ms: i64) -> f64 {
         let shown = if self.is_active(now_ms) { self.kind.shown() } else { return 0.0 };
         let value_of = |name: &str| Cell::DIMENSIONS.iter().position(|known| *known == name).map(|at| cell.values()[at]);

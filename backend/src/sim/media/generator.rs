@@ -109,6 +109,8 @@ pub enum TruthRecord {
 /// Share of the slots that bots take during a raid, and requests during a budget race.
 const RAID_SHARE: f64 = 0.15;
 const RACE_SHARE: f64 = 0.25;
+/// Of ads from a slow server, those whose players went on without.
+const TOO_LATE_SHARE: f64 = 0.8;
 /// Bots of a raid.
 const BOTS: u64 = 12;
 /// A player that waits this long for a slot (after a drop of the rate) is gone without a word.
@@ -218,6 +220,10 @@ impl Generator {
 
     /// An ad was decided; its player shows it.
     pub fn ad_decided(&mut self, decision: &AdDecision) {
+        let is_slow = self.faults.iter().any(|fault| fault.kind == FaultKind::AdServerSlow);
+        if is_slow && self.random.chance(TOO_LATE_SHARE) {
+            return;
+        }
         let number = decision.user_id.strip_prefix('u').and_then(|number| number.parse().ok());
         if let (Some(_), Some(player)) = (&decision.campaign_id, number.and_then(|number: u64| self.players.get_mut(&number))) {
             player.show_ad(&mut self.random, &decision.request_id);
@@ -279,7 +285,7 @@ impl Generator {
             let (number, mut player) = self.next_player(now_ms);
             let used = self.used(&player.home);
             let around = Surroundings {
-                extra: self.extra(&used, now_ms),
+                extra: self.extra(&used, player.content, now_ms),
                 is_goal: self.is_goal(&player),
                 bitrate_max: self.bitrate_max(&player.home),
             };
@@ -326,11 +332,16 @@ impl Generator {
         used
     }
 
-    fn extra(&self, used: &Cell, now_ms: i64) -> f64 {
+    fn extra(&self, used: &Cell, content: Content, now_ms: i64) -> f64 {
+        let title = match content {
+            Content::Title { number, .. } => Some(number),
+            Content::Live { .. } => None,
+        };
         let capped = if self.bitrate_max(used) < u32::MAX { 0.1 } else { 1.0 };
         let of = |fault: &Fault| match fault.kind {
             // A jammed network carries a lower bitrate.
             FaultKind::IspCongested { .. } => fault.extra(used, now_ms) * capped,
+            FaultKind::BadEncode { .. } => fault.extra_of_title(title, now_ms),
             _ => fault.extra(used, now_ms),
         };
         1.0 - self.faults.iter().map(|fault| 1.0 - of(fault)).product::<f64>()

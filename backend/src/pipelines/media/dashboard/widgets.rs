@@ -6,7 +6,7 @@ use weir_model::{Cell, Column, HeatRow, Incident as Card, Line, Severity, Source
 
 use super::{Fold, Share};
 use crate::pipelines::media::{
-    records::{Incident, IncidentState},
+    records::{Incident, IncidentState, TitleStats},
     settings::{INCIDENTS, ROOMS, SLICES, TITLE_STATS},
 };
 
@@ -18,7 +18,17 @@ const TITLES_MAX: usize = 10;
 const HEAT_SCALE: (f64, f64) = (3.0, 40.0);
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![bad_views(fold), viewers(fold), open(fold), incidents(fold), grid(fold), by_cdn(fold), trending(fold), titles(fold)]
+    vec![
+        bad_views(fold),
+        viewers(fold),
+        open(fold),
+        incidents(fold),
+        grid(fold),
+        by_cdn(fold),
+        trending(fold),
+        titles(fold),
+        retention(fold),
+    ]
 }
 
 pub(super) fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
@@ -139,8 +149,7 @@ fn trending(fold: &Fold) -> Widget {
 }
 
 fn titles(fold: &Fold) -> Widget {
-    let mut all: Vec<_> = fold.titles.iter().filter(|(_, stats)| stats.starts > 0).collect();
-    all.sort_by(|a, b| b.1.watched_ms.cmp(&a.1.watched_ms).then_with(|| a.0.cmp(b.0)));
+    let all = most_watched(fold);
     let integer = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
     let rows = all.into_iter().take(TITLES_MAX).map(|(title, stats)| {
         let percent = |count: u64| Cell::Float(count as f64 * 100.0 / stats.starts as f64);
@@ -150,10 +159,37 @@ fn titles(fold: &Fold) -> Widget {
             Cell::Integer(stats.watched_ms / 60_000),
             percent(stats.retention[4]),
             percent(stats.completions),
+            Cell::Float(stats.bad_per_minute().unwrap_or(0.0)),
         ]
     });
-    let columns = [("Title", false), ("Plays", true), ("Minutes", true), ("Half seen, %", true), ("Completed, %", true)];
+    let columns =
+        [("Title", false), ("Plays", true), ("Minutes", true), ("Half seen, %", true), ("Completed, %", true), ("Stalls by min", true)];
     let columns = columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
-    let help = "Since the start of the run; what is live has no end to reach";
+    let help = "Since the start of the run, but for stalls, which are of late; what is live has no end to reach";
     widget("titles", "Titles", help, Span::Half, TITLE_STATS, WidgetBody::Table { columns, rows: rows.collect() })
+}
+
+/// How far viewers get: a curve by title, read from left to right.
+fn retention(fold: &Fold) -> Widget {
+    let on_demand = most_watched(fold).into_iter().filter(|(title, _)| !title.starts_with("live-")).take(TITLES_MAX);
+    let row = |(title, stats): (&String, &TitleStats)| HeatRow {
+        label: title.as_str().into(),
+        values: stats.retention.iter().map(|count| Some(*count as f64 * 100.0 / stats.starts as f64)).collect(),
+    };
+    let body = WidgetBody::Heat {
+        unit: "%".into(),
+        decimals: 0,
+        columns: (1..=10).map(|tenth| format!("{} %", tenth * 10).into()).collect(),
+        rows: on_demand.map(row).collect(),
+        scale: (0.0, 100.0),
+        severity: Severity::Ok,
+    };
+    let help = "Of all plays of a title, the share that reached each tenth of it; who still watches may yet";
+    widget("retention", "How far viewers get", help, Span::Half, TITLE_STATS, body)
+}
+
+fn most_watched(fold: &Fold) -> Vec<(&String, &TitleStats)> {
+    let mut all: Vec<_> = fold.titles.iter().filter(|(_, stats)| stats.starts > 0).collect();
+    all.sort_by(|a, b| b.1.watched_ms.cmp(&a.1.watched_ms).then_with(|| a.0.cmp(b.0)));
+    all
 }

@@ -4,8 +4,11 @@ mod rig;
 
 use weir_model::CheckVerdict;
 
-use super::{Sabotage, input, settings::SLICES};
-use crate::sim::media::{FaultKind, Sheet, SheetKind, TruthRecord};
+use super::{
+    Sabotage, input,
+    settings::{PLAYBACK, SLICES},
+};
+use crate::sim::media::{AdDecision, AdRequest, FaultKind, Generator, GeneratorParams, Sheet, SheetKind, Topic, TruthRecord};
 use rig::Rig;
 
 fn of(text: &str) -> String {
@@ -60,6 +63,57 @@ fn each_sabotage_turns_its_check_red_and_no_other() {
     }
 }
 
+#[test]
+fn a_broken_title_leaves_the_home_row_until_it_plays_again() {
+    let (mut rig, title) = (Rig::new(3, 120, None), "title-00");
+    rig.keep_readers_of(PLAYBACK);
+    let state = |rig: &Rig| (rig.title(title).bad_per_minute().unwrap_or(0.0), rig.home_row().iter().any(|other| other == title));
+    rig.run_s(40);
+    let (stalls, is_offered) = state(&rig);
+    assert!(stalls < 1.0 && is_offered, "seed 3, before: {stalls} a minute, offered: {is_offered}");
+    rig.generator.inject(FaultKind::BadEncode { title: 0 }, 30_000);
+    rig.run_s(30);
+    let (stalls, is_offered) = state(&rig);
+    assert!(stalls > 2.0 && !is_offered, "seed 3, broken: {stalls} a minute, offered: {is_offered}");
+    let other = rig.title("title-01").bad_per_minute().unwrap_or(0.0);
+    assert!(other < 1.0, "seed 3: {other} a minute of a title that is whole");
+    rig.run_s(60);
+    let (stalls, is_offered) = state(&rig);
+    assert!(stalls < 1.0 && is_offered, "seed 3, mended: {stalls} a minute, offered: {is_offered}");
+}
+
+/// Of ads that were decided, the share that players told of.
+fn share_seen(is_slow: bool) -> f64 {
+    let mut generator = Generator::new(GeneratorParams { seed: 4, rate_per_s: 500, start_at_ms: rig::START_MS });
+    if is_slow {
+        generator.inject(FaultKind::AdServerSlow, 60_000);
+    }
+    let (mut decided, mut seen) = (0.0, std::collections::BTreeSet::new());
+    for _ in 0..10_000 {
+        let record = generator.generate();
+        if record.topic == Topic::AdEvents {
+            let event: serde_json::Value = serde_json::from_slice(&record.value).expect("JSON");
+            seen.insert(event["request_id"].to_string());
+        }
+        if record.topic == Topic::AdRequests {
+            let request: AdRequest = serde_json::from_slice(&record.value).expect("a request");
+            decided += 1.0;
+            let decision = serde_json::json!({
+                "request_id": request.request_id, "user_id": request.user_id, "session_id": request.session_id,
+                "ad_id": "a", "campaign_id": "c", "price_micros": 1, "ts": request.ts, "reason": "",
+            });
+            generator.ad_decided(&serde_json::from_value::<AdDecision>(decision).expect("a decision"));
+        }
+    }
+    seen.len() as f64 / decided
+}
+
+#[test]
+fn ads_from_a_slow_server_are_seldom_seen() {
+    let (usual, slow) = (share_seen(false), share_seen(true));
+    assert!(usual > 0.6 && slow < usual / 2.0 && slow > 0.0, "seed 4: {usual} as usual, {slow} from a slow server");
+}
+
 /// A sheet as a table that anybody could have written.
 fn csv_of(name: &str, sheet: &Sheet) -> String {
     let dimensions = sheet.rows[0].values.len();
@@ -93,5 +147,5 @@ fn given_data_runs_through_the_same_topology_and_is_scored() {
     }
     let (verdict, evidence) = rig.verdict("root_causes_named");
     assert_eq!(verdict, CheckVerdict::Pass, "seeds 9100, 9101, 9103: {evidence}");
-    assert_eq!(rig.truth.scores()["root_cause_cases"], 3.0);
+    assert_eq!((rig.truth.scores()["root_cause_cases"], rig.truth.scores()["root_cause_f1"]), (3.0, 1.0));
 }

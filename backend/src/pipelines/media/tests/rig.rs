@@ -1,8 +1,11 @@
 //! The whole pipeline without a broker: the world, every topology in a test driver, and the truth, wired topic by topic.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
-use super::super::{Options, Sabotage, settings::*, topologies, world::topic_of};
+use super::super::{Options, Sabotage, records::TitleStats, settings::*, topologies, world::topic_of};
 use crate::{
     sim::media::{AdDecision, Generator, GeneratorParams, HomeRow, PlayerCommand, Presence, PresenceAction, TruthRecord, campaigns},
     stream::TopologyTestDriver,
@@ -22,6 +25,8 @@ pub(super) struct Rig {
     pub(super) generator: Generator,
     drivers: Vec<Driven>,
     pub(super) truth: MediaTruth,
+    /// The newest record of each title, and the newest home row.
+    newest: BTreeMap<String, Vec<u8>>,
     /// Players hear of commands.
     pub(super) is_obeyed: bool,
 }
@@ -39,12 +44,28 @@ impl Rig {
             (TopologyTestDriver::new(&topology), sources, sinks)
         });
         let generator = Generator::new(GeneratorParams { seed, rate_per_s, start_at_ms: START_MS });
-        let mut rig = Self { generator, drivers: drivers.collect(), truth: MediaTruth::default(), is_obeyed: true };
+        let mut rig =
+            Self { generator, drivers: drivers.collect(), newest: BTreeMap::new(), truth: MediaTruth::default(), is_obeyed: true };
         for campaign in campaigns(seed) {
             let value = serde_json::to_vec(&campaign).expect("JSON");
             rig.send((CAMPAIGNS.to_owned(), campaign.campaign_id.into_bytes(), value, START_MS));
         }
         rig
+    }
+
+    /// Only the applications that read a topic go on.
+    pub(super) fn keep_readers_of(&mut self, topic: &str) {
+        self.drivers.retain(|(_, sources, _)| sources.iter().any(|source| **source == *topic));
+    }
+
+    /// What is known of a title.
+    pub(super) fn title(&self, title: &str) -> TitleStats {
+        self.newest.get(title).map(|value| serde_json::from_slice(value).expect("figures")).unwrap_or_default()
+    }
+
+    /// What stands in the home row.
+    pub(super) fn home_row(&self) -> Vec<String> {
+        self.newest.get("home").map(|value| serde_json::from_slice::<HomeRow>(value).expect("a row").titles).unwrap_or_default()
     }
 
     /// Runs for so long.
@@ -87,6 +108,9 @@ impl Rig {
         let (topic, key, value, timestamp_ms) = record;
         self.truth.observe(&Seen { topic, key, value, timestamp_ms: *timestamp_ms });
         self.hear(topic, value);
+        if [TITLE_STATS, HOME_ROW].contains(&topic.as_str()) {
+            self.newest.insert(String::from_utf8_lossy(key).into_owned(), value.clone());
+        }
         for (driver, sources, sinks) in &mut self.drivers {
             if sources.iter().any(|source| **source == **topic) {
                 driver.pipe_bytes(topic, Some(key.clone()), Some(value.clone()), *timestamp_ms).expect("it is processed");
