@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use weir_model::{Dashboard, TimestampMs};
 
 use super::{
-    records::{Incident, IncidentState, Moderated, Moderation, RoomStats, Slice, Spend, TitleStats},
-    settings::{AD_DECISIONS, CAMPAIGNS, INCIDENTS, MODERATED, ROOMS, SLICES, SPEND, TITLE_STATS},
+    records::{Charge, Incident, IncidentState, Moderated, Moderation, RoomStats, Slice, Spend, TitleStats},
+    settings::{AD_DECISIONS, CAMPAIGNS, CHARGES, INCIDENTS, MODERATED, ROOMS, SLICES, SPEND, TITLE_STATS},
 };
 use crate::{
     pipelines::shape::{DashboardFold, Observed},
@@ -27,6 +27,9 @@ const ROOM_WINDOWS_MAX: usize = 150;
 const INCIDENTS_MAX: usize = 20;
 const HIDDEN_MAX: usize = 12;
 const NAMES_MAX: usize = 200;
+/// Ads are counted over so long, for five minutes.
+const AD_SLOT_MS: i64 = 5_000;
+const AD_SLOTS_MAX: usize = 60;
 
 /// Views and bad ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -68,6 +71,8 @@ pub(super) struct Fold {
     decided: u64,
     filled: u64,
     latency: DecisionLatency,
+    /// Ads by the time of their slot: decided, and seen.
+    ads: BTreeMap<i64, (u64, u64)>,
 }
 
 impl DashboardFold for Fold {
@@ -90,7 +95,9 @@ impl DashboardFold for Fold {
                 self.decided += 1;
                 self.latency.record(decision.latency_us);
                 self.filled += u64::from(decision.campaign_id.is_some());
+                self.count_ads(decision.ts, u64::from(decision.campaign_id.is_some()), 0);
             }),
+            CHARGES => read(record, |charge: Charge| self.count_ads(charge.ts, 0, 1)),
             _ => return,
         }
         self.newest_ms = Some(self.newest_ms.unwrap_or(i64::MIN).max(record.timestamp_ms));
@@ -119,6 +126,14 @@ impl Fold {
         }
         while self.slices.len() > SLICES_MAX {
             self.slices.pop_first();
+        }
+    }
+
+    fn count_ads(&mut self, ts: i64, decided: u64, seen: u64) {
+        let slot = self.ads.entry(ts - ts.rem_euclid(AD_SLOT_MS)).or_default();
+        *slot = (slot.0 + decided, slot.1 + seen);
+        while self.ads.len() > AD_SLOTS_MAX {
+            self.ads.pop_first();
         }
     }
 

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use weir_model::{Gauge, Span, Widget, WidgetBody};
+use weir_model::{Gauge, Line, Span, TimestampMs, Widget, WidgetBody};
 
-use super::{Fold, widgets::widget};
-use crate::pipelines::media::settings::{AD_DECISIONS, SPEND};
+use super::{AD_SLOT_MS, Fold, widgets::widget};
+use crate::pipelines::media::settings::{AD_DECISIONS, CHARGES, SPEND};
 
 /// Millionths in one of the currency.
 const MICROS: f64 = 1e6;
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![spent(fold), fill_rate(fold), latency(fold), budgets(fold)]
+    vec![spent(fold), fill_rate(fold), latency(fold), budgets(fold), seen(fold)]
 }
 
 fn spent(fold: &Fold) -> Widget {
@@ -47,4 +47,17 @@ fn budgets(fold: &Fold) -> Widget {
     };
     let body = WidgetBody::Gauges { gauges: fold.campaigns.iter().map(gauge).collect() };
     widget("budgets", "Budgets", "What each campaign has spent of its budget: never a cent more", Span::Half, SPEND, body)
+}
+
+fn seen(fold: &Fold) -> Widget {
+    // The newest slot is not full yet.
+    let slots = || fold.ads.iter().take(fold.ads.len().saturating_sub(1));
+    let per_second = |count: u64| count as f64 * 1e3 / AD_SLOT_MS as f64;
+    let line = |name: &str, of: fn(&(u64, u64)) -> u64| Line {
+        name: name.into(),
+        points: slots().map(|(start_ms, slot)| (TimestampMs(*start_ms), per_second(of(slot)))).collect(),
+    };
+    let lines = vec![line("decided", |slot| slot.0), line("seen and billed", |slot| slot.1)];
+    let help = "Only what is seen is paid for; when the ad server is slow, players go on without";
+    widget("ads_seen", "Ads decided and seen", help, Span::Half, CHARGES, WidgetBody::TimeSeries { unit: "ads/s".into(), lines })
 }
