@@ -18,8 +18,9 @@ const COLUMNS: [(Column, &[&str]); 9] = [
     (Column::AmountMinor, &["amount_minor"]),
     (Column::Amount, &["amount", "tx_amount", "amt"]),
     (Column::IsFraud, &["is_fraud", "tx_fraud", "isfraud", "fraud", "class", "label"]),
-    (Column::Latitude, &["lat", "merch_lat"]),
-    (Column::Longitude, &["lon", "merch_long"]),
+    // Where the shop is comes first: Sparkov's `lat` is the cardholder's home.
+    (Column::Latitude, &["merch_lat", "lat"]),
+    (Column::Longitude, &["merch_long", "lon"]),
 ];
 /// The longest part of a bad row that is kept.
 pub const ROW_SHOWN_MAX: usize = 2_000;
@@ -240,6 +241,15 @@ mod tests {
         assert_eq!((row.transaction.amount_minor, row.transaction.transaction_id.0.as_str(), row.is_fraud), (5_716, "7", Some(true)));
         let row = parse("timestamp;card_id;\"merchant\";amount", "1522540831;a;\"b;\"\"c\";1.005").unwrap();
         assert_eq!((row.transaction.ts, row.transaction.terminal_id.0.as_str(), row.is_fraud), (1_522_540_831_000, "b;\"c", None));
+    }
+
+    #[test]
+    fn sparkovs_rows_are_payments_where_the_shop_is() {
+        let header = ",trans_date_trans_time,cc_num,merchant,category,amt,lat,long,trans_num,unix_time,merch_lat,merch_long,is_fraud";
+        let row = parse(header, "0,2019-01-01 00:00:18,27,fraud_Rippin,misc_net,4.97,36.0,-81.1,0b24,1325376018,36.5,-82.5,0").unwrap();
+        let payment = row.transaction;
+        assert_eq!((payment.lat, payment.lon, &*payment.account_id.0), (Some(36.5), Some(-82.5), "27"));
+        assert_eq!((payment.ts, payment.amount_minor, row.is_fraud), (1_546_300_818_000, 497, Some(false)));
     }
 
     #[test]
