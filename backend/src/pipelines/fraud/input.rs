@@ -1,5 +1,6 @@
 //! Real payments in place of the world: CSV with a header, or JSON by lines. Columns are known by the pipeline's own names and by those of
-//! the Fraud Detection Handbook's files; others are passed over.
+//! the Fraud Detection Handbook's and of Sparkov's files; others are passed over. Where a file calls them differently, a mapping says how:
+//! `FILE?account=payer&amount=total`.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,18 @@ const COLUMNS: [(Column, &[&str]); 9] = [
     // Where the shop is comes first: Sparkov's `lat` is the cardholder's home.
     (Column::Latitude, &["merch_lat", "lat"]),
     (Column::Longitude, &["merch_long", "lon"]),
+];
+/// What a mapping calls the columns.
+const MAPPED: [(&str, Column); 9] = [
+    ("id", Column::Transaction),
+    ("time", Column::Time),
+    ("account", Column::Account),
+    ("terminal", Column::Terminal),
+    ("amount_minor", Column::AmountMinor),
+    ("amount", Column::Amount),
+    ("label", Column::IsFraud),
+    ("lat", Column::Latitude),
+    ("lon", Column::Longitude),
 ];
 /// The longest part of a bad row that is kept.
 pub const ROW_SHOWN_MAX: usize = 2_000;
@@ -48,13 +61,40 @@ pub struct Row {
     pub is_fraud: Option<bool>,
 }
 
+/// Names that columns have in this input alone.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Mapping(BTreeMap<Column, String>);
+
+impl Mapping {
+    /// `account=payer&amount=total`.
+    ///
+    /// # Errors
+    /// When a part is no `name=column`, or the name is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let parts = text.split('&').filter(|part| !part.is_empty());
+        let column = |part: &str| {
+            let known = || MAPPED.map(|(name, _)| name).join(", ");
+            let (name, column) = part.split_once('=').ok_or_else(|| format!("`{part}` is not like account=COLUMN"))?;
+            let of = MAPPED.iter().find(|(it, _)| *it == name).ok_or_else(|| format!("there is no field {name}, only {}", known()))?;
+            Ok((of.1, column.to_owned()))
+        };
+        parts.map(column).collect::<Result<_, String>>().map(Self)
+    }
+
+    /// The names a column may have, by preference: none but the mapped one, where there is one.
+    fn names<'a>(&'a self, column: Column, known: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+        let mapped = self.0.get(&column);
+        mapped.map(String::as_str).into_iter().chain(known.iter().copied().filter(move |_| mapped.is_none()))
+    }
+}
+
 /// Reads rows one after the other.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Format {
     /// By lines, fields by the header's order.
     Csv(Header),
     /// An object in each line.
-    Jsonl,
+    Jsonl(Mapping),
 }
 
 /// Where the columns stand.
@@ -69,16 +109,16 @@ impl Format {
     ///
     /// # Errors
     /// When a column that is needed is missing; says which.
-    pub fn of(first_line: &str) -> Result<(Self, bool), String> {
+    pub fn of(first_line: &str, mapping: &Mapping) -> Result<(Self, bool), String> {
         if first_line.trim_start().starts_with('{') {
-            return Ok((Self::Jsonl, false));
+            return Ok((Self::Jsonl(mapping.clone()), false));
         }
         let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| first_line.matches(*separator).count()).unwrap_or(',');
         let names = split(first_line.trim_start_matches('\u{feff}'), separator);
         let mut columns = BTreeMap::new();
         for (wanted, known) in COLUMNS {
             // The order of the known names is that of preference.
-            let at = known.iter().find_map(|name| names.iter().position(|it| it.trim().eq_ignore_ascii_case(name)));
+            let at = mapping.names(wanted, known).find_map(|name| names.iter().position(|it| it.trim().eq_ignore_ascii_case(name)));
             columns.extend(at.map(|at| (at, wanted)));
         }
         let has = |column| columns.values().any(|it| *it == column);
@@ -107,10 +147,10 @@ impl Format {
                     fields.insert(*column, value.trim().to_owned());
                 }
             }
-            Self::Jsonl => {
+            Self::Jsonl(mapping) => {
                 let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
                 for (wanted, known) in COLUMNS {
-                    let value = known.iter().find_map(|name| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)));
+                    let value = mapping.names(wanted, known).find_map(|name| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)));
                     fields.extend(value.map(|(_, value)| (wanted, value.as_str().map_or_else(|| value.to_string(), str::to_owned))));
                 }
             }
@@ -121,7 +161,7 @@ impl Format {
 
 fn missing(name: &str, column: Column) -> String {
     let names = COLUMNS.iter().find(|(it, _)| *it == column).map(|(_, names)| names.join(", ")).unwrap_or_default();
-    format!("there is no column for the {name}; it may be called {names}")
+    format!("there is no column for the {name}; it may be called {names}; map another by FILE?{name}=COLUMN")
 }
 
 fn row(fields: &BTreeMap<Column, String>, number: u64) -> Result<Row, String> {
@@ -221,7 +261,7 @@ mod tests {
         ",TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_TIME_SECONDS,TX_TIME_DAYS,TX_FRAUD,TX_FRAUD_SCENARIO";
 
     fn parse(header: &str, line: &str) -> Result<Row, String> {
-        let (format, is_header) = Format::of(header)?;
+        let (format, is_header) = Format::of(header, &Mapping::default())?;
         format.row(if is_header { line } else { header }, 7)
     }
 
@@ -241,6 +281,23 @@ mod tests {
         assert_eq!((row.transaction.amount_minor, row.transaction.transaction_id.0.as_str(), row.is_fraud), (5_716, "7", Some(true)));
         let row = parse("timestamp;card_id;\"merchant\";amount", "1522540831;a;\"b;\"\"c\";1.005").unwrap();
         assert_eq!((row.transaction.ts, row.transaction.terminal_id.0.as_str(), row.is_fraud), (1_522_540_831_000, "b;\"c", None));
+    }
+
+    #[test]
+    fn a_mapping_names_columns() {
+        let mapping = Mapping::parse("account=payer&terminal=shop&amount=total&time=at&label=bad").unwrap();
+        for (header, line) in [
+            ("at,payer,account_id,shop,total,bad", "1522540831,a,no,s,10.5,1"),
+            (r#"{"at":1522540831,"payer":"a","account_id":"no","shop":"s","total":10.5,"bad":1}"#, ""),
+        ] {
+            let (format, is_header) = Format::of(header, &mapping).unwrap();
+            let row = format.row(if is_header { line } else { header }, 1).unwrap();
+            assert_eq!((&*row.transaction.account_id.0, row.transaction.amount_minor, row.is_fraud), ("a", 1_050, Some(true)));
+        }
+        assert!(Format::of("ts,payer,shop,total", &mapping).unwrap_err().contains("no column for the time"));
+        for (wrong, why) in [("payer", "not like"), ("who=payer", "no field who")] {
+            assert!(Mapping::parse(wrong).unwrap_err().contains(why), "{wrong}");
+        }
     }
 
     #[test]
@@ -266,7 +323,7 @@ mod tests {
             let error = parse(HANDBOOK, line).unwrap_err();
             assert!(error.contains(why), "{line}: {error}");
         }
-        assert!(Format::of("a,b,c").unwrap_err().contains("no column for the time"));
+        assert!(Format::of("a,b,c", &Mapping::default()).unwrap_err().contains("no column for the time"));
         assert!(parse(r#"{"ts":5}"#, "").unwrap_err().contains("missing"));
     }
 

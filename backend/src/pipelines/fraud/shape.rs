@@ -16,7 +16,9 @@ use super::{
     world::{FileWorld, PaymentWorld},
 };
 use crate::{
-    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Emit, Observed, RunParams, Scenario, Shape, TopicSpec, World},
+    pipelines::shape::{
+        AppSpec, Checker, Cleanup, DashboardFold, Emit, GivenTopic, Observed, RunParams, Scenario, Shape, TopicSpec, World,
+    },
     stream::{TopologyError, app::Guarantee},
 };
 
@@ -75,7 +77,10 @@ impl Shape for Fraud {
     }
 
     fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {
-        Ok(Box::new(FileWorld::open(input, run.params.rate_per_s)?))
+        let topic = run.connection.as_ref().map(|connection| GivenTopic::fetch(connection, input, &run.name)).transpose()?.flatten();
+        let input = topic.as_ref().map_or_else(|| input.to_owned(), GivenTopic::input);
+        // A topic's lines may lose their name after this: the open file stays.
+        Ok(Box::new(FileWorld::open(&input, run.params.rate_per_s)?))
     }
 
     fn checkers(&self, _: &RunParams) -> Vec<Box<dyn Checker>> {

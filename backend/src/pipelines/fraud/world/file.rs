@@ -1,9 +1,10 @@
-//! Payments from a file at a steady rate; the chargebacks of those that the file calls frauds come seven days of event time later.
+//! Payments from a file, or the files of a folder by name, at a steady rate; the chargebacks of those that the file calls frauds come seven days of event time later.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     fs::File,
     io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
 };
 
 use weir_model::Problem;
@@ -12,7 +13,7 @@ use super::send;
 use crate::{
     pipelines::{
         fraud::{
-            input::{Format, ROW_SHOWN_MAX, Row},
+            input::{Format, Mapping, ROW_SHOWN_MAX, Row},
             records::{Label, LabelSource, Transaction},
             rules::defaults,
             settings::{CHARGEBACKS, DAY_MS, DEAD_LETTERS, LABEL_DELAY_MS, RULES, TRANSACTIONS, TRUTH},
@@ -31,13 +32,39 @@ const CHARGEBACKS_MAX: usize = 500_000;
 /// Payments on their way: as many as a day has, not fewer and not more than these.
 const WAITING: [usize; 2] = [200, 5_000];
 
-/// A file as a world.
+/// A file that is read.
 #[derive(Debug)]
-pub(in crate::pipelines::fraud) struct FileWorld {
+struct Source {
     lines: std::io::Lines<BufReader<File>>,
     format: Format,
     /// The first row of a file without a header.
     first: Option<String>,
+}
+
+impl Source {
+    /// The error is why not, and what to do.
+    fn open(path: &Path, mapping: &Mapping) -> Result<Self, (String, &'static str)> {
+        let file = File::open(path).map_err(|error| (error.to_string(), "Give a CSV or JSONL file, a folder of them, or a topic"))?;
+        let mut lines = BufReader::new(file).lines();
+        let first = lines.next().transpose().map_err(|error| (error.to_string(), "Give text in UTF-8"))?;
+        let first = first.ok_or_else(|| ("it is empty".to_owned(), "Give payments"))?;
+        let (format, is_header) = Format::of(&first, mapping).map_err(|why| (why, "Name the columns as the pipeline does, or map them"))?;
+        Ok(Self { lines, format, first: (!is_header).then_some(first) })
+    }
+
+    /// Lines before the first row.
+    fn header_lines(&self) -> u64 {
+        u64::from(self.first.is_none())
+    }
+}
+
+/// A file, or a folder of them, as a world.
+#[derive(Debug)]
+pub(in crate::pipelines::fraud) struct FileWorld {
+    source: Source,
+    /// Files of a folder that are still to be read.
+    files: VecDeque<PathBuf>,
+    mapping: Mapping,
     schedule: Schedule,
     /// Chargebacks by when they are due.
     due: BTreeMap<(i64, u64), Label>,
@@ -50,47 +77,60 @@ pub(in crate::pipelines::fraud) struct FileWorld {
 }
 
 impl FileWorld {
-    /// Opens a file: CSV or JSON by lines.
-    pub(in crate::pipelines::fraud) fn open(path: &str, rate_per_s: u32) -> Result<Self, Problem> {
-        let failed = |why: String, what_to_do: &str| Problem::new(format!("{path} can't be read as payments"), why, what_to_do);
-        let file = File::open(path).map_err(|error| failed(error.to_string(), "Give the path of a CSV or JSONL file"))?;
-        let mut lines = BufReader::new(file).lines();
-        let first = lines.next().transpose().map_err(|error| failed(error.to_string(), "Give a text file in UTF-8"))?;
-        let first = first.ok_or_else(|| failed("it is empty".to_owned(), "Give a file with payments"))?;
-        let (format, is_header) = Format::of(&first).map_err(|why| failed(why, "Rename the columns in the file's first line"))?;
+    /// Opens a file, CSV or JSON by lines, or the files of a folder; behind a `?` may stand what their columns are called.
+    pub(in crate::pipelines::fraud) fn open(input: &str, rate_per_s: u32) -> Result<Self, Problem> {
+        let failed = |(why, what_to_do): (String, &str)| Problem::new(format!("{input} can't be read as payments"), why, what_to_do);
+        let (path, mapping) = if Path::new(input).exists() { (input, "") } else { input.split_once('?').unwrap_or((input, "")) };
+        let mapping = Mapping::parse(mapping).map_err(|why| failed((why, "Map columns like FILE?account=payer&amount=total")))?;
+        let mut files = files(Path::new(path)).map_err(|error| failed((error.to_string(), "Give a folder that may be read")))?;
+        let first = files.pop_front().ok_or_else(|| failed(("the folder is empty".to_owned(), "Give a folder with CSV or JSONL files")))?;
+        let source = Source::open(&first, &mapping).map_err(failed)?;
         Ok(Self {
-            lines,
-            format,
-            first: (!is_header).then_some(first),
+            row: source.header_lines(),
+            source,
+            files,
+            mapping,
             schedule: Schedule::new(rate_per_s),
             due: BTreeMap::new(),
             newest_ms: i64::MIN,
             day: VecDeque::new(),
-            row: u64::from(is_header),
             payments: 0,
             is_over: false,
         })
     }
 
-    fn line(&mut self, out: &mut Emit) {
-        let line = match self.first.take().map(Ok).or_else(|| self.lines.next()) {
-            None => {
-                self.is_over = true;
-                return;
+    /// The next file of the folder; one that is no payments is told of, and passed over.
+    fn next_file(&mut self, out: &mut Emit) {
+        let Some(path) = self.files.pop_front() else {
+            self.is_over = true;
+            return;
+        };
+        match Source::open(&path, &self.mapping) {
+            Ok(source) => {
+                self.row += source.header_lines();
+                self.source = source;
             }
-            Some(line) => line,
+            Err((why, _)) => self.dead_letter(&why, &path.display().to_string(), out),
+        }
+    }
+
+    fn line(&mut self, out: &mut Emit) {
+        let Some(line) = self.source.first.take().map(Ok).or_else(|| self.source.lines.next()) else {
+            return self.next_file(out);
         };
         self.row += 1;
         let read = line.map_err(|error| (error.to_string(), String::new()));
-        match read.and_then(|line| self.format.row(&line, self.row).map_err(|why| (why, line))) {
+        match read.and_then(|line| self.source.format.row(&line, self.row).map_err(|why| (why, line))) {
             Ok(row) => self.payment(&row, out),
             Err((_, line)) if line.trim().is_empty() => {}
-            Err((why, line)) => {
-                let shown: String = line.chars().take(ROW_SHOWN_MAX).collect();
-                let letter = serde_json::json!({ "error": why, "row": self.row, "line": shown });
-                send(out, DEAD_LETTERS, &self.row.to_string(), &letter, self.newest_ms.max(0));
-            }
+            Err((why, line)) => self.dead_letter(&why, &line, out),
         }
+    }
+
+    fn dead_letter(&self, why: &str, line: &str, out: &mut Emit) {
+        let shown: String = line.chars().take(ROW_SHOWN_MAX).collect();
+        let letter = serde_json::json!({ "error": why, "row": self.row, "line": shown });
+        send(out, DEAD_LETTERS, &self.row.to_string(), &letter, self.newest_ms.max(0));
     }
 
     fn payment(&mut self, Row { transaction, is_fraud }: &Row, out: &mut Emit) {
@@ -120,6 +160,18 @@ impl FileWorld {
             }
         }
     }
+}
+
+/// The file, or those of the folder by name; hidden ones are no data.
+fn files(path: &Path) -> std::io::Result<VecDeque<PathBuf>> {
+    if !path.is_dir() {
+        return Ok([path.to_owned()].into());
+    }
+    let entries = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let mut files: Vec<_> = entries.into_iter().filter(|path| path.is_file() && !is_hidden(path)).collect();
+    files.sort();
+    Ok(files.into())
 }
 
 /// Which crime it was the file does not tell; the first stands for any.

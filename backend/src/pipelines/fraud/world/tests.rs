@@ -107,3 +107,25 @@ fn a_file_is_payments_chargebacks_and_dead_letters() {
     assert!(of(DEAD_LETTERS).len() == 1 && letter.contains("the time `yesterday`") && letter.contains("\"row\":22"), "{letter}");
     assert!(FileWorld::open("/nowhere", 1).unwrap_err().to_string().contains("can't be read as payments"));
 }
+
+#[test]
+fn a_folder_is_its_files_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let day = |day: u32| format!("transaction_id,at,account_id,terminal_id,amount\n{day},2018-04-{day:02} 12:00:00,5,6,10.50\n");
+    for (name, text) in [("b.csv", day(2)), ("a.csv", day(1)), ("c.csv", "no,payments\n".to_owned()), ("d.csv", day(3)), (".e", day(4))] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let mut world = FileWorld::open(&format!("{}?time=at", folder.path().display()), 100).unwrap();
+    let mut out = Emit::default();
+    while !world.is_over() {
+        world.next(&mut out);
+    }
+    let records = out.take();
+    let payments = records.iter().filter(|record| record.topic == TRANSACTIONS);
+    let ids: Vec<_> =
+        payments.map(|it| serde_json::from_slice::<Transaction>(it.value.as_ref().unwrap()).unwrap().transaction_id.0).collect();
+    assert_eq!(ids, ["1", "2", "3"]);
+    let letters: Vec<_> = records.iter().filter(|record| record.topic == DEAD_LETTERS).collect();
+    let letter = String::from_utf8_lossy(letters[0].value.as_ref().unwrap()).into_owned();
+    assert!(letters.len() == 1 && letter.contains("c.csv") && letter.contains("no column for the time"), "{letter}");
+}
