@@ -1,4 +1,5 @@
-//! Payments from a file, or the files of a folder by name, at a steady rate; the chargebacks of those that the file calls frauds come seven days of event time later.
+//! Payments from a file, or the files of a folder by name, at a steady rate; the chargebacks of those that the file calls frauds come seven
+//! days of event time later.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -30,6 +30,10 @@ const HISTORY_DAYS: i64 = 365;
 const REPEATED_SHARE: f64 = 0.002;
 /// How long a reviewer takes, in event time, and how often one is wrong.
 const REVIEW_MS: i64 = 2 * HOUR_MS;
+/// How long a case is left in the queue for whoever watches, in time of the run; three days of event time are the most, as a chargeback
+/// that comes before the verdict would take its ground away.
+const REVIEW_SEEN_NS: u128 = 5_000_000_000;
+const REVIEW_LATEST_MS: i64 = 3 * DAY_MS;
 const REVIEW_ERROR: f64 = 0.02;
 /// Cases that wait for a reviewer; more are never looked at.
 const CASES_MAX: usize = 1_000;
@@ -42,8 +46,8 @@ pub(in crate::pipelines::fraud) struct PaymentWorld {
     has_reviewers: bool,
     /// Frauds that are not charged back yet: what reviewers find out.
     frauds: BTreeMap<TransactionId, i64>,
-    /// Cases in order of arrival, with the event time of the verdict.
-    cases: VecDeque<(i64, Case)>,
+    /// Cases in order of arrival, with when that was: in event time, and in nanoseconds of the schedule.
+    cases: VecDeque<(i64, u128, Case)>,
     /// The model that was heard last.
     model: Option<(Vec<u8>, i64)>,
     /// When faults end, by name, in nanoseconds of the schedule.
@@ -116,9 +120,11 @@ impl PaymentWorld {
     /// Verdicts that are due.
     fn review(&mut self, out: &mut Emit) {
         let now_ms = self.generator.now_ms();
-        while let Some((due_ms, case)) = self.cases.pop_front() {
-            if due_ms > now_ms {
-                self.cases.push_front((due_ms, case));
+        let now_ns = self.schedule.due_ns();
+        while let Some((heard_ms, heard_ns, case)) = self.cases.pop_front() {
+            let is_seen = heard_ns + REVIEW_SEEN_NS <= now_ns || heard_ms + REVIEW_LATEST_MS <= now_ms;
+            if heard_ms + REVIEW_MS > now_ms || !is_seen {
+                self.cases.push_front((heard_ms, heard_ns, case));
                 return;
             }
             let is_fraud = self.frauds.contains_key(&case.transaction_id) != self.random.chance(REVIEW_ERROR);
@@ -215,7 +221,7 @@ impl World for PaymentWorld {
         } else if let Ok(case) = serde_json::from_slice::<Case>(value)
             && self.cases.len() < CASES_MAX
         {
-            self.cases.push_back((self.generator.now_ms() + REVIEW_MS, case));
+            self.cases.push_back((self.generator.now_ms(), self.schedule.due_ns(), case));
         }
     }
 

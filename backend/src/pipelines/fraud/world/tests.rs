@@ -80,7 +80,9 @@ fn reviewers_look_at_cases() {
         why: vec![],
     };
     hear(&mut world, CASES, &serde_json::to_vec(&case).unwrap());
-    let verdicts: Vec<_> = steps(&mut world, 1_000).into_iter().filter(|record| record.topic == VERDICTS).collect();
+    let verdicts = |records: Vec<EmitRecord>| records.into_iter().filter(|record| record.topic == VERDICTS).collect::<Vec<_>>();
+    assert!(verdicts(steps(&mut world, 1_000)).is_empty(), "a case is seen in the queue before it is judged");
+    let verdicts = verdicts(steps(&mut world, 6_000));
     let verdict: Label = serde_json::from_slice(verdicts[0].value.as_ref().unwrap()).unwrap();
     assert_eq!((verdicts.len(), verdict.transaction_id), (1, payment.transaction_id));
 }
