@@ -104,7 +104,8 @@ impl DashboardFold for Fold {
     }
 
     fn dashboard(&self, _: TimestampMs) -> Dashboard {
-        let mut widgets = widgets::all(self);
+        let mut widgets: Vec<_> = widgets::tiles(self).into_iter().chain(money::tiles(self)).collect();
+        widgets.extend(widgets::all(self));
         widgets.extend(rooms::all(self));
         widgets.extend(money::all(self));
         Dashboard { event_time: self.newest_ms.map(TimestampMs), widgets }

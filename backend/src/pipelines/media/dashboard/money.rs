@@ -10,8 +10,13 @@ use crate::pipelines::media::settings::{AD_DECISIONS, CHARGES, SPEND};
 /// Millionths in one of the currency.
 const MICROS: f64 = 1e6;
 
+/// The figures that come first.
+pub(super) fn tiles(fold: &Fold) -> [Widget; 3] {
+    [spent(fold), fill_rate(fold), latency(fold)]
+}
+
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![spent(fold), fill_rate(fold), latency(fold), budgets(fold), seen(fold)]
+    vec![budgets(fold), seen(fold)]
 }
 
 fn spent(fold: &Fold) -> Widget {

@@ -17,18 +17,13 @@ const TITLES_MAX: usize = 10;
 /// From this share of bad views on a cell of the grid takes on colour, and from the other on it has all of it, in percent.
 const HEAT_SCALE: (f64, f64) = (3.0, 40.0);
 
+/// The figures that come first.
+pub(super) fn tiles(fold: &Fold) -> [Widget; 3] {
+    [bad_views(fold), viewers(fold), open(fold)]
+}
+
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![
-        bad_views(fold),
-        viewers(fold),
-        open(fold),
-        incidents(fold),
-        grid(fold),
-        by_cdn(fold),
-        trending(fold),
-        titles(fold),
-        retention(fold),
-    ]
+    vec![incidents(fold), grid(fold), by_cdn(fold), trending(fold), titles(fold), retention(fold)]
 }
 
 pub(super) fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
