@@ -146,7 +146,7 @@ mod tests {
         let config = BrokerConfig::new("unused");
         let mut there = fields(&config.limits);
         there.extend(fields(&config.groups));
-        there.retain(|name| name != "migration_policy"); // A choice, not a limit.
+        there.retain(|name| !["migration_policy", "offers_consumer_protocol"].contains(&name.as_str())); // Choices, not limits.
         let listed: Vec<String> = config.limit_views().iter().map(|limit| limit.name.to_owned()).collect();
         there.sort();
         let mut sorted = listed.clone();

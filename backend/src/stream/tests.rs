@@ -1,6 +1,6 @@
 //! The operators through the test driver: the documented examples one by one, then random streams against naive recomputations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 
@@ -188,6 +188,36 @@ proptest! {
         let results: BTreeMap<_, _> = read_windowed(&mut driver, "out").into_iter().map(|(key, start, _, count)| ((start, key), count.unwrap_or(0))).collect();
         prop_assert_eq!(results, expected);
         prop_assert_eq!(driver.dropped().late, late);
+    }
+
+    #[test]
+    fn counts_within_grace_are_the_same_in_whatever_order_partitions_are_read(
+        records in records(), partitions in 1_usize..4, seed in any::<u64>(), crash in any::<bool>(),
+    ) {
+        // Longer than all the records take, so that nothing is late in any order.
+        const WINDOWS: TimeWindows = TimeWindows::hopping(12, 5, 10_000);
+        let mut driver = driver(move |builder| {
+            let counts = builder.stream::<String, i64>("in").group_by_key("counts");
+            counts.windowed(WINDOWS, Emission::OnUpdate, || 0_u64, |_, count| *count += 1).to("out");
+        });
+        let mut read = vec![VecDeque::new(); partitions];
+        let mut expected = BTreeMap::<(i64, String), u64>::new();
+        for (key, timestamp) in &records {
+            read[usize::from(*key) % partitions].push_back(("in", key.to_string(), 0_i64, *timestamp));
+            for start in (timestamp - 11..=*timestamp).filter(|start| start.rem_euclid(5) == 0) {
+                *expected.entry((start, key.to_string())).or_default() += 1;
+            }
+        }
+        if crash {
+            let later = read.iter_mut().map(|partition| partition.split_off(partition.len() / 2)).collect();
+            let earlier = std::mem::replace(&mut read, later);
+            driver.interleave(seed, earlier).unwrap();
+            driver.crash_and_restore().unwrap();
+        }
+        driver.interleave(seed, read).unwrap();
+        let results: BTreeMap<_, _> = read_windowed(&mut driver, "out").into_iter().map(|(key, start, _, count)| ((start, key), count.unwrap_or(0))).collect();
+        prop_assert_eq!(results, expected);
+        prop_assert_eq!(driver.dropped().late, 0);
     }
 
     #[test]

@@ -122,11 +122,21 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The topics as they are made where they are missing. Real data is of any age: kept by the clock it would be gone as soon as it is
+    /// written.
+    fn topics(&self) -> Vec<TopicSpec> {
+        let by_size = |spec: TopicSpec| match spec.cleanup {
+            Cleanup::Delete if self.run.params.input.is_some() => TopicSpec { cleanup: Cleanup::BySize, ..spec },
+            _ => spec,
+        };
+        self.shape.topics().into_iter().map(by_size).collect()
+    }
+
     fn work(&self) -> Result<(), Problem> {
         self.tell(Phase::Starting, &self.facts(false));
         let specs = self.apps_of_shape()?;
         let topics = Topics::new(self.connection, &self.meta.title)?;
-        topics.create_missing(&self.shape.topics())?;
+        topics.create_missing(&self.topics())?;
         for spec in &specs {
             topics.wait_for_group(spec.topology.app(), &|| self.control.is_stopping())?;
         }

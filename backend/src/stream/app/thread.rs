@@ -353,7 +353,9 @@ impl<'a> StreamThread<'a> {
             return self.roll_back();
         }
         let took = open_for.unwrap_or_default() + self.last_commit.elapsed();
-        let records = (self.processed - self.no_events).saturating_sub(self.committed.0 - self.committed.1);
+        // What is no event is counted when it is taken in, which may be before it is processed.
+        let events = |(processed, no_events): (u64, u64)| processed.saturating_sub(no_events);
+        let records = events((self.processed, self.no_events)).saturating_sub(events(self.committed));
         let is_transaction = self.config.guarantee == super::Guarantee::ExactlyOnce;
         self.shared.happened(self.number, AppEventKind::Committed { records, took_ms: millis(took), is_transaction });
         for task in self.tasks.values_mut().filter(|task| task.is_running()) {

@@ -220,7 +220,7 @@ impl Stages {
     }
 
     /// `recommendations_beat_popularity`: the next item is among ten recommended ones more often than among the ten most wanted ones.
-    fn recommendations(&self) -> Check {
+    pub fn recommendations(&self) -> Check {
         let id = "recommendations_beat_popularity";
         let looks = self.hits.looks;
         if looks < LOOKS_MIN {

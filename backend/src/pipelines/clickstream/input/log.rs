@@ -26,6 +26,11 @@ impl<'a> Request<'a> {
             return Err("the line begins with a space");
         }
         let (identity, rest) = rest.split_once(" [").ok_or("there is no time in brackets")?;
+        // Apache's `vhost_combined` names the server it was sent to first, with its port.
+        let (ip, identity) = match identity.split_once(' ') {
+            Some((client, identity)) if is_server(ip) && is_client(client) && identity.contains(' ') => (client, identity),
+            _ => (ip, identity),
+        };
         let (_, user) = identity.split_once(' ').ok_or("there is no identity and user before the time")?;
         let user = Some(user.trim()).filter(|user| !["-", "", "\"\""].contains(user));
         let (time, rest) = rest.split_once("] \"").ok_or("there is no request in quotes after the time")?;
@@ -54,6 +59,17 @@ impl<'a> Request<'a> {
             _ => ("", self.request),
         }
     }
+}
+
+/// A name with a port, which no client has: IPv6 addresses have more colons than one.
+fn is_server(host: &str) -> bool {
+    let port = host.split_once(':').map(|(_, port)| port);
+    port.is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Where a request came from, if it is no identity.
+fn is_client(text: &str) -> bool {
+    text != "-" && (text.contains('.') || text.contains(':'))
 }
 
 /// The request, the status and what follows. Old servers do not escape quotes within: the request ends where a status follows.
@@ -112,6 +128,20 @@ mod tests {
         ] {
             assert_eq!(Request::parse(line).map(|read| read.request), Ok(request), "{line}");
         }
+    }
+
+    #[test]
+    fn servers_before_clients_are_passed_over() {
+        let check = |line: &str, ip: &str, user: Option<&str>| {
+            let read = Request::parse(line).expect(line);
+            assert_eq!((read.ip, read.user, read.request), (ip, user, "GET / HTTP/1.1"), "{line}");
+        };
+        let rest = r#"[01/Jul/2015:00:00:01 +0000] "GET / HTTP/1.1" 200 5"#;
+        check(&format!("shop.example:443 10.0.0.5 - - {rest}"), "10.0.0.5", None);
+        check(&format!("shop:80 2001:db8::7 - bob {rest}"), "2001:db8::7", Some("bob"));
+        check(&format!("10.0.0.5 - bob {rest}"), "10.0.0.5", Some("bob"));
+        check(&format!("2001:db8::7 - - {rest}"), "2001:db8::7", None);
+        check(&format!("proxy:8080 - - {rest}"), "proxy:8080", None);
     }
 
     #[test]
