@@ -208,6 +208,10 @@ fn pause_rate_faults_and_stop_work_on_a_live_run() {
             .is_some_and(|status| status.active_faults.len() == 2 && status.params.rate_per_s == 5_000)
     });
     run.wait_for_count("processed", paused_at + 40_000);
+    run.wait("the phones are back", |store| {
+        let status = store.runs[&"clickstream".into()].status.as_ref();
+        status.is_some_and(|status| status.active_faults.iter().all(|(fault, _)| fault.as_str() != "phones_offline"))
+    });
     run.running.stop();
     let report = run.report();
     assert_all_hold(&report);
