@@ -239,7 +239,7 @@ impl Producer {
 }
 
 impl Drop for Producer {
-    /// What was not sent is not sent any more. The thread ends by itself within [`SERVE`].
+    /// What was not sent is not sent any more. The thread ends by itself within a second.
     fn drop(&mut self) {
         self.inner.purge(PurgeConfig::default().queue().inflight());
         self.is_over.store(true, Ordering::Release);
