@@ -5,6 +5,7 @@
 
 mod alerts;
 mod check;
+mod experiment;
 mod given_topic;
 mod join;
 pub mod rehearsal;
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub use check::{Checker, Facts, NoChecks};
+pub(super) use experiment::experiment;
 pub(super) use given_topic::GivenTopic;
 pub use run::start;
 pub use scenario::{Act, Expectation, Scenario, Step};

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Options, Sabotage,
-    records::TitleStats,
+    records::{AbSide, TitleStats},
     settings::{
-        ENGAGEMENT_APP, HOME_ROW, HOME_ROW_EVERY_MS, HOME_ROW_TITLES, PLAYBACK, QOE, SESSION_KEPT_MS, SESSION_SILENCE_MS, TITLE_STATS,
+        AB, ENGAGEMENT_APP, HOME_ROW, HOME_ROW_EVERY_MS, HOME_ROW_TITLES, PLAYBACK, QOE, SESSION_KEPT_MS, SESSION_SILENCE_MS, TITLE_STATS,
     },
 };
 use crate::{
-    sim::media::{HomeRow, Playback, PlaybackAction, Qoe},
+    sim::media::{HomeRow, Playback, PlaybackAction, Qoe, STAYED_MS},
     stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError},
 };
 
@@ -19,11 +19,18 @@ use crate::{
 /// # Errors
 /// Never, as long as no topic is read twice.
 pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
-    let counts_pauses = options.is(Sabotage::WatchPauses);
+    let (counts_pauses, forgets_quitters) = (options.is(Sabotage::WatchPauses), options.is(Sabotage::ForgetQuitters));
     Topology::new(ENGAGEMENT_APP, move |builder| {
         let playback = builder.stream::<String, Playback>(PLAYBACK);
         let sessions = Store::<String, Session>::expiring(|_, session| session.last_ts);
         let watched = playback.process("sessions", sessions, None, move |sessions| Sessions { sessions, counts_pauses });
+        let judged = watched.flat_map_values(|record| record.value.stayed.clone());
+        let judged = judged.filter(move |record| record.value.1 || !forgets_quitters);
+        let sides = judged.group_by("ab", |record| record.value.0.clone()).aggregate(AbSide::default, |record, side| {
+            side.sessions += 1;
+            side.stayed += u64::from(record.value.1);
+        });
+        sides.to_stream().to(AB);
         // Players tell what stalls apart from what they watch.
         let reports = builder.stream::<String, Qoe>(QOE).filter(|record| record.value.is_bad());
         let watched = watched.merge(&reports.map_values(|record| Watched::bad(&record.value.cid)));
@@ -50,11 +57,14 @@ struct Watched {
     is_completed: bool,
     /// A player reported that it stalls.
     is_bad: bool,
+    /// It is now known whether the viewer stayed: the side of the A/B test, and the answer.
+    stayed: Option<(String, bool)>,
 }
 
 impl Watched {
     fn bad(video_id: &str) -> Self {
-        Self { video_id: video_id.to_owned(), watched_ms: 0, is_start: false, tenths: (0, 0), is_completed: false, is_bad: true }
+        let video_id = video_id.to_owned();
+        Self { video_id, watched_ms: 0, is_start: false, tenths: (0, 0), is_completed: false, is_bad: true, stayed: None }
     }
 }
 
@@ -66,6 +76,17 @@ struct Session {
     is_started: bool,
     tenths: u8,
     is_completed: bool,
+    #[serde(default)]
+    watched_ms: i64,
+    /// Whether the viewer stayed was told.
+    #[serde(default)]
+    is_judged: bool,
+}
+
+impl Session {
+    fn new(ts: i64) -> Self {
+        Self { last_ts: ts, is_playing: false, is_started: false, tenths: 0, is_completed: false, watched_ms: 0, is_judged: false }
+    }
 }
 
 struct Sessions {
@@ -76,27 +97,33 @@ struct Sessions {
 impl Processor<String, Playback, String, Watched> for Sessions {
     fn process(&mut self, record: &Record<String, Playback>, out: &mut Forward<'_, String, Watched>) {
         let event = &record.value;
-        let new = Session { last_ts: event.ts, is_playing: false, is_started: false, tenths: 0, is_completed: false };
-        let mut session = self.sessions.borrow().get(&record.key).cloned().unwrap_or(new);
+        let mut session = self.sessions.borrow().get(&record.key).cloned().unwrap_or_else(|| Session::new(event.ts));
         if event.ts < session.last_ts {
             out.count_late(); // a player's events are in order; what is not was sent again
             return;
         }
         let since_ms = event.ts - session.last_ts;
-        let watched_ms = if session.is_playing || self.counts_pauses { since_ms.min(SESSION_SILENCE_MS) } else { 0 };
+        let played_ms = if session.is_playing { since_ms.min(SESSION_SILENCE_MS) } else { 0 };
+        let watched_ms = if self.counts_pauses { since_ms.min(SESSION_SILENCE_MS) } else { played_ms };
         let is_start = event.action == PlaybackAction::Play && !session.is_started;
         let reached = tenths_reached(event);
         let tenths = (session.tenths.min(reached), reached);
         let is_completed = reached >= 9 && !session.is_completed;
+        let total_ms = session.watched_ms + played_ms;
+        let has_stayed = total_ms >= STAYED_MS;
+        let is_judged = has_stayed || event.action == PlaybackAction::Stop;
+        let stayed = (is_judged && !session.is_judged).then(|| (event.variant.clone(), has_stayed));
         session = Session {
             last_ts: event.ts,
             is_playing: !matches!(event.action, PlaybackAction::Pause | PlaybackAction::Stop),
             is_started: session.is_started || is_start,
             tenths: session.tenths.max(reached),
             is_completed: session.is_completed || is_completed,
+            watched_ms: total_ms,
+            is_judged: session.is_judged || is_judged,
         };
         self.sessions.borrow_mut().put(record.key.clone(), session);
-        let watched = Watched { video_id: event.video_id.clone(), watched_ms, is_start, tenths, is_completed, is_bad: false };
+        let watched = Watched { video_id: event.video_id.clone(), watched_ms, is_start, tenths, is_completed, is_bad: false, stayed };
         out.send(&record.with_value(watched));
     }
 

@@ -3,9 +3,9 @@
 //! ```text
 //! players ─► media.qoe ──────► media-qoe ──► slices, cube ──► media-incidents ──► incidents, causes
 //!    ▲                                                              └── media.commands.player ──► players obey
-//!    ├─► media.playback ─────► media-engagement ──► title_stats ──► home_row ──► what is watched next
+//!    ├─► media.playback ─────► media-engagement ──► title_stats ──► home_row ──► what is watched next; ab
 //!    ├─► media.live.* ───────► media-live ──► figures of rooms, moderated messages
-//!    └─► media.ad.requests ──► media-ads ──► decisions ──► players show them ──► media-billing ──► charges, spend
+//!    └─► media.ad.requests ──► media-ads ──► decisions ──► players show them ──► media-billing ──► charges, spend, sessions
 //!                                 └── lease requests ──► media-budget ──► leases ──┘
 //! ```
 

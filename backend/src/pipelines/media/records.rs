@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sim::media::AdAction;
+
 /// Counts of one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
@@ -268,4 +270,34 @@ pub struct Spend {
     pub impressions: u64,
     /// What for.
     pub spent_micros: i64,
+}
+
+/// A record of `media.ad.sessions`: all that players told of one ad.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdSession {
+    /// Of which request.
+    pub request_id: String,
+    /// Who saw it.
+    pub user_id: String,
+    /// Whose ad.
+    pub campaign_id: String,
+    /// Event time of the first event.
+    pub started_ms: i64,
+    /// Of the last one.
+    pub ended_ms: i64,
+    /// How far it came: a start, a quarter, half, three quarters, all of it.
+    pub reached: AdAction,
+    /// It was clicked.
+    pub is_clicked: bool,
+    /// It broke off.
+    pub is_broken: bool,
+}
+
+/// A record of `media.ab`: one side of the A/B test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AbSide {
+    /// Viewing sessions of which it is known whether the viewer stayed.
+    pub sessions: u64,
+    /// Those who watched for [`STAYED_MS`](crate::sim::media::STAYED_MS) and more.
+    pub stayed: u64,
 }

@@ -21,11 +21,15 @@ pub enum Sabotage {
     SleepThrough,
     /// No message is hidden.
     TrustEverybody,
+    /// Who leaves early is left out of the A/B test.
+    ForgetQuitters,
+    /// Ads end at half.
+    CutAdsShort,
 }
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub const ALL: [(Self, &str, &str); 9] = [
+    pub const ALL: [(Self, &str, &str); 11] = [
         (Self::BillTwice, "bill_twice", "impressions_billed_once"),
         (Self::IgnoreBudgets, "ignore_budgets", "spend_within_budget"),
         (Self::IgnoreCaps, "ignore_caps", "frequency_caps_kept"),
@@ -35,6 +39,8 @@ impl Sabotage {
         (Self::BlameWidest, "blame_widest", "incident_cells_exact"),
         (Self::SleepThrough, "sleep_through", "incidents_found_in_time"),
         (Self::TrustEverybody, "trust_everybody", "moderation"),
+        (Self::ForgetQuitters, "forget_quitters", "ab_equals_players"),
+        (Self::CutAdsShort, "cut_ads_short", "ad_sessions_equal_batch"),
     ];
 
     /// By name.

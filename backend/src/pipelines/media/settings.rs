@@ -44,6 +44,10 @@ pub const CHARGES: &str = "media.ad.charges";
 pub const SPEND: &str = "media.ad.spend";
 /// Figures of each title, keyed by title.
 pub const TITLE_STATS: &str = "media.title_stats";
+/// Both sides of the A/B test, keyed by side.
+pub const AB: &str = "media.ab";
+/// How each ad that was shown was watched, keyed by user.
+pub const AD_SESSIONS: &str = "media.ad.sessions";
 /// What stands first on everybody's screen.
 pub const HOME_ROW: &str = "media.home_row";
 /// Rows of given data that could not be read.
@@ -54,7 +58,7 @@ pub const TRUTH: &str = "_truth.media";
 /// Topics that the world writes.
 pub const INPUTS: [&str; 8] = [QOE, PLAYBACK, CHAT, REACTIONS, PRESENCE, AD_REQUESTS, AD_EVENTS, CAMPAIGNS];
 /// Topics that the applications write.
-pub const RESULTS: [&str; 14] = [
+pub const RESULTS: [&str; 16] = [
     SLICES,
     CUBE,
     INCIDENTS,
@@ -69,6 +73,8 @@ pub const RESULTS: [&str; 14] = [
     SPEND,
     TITLE_STATS,
     HOME_ROW,
+    AB,
+    AD_SESSIONS,
 ];
 /// Counts reports.
 pub const QOE_APP: &str = "media-qoe";
@@ -109,5 +115,7 @@ pub const HOME_ROW_EVERY_MS: i64 = 10_000;
 pub const HOME_ROW_TITLES: usize = 10;
 /// Within so long after its decision an impression is paid for.
 pub const IMPRESSION_MS: i64 = 10 * 60_000;
+/// An ad of which nothing is heard for so long is over, however far it came.
+pub const AD_SILENCE_MS: i64 = 30_000;
 /// A frequency cap counts impressions decided within this.
 pub const CAP_MS: i64 = 3_600_000;

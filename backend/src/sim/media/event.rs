@@ -119,6 +119,9 @@ pub struct Playback {
     pub length_s: i64,
     /// With what.
     pub device: String,
+    /// Which side of the A/B test the viewer is on, always the same one.
+    #[serde(default)]
+    pub variant: String,
 }
 
 /// How a viewer is in a room.
@@ -216,17 +219,23 @@ pub struct AdDecision {
 }
 
 /// How far an ad came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdAction {
     /// The impression: what is paid for.
     Start,
+    /// A quarter of it.
+    Q1,
     /// Half of it.
     Mid,
+    /// Three quarters.
+    Q3,
     /// All of it.
     Complete,
     /// It was clicked.
     Click,
+    /// It broke off.
+    Error,
 }
 
 /// A player tells of an ad. Networks being what they are, it may tell twice.

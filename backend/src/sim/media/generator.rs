@@ -67,6 +67,9 @@ pub struct Truth {
     pub watched_ms: BTreeMap<String, i64>,
     /// Plays begun, by content; going on after a pause is none.
     pub starts: BTreeMap<String, u64>,
+    /// Of each side of the A/B test: viewers of whom it is known whether they stayed, and those who did.
+    #[serde(default)]
+    pub stayed: BTreeMap<String, (u64, u64)>,
     /// Emoji sent, by room and emoji.
     pub emoji: BTreeMap<String, BTreeMap<String, u64>>,
     /// Messages sent, by room.
@@ -111,6 +114,8 @@ const RAID_SHARE: f64 = 0.15;
 const RACE_SHARE: f64 = 0.25;
 /// Of ads from a slow server, those whose players went on without.
 const TOO_LATE_SHARE: f64 = 0.8;
+/// Who has watched for so long has stayed.
+pub const STAYED_MS: i64 = 30_000;
 /// Bots of a raid.
 const BOTS: u64 = 12;
 /// A player that waits this long for a slot (after a drop of the rate) is gone without a word.
@@ -224,9 +229,10 @@ impl Generator {
         if is_slow && self.random.chance(TOO_LATE_SHARE) {
             return;
         }
+        let now_ms = self.now_ms();
         let number = decision.user_id.strip_prefix('u').and_then(|number| number.parse().ok());
         if let (Some(_), Some(player)) = (&decision.campaign_id, number.and_then(|number: u64| self.players.get_mut(&number))) {
-            player.show_ad(&mut self.random, &decision.request_id);
+            player.show_ad(&mut self.random, &decision.request_id, now_ms);
         }
     }
 

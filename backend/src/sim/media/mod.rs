@@ -21,5 +21,5 @@ pub use event::{
 };
 pub use fault::{Fault, FaultKind, Shown};
 pub use forecasts::{Deviation, DeviationKind, DeviationRow};
-pub use generator::{Generator, GeneratorParams, Record, Topic, Truth, TruthRecord};
+pub use generator::{Generator, GeneratorParams, Record, STAYED_MS, Topic, Truth, TruthRecord};
 pub use sheet::{Sheet, SheetKind, SheetRow};

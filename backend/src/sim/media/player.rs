@@ -7,7 +7,7 @@ use super::{
     chat::{self, Mood},
     event::{AdAction, Cell, PlaybackAction, PresenceAction},
 };
-use crate::sim::Random;
+use crate::sim::{Random, hash64};
 
 /// Time between two reports of a player.
 pub(super) const REPORT_MS: i64 = 5_000;
@@ -17,6 +17,18 @@ const BAD_RATE: f64 = 0.012;
 const FATAL_SHARE: f64 = 0.04;
 /// Of failed starts, those that are tried again.
 const RETRY_SHARE: f64 = 0.5;
+
+/// Sides of the A/B test. B tells what a title is about before it starts, so that fewer change their mind within seconds.
+pub(super) const VARIANTS: [&str; 2] = ["A", "B"];
+/// The share that does.
+const QUITS_EARLY: [f64; 2] = [0.3, 0.16];
+/// Chooses the side, by viewer.
+const VARIANT_SEED: u64 = 0xab;
+/// An ad's quarters, how long after its start, and the share of those who came so far that goes on.
+const AD_QUARTERS: [(i64, AdAction, f64); 4] =
+    [(3_750, AdAction::Q1, 0.94), (7_500, AdAction::Mid, 0.95), (11_250, AdAction::Q3, 0.96), (15_000, AdAction::Complete, 0.97)];
+/// Of ads that do not go on, those that broke off.
+const AD_ERROR_SHARE: f64 = 0.2;
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +83,17 @@ pub(super) struct Player {
     /// Playing since the last playback event, for the truth.
     pub(super) playing_since: Option<i64>,
     pub(super) position_ms: i64,
+    /// Its side of the A/B test.
+    pub(super) variant: usize,
+    /// Time watched, and whether the truth has judged whether the viewer stayed.
+    pub(super) watched_ms: i64,
+    pub(super) is_judged: bool,
     state: State,
     outbox: VecDeque<Out>,
+    /// What there will be to tell of ads, by time.
+    ads: VecDeque<(i64, String, AdAction)>,
+    /// When it next reports; `None` while it has something to say.
+    thinks_at_ms: Option<i64>,
     /// How long this viewer stays at most.
     stays_until_ms: i64,
     last_report_ms: i64,
@@ -90,6 +111,9 @@ impl Player {
         let cdn = CDNS[random.weighted(&CDNS.map(|(_, share)| share))].0;
         let region = REGIONS[random.weighted(&REGIONS.map(|(_, share)| share))].0;
         let app_version = APPS[random.weighted(&APPS.map(|(_, share)| share))].0;
+        let variant = usize::from(hash64(VARIANT_SEED, number) & 1 == 1);
+        let stays_ms =
+            if random.chance(QUITS_EARLY[variant]) { random.between(3_000, 14_000) } else { 20_000 + random.exponential(240_000.0) as i64 };
         let of = |text: &str| text.to_owned();
         let home = Cell { cdn: of(cdn), isp: of(isp), region: of(region), device: of(device), app_version: of(app_version) };
         Self {
@@ -101,9 +125,14 @@ impl Player {
             last_ts: now_ms,
             playing_since: None,
             position_ms: 0,
+            variant,
+            watched_ms: 0,
+            is_judged: false,
             state: State::Starting,
             outbox: VecDeque::new(),
-            stays_until_ms: now_ms + 20_000 + random.exponential(240_000.0) as i64,
+            ads: VecDeque::new(),
+            thinks_at_ms: None,
+            stays_until_ms: now_ms + stays_ms,
             last_report_ms: now_ms,
             reports: 0,
             is_stalling: false,
@@ -115,11 +144,25 @@ impl Player {
     /// The next thing it sends, and when it is due again; `None` when it has left.
     pub(super) fn next(&mut self, random: &mut Random, around: Surroundings, now_ms: i64) -> Option<(Out, i64)> {
         if self.outbox.is_empty() {
-            self.think(random, around, now_ms);
+            match self.ads.pop_front_if(|(due_ms, ..)| *due_ms <= now_ms) {
+                Some((_, request_id, action)) => self.outbox.push_back(Out::Ad(request_id, action)),
+                None => {
+                    self.thinks_at_ms = None;
+                    self.think(random, around, now_ms);
+                }
+            }
         }
         let out = self.outbox.pop_front()?;
-        let due_ms = if self.outbox.is_empty() { now_ms + self.rest_ms(random) } else { now_ms + 20 };
-        Some((out, due_ms))
+        Some((out, self.due_ms(random, now_ms)))
+    }
+
+    fn due_ms(&mut self, random: &mut Random, now_ms: i64) -> i64 {
+        if !self.outbox.is_empty() {
+            return now_ms + 20;
+        }
+        let rest_ms = self.rest_ms(random);
+        let thinks_at_ms = *self.thinks_at_ms.get_or_insert(now_ms + rest_ms);
+        self.ads.front().map_or(thinks_at_ms, |(due_ms, ..)| thinks_at_ms.min(*due_ms).max(now_ms + 20))
     }
 
     /// Whether nothing more will come.
@@ -128,21 +171,29 @@ impl Player {
     }
 
     /// An ad was decided for it.
-    pub(super) fn show_ad(&mut self, random: &mut Random, request_id: &str) {
+    pub(super) fn show_ad(&mut self, random: &mut Random, request_id: &str, now_ms: i64) {
         // Some players never get round to it: the ad is decided, and nobody pays.
         if self.state == State::Gone || random.chance(0.08) {
             return;
         }
-        let mut tell = |action, chance| {
-            if random.chance(chance) {
-                self.outbox.push_back(Out::Ad(request_id.to_owned(), action));
+        let mut tell = |after_ms, action| self.ads.push_back((now_ms + after_ms, request_id.to_owned(), action));
+        tell(0, AdAction::Start);
+        if random.chance(0.05) {
+            tell(0, AdAction::Start); // told twice: the acknowledgement was lost
+        }
+        for (after_ms, action, goes_on) in AD_QUARTERS {
+            if !random.chance(goes_on) {
+                if random.chance(AD_ERROR_SHARE) {
+                    tell(after_ms, AdAction::Error);
+                }
+                break;
             }
-        };
-        tell(AdAction::Start, 1.0);
-        tell(AdAction::Start, 0.05); // told twice: the acknowledgement was lost
-        tell(AdAction::Mid, 0.9);
-        tell(AdAction::Complete, 0.75);
-        tell(AdAction::Click, 0.02);
+            tell(after_ms, action);
+            if action == AdAction::Mid && random.chance(0.02) {
+                tell(after_ms, AdAction::Click);
+            }
+        }
+        self.ads.make_contiguous().sort_by_key(|(due_ms, ..)| *due_ms);
     }
 
     fn rest_ms(&self, random: &mut Random) -> i64 {
@@ -173,7 +224,7 @@ impl Player {
         self.outbox.push_back(Out::Start { is_failed, delay_ms });
         if is_failed {
             self.state = if random.chance(RETRY_SHARE) { State::Starting } else { State::Gone };
-            return;
+            return; // no ad was asked for yet
         }
         self.state = State::Playing;
         self.outbox.push_back(Out::Playback(PlaybackAction::Play));
@@ -236,6 +287,7 @@ impl Player {
 
     fn leave(&mut self) {
         self.state = State::Gone;
+        self.ads.clear();
         self.outbox.push_back(Out::Playback(PlaybackAction::Stop));
         if matches!(self.content, Content::Live { .. }) {
             self.outbox.push_back(Out::Presence(PresenceAction::Leave));

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::{
     catalogue::{room_name, title_id},
     event::{AdEvent, AdRequest, Cell, ChatMessage, Playback, PlaybackAction, PlayerState, Presence, Qoe, Reaction},
-    generator::{Generator, Record, Topic},
-    player::{Content, Out, Player},
+    generator::{Generator, Record, STAYED_MS, Topic},
+    player::{Content, Out, Player, VARIANTS},
 };
 
 /// Records are stamped up to so long before they are sent; on average a tenth of it.
@@ -74,10 +74,18 @@ impl Generator {
         if let Some(since) = player.playing_since {
             *self.truth.watched_ms.entry(video_id.clone()).or_default() += ts - since;
             player.position_ms += ts - since;
+            player.watched_ms += ts - since;
         } else if action == PlaybackAction::Play && player.position_ms == 0 {
             *self.truth.starts.entry(video_id.clone()).or_default() += 1;
         }
         player.playing_since = (!matches!(action, PlaybackAction::Pause | PlaybackAction::Stop)).then_some(ts);
+        let has_stayed = player.watched_ms >= STAYED_MS;
+        if !player.is_judged && (has_stayed || action == PlaybackAction::Stop) {
+            player.is_judged = true;
+            let (judged, stayed) = self.truth.stayed.entry(VARIANTS[player.variant].to_owned()).or_default();
+            *judged += 1;
+            *stayed += u64::from(has_stayed);
+        }
         let length_ms = match player.content {
             Content::Title { length_ms, .. } => length_ms,
             Content::Live { .. } => 0,
@@ -92,6 +100,7 @@ impl Generator {
             position_s: player.position_ms / 1_000,
             length_s: length_ms / 1_000,
             device: player.home.device.clone(),
+            variant: VARIANTS[player.variant].to_owned(),
         };
         record(Topic::Playback, event.session_id.clone(), &event, ts)
     }

@@ -1,6 +1,7 @@
 //! The media pipeline judged: incidents against faults, rooms and titles against what viewers did, money against budgets.
 
 mod ads;
+mod engaged;
 mod incidents;
 mod rooms;
 mod watch;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use weir_model::Check;
 
 pub use ads::Ads;
+pub use engaged::Engaged;
 pub use incidents::Incidents;
 pub use rooms::Rooms;
 pub use watch::Watch;
@@ -40,6 +42,7 @@ pub struct MediaTruth {
     rooms: Rooms,
     watch: Watch,
     ads: Ads,
+    engaged: Engaged,
 }
 
 impl MediaTruth {
@@ -49,6 +52,7 @@ impl MediaTruth {
         self.rooms.observe(seen);
         self.watch.observe(seen);
         self.ads.observe(seen);
+        self.engaged.observe(seen);
     }
 
     /// The verdicts; what can be told only when everything is processed is pending until `is_over`.
@@ -57,6 +61,7 @@ impl MediaTruth {
         checks.extend(self.rooms.verdicts(is_over, late));
         checks.extend(self.watch.verdicts(is_over));
         checks.extend(self.ads.verdicts(is_over));
+        checks.extend(self.engaged.verdicts(is_over));
         checks
     }
 

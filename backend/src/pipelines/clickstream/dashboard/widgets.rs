@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use weir_model::{Cell, Column, FunnelStage, Line, Source, Span, TimestampMs, TopRow, Variant, Widget, WidgetBody};
+use weir_model::{Cell, Column, FunnelStage, Line, Source, Span, TimestampMs, TopRow, Widget, WidgetBody};
 
 use super::{Fold, Window, stages};
 use crate::{
-    pipelines::clickstream::settings::{AB, FUNNEL, PAGES, SESSIONS, STATS},
+    pipelines::{
+        clickstream::settings::{AB, FUNNEL, PAGES, SESSIONS, STATS},
+        shape::experiment,
+    },
     sim::clickstream::Action,
-    truth::{Z_95, always_valid, wilson},
 };
 
 /// Pages in the list.
 const PAGES_SHOWN: usize = 10;
-/// How often a difference may be claimed where there is none.
-const ALPHA: f64 = 0.05;
 /// Points of a tile's history.
 const HISTORY_POINTS: usize = 60;
 
@@ -105,37 +105,10 @@ fn funnel(fold: &Fold) -> Widget {
 }
 
 fn ab(fold: &Fold) -> Widget {
-    let counts = fold.ab();
-    let intervals: Vec<_> = counts.values().map(|count| wilson(count.conversions, count.sessions, Z_95)).collect();
-    let variants = counts.iter().zip(&intervals).map(|((name, count), interval)| Variant {
-        name: (*name).into(),
-        n: count.sessions,
-        estimate: interval.estimate * 100.0,
-        low: interval.low * 100.0,
-        high: interval.high * 100.0,
-    });
-    let variants = variants.collect();
-    let names: Vec<_> = counts.keys().collect();
-    let hits: Vec<_> = counts.values().map(|count| (count.conversions, count.sessions)).collect();
-    let conclusion: String = match (&hits[..], &names[..]) {
-        ([hits_a, hits_b], [name_a, name_b]) => {
-            let difference = always_valid(*hits_a, *hits_b, ALPHA);
-            let points = |share: f64| share * 100.0;
-            let bounds =
-                format!("{:+.2} to {:+.2} points at 95 %, however often one looks", points(difference.low), points(difference.high));
-            if difference.covers(0.0) {
-                format!("No difference can be told yet: {name_b} against {name_a} is {bounds}")
-            } else {
-                let (winner, loser) = if difference.estimate > 0.0 { (name_b, name_a) } else { (name_a, name_b) };
-                format!("{winner} converts better than {loser}: {name_b} against {name_a} is {bounds}")
-            }
-        }
-        _ => "Waiting for closed sessions of two variants".to_owned(),
-    };
+    let sides: Vec<_> = fold.ab().into_iter().map(|(name, count)| (name, (count.conversions, count.sessions))).collect();
     let help = "Closed sessions with a purchase, robots left out, with Wilson's 95 % interval. The difference has an always-valid interval \
                 (mixture SPRT): one may look at any time and stop";
-    let body = WidgetBody::Intervals { unit: "%".into(), variants, conclusion: conclusion.into() };
-    widget("ab", "A/B: conversion", help, Span::Third, AB, body)
+    widget("ab", "A/B: conversion", help, Span::Third, AB, experiment(&sides, "converts better than", "closed sessions"))
 }
 
 fn late(windows: &[(i64, Window)]) -> Widget {

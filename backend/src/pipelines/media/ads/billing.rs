@@ -1,30 +1,33 @@
-//! Bills impressions: each decision at most once, however often its player tells of it, in whatever order both arrive.
+//! Bills impressions: each decision at most once, however often its player tells of it, in whatever order both arrive. Tells how each ad was
+//! watched, too.
 
 use serde::{Deserialize, Serialize};
 
+use super::sessions::{self, Follow};
 use crate::{
     pipelines::media::{
         Options, Sabotage,
         records::{Charge, Spend},
-        settings::{AD_DECISIONS, AD_EVENTS, BILLING_APP, CHARGES, IMPRESSION_MS, SPEND},
+        settings::{AD_DECISIONS, AD_EVENTS, AD_SESSIONS, BILLING_APP, CHARGES, IMPRESSION_MS, SPEND},
     },
     sim::media::{AdAction, AdDecision, AdEvent},
     stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError},
 };
 
-/// Decisions and impressions to charges and what campaigns have spent.
+/// Decisions and what players tell of ads to charges, what campaigns have spent, and how ads were watched.
 ///
 /// # Errors
 /// Never, as long as no topic is read twice.
 pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
-    let is_deduplicated = !options.is(Sabotage::BillTwice);
+    let (is_deduplicated, is_cut_short) = (!options.is(Sabotage::BillTwice), options.is(Sabotage::CutAdsShort));
     Topology::new(BILLING_APP, move |builder| {
         let decisions = builder.stream::<String, AdDecision>(AD_DECISIONS).map_values(|record| Told::Decided(record.value.clone()));
-        let events = builder.stream::<String, AdEvent>(AD_EVENTS);
-        let starts =
-            events.filter(|record| record.value.action == AdAction::Start).map_values(|record| Told::Started(record.value.clone()));
+        let events = builder.stream::<String, AdEvent>(AD_EVENTS).map_values(|record| Told::Happened(record.value.clone()));
+        let told = decisions.merge(&events);
+        told.process("ad-sessions", sessions::store(), None, move |ads| Follow { ads, is_cut_short }).to(AD_SESSIONS);
         let store = Store::<String, Bid>::expiring(|_, bid| bid.since_ms);
-        let charges = decisions.merge(&starts).process("bids", store, None, move |bids| Bill { bids, is_deduplicated });
+        let billable = told.filter(|record| record.value.is_billable());
+        let charges = billable.process("bids", store, None, move |bids| Bill { bids, is_deduplicated });
         let charges = charges.select_key(|record| record.value.campaign_id.clone()).repartition("charges");
         charges.to(CHARGES);
         let spend = charges.group_by_key("spend").aggregate(Spend::default, |record, spend| {
@@ -35,10 +38,22 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
     })
 }
 
+/// What there is to know of a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-enum Told {
+pub(super) enum Told {
+    /// Which ad is to be shown.
     Decided(AdDecision),
-    Started(AdEvent),
+    /// What became of it.
+    Happened(AdEvent),
+}
+
+impl Told {
+    fn is_billable(&self) -> bool {
+        match self {
+            Self::Decided(_) => true,
+            Self::Happened(event) => event.action == AdAction::Start,
+        }
+    }
 }
 
 /// What is known of a request.
@@ -59,7 +74,7 @@ impl Processor<String, Told, String, Charge> for Bill {
     fn process(&mut self, record: &Record<String, Told>, out: &mut Forward<'_, String, Charge>) {
         let request_id = match &record.value {
             Told::Decided(decision) => decision.request_id.clone(),
-            Told::Started(event) => event.request_id.clone(),
+            Told::Happened(event) => event.request_id.clone(),
         };
         let (timestamp_ms, is_deduplicated) = (record.timestamp_ms, self.is_deduplicated);
         let mut charge = None;
@@ -72,7 +87,7 @@ impl Processor<String, Told, String, Charge> for Bill {
                         bid.decided = decision.campaign_id.clone().map(|campaign_id| (campaign_id, decision.price_micros));
                     }
                     Told::Decided(_) => {}
-                    Told::Started(event) => bid.started_ms = Some(bid.started_ms.map_or(event.ts, |first| first.min(event.ts))),
+                    Told::Happened(event) => bid.started_ms = Some(bid.started_ms.map_or(event.ts, |first| first.min(event.ts))),
                 }
                 if let (Some((campaign_id, price_micros)), Some(ts), false) =
                     (&bid.decided, bid.started_ms, bid.is_billed && is_deduplicated)

@@ -7,6 +7,7 @@
 mod billing;
 mod decide;
 mod lease;
+mod sessions;
 
 pub use billing::topology as billing_topology;
 

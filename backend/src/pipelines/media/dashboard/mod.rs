@@ -10,12 +10,12 @@ use serde::de::DeserializeOwned;
 use weir_model::{Dashboard, TimestampMs};
 
 use super::{
-    records::{Charge, Incident, IncidentState, Moderated, Moderation, RoomStats, Slice, Spend, TitleStats},
-    settings::{AD_DECISIONS, CAMPAIGNS, CHARGES, INCIDENTS, MODERATED, ROOMS, SLICES, SPEND, TITLE_STATS},
+    records::{AbSide, AdSession, Charge, Incident, IncidentState, Moderated, Moderation, RoomStats, Slice, Spend, TitleStats},
+    settings::{AB, AD_DECISIONS, AD_SESSIONS, CAMPAIGNS, CHARGES, INCIDENTS, MODERATED, ROOMS, SLICES, SPEND, TITLE_STATS},
 };
 use crate::{
     pipelines::shape::{DashboardFold, Observed},
-    sim::media::{AdDecision, Campaign},
+    sim::media::{AdAction, AdDecision, Campaign},
     truth::latency::DecisionLatency,
 };
 
@@ -73,7 +73,22 @@ pub(super) struct Fold {
     latency: DecisionLatency,
     /// Ads by the time of their slot: decided, and seen.
     ads: BTreeMap<i64, (u64, u64)>,
+    /// How ads were watched, by campaign.
+    watched: BTreeMap<String, Watched>,
+    sides: BTreeMap<String, AbSide>,
 }
+
+/// How a campaign's ads were watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Watched {
+    /// Ads that came to the start, and to each quarter.
+    reached: [u64; QUARTERS.len()],
+    clicked: u64,
+    broken: u64,
+}
+
+/// How far an ad comes.
+const QUARTERS: [AdAction; 5] = [AdAction::Start, AdAction::Q1, AdAction::Mid, AdAction::Q3, AdAction::Complete];
 
 impl DashboardFold for Fold {
     fn observe(&mut self, record: &Observed<'_>, _: TimestampMs) {
@@ -97,6 +112,8 @@ impl DashboardFold for Fold {
                 self.filled += u64::from(decision.campaign_id.is_some());
                 self.count_ads(decision.ts, u64::from(decision.campaign_id.is_some()), 0);
             }),
+            AB => read(record, |side| keep(&mut self.sides, key(), side)),
+            AD_SESSIONS => read(record, |session: AdSession| self.add_ad(&session)),
             CHARGES => read(record, |charge: Charge| self.count_ads(charge.ts, 0, 1)),
             _ => return,
         }
@@ -106,6 +123,7 @@ impl DashboardFold for Fold {
     fn dashboard(&self, _: TimestampMs) -> Dashboard {
         let mut widgets: Vec<_> = widgets::tiles(self).into_iter().chain(money::tiles(self)).collect();
         widgets.extend(widgets::all(self));
+        widgets.push(money::watched(self));
         widgets.extend(rooms::all(self));
         widgets.extend(money::all(self));
         Dashboard { event_time: self.newest_ms.map(TimestampMs), widgets }
@@ -136,6 +154,18 @@ impl Fold {
         while self.ads.len() > AD_SLOTS_MAX {
             self.ads.pop_first();
         }
+    }
+
+    fn add_ad(&mut self, session: &AdSession) {
+        if self.watched.len() >= NAMES_MAX && !self.watched.contains_key(&session.campaign_id) {
+            return;
+        }
+        let watched = self.watched.entry(session.campaign_id.clone()).or_default();
+        for (count, _) in watched.reached.iter_mut().zip(QUARTERS).filter(|(_, quarter)| *quarter <= session.reached) {
+            *count += 1;
+        }
+        watched.clicked += u64::from(session.is_clicked);
+        watched.broken += u64::from(session.is_broken);
     }
 
     fn add_incident(&mut self, incident: Incident) {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use weir_model::{Gauge, Line, Span, TimestampMs, Widget, WidgetBody};
+use weir_model::{Cell, Column, Gauge, Line, Span, TimestampMs, Widget, WidgetBody};
 
-use super::{AD_SLOT_MS, Fold, widgets::widget};
-use crate::pipelines::media::settings::{AD_DECISIONS, CHARGES, SPEND};
+use super::{AD_SLOT_MS, Fold, Watched, widgets::widget};
+use crate::pipelines::media::settings::{AD_DECISIONS, AD_SESSIONS, CHARGES, SPEND};
 
 /// Millionths in one of the currency.
 const MICROS: f64 = 1e6;
@@ -52,6 +52,22 @@ fn budgets(fold: &Fold) -> Widget {
     };
     let body = WidgetBody::Gauges { gauges: fold.campaigns.iter().map(gauge).collect() };
     widget("budgets", "Budgets", "What each campaign has spent of its budget: never a cent more", Span::Half, SPEND, body)
+}
+
+/// How far ads are watched: a line by campaign, read from left to right.
+pub(super) fn watched(fold: &Fold) -> Widget {
+    let columns = ["Campaign", "Shown", "25 %", "50 %", "75 %", "100 %", "Clicked", "Broke off"];
+    let columns = columns.iter().enumerate().map(|(at, title)| Column { title: (*title).into(), is_number: at > 0 }).collect();
+    let row = |(campaign, watched): (&String, &Watched)| {
+        let shown = watched.reached[0].max(1) as f64;
+        let percent = |count: u64| Cell::Float((count as f64 * 1_000.0 / shown).round() / 10.0);
+        let quarters = watched.reached[1..].iter().map(|count| percent(*count));
+        let first = [Cell::Text(campaign.as_str().into()), Cell::Integer(watched.reached[0].cast_signed())];
+        first.into_iter().chain(quarters).chain([percent(watched.clicked), percent(watched.broken)]).collect()
+    };
+    let body = WidgetBody::Table { columns, rows: fold.watched.iter().map(row).collect() };
+    let help = "Of the ads that were shown, the percentage that was watched so far, clicked, or broke off; told when an ad is over or nothing is heard of it for half a minute";
+    widget("ads_watched", "How ads are watched", help, Span::TwoThirds, AD_SESSIONS, body)
 }
 
 fn seen(fold: &Fold) -> Widget {

@@ -5,9 +5,12 @@ use std::{collections::BTreeSet, sync::Arc};
 use weir_model::{Cell, Column, HeatRow, Incident as Card, Line, Severity, Source, Span, TimestampMs, TopRow, Widget, WidgetBody};
 
 use super::{Fold, Share};
-use crate::pipelines::media::{
-    records::{Incident, IncidentState, TitleStats},
-    settings::{INCIDENTS, ROOMS, SLICES, TITLE_STATS},
+use crate::pipelines::{
+    media::{
+        records::{Incident, IncidentState, TitleStats},
+        settings::{AB, INCIDENTS, ROOMS, SLICES, TITLE_STATS},
+    },
+    shape::experiment,
 };
 
 /// Slices whose mean the grid shows: some twelve seconds.
@@ -23,7 +26,7 @@ pub(super) fn tiles(fold: &Fold) -> [Widget; 3] {
 }
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![incidents(fold), grid(fold), by_cdn(fold), trending(fold), titles(fold), retention(fold)]
+    vec![incidents(fold), grid(fold), by_cdn(fold), trending(fold), titles(fold), retention(fold), ab(fold)]
 }
 
 pub(super) fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
@@ -181,6 +184,14 @@ fn retention(fold: &Fold) -> Widget {
     };
     let help = "Of all plays of a title, the share that reached each tenth of it; who still watches may yet";
     widget("retention", "How far viewers get", help, Span::Half, TITLE_STATS, body)
+}
+
+fn ab(fold: &Fold) -> Widget {
+    let sides: Vec<_> = fold.sides.iter().map(|(name, side)| (name.as_str(), (side.stayed, side.sessions))).collect();
+    let help = "Viewers who watched for half a minute, of those who did or left before, with Wilson's 95 % interval. B tells what a title is \
+                about before it starts. The difference has an always-valid interval (mixture SPRT): one may look at any time and stop";
+    let body = experiment(&sides, "keeps more viewers than", "viewers who stayed or left");
+    widget("ab", "A/B: who stays", help, Span::Third, AB, body)
 }
 
 fn most_watched(fold: &Fold) -> Vec<(&String, &TitleStats)> {
