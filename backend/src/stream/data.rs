@@ -96,6 +96,13 @@ pub struct Windowed<K> {
     pub end_ms: i64,
 }
 
+impl<K> Windowed<K> {
+    /// Where the window begins and ends.
+    pub fn bounds(&self) -> Option<(i64, i64)> {
+        Some((self.start_ms, self.end_ms))
+    }
+}
+
 /// The key's bytes, then start and end: what `TimeWindowedSerializer` writes, with the end, so that sessions fit too.
 impl<K: Key> Key for Windowed<K> {
     fn encode(&self, out: &mut Vec<u8>) {

@@ -79,25 +79,41 @@ pub struct Lane {
     pub entries: usize,
 }
 
-/// How a store's entries lie in windows. Their expiry is the window's end.
+/// How a store's entries lie in windows.
 #[derive(Debug)]
 enum Lanes<K, V> {
     None,
     /// Windows that all keys share.
     Shared {
-        size_ms: i64,
+        window_of: WindowOf<K>,
         grace_ms: i64,
-        entries: BTreeMap<i64, usize>,
+        /// Entries by end and start.
+        entries: BTreeMap<(i64, i64), usize>,
     },
-    /// Each entry is a window of its own.
+    /// Each entry is a window of its own, up to its expiry.
     Own {
-        start_ms: fn(&K, &V) -> i64,
+        start_ms: fn(&K, &V) -> Option<i64>,
         closes_after_ms: i64,
+        /// How many are open.
+        open: usize,
     },
 }
 
+impl<K, V> Lanes<K, V> {
+    /// Whether an entry is an open window of its own.
+    fn is_open(&self, key: &K, value: &V) -> bool {
+        if let Self::Own { start_ms, .. } = self { start_ms(key, value).is_some() } else { false }
+    }
+}
+
+/// Where an entry is in the indexes: its expiry, and whether it is an open window of its own.
+type Place = (i64, bool);
+
 /// When an entry may go, as a time that its owner compares with stream time.
 pub(super) type ExpiresAt<K, V> = fn(&K, &V) -> i64;
+
+/// The window that an entry lies in, by its key; `None` for one that lies in none.
+pub(super) type WindowOf<K> = fn(&K) -> Option<(i64, i64)>;
 
 /// A sorted map with an undo log since the last commit and, where entries expire, an index of when.
 #[derive(Debug)]
@@ -130,14 +146,14 @@ impl<K: Key, V: Value> Store<K, V> {
         Self { expires_at: Some(expires_at), ..Self::new() }
     }
 
-    /// Shows its entries as windows that all keys share; an entry's expiry is its window's end.
-    pub fn in_windows(self, size_ms: i64, grace_ms: i64) -> Self {
-        Self { lanes: Lanes::Shared { size_ms, grace_ms, entries: BTreeMap::new() }, ..self }
+    /// Shows its entries as windows that all keys share, from start to end, closed so long after.
+    pub fn in_windows(self, window_of: WindowOf<K>, grace_ms: i64) -> Self {
+        Self { lanes: Lanes::Shared { window_of, grace_ms, entries: BTreeMap::new() }, ..self }
     }
 
-    /// Shows each entry as a window of its own, for instance a session, from here to its expiry, closed so long after.
-    pub fn in_own_windows(self, start_ms: fn(&K, &V) -> i64, closes_after_ms: i64) -> Self {
-        Self { lanes: Lanes::Own { start_ms, closes_after_ms }, ..self }
+    /// Shows each entry that has a start as a window of its own, for instance a session, up to its expiry, closed so long after.
+    pub fn in_own_windows(self, start_ms: fn(&K, &V) -> Option<i64>, closes_after_ms: i64) -> Self {
+        Self { lanes: Lanes::Own { start_ms, closes_after_ms, open: 0 }, ..self }
     }
 
     /// The value of a key.
@@ -168,11 +184,11 @@ impl<K: Key, V: Value> Store<K, V> {
     /// Changes a value in place, from `init` where there is none, and gives it back.
     pub fn update(&mut self, key: &K, init: impl FnOnce() -> V, change: impl FnOnce(&mut V)) -> &V {
         self.remember(key);
-        let old_ms = self.expires_at.and_then(|expires_at| Some(expires_at(key, self.entries.get(key)?)));
+        let old = self.entries.get(key).and_then(|value| place(self.expires_at, &self.lanes, key, value));
         let value = self.entries.entry(key.clone()).or_insert_with(init);
         change(value);
-        let new_ms = self.expires_at.map(|expires_at| expires_at(key, value));
-        expire(&mut self.by_expiry, &mut self.lanes, key, old_ms, new_ms);
+        let new = place(self.expires_at, &self.lanes, key, value);
+        expire(&mut self.by_expiry, &mut self.lanes, key, old, new);
         value
     }
 
@@ -207,10 +223,10 @@ impl<K: Key, V: Value> Store<K, V> {
     }
 
     fn set(&mut self, key: K, value: Option<V>) -> Option<V> {
-        if let Some(expires_at) = self.expires_at {
-            let old_ms = self.entries.get(&key).map(|old| expires_at(&key, old));
-            let new_ms = value.as_ref().map(|new| expires_at(&key, new));
-            expire(&mut self.by_expiry, &mut self.lanes, &key, old_ms, new_ms);
+        if self.expires_at.is_some() {
+            let place = |value: &V| place(self.expires_at, &self.lanes, &key, value);
+            let (old, new) = (self.entries.get(&key).and_then(place), value.as_ref().and_then(place));
+            expire(&mut self.by_expiry, &mut self.lanes, &key, old, new);
         }
         match value {
             Some(value) => self.entries.insert(key, value),
@@ -224,26 +240,38 @@ impl<K: Key, V: Value> Store<K, V> {
     }
 }
 
-/// Moves an entry in the index of expiries.
-fn expire<K: Key, V>(index: &mut BTreeSet<(i64, K)>, lanes: &mut Lanes<K, V>, key: &K, old_ms: Option<i64>, new_ms: Option<i64>) {
-    if old_ms == new_ms {
+fn place<K, V>(expires_at: Option<ExpiresAt<K, V>>, lanes: &Lanes<K, V>, key: &K, value: &V) -> Option<Place> {
+    expires_at.map(|expires_at| (expires_at(key, value), lanes.is_open(key, value)))
+}
+
+/// Moves an entry in the indexes.
+fn expire<K: Key, V>(index: &mut BTreeSet<(i64, K)>, lanes: &mut Lanes<K, V>, key: &K, old: Option<Place>, new: Option<Place>) {
+    if old == new {
         return;
     }
-    if let Some(old_ms) = old_ms {
+    if let Some((old_ms, _)) = old {
         index.remove(&(old_ms, key.clone()));
     }
-    if let Some(new_ms) = new_ms {
+    if let Some((new_ms, _)) = new {
         index.insert((new_ms, key.clone()));
     }
-    if let Lanes::Shared { entries, .. } = lanes {
-        if let Some(BTreeEntry::Occupied(mut count)) = old_ms.map(|at| entries.entry(at)) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
+    if let Lanes::Own { open, .. } = lanes {
+        let count = |place: Option<Place>| usize::from(place.is_some_and(|(_, is_open)| is_open));
+        *open = (*open + count(new)).saturating_sub(count(old));
+    }
+    // An entry that stays in the store stays in its window.
+    if let Lanes::Shared { window_of, entries, .. } = lanes
+        && old.is_some() != new.is_some()
+        && let Some((start_ms, end_ms)) = window_of(key)
+    {
+        match entries.entry((end_ms, start_ms)) {
+            BTreeEntry::Occupied(mut count) if new.is_none() => {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
             }
-        }
-        if let Some(new_ms) = new_ms {
-            *entries.entry(new_ms).or_default() += 1;
+            count => *count.or_default() += 1,
         }
     }
 }
@@ -300,25 +328,27 @@ impl<K: Key, V: Value> StateStore for Store<K, V> {
     fn lanes(&self, limit: usize) -> Vec<Lane> {
         match &self.lanes {
             Lanes::None => Vec::new(),
-            Lanes::Shared { size_ms, grace_ms, entries } => {
-                let lane = |(end_ms, entries): (&i64, &usize)| Lane {
+            Lanes::Shared { grace_ms, entries, .. } => {
+                let lane = |((end_ms, start_ms), entries): (&(i64, i64), &usize)| Lane {
                     key: None,
-                    start_ms: end_ms - size_ms,
+                    start_ms: *start_ms,
                     end_ms: *end_ms,
                     closes_at_ms: end_ms.saturating_add(*grace_ms),
                     entries: *entries,
                 };
                 entries.iter().take(limit).map(lane).collect()
             }
-            Lanes::Own { start_ms, closes_after_ms } => {
-                let lane = |(end_ms, key): &(i64, K)| Lane {
-                    key: Some(format!("{key:?}")),
-                    start_ms: self.entries.get(key).map_or(*end_ms, |value| start_ms(key, value)),
-                    end_ms: *end_ms,
-                    closes_at_ms: end_ms.saturating_add(*closes_after_ms),
-                    entries: 1,
+            Lanes::Own { start_ms, closes_after_ms, .. } => {
+                let lane = |(end_ms, key): &(i64, K)| {
+                    Some(Lane {
+                        key: Some(format!("{key:?}")),
+                        start_ms: start_ms(key, self.entries.get(key)?)?,
+                        end_ms: *end_ms,
+                        closes_at_ms: end_ms.saturating_add(*closes_after_ms),
+                        entries: 1,
+                    })
                 };
-                self.by_expiry.iter().take_while(|(end_ms, _)| *end_ms < i64::MAX).take(limit).map(lane).collect()
+                self.by_expiry.iter().take_while(|(end_ms, _)| *end_ms < i64::MAX).filter_map(lane).take(limit).collect()
             }
         }
     }
@@ -327,7 +357,7 @@ impl<K: Key, V: Value> StateStore for Store<K, V> {
         match &self.lanes {
             Lanes::None => 0,
             Lanes::Shared { entries, .. } => entries.len(),
-            Lanes::Own { .. } => self.by_expiry.len(),
+            Lanes::Own { open, .. } => *open,
         }
     }
 }
@@ -344,6 +374,32 @@ mod tests {
     use super::*;
 
     type Numbers = Store<String, i64>;
+
+    /// Three keys to a window; every seventh lies in none.
+    fn window_of(key: &String) -> Option<(i64, i64)> {
+        let number: i64 = key.parse().ok()?;
+        let start_ms = number - number % 3;
+        (number % 7 != 0).then_some((start_ms, start_ms + 3))
+    }
+
+    /// Every other value is an open window.
+    fn start_of(_: &String, value: &i64) -> Option<i64> {
+        (value % 2 == 0).then_some(value - 5)
+    }
+
+    impl Numbers {
+        fn take(&mut self, step: Step) {
+            match step {
+                Step::Put(key, value) => {
+                    self.update(&key.to_string(), || value, |kept| *kept = value);
+                }
+                Step::Delete(key) => drop(self.delete(&key.to_string())),
+                Step::Expire(before) => while self.pop_expired(before).is_some() {},
+                Step::Commit => self.commit(),
+                Step::Rollback => self.rollback(),
+            }
+        }
+    }
 
     fn contents(store: &Numbers) -> Vec<(String, i64)> {
         store.iter().map(|(key, value)| (key.clone(), *value)).collect()
@@ -373,9 +429,11 @@ mod tests {
         /// A rollback returns to the last commit, the changelog rebuilds what was committed, and the index never lies.
         #[test]
         fn state_is_what_was_committed(steps in steps()) {
-            let mut store = Numbers::expiring(|_, value| *value).in_windows(10, 0);
+            let mut store = Numbers::expiring(|_, value| *value).in_windows(window_of, 0);
+            let mut own = Numbers::expiring(|_, value| *value).in_own_windows(start_of, 0);
             let (mut committed, mut replica) = (Vec::new(), Numbers::new());
             for step in steps {
+                own.take(step.clone());
                 match step {
                     Step::Put(key, value) => store.put(key.to_string(), value),
                     Step::Delete(key) => drop(store.delete(&key.to_string())),
@@ -399,10 +457,14 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(store.by_expiry.len(), store.len());
-                let mut lanes = BTreeMap::<i64, usize>::new();
-                store.iter().for_each(|(_, value)| *lanes.entry(*value).or_default() += 1);
-                let shown: BTreeMap<_, _> = store.lanes(usize::MAX).into_iter().map(|lane| (lane.end_ms, lane.entries)).collect();
+                let mut lanes = BTreeMap::<_, usize>::new();
+                store.iter().filter_map(|(key, _)| window_of(key)).for_each(|window| *lanes.entry(window).or_default() += 1);
+                let shown: BTreeMap<_, _> =
+                    store.lanes(usize::MAX).into_iter().map(|lane| ((lane.start_ms, lane.end_ms), lane.entries)).collect();
                 prop_assert_eq!(shown, lanes);
+                prop_assert_eq!(contents(&own), contents(&store));
+                let open = own.iter().filter(|(key, value)| start_of(key, value).is_some()).count();
+                prop_assert_eq!((own.lane_count(), own.lanes(usize::MAX).len()), (open, open));
             }
         }
     }

@@ -72,7 +72,7 @@ impl SessionWindows {
     }
 
     /// A session is closed once stream time is this far past its end.
-    pub(super) fn closes_after_ms(&self) -> i64 {
+    pub fn closes_after_ms(&self) -> i64 {
         self.gap_ms.saturating_add(self.grace_ms).saturating_add(1)
     }
 }

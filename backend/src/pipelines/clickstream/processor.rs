@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     sim::clickstream::Action,
-    stream::{Added, Forward, Processor, Record, Store, StoreHandle},
+    stream::{Added, Forward, Processor, Record, SessionWindows, Store, StoreHandle},
 };
 
 /// A jump of stream time closes at most so many empty windows one by one; the rest are skipped.
@@ -63,8 +63,12 @@ pub(super) struct Figures {
 }
 
 /// A store for the processor. Sessions expire; the rest stays until it is deleted.
-pub(super) fn store() -> Store<String, Kept> {
-    Store::expiring(|_, kept| if let Kept::Sessions(sessions) = kept { due_ms(sessions.gap_ms, &sessions.list) } else { i64::MAX })
+pub(super) fn store(windows: SessionWindows) -> Store<String, Kept> {
+    let expires_at =
+        |_: &String, kept: &Kept| if let Kept::Sessions(sessions) = kept { due_ms(sessions.gap_ms, &sessions.list) } else { i64::MAX };
+    let start_ms =
+        |_: &String, kept: &Kept| if let Kept::Sessions(sessions) = kept { sessions.open_spans().map(|span| span.0).next() } else { None };
+    Store::expiring(expires_at).in_own_windows(start_ms, windows.closes_after_ms())
 }
 
 /// The processor.

@@ -61,7 +61,7 @@ pub(super) fn of(options: &Options) -> Result<Topology, TopologyError> {
         let offers_of = Arc::clone(&run);
         let watch = |store| CartWatch { run: offers_of, store, is_blind_to_purchases };
         known.process("carts", offers::store(), None, watch).to(OFFERS);
-        let results = known.process("visits", store(), None, |store| Visits { run, windows, sabotage, store });
+        let results = known.process("visits", store(windows.sessions), None, |store| Visits { run, windows, sabotage, store });
         let streams = results.branch(RESULTS.map(|(condition, _)| condition));
         for (results, (_, topic)) in streams.iter().zip(RESULTS) {
             results.to(topic);

@@ -24,7 +24,10 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
     Topology::new(QOE_APP, move |builder| {
         let run = run.clone();
         let reports = builder.stream::<String, Qoe>(QOE);
-        let store = Store::<Windowed<String>, Counts>::expiring(|window, _| window.end_ms);
+        // Of the two lengths the short one is shown.
+        let window_of =
+            |window: &Windowed<String>| window.bounds().filter(|(start_ms, end_ms)| end_ms.checked_sub(*start_ms) == Some(SLICE_MS));
+        let store = Store::<Windowed<String>, Counts>::expiring(|window, _| window.end_ms).in_windows(window_of, QOE_GRACE_MS);
         let counted = reports.process("cells", store, None, |cells| Count { cells, run });
         counted.flat_map_values(|record| record.value.as_slice()).to(SLICES);
         counted.flat_map_values(|record| record.value.as_row()).to(CUBE);

@@ -70,7 +70,7 @@ impl<K: Key, V: Value> Grouped<K, V> {
         let node = self.stream.builder.graph.borrow_mut().add("windowed", vec![self.stream.emit.node]);
         let out = Emit::new(node);
         let store = Rc::new(RefCell::new(
-            Store::<Windowed<K>, Timed<A>>::expiring(|window, _| window.end_ms).in_windows(windows.size_ms, windows.grace_ms),
+            Store::<Windowed<K>, Timed<A>>::expiring(|window, _| window.end_ms).in_windows(Windowed::bounds, windows.grace_ms),
         ));
         self.stream.builder.graph.borrow_mut().add_store(&self.name, node, Rc::clone(&store) as Rc<RefCell<dyn StateStore>>);
         let (next, state) = (out.clone(), Rc::clone(&store));
@@ -127,7 +127,7 @@ impl<K: Key, V: Value> Grouped<K, V> {
         let out = Emit::new(node);
         let store = Rc::new(RefCell::new(
             Store::<SessionKey<K>, Session<A>>::expiring(|_, session| session.end_ms)
-                .in_own_windows(|key, _| key.start_ms, windows.closes_after_ms()),
+                .in_own_windows(|key, _| Some(key.start_ms), windows.closes_after_ms()),
         ));
         self.stream.builder.graph.borrow_mut().add_store(&self.name, node, Rc::clone(&store) as Rc<RefCell<dyn StateStore>>);
         let (next, state) = (out.clone(), Rc::clone(&store));

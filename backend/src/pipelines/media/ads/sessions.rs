@@ -12,7 +12,8 @@ use crate::{
 
 /// Ads that are being watched, by request; due when silent.
 pub(super) fn store() -> Store<String, Watching> {
-    Store::expiring(|_, ad: &Watching| ad.last_ms)
+    let start_ms = |_: &String, ad: &Watching| ad.seen.filter(|_| !ad.is_told).map(|(first_ms, ..)| first_ms);
+    Store::expiring(|_, ad: &Watching| ad.last_ms).in_own_windows(start_ms, AD_SILENCE_MS)
 }
 
 /// Follows ads from the decision to the last event.

@@ -30,7 +30,9 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
         let reactions = builder.stream::<String, Reaction>(REACTIONS).map_values(|record| Live::Reaction(record.value.clone()));
         let presence = builder.stream::<String, Presence>(PRESENCE).map_values(|record| Live::Presence(record.value.clone()));
         let all = chat.merge(&reactions).merge(&presence);
-        let store = Store::<Windowed<String>, Kept>::expiring(|key, _| key.end_ms);
+        // Who is there and what was written are kept under spans of other lengths.
+        let window_of = |key: &Windowed<String>| key.bounds().filter(|(start_ms, end_ms)| end_ms.checked_sub(*start_ms) == Some(ROOM_MS));
+        let store = Store::<Windowed<String>, Kept>::expiring(|key, _| key.end_ms).in_windows(window_of, ROOM_GRACE_MS);
         let told = all.process("rooms", store, None, |kept| Rooms { kept, options });
         told.flat_map_values(|record| if let Told::Stats(stats) = &record.value { Some(stats.clone()) } else { None }).to(ROOMS);
         told.flat_map_values(|record| if let Told::Message(message) = &record.value { Some(message.clone()) } else { None }).to(MODERATED);
