@@ -141,7 +141,7 @@ fn tenths_reached(event: &Playback) -> u8 {
 /// Time watched of late halves in this time.
 const RECENT_HALF_MS: f64 = 120_000.0;
 /// What is broken shows, and heals, within moments.
-const LATELY_HALF_MS: f64 = 15_000.0;
+const LATELY_HALF_MS: f64 = 10_000.0;
 const MICROS: f64 = 1e6;
 /// A title is broken that has so many bad reports lately, so many by minute watched, and so many times as many as all titles have.
 const BROKEN_REPORTS: f64 = 4.0;
