@@ -13,8 +13,14 @@ use weir_tests::sources::root;
 type Make = fn() -> String;
 
 /// A table of the README: what stands between its markers, and how it is made.
-const TABLES: &[(&str, Make)] =
-    &[("commands", commands), ("panels", panels), ("pipelines", pipelines_table), ("scenarios", scenarios), ("apis", apis)];
+const TABLES: &[(&str, Make)] = &[
+    ("commands", commands),
+    ("panels", panels),
+    ("pipelines", pipelines_table),
+    ("scenarios", scenarios),
+    ("breakage", breakage),
+    ("apis", apis),
+];
 
 fn commands() -> String {
     let mut out =
@@ -51,6 +57,16 @@ fn scenarios() -> String {
         for scenario in &meta.scenarios {
             row(&mut out, &[&format!("`weir run {} --scenario {}`", meta.id, scenario.id), &scenario.story]);
         }
+    }
+    out
+}
+
+fn breakage() -> String {
+    let mut out = "| pipeline | `--fault 20s:…` heals | `--sabotage …` turns a check red |\n|---|---|---|\n".to_owned();
+    for meta in pipelines::metas().iter().filter(|meta| meta.availability == Availability::Ready) {
+        let faults: Vec<_> = meta.faults.iter().map(|fault| format!("`{}`", fault.id)).collect();
+        let sabotages: Vec<_> = pipelines::sabotages(&meta.id).iter().map(|(name, check)| format!("`{name}`: {check}")).collect();
+        row(&mut out, &[&format!("`{}`", meta.id), &faults.join(", "), &sabotages.join(", ")]);
     }
     out
 }

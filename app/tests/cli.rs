@@ -62,10 +62,23 @@ fn arguments_that_make_no_sense_are_usage_errors() {
     check("run clickstream --rate 4000000000", "50,000");
     check("run clickstream --for soon", "30s");
     check("run clickstream -X a=b", "--bootstrap");
+    check("run media --fault 20s:cdn_up", "cdn_down");
     check("shot nonsense -o x.png", "overview");
     check("shot overview", "FILE.png");
     check("shot overview -o x.png --size big", "1280x800");
     check("--bootstrap a:1 --data-dir d", "one of them");
+}
+
+#[test]
+fn what_a_pipeline_cannot_do_ends_the_run_with_what_it_can() {
+    for (arguments, known) in [
+        (["--sabotage", "nonsense"], "bill_twice"),
+        (["--scenario", "nonsense"], "chat_raid"),
+        (["--set", "nonsense=1"], "rate_per_s"),
+        (["--set", "viewers=0"], "viewers"),
+    ] {
+        weir(&[&["run", "media", "--for", "1s"][..], &arguments].concat()).check_failure(1, &["error:", "why:", "what to do:", known]);
+    }
 }
 
 #[test]

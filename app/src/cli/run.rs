@@ -9,7 +9,9 @@ use std::{
 };
 
 use clap::Args;
-use weir_model::{Availability, CheckVerdict, Phase, PipelineId, PipelineMeta, PipelineParams, PipelineStatus, Request, RunReport};
+use weir_model::{
+    Availability, CheckVerdict, ParamMeta, Phase, PipelineId, PipelineMeta, PipelineParams, PipelineStatus, Request, RunReport,
+};
 
 use super::{
     Failure, Globals, Subcommand, note,
@@ -80,13 +82,14 @@ impl Subcommand for Run {
     fn details() -> Option<String> {
         let what = "Without --bootstrap it runs on an embedded broker on a free port, with its data in a temporary folder that goes with it unless \
                     --data-dir names one. Exit code 1 when a check fails.";
-        Some(format!("{what}\n\n{}", examples::json_section(FIELDS)))
+        Some(format!("{what}\n\n{}\n\n{}", names(), examples::json_section(FIELDS)))
     }
 
     fn run(self, globals: &Globals) -> Result<(), Failure> {
         let metas = weir_backend::pipelines::metas();
         let meta = find(&metas, &self.pipeline)?;
         let params = self.params(meta)?;
+        self.options.check_faults(meta)?;
         let mut stage = Stage::set(globals)?;
         note(format_args!(
             "{} on {}, {} events/s, seed {}; Ctrl-C ends it",
@@ -107,6 +110,36 @@ impl Subcommand for Run {
         stage.strike()?;
         let has_failed = report.checks.iter().any(|check| check.verdict == CheckVerdict::Fail);
         if has_failed { Err(Failure::Reported) } else { Ok(()) }
+    }
+}
+
+/// What can be named, by pipeline.
+fn names() -> String {
+    let mut text = "What each pipeline can be told:".to_owned();
+    for meta in weir_backend::pipelines::metas().iter().filter(|meta| meta.availability == Availability::Ready) {
+        let settings = meta.params.iter().filter(|param| !["rate_per_s", "speed", "seed"].contains(&&*param.name));
+        let sabotages = weir_backend::pipelines::sabotages(&meta.id).iter();
+        let lists: [(&str, Vec<(String, String)>); 4] = [
+            ("--set", settings.map(|param| (format!("{}={}", param.name, param.default), range(param))).collect()),
+            ("--fault", meta.faults.iter().map(|fault| (fault.id.to_string(), fault.label.to_string())).collect()),
+            ("--scenario", meta.scenarios.iter().map(|scenario| (scenario.id.to_string(), scenario.title.to_string())).collect()),
+            ("--sabotage", sabotages.map(|(name, check)| ((*name).to_owned(), format!("turns {check} red"))).collect()),
+        ];
+        text += &format!("\n  {}", meta.id);
+        let width = lists.iter().flat_map(|(_, names)| names).map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (option, names) in lists {
+            for (at, (name, meaning)) in names.iter().enumerate() {
+                text += &format!("\n    {:<10}  {name:<width$}  {meaning}", if at == 0 { option } else { "" });
+            }
+        }
+    }
+    text
+}
+
+fn range(param: &ParamMeta) -> String {
+    match (param.min, param.max) {
+        (0.0, 1.0) => format!("{}, {}", param.label, param.unit),
+        (min, max) => format!("{}, {min} to {max} {}", param.label, param.unit).trim_end().to_owned(),
     }
 }
 
@@ -245,6 +278,14 @@ mod tests {
         assert_eq!(run(Some(500), None).params(meta).unwrap().events_max, None);
         assert!(matches!(run(Some(u32::MAX), None).params(meta), Err(Failure::Usage(_))));
         assert!(matches!(find(&metas, "nonsense"), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn what_can_be_named_is_listed() {
+        let names = names();
+        for known in ["cdn_down", "chat_raid", "bill_twice (turns impressions_billed_once red)", "24 to 5000 devices"] {
+            assert!(names.contains(known), "{known}: {names}");
+        }
     }
 
     #[test]

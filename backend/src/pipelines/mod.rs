@@ -47,6 +47,12 @@ pub fn metas() -> Arc<[PipelineMeta]> {
     ALL.iter().map(|pipeline| (pipeline.meta)()).collect()
 }
 
+/// Ways to break a pipeline's processing on purpose, each with the check that turns red.
+pub fn sabotages(id: &PipelineId) -> &'static [(&'static str, &'static str)] {
+    let shape = ALL.iter().find(|pipeline| (pipeline.meta)().id == *id).and_then(|pipeline| pipeline.shape);
+    shape.map_or(&[], |shape| shape().sabotages())
+}
+
 /// Starts a pipeline; from then on it speaks through `updates`, and ends with a report.
 ///
 /// # Errors
@@ -55,8 +61,11 @@ pub fn start(id: &PipelineId, params: PipelineParams, connection: Connection, up
     let pipeline = ALL.iter().find(|pipeline| (pipeline.meta)().id == *id);
     match pipeline.map(|pipeline| (pipeline.shape, (pipeline.meta)())) {
         Some((Some(shape), meta)) => {
-            check_params(&meta, &params)?;
-            check_scenario(&meta, &params)?;
+            check_params(&meta, &params)
+                .and_then(|()| check_scenario(&meta, &params))
+                .and_then(|()| check_sabotage(&meta, &params))
+                // Who follows the run learns that there is none, and need not wait.
+                .inspect_err(|problem| shape::failed(&updates, meta.id.clone(), params.clone(), problem.clone()))?;
             shape::start(shape(), params, connection, updates)
         }
         Some((None, meta)) => Err(Problem::new(
@@ -112,5 +121,18 @@ fn check_scenario(meta: &PipelineMeta, params: &PipelineParams) -> Result<(), Pr
         format!("{} has no scenario {wanted}", meta.title),
         "the name is not in the list",
         if known.is_empty() { "Start it without one".to_owned() } else { format!("Try one of: {}", known.join(", ")) },
+    ))
+}
+
+fn check_sabotage(meta: &PipelineMeta, params: &PipelineParams) -> Result<(), Problem> {
+    let known = sabotages(&meta.id);
+    let Some(wanted) = params.sabotage.as_ref().filter(|wanted| !known.iter().any(|(name, _)| *name == &***wanted)) else {
+        return Ok(());
+    };
+    let known: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+    Err(Problem::new(
+        format!("{} can't be sabotaged by {wanted}", meta.title),
+        "the name is not in the list",
+        format!("Try one of: {}", known.join(", ")),
     ))
 }

@@ -27,7 +27,7 @@ use crate::{
 pub use check::{Checker, Facts, NoChecks};
 pub(super) use experiment::experiment;
 pub(super) use given_topic::GivenTopic;
-pub use run::start;
+pub use run::{failed, start};
 pub use scenario::{Act, Expectation, Scenario, Step};
 pub use topics::{Cleanup, TopicSpec};
 

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
-use weir_model::{FaultId, PipelineParams};
+use weir_model::{FaultId, PipelineMeta, PipelineParams};
 
-use crate::cli::support::parse;
+use crate::cli::{Failure, support::parse};
 
 /// The options.
 #[derive(Args, Default)]
@@ -18,8 +18,9 @@ pub(super) struct Options {
     #[arg(long = "fault", value_name = "TIME:FAULT[:KNOBS]", value_parser = fault)]
     pub(super) faults: Vec<(Duration, FaultId)>,
 
-    /// Real data in place of the generator, as the pipeline reads it
-    #[arg(long, value_name = "FILE|TOPIC")]
+    /// Real data in place of the generator: a file, a folder, or a topic (topic:NAME where a file has that name); columns of other names
+    /// stand behind it, such as payments.csv?account=payer&amount=total
+    #[arg(long, value_name = "FILE|FOLDER|TOPIC")]
     input: Option<String>,
 
     /// Process exactly once, or at least once; as the pipeline says unless given
@@ -55,6 +56,14 @@ impl Options {
     /// Whether there is real data.
     pub(super) fn has_input(&self) -> bool {
         self.input.is_some()
+    }
+
+    /// Whether the pipeline has the faults that are asked for: better said now than at their time.
+    pub(super) fn check_faults(&self, meta: &PipelineMeta) -> Result<(), Failure> {
+        let is_known = |wanted: &FaultId| meta.faults.iter().any(|fault| Some(fault.id.as_str()) == wanted.as_str().split(':').next());
+        let Some((_, wanted)) = self.faults.iter().find(|(_, wanted)| !is_known(wanted)) else { return Ok(()) };
+        let known: Vec<_> = meta.faults.iter().map(|fault| fault.id.as_str()).collect();
+        Err(Failure::Usage(format!("{} has no fault {wanted}; there is: {}", meta.id, known.join(", "))))
     }
 
     /// The parameters with these options.
@@ -112,5 +121,18 @@ mod tests {
             assert!(fault(wrong).is_err_and(|error| error.contains("20s:traffic_spike")), "{wrong}");
         }
         assert!(on_or_off("maybe").is_err());
+    }
+
+    #[test]
+    fn a_fault_of_another_pipeline_is_refused_with_those_there_are() {
+        let metas = weir_backend::pipelines::metas();
+        let media = metas.iter().find(|meta| meta.id.as_str() == "media").unwrap();
+        let check =
+            |wanted: &str| Options { faults: vec![(Duration::from_secs(1), wanted.into())], ..Options::default() }.check_faults(media);
+        assert!(check("cdn_down:cdn=cdn-b").is_ok());
+        for unknown in ["cdn_up", "traffic_spike", "cdn_down2:cdn=b"] {
+            let refused = check(unknown);
+            assert!(matches!(&refused, Err(Failure::Usage(why)) if why.contains("ad_server_slow")), "{unknown}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use tell::failed;
 use weir_model::{Phase, PipelineMeta, PipelineParams, Problem, RunReport, Update};
 
 use super::{
@@ -55,9 +56,9 @@ pub fn start(shape: Box<dyn Shape>, params: PipelineParams, connection: Connecti
     let meta = shape.meta();
     let (rate_per_s, name) = (params.rate_per_s, meta.id.to_string());
     let (of_failure, id, failed_params) = (updates.clone(), meta.id.clone(), params.clone());
-    let failed = move |problem: Problem| {
+    let on_failure = move |problem: Problem| {
         of_failure.problem(&problem);
-        tell::failed(&of_failure, id, failed_params, problem);
+        failed(&of_failure, id, failed_params, problem);
     };
     let body = move |control: &Control| {
         let run = Run::new(&*shape, meta, params, &connection, &updates, control);
@@ -68,7 +69,7 @@ pub fn start(shape: Box<dyn Shape>, params: PipelineParams, connection: Connecti
         }
         Ok(())
     };
-    RunningPipeline::spawn(&name, rate_per_s, body, failed)
+    RunningPipeline::spawn(&name, rate_per_s, body, on_failure)
 }
 
 type LastFacts = (Facts, BTreeMap<String, u64>, weir_model::Latency);

@@ -40,7 +40,7 @@ impl Samples {
 }
 
 /// A run that failed where nothing else can tell of it.
-pub(super) fn failed(updates: &Updates, id: PipelineId, params: PipelineParams, problem: Problem) {
+pub fn failed(updates: &Updates, id: PipelineId, params: PipelineParams, problem: Problem) {
     let status = PipelineStatus {
         id,
         phase: Phase::Failed(problem),
