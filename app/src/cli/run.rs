@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn what_can_be_named_is_listed() {
         let names = names();
-        for known in ["cdn_down", "chat_raid", "bill_twice (turns impressions_billed_once red)", "24 to 5000 devices"] {
+        for known in ["cdn_down", "chat_raid", "bill_twice       turns impressions_billed_once red", "Devices, 24 to 5000"] {
             assert!(names.contains(known), "{known}: {names}");
         }
     }
