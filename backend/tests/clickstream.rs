@@ -197,7 +197,7 @@ fn pause_rate_faults_and_stop_work_on_a_live_run() {
     run.wait("pause", |store| matches!(store.runs[&"clickstream".into()].status.as_ref().map(|status| &status.phase), Some(Phase::Paused)));
     run.wait("the last events", |store| Run::count(store, "delivered") == Run::count(store, "generated"));
     let paused_at = Run::count(&run.store, "generated");
-    run.running.set_rate(5_000);
+    run.running.set_rate(1_000);
     run.running.inject(&"traffic_spike".into());
     run.running.inject(&"phones_offline".into());
     run.running.resume();
@@ -205,17 +205,17 @@ fn pause_rate_faults_and_stop_work_on_a_live_run() {
         store.runs[&"clickstream".into()]
             .status
             .as_ref()
-            .is_some_and(|status| status.active_faults.len() == 2 && status.params.rate_per_s == 5_000)
+            .is_some_and(|status| status.active_faults.len() == 2 && status.params.rate_per_s == 1_000)
     });
-    run.wait_for_count("processed", paused_at + 40_000);
+    run.wait_for_count("processed", paused_at + 10_000);
     run.wait("the phones are back", |store| {
         let status = store.runs[&"clickstream".into()].status.as_ref();
         status.is_some_and(|status| status.active_faults.iter().all(|(fault, _)| fault.as_str() != "phones_offline"))
     });
+    run.wait_for_count("window_late_dropped", 1); // what phones held back comes too late for its windows
     run.running.stop();
     let report = run.report();
     assert_all_hold(&report);
-    assert!(report.counts["window_late_dropped"] > 0, "phones flushed too late for their windows: {report:?}");
     assert!(report.latency_ms.p50 <= report.latency_ms.p99);
     let deadline = Instant::now() + DEADLINE;
     while !run.running.is_finished() {

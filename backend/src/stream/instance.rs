@@ -134,6 +134,11 @@ impl StreamTask {
         self.queues.values().all(|queue| !queue.is_empty())
     }
 
+    /// Topics without a record that waits.
+    pub fn empty_topics(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.queues.iter().filter(|(_, queue)| queue.is_empty()).map(|(topic, _)| topic)
+    }
+
     /// Processes the record with the smallest timestamp of those that wait; gives where it came from.
     ///
     /// # Errors

@@ -376,7 +376,7 @@ mod tests {
     type Numbers = Store<String, i64>;
 
     /// Three keys to a window; every seventh lies in none.
-    fn window_of(key: &String) -> Option<(i64, i64)> {
+    fn window_of(key: &str) -> Option<(i64, i64)> {
         let number: i64 = key.parse().ok()?;
         let start_ms = number - number % 3;
         (number % 7 != 0).then_some((start_ms, start_ms + 3))
@@ -429,7 +429,7 @@ mod tests {
         /// A rollback returns to the last commit, the changelog rebuilds what was committed, and the index never lies.
         #[test]
         fn state_is_what_was_committed(steps in steps()) {
-            let mut store = Numbers::expiring(|_, value| *value).in_windows(window_of, 0);
+            let mut store = Numbers::expiring(|_, value| *value).in_windows(|key| window_of(key), 0);
             let mut own = Numbers::expiring(|_, value| *value).in_own_windows(start_of, 0);
             let (mut committed, mut replica) = (Vec::new(), Numbers::new());
             for step in steps {

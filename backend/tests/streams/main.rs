@@ -4,6 +4,7 @@
 mod drivers;
 mod exactly_once;
 mod fraud;
+mod joins;
 mod protocols;
 mod shape;
 mod state;

@@ -21,6 +21,12 @@ use crate::{
 
 /// Records processed before the thread looks elsewhere.
 const RECORDS_PER_ROUND: usize = 1_000;
+/// How long a topic that is known to have more is waited for without anything coming from it. KIP-695 waits without end; but what is left
+/// may be what never arrives as a record: an aborted transaction, or what compaction took.
+const CATCH_UP_MAX: Duration = Duration::from_secs(10);
+/// The same when so little is left that it is likely to be the markers of the last transactions.
+const MARKERS_WAIT_MAX: Duration = Duration::from_millis(500);
+const MARKERS_MAX: i64 = 16;
 
 pub(super) struct OwnedTask {
     pub(super) id: TaskId,
@@ -35,9 +41,11 @@ pub(super) struct OwnedTask {
     pub(super) committed: BTreeMap<Arc<str>, Option<i64>>,
     /// What to take from the consumer next.
     received: BTreeMap<Arc<str>, i64>,
-    /// Taken from the consumer when the queue was full; bounded by what one round polls.
-    held: VecDeque<InputRecord>,
-    is_paused: bool,
+    /// Taken from the consumer when a topic's queue was full; bounded by what one round polls. Such a topic is paused, the others are not:
+    /// what is oldest may be among what they bring.
+    held: BTreeMap<Arc<str>, VecDeque<InputRecord>>,
+    /// Where topics ended when they were taken over, while not all of that is here.
+    ends: BTreeMap<Arc<str>, i64>,
     idle_since: Option<Instant>,
     /// The offset that comes next in each changelog of its own, as of the last commit.
     pub(super) logged: Next,
@@ -56,8 +64,8 @@ impl OwnedTask {
             next: starts.clone(),
             committed: starts.keys().map(|topic| (Arc::clone(topic), None)).collect(),
             received: starts.clone(),
-            held: VecDeque::new(),
-            is_paused: false,
+            held: BTreeMap::new(),
+            ends: BTreeMap::new(),
             idle_since: None,
             logged: Next::new(),
             disk: None,
@@ -67,6 +75,13 @@ impl OwnedTask {
     /// With its file, and the offsets its changelogs end at.
     pub(super) fn with_disk(self, disk: Option<TaskDisk>, logged: Next) -> Self {
         Self { disk, logged, ..self }
+    }
+
+    /// With where its topics ended when they were taken over: records up to there are waited for before any topic's newer ones are processed.
+    pub(super) fn behind(mut self, ends: BTreeMap<Arc<str>, i64>) -> Self {
+        self.ends = ends;
+        self.ends.retain(|topic, end| self.received.get(topic).is_some_and(|next| next < end));
+        self
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -82,30 +97,38 @@ impl OwnedTask {
         Assignment { topic: topic.to_owned(), partition: self.id.partition }
     }
 
-    /// Takes a record in; `true` when its partitions must be paused.
+    /// Takes a record in; `true` when its partition must be paused.
     pub(super) fn take(&mut self, record: InputRecord) -> bool {
         match self.received.get_mut(&record.topic) {
             Some(next) if record.offset >= *next => *next = record.offset + 1,
             _ => return false, // known: it was fetched before a seek took effect
         }
-        if self.held.is_empty() && self.task.has_room(&record.topic) {
+        if let Some(end) = self.ends.get(&record.topic) {
+            self.idle_since = None;
+            if record.offset + 1 >= *end {
+                self.ends.remove(&record.topic);
+            }
+        }
+        if !self.held.contains_key(&record.topic) && self.task.has_room(&record.topic) {
             self.task.enqueue(record);
             return false;
         }
-        self.held.push_back(record);
-        !std::mem::replace(&mut self.is_paused, true)
+        let held = self.held.entry(Arc::clone(&record.topic)).or_default();
+        held.push_back(record);
+        held.len() == 1
     }
 
-    /// Moves what was held into the queues; `true` when its partitions may be fetched again.
-    pub(super) fn refill(&mut self) -> bool {
-        while let Some(record) = self.held.pop_front() {
-            if !self.task.has_room(&record.topic) {
-                self.held.push_front(record);
-                return false;
+    /// Moves what was held into the queues; gives the partitions that may be fetched again.
+    pub(super) fn refill(&mut self) -> Vec<Assignment> {
+        for (topic, held) in &mut self.held {
+            while self.task.has_room(topic) {
+                let Some(record) = held.pop_front() else { break };
+                self.task.enqueue(record);
             }
-            self.task.enqueue(record);
         }
-        std::mem::take(&mut self.is_paused)
+        let partition = self.id.partition;
+        let emptied = self.held.extract_if(.., |_, held| held.is_empty());
+        emptied.map(|(topic, _)| Assignment { topic: topic.to_string(), partition }).collect()
     }
 
     /// Whether a record may be processed now: each topic has one, or the others were waited for.
@@ -117,8 +140,19 @@ impl OwnedTask {
             self.idle_since = None;
             return true;
         }
+        let left = |topic: &Arc<str>| Some(self.ends.get(topic)? - self.received.get(topic)?);
+        let left = self.task.empty_topics().filter_map(left).max();
+        let patience = match left {
+            None => task_idle,
+            Some(..=MARKERS_MAX) => task_idle.max(MARKERS_WAIT_MAX),
+            Some(_) => task_idle.max(CATCH_UP_MAX),
+        };
         // A topic that was waited for once is not waited for again until it has something, or a quiet table would slow its stream down.
-        self.idle_since.get_or_insert_with(Instant::now).elapsed() >= task_idle
+        let is_over = self.idle_since.get_or_insert_with(Instant::now).elapsed() >= patience;
+        if is_over && left.is_some() {
+            self.ends.retain(|topic, _| !self.task.empty_topics().any(|empty| empty == topic));
+        }
+        is_over
     }
 
     /// Processes some records, each followed by `publish`; gives how many.
@@ -172,10 +206,20 @@ impl OwnedTask {
     /// Back to the last commit; gives where to read on.
     pub(super) fn rollback(&mut self) -> Vec<(Assignment, i64)> {
         self.task.rollback();
-        self.held.clear();
+        // Still paused, and resumed when they are refilled.
+        self.held.values_mut().for_each(VecDeque::clear);
+        self.idle_since = None;
+        if self.received.len() > 1 {
+            // All of it was here, and comes again: in the same order if it is waited for.
+            for (topic, received) in &self.received {
+                let end = self.ends.entry(Arc::clone(topic)).or_insert(*received);
+                *end = (*end).max(*received);
+            }
+        }
         self.next = self.starts.clone();
         self.next.extend(self.committed.iter().filter_map(|(topic, committed)| Some((Arc::clone(topic), (*committed)?))));
         self.received = self.next.clone();
+        self.ends.retain(|topic, end| self.received.get(topic).is_some_and(|next| next < end));
         self.next.iter().map(|(topic, next)| (self.at(topic), *next)).collect()
     }
 
@@ -193,7 +237,7 @@ impl OwnedTask {
             phase,
             stream_time_ms: self.task.stream_time_ms(),
             stores: self.task.stores().iter().map(|slot| self.store_snapshot(slot)).collect(),
-            queued: self.task.queued() + self.held.len(),
+            queued: self.task.queued() + self.held.values().map(VecDeque::len).sum::<usize>(),
             positions: self.next.clone(),
             committed: self.committed.iter().filter_map(|(topic, next)| Some((Arc::clone(topic), (*next)?))).collect(),
             passed: self.task.passed().to_vec(),

@@ -246,7 +246,7 @@ impl<'a> StreamThread<'a> {
             Err(NoEvent) => self.no_events += 1,
         }
         if task.take(record) {
-            self.consumer.pause(&task.partitions()).map_err(|error| error.problem("A partition could not be paused"))?;
+            self.consumer.pause(&[at]).map_err(|error| error.problem("A partition could not be paused"))?;
         }
         Ok(())
     }
@@ -302,8 +302,9 @@ impl<'a> StreamThread<'a> {
         let writer = &mut self.writer;
         for task in self.tasks.values_mut().filter(|task| task.is_running()) {
             self.processed += task.process(self.config.task_idle, |task| publish(writer, task)).map_err(|stopped| stopped.0)?;
-            if task.refill() {
-                self.consumer.resume(&task.partitions()).map_err(|error| error.problem("A partition could not be resumed"))?;
+            let room = task.refill();
+            if !room.is_empty() {
+                self.consumer.resume(&room).map_err(|error| error.problem("A partition could not be resumed"))?;
             }
         }
         if !self.sent_at.is_empty() {
