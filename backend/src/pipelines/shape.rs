@@ -71,6 +71,11 @@ pub trait Shape: Send + Sync + 'static {
         &[]
     }
 
+    /// Faults that come with a sabotage whose check would have nothing to judge without them, written as on the command line.
+    fn provocations(&self, _sabotage: &str) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Guided demos, which its card lists ([`Scenario::meta`]).
     fn scenarios(&self) -> &'static [Scenario] {
         &[]

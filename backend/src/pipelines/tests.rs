@@ -117,6 +117,22 @@ fn every_scenario_shows_what_it_says() {
     }
 }
 
+/// As `weir run NAME --for 60s --sabotage HOW` does it: the fault that makes it show comes with it.
+#[test]
+fn a_sabotage_that_needs_a_fault_brings_it_and_is_found() {
+    for shape in shapes() {
+        let meta = shape.meta();
+        for (sabotage, check) in shape.sabotages().iter().filter(|(name, _)| !shape.provocations(name).is_empty()) {
+            let defaults = defaults(&meta);
+            let rate_per_s = defaults.rate_per_s / 2;
+            let events_max = Some(u64::from(rate_per_s) * 60);
+            let (report, _) = run(&*shape, PipelineParams { sabotage: Some((*sabotage).into()), rate_per_s, events_max, ..defaults });
+            let found = report.checks.iter().find(|it| *it.id == **check).expect("its check");
+            assert_eq!(found.verdict, CheckVerdict::Fail, "{} {sabotage}: {} {}", meta.id, found.id, found.evidence);
+        }
+    }
+}
+
 #[test]
 fn late_repeated_and_malformed_input_does_no_harm() {
     for shape in shapes() {

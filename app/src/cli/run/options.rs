@@ -47,7 +47,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "NAME", conflicts_with = "input")]
     scenario: Option<String>,
 
-    /// Break the processing on purpose, to see a check fail
+    /// Break the processing on purpose, to see a check fail; what shows only under a fault brings it after 20 s
     #[arg(long, value_name = "HOW")]
     sabotage: Option<String>,
 }

@@ -78,6 +78,14 @@ impl Shape for Clickstream {
         SCENARIOS
     }
 
+    fn provocations(&self, sabotage: &str) -> &'static [&'static str] {
+        match sabotage {
+            "grace_off" => &["phones_offline"],
+            "trust_bots" => &["bot_swarm"],
+            _ => &[],
+        }
+    }
+
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
         const ALL: [(&str, &str); Sabotage::ALL.len()] = {
             let (mut all, mut at) = ([("", ""); Sabotage::ALL.len()], 0);

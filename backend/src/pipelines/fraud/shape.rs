@@ -95,6 +95,13 @@ impl Shape for Fraud {
         SCENARIOS
     }
 
+    fn provocations(&self, sabotage: &str) -> &'static [&'static str] {
+        match sabotage {
+            "no_rings" => &["launch_ring"],
+            _ => &[],
+        }
+    }
+
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
         const { &[(Sabotage::ALL[0].1, Sabotage::ALL[0].2), (Sabotage::ALL[1].1, Sabotage::ALL[1].2), (Sabotage::ALL[2].1, Sabotage::ALL[2].2)] }
     }

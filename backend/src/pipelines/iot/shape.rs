@@ -86,6 +86,15 @@ impl Shape for Iot {
         SCENARIOS
     }
 
+    fn provocations(&self, sabotage: &str) -> &'static [&'static str] {
+        match sabotage {
+            "drop_late" | "never_fill" | "last_write_wins" => &["offline_30"],
+            "current_group" => &["reparent"],
+            "sleep_through" => &["bearing", "spike"],
+            _ => &[],
+        }
+    }
+
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
         const ALL: [(&str, &str); Sabotage::ALL.len()] = {
             let (mut all, mut at) = ([("", ""); Sabotage::ALL.len()], 0);

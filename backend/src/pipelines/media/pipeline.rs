@@ -85,6 +85,15 @@ impl Shape for Media {
         SCENARIOS
     }
 
+    fn provocations(&self, sabotage: &str) -> &'static [&'static str] {
+        match sabotage {
+            "blame_widest" | "sleep_through" => &["cdn_down:cdn=cdn-b,region=eu"],
+            "trust_everybody" => &["chat_raid"],
+            "ignore_budgets" => &["ad_budget_race"],
+            _ => &[],
+        }
+    }
+
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
         const ALL: [(&str, &str); Sabotage::ALL.len()] = {
             let (mut all, mut at) = ([("", ""); Sabotage::ALL.len()], 0);

@@ -38,7 +38,7 @@ pub fn rehearse(shape: &dyn Shape, params: PipelineParams, observe: &mut dyn FnM
     assert!(scenario.is_some() || run.params.events_max.is_some(), "a rehearsal must end");
     let mut stage = Stage::new(shape, &run, scenario, observe)?;
     let mut world = shape.world(&run);
-    let mut script = Script::of(scenario);
+    let mut script = Script::of(scenario).provoking(shape, &run.params);
     let mut out = Emit { partitions: shape.topics().iter().map(|spec| (spec.name.to_owned(), 1)).collect(), ..Emit::default() };
     let is_over = |world: &dyn World, script: &Script| {
         world.is_over() || run.params.events_max.is_some_and(|max| world.events() >= max) || script.is_over(world.due_ns())

@@ -6,9 +6,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use weir_model::{Check, CheckVerdict, ScenarioMeta, ScenarioStep, ScenarioView};
+use weir_model::{Check, CheckVerdict, PipelineParams, ScenarioMeta, ScenarioStep, ScenarioView};
 
-use super::{Checker, Facts, Observed};
+use super::{Checker, Facts, Observed, Shape};
+
+/// When a sabotage's faults come: what is usual is known by then, and a minute's run still sees what follows.
+const PROVOKED_AT_NS: u128 = 20_000_000_000;
 
 /// A script. Its times are the generator's: seconds since the first event was due, whatever the event time in the records is.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +115,15 @@ impl Script {
         let mut acts: Vec<_> = scenario.steps.iter().flat_map(|step| step.acts.iter().map(move |act| (ns(step.at_s), *act))).collect();
         acts.sort_by_key(|(at_ns, _)| *at_ns);
         Self { acts: acts.into(), end_ns: Some(ns(scenario.length_s)) }
+    }
+
+    /// With the faults that come with a sabotage. Real data is what it is.
+    pub(super) fn provoking(mut self, shape: &dyn Shape, params: &PipelineParams) -> Self {
+        let Some(sabotage) = params.sabotage.as_ref().filter(|_| params.input.is_none()) else { return self };
+        let faults = shape.provocations(sabotage).iter().map(|fault| (PROVOKED_AT_NS, Act::Fault(fault)));
+        self.acts.extend(faults);
+        self.acts.make_contiguous().sort_by_key(|(at_ns, _)| *at_ns);
+        self
     }
 
     /// The next act, if its time has come.
