@@ -111,7 +111,8 @@ fn figure(widget: &Widget) -> Option<String> {
         | WidgetBody::Lanes { .. }
         | WidgetBody::Sankey { .. }
         | WidgetBody::Graph { .. }
-        | WidgetBody::Map { .. } => None,
+        | WidgetBody::Map { .. }
+        | WidgetBody::Chosen { .. } => None,
     }
 }
 

@@ -443,6 +443,7 @@ fn dashboard() -> Dashboard {
                         .enumerate()
                         .map(|(at, name)| line(at, name))
                         .collect(),
+                    bands: Vec::new(),
                 },
             ),
             widget("top_pages", "Top pages", Span::Third, WidgetBody::TopK { unit: "views".into(), rows }),

@@ -119,6 +119,8 @@ pub enum WidgetBody {
         unit: Arc<str>,
         /// The lines.
         lines: Vec<Line>,
+        /// Spans of time behind the lines, such as when something was wrong.
+        bands: Vec<LaneSpan>,
     },
     /// The largest of many, best first.
     TopK {
@@ -228,6 +230,32 @@ pub enum WidgetBody {
         /// The rows, each as long as `columns`.
         rows: Vec<Vec<Cell>>,
     },
+    /// Another body, of one of many that the user chooses.
+    Chosen {
+        /// Of which one.
+        chooser: Chooser,
+        /// What is shown of it.
+        body: Box<WidgetBody>,
+    },
+}
+
+/// One of many that the user chooses: a user, a device. The choice comes back as a [`PipelineAction`](crate::PipelineAction) with the verb
+/// [`Chooser::VERB`] and the chosen name as its subject; an empty subject lets the pipeline choose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chooser {
+    /// What is chosen, such as `user`.
+    pub what: Arc<str>,
+    /// The one that is shown; empty before there is one.
+    pub value: Arc<str>,
+    /// Whether the user chose it, rather than the pipeline.
+    pub is_chosen: bool,
+    /// Some to choose from; any other name can be typed.
+    pub options: Vec<Arc<str>>,
+}
+
+impl Chooser {
+    /// The verb of the action.
+    pub const VERB: &str = "choose";
 }
 
 /// One line of a time series.

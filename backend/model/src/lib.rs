@@ -26,7 +26,7 @@ pub use alert::{Alert, AlertSeverity};
 pub use cluster::{Broker, ClusterSnapshot, ConfigEntry, ConfigSource, Partition, Rates, Topic};
 pub use connection::{Cluster, ClusterProperty, ConnectionState, Secret};
 pub use dashboard::{
-    Cell, Column, Dashboard, FeedEntry, FlowEdge, FlowNode, FunnelStage, Gauge, HeatRow, Incident, Lane, LaneSpan, Line, MapPoint,
+    Cell, Chooser, Column, Dashboard, FeedEntry, FlowEdge, FlowNode, FunnelStage, Gauge, HeatRow, Incident, Lane, LaneSpan, Line, MapPoint,
     Severity, Source, Span, TopRow, Trace, Variant, Widget, WidgetBody,
 };
 pub use groups::{Group, GroupKind, GroupPartition, GroupState, GroupsSnapshot, LagVerdict, Member, Verdict};

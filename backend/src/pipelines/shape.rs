@@ -15,7 +15,7 @@ mod source;
 mod topics;
 mod watch;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use weir_model::{Dashboard, FaultId, PipelineAction, PipelineMeta, PipelineParams, Problem, TimestampMs};
 
@@ -44,6 +44,10 @@ pub trait Shape: Send + Sync + 'static {
     /// # Errors
     /// When a topology is not right.
     fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError>;
+
+    /// Rows of its tables that are there before anything happens: written, and acknowledged, before the applications start, so that none of
+    /// them meets an event without them.
+    fn rows(&self, _run: &RunParams, _out: &mut Emit) {}
 
     /// What writes the input.
     fn world(&self, run: &RunParams) -> Box<dyn World>;
@@ -124,6 +128,16 @@ pub struct AppSpec {
     pub guarantee: Guarantee,
     /// Stream threads, unless the run is told otherwise (`--instances`).
     pub instances: u16,
+    /// How often it commits when it works exactly once, where what it passes on to itself must not wait for as long as usual
+    /// ([`crate::stream::app::AppConfig::new`]).
+    pub commit_interval: Option<Duration>,
+}
+
+impl AppSpec {
+    /// An application of one thread that commits as often as usual.
+    pub fn new(topology: Topology, guarantee: Guarantee) -> Self {
+        Self { topology, guarantee, instances: 1, commit_interval: None }
+    }
 }
 
 /// What writes a pipeline's input: a seeded, pure function of virtual time and of the commands it gets.

@@ -216,6 +216,10 @@ impl Shape for Hostile {
         self.0.apps(run)
     }
 
+    fn rows(&self, run: &RunParams, out: &mut Emit) {
+        self.0.rows(run, out);
+    }
+
     fn world(&self, run: &RunParams) -> Box<dyn World> {
         Box::new(HostileWorld { world: self.0.world(run), records: 0 })
     }

@@ -21,13 +21,16 @@ pub struct TopologyTestDriver {
     outputs: BTreeMap<Arc<str>, VecDeque<Publish>>,
     /// Every changelog topic as a broker would have it.
     changelogs: Vec<(Arc<str>, Change)>,
+    /// Every record of a global table's topic.
+    globals: Vec<InputRecord>,
 }
 
 impl TopologyTestDriver {
     /// Everything empty.
     pub fn new(topology: &Topology) -> Self {
         let task = StreamTask::whole(topology);
-        Self { topology: topology.clone(), task, offsets: BTreeMap::new(), outputs: BTreeMap::new(), changelogs: Vec::new() }
+        let (offsets, outputs, changelogs, globals) = (BTreeMap::new(), BTreeMap::new(), Vec::new(), Vec::new());
+        Self { topology: topology.clone(), task, offsets, outputs, changelogs, globals }
     }
 
     /// Writes a record to a topic and runs until nothing is left to do.
@@ -128,6 +131,9 @@ impl TopologyTestDriver {
         for (topic, change) in &self.changelogs {
             self.task.restore(topic, change)?;
         }
+        // Global tables have no changelog: their topics are read anew.
+        self.globals.iter().try_for_each(|record| self.task.process(record))?;
+        self.task.take_published();
         if let Some(stream_time_ms) = stream_time_ms {
             self.task.restore_stream_time(stream_time_ms);
         }
@@ -139,7 +145,7 @@ impl TopologyTestDriver {
         let next = self.offsets.entry(Arc::clone(&topic)).or_default();
         let offset = *next;
         *next += 1;
-        // A table's own topic, and a global one, are what they are restored from.
+        // A table's own topic is what it is restored from.
         if let Some(key) = &key {
             let is_changelog =
                 self.topology.description().subtopologies.iter().flat_map(|part| &part.changelogs).any(|(_, log)| *log == topic);
@@ -148,7 +154,11 @@ impl TopologyTestDriver {
                 self.changelogs.push((Arc::clone(&topic), change));
             }
         }
-        InputRecord { topic, partition: 0, offset, timestamp_ms, key, value }
+        let record = InputRecord { topic, partition: 0, offset, timestamp_ms, key, value };
+        if self.topology.description().global_topics.contains(&record.topic) {
+            self.globals.push(record.clone());
+        }
+        record
     }
 
     /// Commits; internal topics go round, the others wait to be read.

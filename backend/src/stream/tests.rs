@@ -117,6 +117,33 @@ fn a_global_table_is_found_by_any_key() {
     driver.pipe("names", "7".to_owned(), "seven".to_owned(), 0).unwrap();
     pipe(&mut driver, "in", &[("a", 7, 1), ("b", 8, 2)]);
     assert_eq!(read::<String>(&mut driver, "out"), [("a".into(), Some("seven".into()), 1), ("b".into(), None, 2)]);
+    driver.crash_and_restore().unwrap();
+    pipe(&mut driver, "in", &[("c", 7, 3)]);
+    assert_eq!(read::<String>(&mut driver, "out"), [("c".into(), Some("seven".into()), 3)], "after a crash it is read anew");
+}
+
+#[test]
+fn an_operator_that_keeps_keys_needs_no_repartitioning_behind_it() {
+    struct Pass;
+    impl Processor<String, i64, String, i64> for Pass {
+        fn process(&mut self, record: &Record<String, i64>, out: &mut Forward<'_, String, i64>) {
+            out.send(record);
+        }
+    }
+    let subtopologies = |keeps_keys: bool| {
+        let build = move |builder: &StreamsBuilder| {
+            let stream = builder.stream::<String, i64>("in");
+            let pass = |_: StoreHandle<String, i64>| Pass;
+            let passed = if keeps_keys {
+                stream.process_values("pass", Store::new(), None, pass)
+            } else {
+                stream.process("pass", Store::new(), None, pass)
+            };
+            passed.group_by_key("counts").count().to_stream().to("out");
+        };
+        Topology::new("app", build).unwrap().description().subtopologies.len()
+    };
+    assert_eq!((subtopologies(true), subtopologies(false)), (1, 2));
 }
 
 #[test]

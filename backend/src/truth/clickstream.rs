@@ -347,8 +347,10 @@ pub fn ab_covers_truth(a: AbCount, b: AbCount, share_cut_short: f64) -> Check {
     check(id, interval.covers(truth), evidence)
 }
 
+mod sales;
 mod stages;
 #[cfg(test)]
 mod tests;
 
+pub use sales::SalesCheck;
 pub use stages::{Hits, Stages};

@@ -49,7 +49,7 @@ impl Shape for Toy {
             let numbers = builder.stream::<String, u64>(NUMBERS).filter(move |number| !is_sabotaged || number.value != 77);
             numbers.group_by("by-digit", |number| (number.value % 10).to_string()).count().to_stream().to(COUNTS);
         })?;
-        Ok(vec![AppSpec { topology, guarantee: Guarantee::ExactlyOnce, instances: 2 }])
+        Ok(vec![AppSpec { instances: 2, ..AppSpec::new(topology, Guarantee::ExactlyOnce) }])
     }
 
     fn world(&self, run: &RunParams) -> Box<dyn World> {

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use egui::{Label, RichText, Ui};
-use weir_model::{EditorRow, PipelineAction, PipelineId, QueueRow, Request, Verb, Widget};
+use weir_model::{Chooser, EditorRow, PipelineAction, PipelineId, QueueRow, Request, Trace, Verb, Widget};
 use weir_ui_kit::{
     format,
     theme::{self, size},
     tokens,
-    widgets::{labelled_field, primary_button, secondary_button, strong, subdued},
+    widgets::{labelled_field, link, primary_button, secondary_button, strong, subdued},
 };
 
+use super::trace;
 use crate::panels::PanelContext;
 
 /// Rows in sight; the others wait behind them.
@@ -32,7 +33,7 @@ pub(super) fn queue(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), row
             }
             let at: String = format::timestamp_utc(row.at.0).chars().take(19).collect();
             ui.label(RichText::new(at).font(theme::mono(size::SMALL)).color(tokens(ui).text.subdued));
-            strong(ui, &*row.title);
+            named(ui, &row.title, widget.records_with(&row.subject), cx);
             ui.add(Label::new(RichText::new(&*row.detail).color(tokens(ui).text.subdued)).truncate()).on_hover_text(&*row.detail);
         });
     }
@@ -64,7 +65,7 @@ pub(super) fn editor(
             if secondary_button(ui, "Edit").on_hover_text(format!("Edit {}", row.subject)).clicked() {
                 draft = Draft { subject: row.subject.to_string(), text: row.text.to_string() };
             }
-            strong(ui, &*row.subject);
+            named(ui, &row.subject, widget.records_with(&row.subject), cx);
             ui.add(Label::new(RichText::new(&*row.text).font(theme::mono(size::BODY - 0.5))).truncate());
             subdued(ui, &*row.note);
         });
@@ -84,6 +85,36 @@ pub(super) fn editor(
     ui.data_mut(|data| data.insert_temp(id, draft));
 }
 
+/// Which one of many is shown, and the way to another.
+pub(super) fn chooser(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), chooser: &Chooser, cx: &mut PanelContext<'_>) {
+    let choose = |name: &str, cx: &mut PanelContext<'_>| {
+        let (widget, verb) = (Arc::clone(&widget.id), Chooser::VERB.into());
+        cx.request(Request::ActOnPipeline(pipeline.clone(), PipelineAction { widget, verb, subject: name.into(), text: "".into() }));
+    };
+    ui.horizontal(|ui| {
+        let shown = if chooser.value.is_empty() { "none yet" } else { &*chooser.value };
+        let combo = egui::ComboBox::new((&*widget.id, "choice"), &*chooser.what).selected_text(shown);
+        combo.show_ui(ui, |ui| {
+            for option in &chooser.options {
+                if ui.selectable_label(*option == chooser.value, &**option).clicked() {
+                    choose(option, cx);
+                }
+            }
+        });
+        if chooser.is_chosen && secondary_button(ui, "Let it choose").clicked() {
+            choose("", cx);
+        }
+    });
+}
+
+/// What a row is about, as a link to the records that say so.
+fn named(ui: &mut Ui, name: &str, records: Option<Trace>, cx: &mut PanelContext<'_>) {
+    let Some(records) = records else { return drop(strong(ui, name)) };
+    if link(ui, name).on_hover_text(trace::words(&records)).clicked() {
+        trace::open(Some(records), cx);
+    }
+}
+
 fn act(pipeline: &PipelineId, widget: &Widget, verb: &Verb, subject: &str, text: &str) -> Request {
     let (widget, verb) = (Arc::clone(&widget.id), Arc::clone(&verb.id));
     Request::ActOnPipeline(pipeline.clone(), PipelineAction { widget, verb, subject: subject.into(), text: text.into() })
@@ -95,7 +126,7 @@ mod tests {
     use weir_model::{Dashboard, Source, Span, TimestampMs, Update, WidgetBody};
 
     use super::*;
-    use crate::panels::{dashboard, testing};
+    use crate::panels::{Command, Route, dashboard, testing};
 
     fn shown(body: WidgetBody) -> egui_kittest::Harness<'static, testing::Bench> {
         let metas = weir_backend::pipelines::metas();
@@ -104,7 +135,7 @@ mod tests {
             Widget { id: "desk".into(), title: "Desk".into(), help: "".into(), span: Span::Full, source: Source::Topic("t".into()), body };
         let shown = Dashboard { event_time: None, widgets: vec![widget] };
         let updates = vec![Update::Pipelines(metas.clone()), Update::Dashboard(meta.id.clone(), Arc::new(shown))];
-        testing::bench(&dashboard::META, updates, Some(crate::panels::Route::Dashboard(meta.id.clone())))
+        testing::bench(&dashboard::META, updates, Some(Route::Dashboard(meta.id.clone())))
     }
 
     fn verb(id: &str, label: &str) -> Verb {
@@ -119,6 +150,18 @@ mod tests {
         harness.run();
         let [Request::ActOnPipeline(pipeline, action)] = harness.state().requests()[..] else { panic!("{:?}", harness.state().commands) };
         assert_eq!((pipeline.as_str(), &*action.widget, &*action.verb, &*action.subject), ("fraud", "desk", "fraud", "tx-7"));
+    }
+
+    #[test]
+    fn a_row_leads_to_the_records_of_what_it_is_about() {
+        let row = QueueRow { subject: "tx-7".into(), title: "12 EUR".into(), detail: "".into(), at: TimestampMs(0) };
+        let mut harness = shown(WidgetBody::Queue { rows: vec![row], verbs: vec![verb("honest", "Honest")] });
+        harness.get_by_label("12 EUR").click();
+        harness.run();
+        let Some(Command::Navigate(Route::Query(query))) = harness.state().commands.last() else {
+            panic!("{:?}", harness.state().commands)
+        };
+        assert_eq!((query.topic.as_str(), &*query.contains), ("t", "tx-7"));
     }
 
     #[test]

@@ -19,11 +19,16 @@ const CHART_HEIGHT: f32 = 250.0;
 const FIGURE_CHARS_MAX: usize = 13;
 /// Rows of a table in sight; the others scroll.
 const TABLE_ROWS: usize = 8;
-/// Width for a digit of a number column, and the least width of a column.
-const NUMBER_WIDTH: f32 = 100.0;
+/// Widths of columns of numbers, times and texts.
+const NUMBER_WIDTH: f32 = 84.0;
+const TIME_WIDTH: f32 = 164.0;
 const TEXT_WIDTH: f32 = 130.0;
-/// As narrow as columns may get, in parts of their width.
+/// What a character of a title takes, and the space around it.
+const TITLE_CHAR_WIDTH: f32 = 6.6;
+const TITLE_PADDING: f32 = 22.0;
+/// As narrow, and as wide, as columns may get, in parts of their width.
 const SQUEEZE_MIN: f32 = 0.72;
+const STRETCH_MAX: f32 = 1.7;
 
 /// The lines of a dashboard in the form that plots take; made once per dashboard, not per frame.
 #[derive(Default)]
@@ -39,13 +44,16 @@ impl Charts {
         if self.dashboard.as_ref().is_some_and(|old| Arc::ptr_eq(old, dashboard)) {
             return;
         }
-        let lines = |widget: &Widget| match &widget.body {
-            WidgetBody::TimeSeries { lines, .. } => {
-                lines.iter().map(|line| line.points.iter().map(|(TimestampMs(at), value)| (*at, *value)).collect()).collect()
+        fn lines(body: &WidgetBody) -> Vec<Vec<(i64, f64)>> {
+            match body {
+                WidgetBody::TimeSeries { lines, .. } => {
+                    lines.iter().map(|line| line.points.iter().map(|(TimestampMs(at), value)| (*at, *value)).collect()).collect()
+                }
+                WidgetBody::Chosen { body, .. } => lines(body),
+                _ => Vec::new(),
             }
-            _ => Vec::new(),
-        };
-        self.lines = dashboard.widgets.iter().map(lines).collect();
+        }
+        self.lines = dashboard.widgets.iter().map(|widget| lines(&widget.body)).collect();
         self.dashboard = Some(Arc::clone(dashboard));
     }
 
@@ -63,43 +71,58 @@ impl Charts {
         }
         cell_card(ui, height, |ui| {
             heading(ui, widget, cx);
-            match &widget.body {
-                WidgetBody::Number { .. } => {}
-                WidgetBody::TimeSeries { unit, lines } => {
-                    let points = self.lines.get(at).map(Vec::as_slice).unwrap_or_default();
-                    if points.iter().all(|line| line.len() < 2) {
-                        nothing_yet(ui);
-                        return;
-                    }
-                    let lines: Vec<plot::TimeLine<'_>> =
-                        lines.iter().zip(points).map(|(line, points)| plot::TimeLine { name: &line.name, points }).collect();
-                    let pressed = plot::time_series(ui, &widget.id, &lines, unit, CHART_HEIGHT, "Right button: the records from here on");
-                    trace::open(pressed.and_then(|at| widget.records_from(TimestampMs(at))), cx);
-                }
-                WidgetBody::TopK { unit, rows } => top(ui, widget, unit, rows, cx),
-                WidgetBody::Funnel { stages } if stages.iter().all(|stage| stage.count == 0) => nothing_yet(ui),
-                WidgetBody::Funnel { stages } => {
-                    let stages: Vec<(&str, u64)> = stages.iter().map(|stage| (&*stage.label, stage.count)).collect();
-                    plot::funnel(ui, &stages);
-                }
-                WidgetBody::Intervals { unit, variants, conclusion } => intervals(ui, unit, variants, conclusion),
-                WidgetBody::Heat { unit, decimals, columns, rows, scale, severity } => {
-                    bodies::heat(ui, widget, (unit, *decimals), (columns, rows), (*scale, *severity), cx);
-                }
-                WidgetBody::Lanes { lanes, cursor } => bodies::lanes(ui, widget, lanes, *cursor, cx),
-                WidgetBody::Gauges { gauges } => bodies::gauges(ui, gauges),
-                WidgetBody::Sankey { unit, nodes, edges } => bodies::sankey(ui, unit, nodes, edges, CHART_HEIGHT),
-                WidgetBody::Graph { unit, nodes, edges } => bodies::graph(ui, widget, unit, nodes, edges, cx),
-                WidgetBody::Map { unit, points } => bodies::map(ui, widget, unit, points, cx),
-                WidgetBody::Incidents { incidents } => bodies::incidents(ui, incidents, cx),
-                WidgetBody::Feed { entries } => bodies::feed(ui, widget, entries, cx),
-                WidgetBody::Queue { rows, verbs } => desk::queue(ui, (pipeline, widget), rows, verbs, cx),
-                WidgetBody::Editor { rows, hint, verbs, answer } => {
-                    desk::editor(ui, (pipeline, widget), rows, (hint, answer), verbs, cx);
-                }
-                WidgetBody::Table { columns, rows } => table(ui, widget, columns, rows, cx),
-            }
+            let points = self.lines.get(at).map(Vec::as_slice).unwrap_or_default();
+            body(ui, (pipeline, widget), &widget.body, points, cx);
         })
+    }
+}
+
+/// Draws what a widget shows; `points` are those of its lines.
+fn body(
+    ui: &mut Ui,
+    (pipeline, widget): (&PipelineId, &Widget),
+    shown: &WidgetBody,
+    points: &[Vec<(i64, f64)>],
+    cx: &mut PanelContext<'_>,
+) {
+    match shown {
+        WidgetBody::Number { .. } => {}
+        WidgetBody::TimeSeries { unit, lines, .. } => {
+            if points.iter().all(|line| line.len() < 2) {
+                nothing_yet(ui);
+                return;
+            }
+            let lines: Vec<plot::TimeLine<'_>> =
+                lines.iter().zip(points).map(|(line, points)| plot::TimeLine { name: &line.name, points }).collect();
+            let pressed = plot::time_series(ui, &widget.id, &lines, unit, CHART_HEIGHT, "Right button: the records from here on");
+            trace::open(pressed.and_then(|at| widget.records_from(TimestampMs(at))), cx);
+        }
+        WidgetBody::TopK { unit, rows } => top(ui, widget, unit, rows, cx),
+        WidgetBody::Funnel { stages } if stages.iter().all(|stage| stage.count == 0) => nothing_yet(ui),
+        WidgetBody::Funnel { stages } => {
+            let stages: Vec<(&str, u64)> = stages.iter().map(|stage| (&*stage.label, stage.count)).collect();
+            plot::funnel(ui, &stages);
+        }
+        WidgetBody::Intervals { unit, variants, conclusion } => intervals(ui, unit, variants, conclusion),
+        WidgetBody::Heat { unit, decimals, columns, rows, scale, severity } => {
+            bodies::heat(ui, widget, (unit, *decimals), (columns, rows), (*scale, *severity), cx);
+        }
+        WidgetBody::Lanes { lanes, cursor } => bodies::lanes(ui, widget, lanes, *cursor, cx),
+        WidgetBody::Gauges { gauges } => bodies::gauges(ui, gauges),
+        WidgetBody::Sankey { unit, nodes, edges } => bodies::sankey(ui, unit, nodes, edges, CHART_HEIGHT),
+        WidgetBody::Graph { unit, nodes, edges } => bodies::graph(ui, widget, unit, nodes, edges, cx),
+        WidgetBody::Map { unit, points } => bodies::map(ui, widget, unit, points, cx),
+        WidgetBody::Incidents { incidents } => bodies::incidents(ui, incidents, cx),
+        WidgetBody::Feed { entries } => bodies::feed(ui, widget, entries, cx),
+        WidgetBody::Queue { rows, verbs } => desk::queue(ui, (pipeline, widget), rows, verbs, cx),
+        WidgetBody::Editor { rows, hint, verbs, answer } => {
+            desk::editor(ui, (pipeline, widget), rows, (hint, answer), verbs, cx);
+        }
+        WidgetBody::Table { columns, rows } => table(ui, widget, columns, rows, cx),
+        WidgetBody::Chosen { chooser, body: chosen } => {
+            desk::chooser(ui, (pipeline, widget), chooser, cx);
+            body(ui, (pipeline, widget), chosen, points, cx);
+        }
     }
 }
 
@@ -189,25 +212,20 @@ fn table(ui: &mut Ui, widget: &Widget, columns: &[Column], rows: &[Vec<Cell>], c
     if rows.is_empty() {
         return nothing_yet(ui);
     }
-    let is_wide = columns.len() > 2;
+    let natural: Vec<f32> =
+        columns.iter().enumerate().map(|(at, column)| natural_width(column, rows.iter().find_map(|row| row.get(at)))).collect();
+    let factor = stretch(ui.available_width(), &natural);
     let last = columns.len().saturating_sub(1);
-    // A table that would not quite fit is drawn tighter rather than cut off.
-    let natural: f32 = columns.iter().map(|column| if column.is_number { NUMBER_WIDTH } else { TEXT_WIDTH }).sum();
-    let squeeze = (ui.available_width() / natural).clamp(SQUEEZE_MIN, 1.0);
+    let width = |at: usize| match columns.len() {
+        // Two columns share a narrow card: the text takes what the number leaves.
+        2 if at < last => (ui.available_width() - natural[last]).max(TEXT_WIDTH),
+        2 => natural[at],
+        _ => natural[at] * factor,
+    };
     let shown: Vec<TableColumn<'_>> = columns
         .iter()
         .enumerate()
-        .map(|(at, column)| {
-            let width = match (column.is_number, is_wide) {
-                (true, true) => NUMBER_WIDTH * squeeze,
-                (true, false) => NUMBER_WIDTH,
-                (false, true) => TEXT_WIDTH * squeeze,
-                // Two columns share a narrow card: the text takes what the number leaves.
-                (false, false) if at < last => (ui.available_width() - NUMBER_WIDTH).max(TEXT_WIDTH),
-                (false, false) => TEXT_WIDTH,
-            };
-            TableColumn { title: &column.title, width, is_number: column.is_number, is_sortable: false }
-        })
+        .map(|(at, column)| TableColumn { title: &column.title, width: width(at), is_number: column.is_number, is_sortable: false })
         .collect();
     let height = (rows.len().min(TABLE_ROWS) as f32 + 1.2) * ROW_HEIGHT + 8.0;
     // The arrows move the mark, Enter or a click opens what it stands on.
@@ -226,6 +244,22 @@ fn table(ui: &mut Ui, widget: &Widget, columns: &[Column], rows: &[Vec<Cell>], c
     }
 }
 
+/// The width that a column's title and contents like.
+fn natural_width(column: &Column, first: Option<&Cell>) -> f32 {
+    let contents = match first {
+        Some(Cell::Time(_)) => TIME_WIDTH,
+        _ if column.is_number => NUMBER_WIDTH,
+        _ => TEXT_WIDTH,
+    };
+    contents.max(column.title.chars().count() as f32 * TITLE_CHAR_WIDTH + TITLE_PADDING)
+}
+
+/// By which factor columns become wider or narrower, so that they fill the card: a table that would not quite fit is drawn tighter rather
+/// than cut off, and beyond some width numbers would stand too far from their names.
+fn stretch(available: f32, natural: &[f32]) -> f32 {
+    (available / natural.iter().sum::<f32>().max(1.0)).clamp(SQUEEZE_MIN, STRETCH_MAX)
+}
+
 fn cell(cell: &Cell) -> TableCell<'_> {
     match cell {
         Cell::Text(text) => TableCell::text(&**text),
@@ -239,6 +273,16 @@ fn cell(cell: &Cell) -> TableCell<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_fill_their_card_and_none_is_cut_off_by_the_others() {
+        let check = |available: f32, natural: &[f32], expect: f32| assert!((stretch(available, natural) - expect).abs() < 1e-3);
+        check(600.0, &[130.0, 84.0, 84.0], STRETCH_MAX);
+        check(600.0, &[200.0, 200.0], 1.5);
+        check(600.0, &[400.0, 400.0], 0.75);
+        check(300.0, &[400.0, 400.0], SQUEEZE_MIN);
+        check(300.0, &[], STRETCH_MAX);
+    }
 
     #[test]
     fn a_unit_stands_where_it_fits() {

@@ -6,20 +6,23 @@ use serde::{Deserialize, Serialize};
 use super::{
     records::{AdClick, Attribution, Purchase},
     sabotage::Sabotage,
+    sales,
     settings::{AD_CLICKS, ATTRIBUTION, ATTRIBUTION_APP, ATTRIBUTION_GRACE_MS, ATTRIBUTION_MS, PURCHASES},
     topology::Options,
 };
 use crate::stream::{Forward, JoinWindows, Processor, Record, Store, StoreHandle, Topology, TopologyError};
 
-/// The application.
+/// The application: everything that is made of purchases.
 pub(super) fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let is_first = options.sabotage == Some(Sabotage::FirstTouch);
+    let forgets_catalogue = options.sabotage == Some(Sabotage::ForgetCatalogue);
     Topology::new(ATTRIBUTION_APP, move |builder| {
         let purchases = builder.stream::<String, Purchase>(PURCHASES);
         let clicks = builder.stream::<String, AdClick>(AD_CLICKS);
         let windows = JoinWindows { before_ms: ATTRIBUTION_MS, after_ms: 0, grace_ms: ATTRIBUTION_GRACE_MS };
         let pairs = purchases.join(&clicks, windows, "touch", |_, purchase, click| attribution(purchase, click));
         pairs.process("last-touch", store(), None, |store| LastTouch { store, is_first }).to(ATTRIBUTION);
+        sales::by_category(builder, &purchases, forgets_catalogue);
     })
 }
 

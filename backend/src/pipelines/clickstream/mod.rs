@@ -5,6 +5,10 @@
 //!   (seeded)     (by user_id)       (one task per partition)                 (final results)                      (reads topics only)
 //! ```
 //!
+//! Two smaller applications go on from there: `clickstream-recommender` learns from `clickstream.item_pairs` what goes with an item, and
+//! `clickstream-attribution` joins `clickstream.purchases` with advertisements (a stream, by time) and with the catalogue
+//! `clickstream.items` (a global table).
+//!
 //! Semantics, as Kafka Streams documents them (see [`crate::stream`]): event time is the event's `timestamp`; stream time, per
 //! partition, never regresses; a window of counts closes at its end plus 10 s of grace, a session when stream time exceeds its
 //! end by 30 minutes plus grace; each final result is published once per cause, under a key that makes a repetition harmless. The run's
@@ -28,6 +32,7 @@ mod processor;
 mod recommend;
 pub mod records;
 mod sabotage;
+mod sales;
 mod scenarios;
 mod sessions;
 pub mod settings;

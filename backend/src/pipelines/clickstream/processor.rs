@@ -229,7 +229,8 @@ impl Work<'_, '_> {
         }
         if activity.action_type == Action::Purchase && !activity.event_id.is_empty() {
             let (purchase_id, revenue_minor) = (activity.event_id.to_string(), activity.price_minor.unwrap_or(0));
-            let purchase = Purchase { run: self.visits.run.to_string(), purchase_id, user_id: user_id(), at, revenue_minor };
+            let item_id = activity.item_id.to_string();
+            let purchase = Purchase { run: self.visits.run.to_string(), purchase_id, user_id: user_id(), at, revenue_minor, item_id };
             // Its own time: it is joined by it.
             self.out.send(&Record { key: user_id(), value: Outcome::Purchase(purchase), timestamp_ms: at });
         }

@@ -21,11 +21,13 @@ pub(super) enum Sabotage {
     FirstTouch,
     /// With an item, the item itself is recommended.
     RecommendItself,
+    /// Nobody looks into the catalogue.
+    ForgetCatalogue,
 }
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub(super) const ALL: [(Self, &str, &str); 9] = [
+    pub(super) const ALL: [(Self, &str, &str); 10] = [
         (Self::DedupeOff, "dedupe_off", "sessions_equal_batch"),
         (Self::GraceOff, "grace_off", "late_drops_equal_oracle"),
         (Self::AsOfOff, "as_of_off", "tiers_as_of_events"),
@@ -35,6 +37,7 @@ impl Sabotage {
         (Self::OfferBuyers, "offer_buyers", "offers_equal_replay"),
         (Self::FirstTouch, "first_touch", "attribution_equal_batch"),
         (Self::RecommendItself, "recommend_itself", "recommendations_beat_popularity"),
+        (Self::ForgetCatalogue, "forget_catalogue", "sales_equal_catalogue"),
     ];
 
     /// By name.

@@ -23,6 +23,8 @@ pub const AB: &str = "clickstream.ab";
 pub const DEAD_LETTERS: &str = "clickstream-processor.dlq";
 /// Members among the users, keyed by user: a table.
 pub const USERS: &str = "clickstream.users";
+/// The catalogue, keyed by item: a table that every task has whole.
+pub const ITEMS: &str = "clickstream.items";
 /// Advertisements that were followed, keyed by user.
 pub const AD_CLICKS: &str = "clickstream.ad_clicks";
 /// Open sessions that a late event made one, keyed by user.
@@ -39,15 +41,18 @@ pub const OFFERS: &str = "offers";
 pub const RECOMMENDED: &str = "recommended_items";
 /// Which advertisement gets which purchase, keyed by user.
 pub const ATTRIBUTION: &str = "ad_attribution";
+/// What was sold, keyed by category.
+pub const SALES: &str = "clickstream.sales";
 /// Of the other applications.
 const RECOMMENDER_DEAD_LETTERS: &str = "clickstream-recommender.dlq";
 const ATTRIBUTION_DEAD_LETTERS: &str = "clickstream-attribution.dlq";
 /// What only the checks are told.
 pub const TRUTH: &str = "_truth.clickstream";
 /// Every topic, input first.
-pub const TOPICS: [&str; 19] = [
+pub const TOPICS: [&str; 21] = [
     EVENTS,
     USERS,
+    ITEMS,
     AD_CLICKS,
     SESSIONS,
     STATS,
@@ -61,6 +66,7 @@ pub const TOPICS: [&str; 19] = [
     OFFERS,
     RECOMMENDED,
     ATTRIBUTION,
+    SALES,
     DEAD_LETTERS,
     RECOMMENDER_DEAD_LETTERS,
     ATTRIBUTION_DEAD_LETTERS,
@@ -68,7 +74,7 @@ pub const TOPICS: [&str; 19] = [
 ];
 /// The consumer group of the recommender.
 pub const RECOMMENDER_APP: &str = "clickstream-recommender";
-/// The consumer group of the attribution.
+/// The consumer group of what comes of purchases: attribution, and sales by category.
 pub const ATTRIBUTION_APP: &str = "clickstream-attribution";
 /// The consumer group of the processors.
 pub const GROUP: &str = "clickstream-processor";

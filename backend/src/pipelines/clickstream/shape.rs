@@ -13,12 +13,12 @@ use super::{
     recommend,
     sabotage::Sabotage,
     scenarios::SCENARIOS,
-    settings::{PARTITIONS, TOPICS, USERS, Windows},
+    settings::{ITEMS, PARTITIONS, TOPICS, USERS, Windows},
     topology::{self, Options},
-    world::Visitors,
+    world::{self, Visitors},
 };
 use crate::{
-    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Observed, RunParams, Scenario, Shape, TopicSpec, World},
+    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Emit, Observed, RunParams, Scenario, Shape, TopicSpec, World},
     stream::{TopologyError, app::Guarantee},
 };
 
@@ -38,8 +38,12 @@ impl Shape for Clickstream {
     }
 
     fn topics(&self) -> Vec<TopicSpec> {
-        // The users of a run are a table as long as it lasts.
-        let cleanup = |name| if name == USERS { Cleanup::BySize } else { Cleanup::Delete };
+        let cleanup = |name| match name {
+            // The users of a run are a table as long as it lasts.
+            USERS => Cleanup::BySize,
+            ITEMS => Cleanup::Compact,
+            _ => Cleanup::Delete,
+        };
         TOPICS.map(|name| TopicSpec { name, partitions: PARTITIONS, cleanup: cleanup(name) }).into()
     }
 
@@ -47,9 +51,13 @@ impl Shape for Clickstream {
         let sabotage = run.params.sabotage.as_deref().and_then(Sabotage::named);
         let options = Options { run: Arc::clone(&run.name), windows: Windows::of(run), sabotage };
         let topology = topology::of(&options)?;
-        let small = |topology| AppSpec { topology, guarantee: Guarantee::ExactlyOnce, instances: 1 };
-        let main = AppSpec { topology, guarantee: Guarantee::ExactlyOnce, instances: INSTANCES };
+        let small = |topology| AppSpec::new(topology, Guarantee::ExactlyOnce);
+        let main = AppSpec { instances: INSTANCES, ..small(topology) };
         Ok(vec![main, small(recommend::topology(&options)?), small(attribution::topology(&options)?)])
+    }
+
+    fn rows(&self, run: &RunParams, out: &mut Emit) {
+        world::catalogue(run, out);
     }
 
     fn world(&self, run: &RunParams) -> Box<dyn World> {

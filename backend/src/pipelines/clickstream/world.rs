@@ -8,8 +8,8 @@ use crate::{
     pipelines::{
         clickstream::{
             meta::{BOT_SWARM, CELEBRITY_KEY, PHONES_OFFLINE, TRAFFIC_SPIKE},
-            records::{AdClick, RunTruth, User},
-            settings::{AD_CLICKS, EVENTS, TRUTH, USERS},
+            records::{AdClick, Item, RunTruth, User},
+            settings::{AD_CLICKS, EVENTS, ITEMS, TRUTH, USERS},
         },
         shape::{Command, Emit, EmitRecord, RunParams, World},
     },
@@ -33,15 +33,26 @@ pub(super) struct Visitors {
 const AGAIN_ONE_IN: u64 = 199;
 const AGAIN_AFTER: u64 = 20;
 
+/// What the shop sells, said before anybody comes.
+pub(super) fn catalogue(run: &RunParams, out: &mut Emit) {
+    for item in generator(run).catalogue() {
+        let (run, item_id, category) = (run.name.to_string(), item.item_id.to_owned(), item.category.to_owned());
+        let row = Item { run, item_id, category, price_minor: item.price_minor };
+        out.send(ITEMS, item.item_id, json(&row), SENT_NOW);
+    }
+}
+
+fn generator(run: &RunParams) -> Generator {
+    let params = &run.params;
+    Generator::new(GeneratorParams { seed: params.seed, rate_per_s: params.rate_per_s, speed: params.speed, start_at_ms: run.start_at.0 })
+}
+
 impl Visitors {
     pub(super) fn new(run: &RunParams) -> Self {
-        let params = &run.params;
-        let generator =
-            GeneratorParams { seed: params.seed, rate_per_s: params.rate_per_s, speed: params.speed, start_at_ms: run.start_at.0 };
         Self {
-            generator: Generator::new(generator),
+            generator: generator(run),
             run: std::sync::Arc::clone(&run.name),
-            speed: params.speed.max(1),
+            speed: run.params.speed.max(1),
             again: VecDeque::new(),
             repeats: 0,
         }

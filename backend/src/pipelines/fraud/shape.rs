@@ -1,5 +1,7 @@
 //! The pipeline as the runner takes it.
 
+use std::time::Duration;
+
 use weir_model::{Dashboard, PipelineAction, PipelineMeta, Problem, TimestampMs};
 
 use super::{
@@ -21,6 +23,10 @@ use crate::{
     },
     stream::{TopologyError, app::Guarantee},
 };
+
+/// What an account's past says of a payment reaches the terminals in a transaction, all that it holds at once; there payments wait in a row
+/// for their decision. Half the time between two transactions is half the row.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
 
 const fn topic(name: &'static str, partitions: i32, cleanup: Cleanup) -> TopicSpec {
     TopicSpec { name, partitions, cleanup }
@@ -67,8 +73,8 @@ impl Shape for Fraud {
         let detector = detector(DetectorParams { sabotage, ..DetectorParams::default() })?;
         let trainer = trainer(TrainerParams::default())?;
         Ok(vec![
-            AppSpec { topology: detector, guarantee: Guarantee::ExactlyOnce, instances: 1 },
-            AppSpec { topology: trainer, guarantee: Guarantee::AtLeastOnce, instances: 1 },
+            AppSpec { commit_interval: Some(COMMIT_INTERVAL), ..AppSpec::new(detector, Guarantee::ExactlyOnce) },
+            AppSpec::new(trainer, Guarantee::AtLeastOnce),
         ])
     }
 

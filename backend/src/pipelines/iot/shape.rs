@@ -51,7 +51,7 @@ impl Shape for Iot {
 
     fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
         let sabotage = run.params.sabotage.as_deref().and_then(Sabotage::named);
-        Ok(vec![AppSpec { topology: topology(sabotage)?, guarantee: Guarantee::ExactlyOnce, instances: 1 }])
+        Ok(vec![AppSpec::new(topology(sabotage)?, Guarantee::ExactlyOnce)])
     }
 
     fn world(&self, run: &RunParams) -> Box<dyn World> {

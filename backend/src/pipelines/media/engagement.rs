@@ -34,7 +34,9 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
         // Players tell what stalls apart from what they watch.
         let reports = builder.stream::<String, Qoe>(QOE).filter(|record| record.value.is_bad());
         let watched = watched.merge(&reports.map_values(|record| Watched::bad(&record.value.cid)));
-        let titles = watched.group_by("titles", |record| record.value.video_id.clone());
+        let by_title = watched.select_key(|record| record.value.video_id.clone());
+        let viewers = Store::<String, i64>::expiring(|_, seen_ms| *seen_ms);
+        let titles = by_title.process_values("viewers", viewers, None, |seen| Viewers { seen }).group_by_key("titles");
         let titles = titles.aggregate(TitleStats::default, |record, stats| stats.add(&record.value, record.timestamp_ms));
         let changes = titles.to_stream().flat_map_values(|record| record.value.clone());
         changes.to(TITLE_STATS);
@@ -50,6 +52,12 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Watched {
     video_id: String,
+    /// Whose, where a play begins; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    user_id: String,
+    /// A viewer whom the title did not have yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_new_viewer: bool,
     watched_ms: i64,
     is_start: bool,
     /// Tenths of the title that were reached for the first time: from here to below there.
@@ -64,7 +72,18 @@ struct Watched {
 impl Watched {
     fn bad(video_id: &str) -> Self {
         let video_id = video_id.to_owned();
-        Self { video_id, watched_ms: 0, is_start: false, tenths: (0, 0), is_completed: false, is_bad: true, stayed: None }
+        let (user_id, is_new_viewer) = (String::new(), false);
+        Self {
+            video_id,
+            user_id,
+            is_new_viewer,
+            watched_ms: 0,
+            is_start: false,
+            tenths: (0, 0),
+            is_completed: false,
+            is_bad: true,
+            stayed: None,
+        }
     }
 }
 
@@ -123,7 +142,9 @@ impl Processor<String, Playback, String, Watched> for Sessions {
             is_judged: session.is_judged || is_judged,
         };
         self.sessions.borrow_mut().put(record.key.clone(), session);
-        let watched = Watched { video_id: event.video_id.clone(), watched_ms, is_start, tenths, is_completed, is_bad: false, stayed };
+        let user_id = if is_start { event.user_id.clone() } else { String::new() };
+        let (video_id, is_new_viewer) = (event.video_id.clone(), false);
+        let watched = Watched { video_id, user_id, is_new_viewer, watched_ms, is_start, tenths, is_completed, is_bad: false, stayed };
         out.send(&record.with_value(watched));
     }
 
@@ -133,11 +154,36 @@ impl Processor<String, Playback, String, Watched> for Sessions {
     }
 }
 
+/// Knows who has seen which title: each viewer counts once, however often they come back.
+struct Viewers {
+    seen: StoreHandle<String, i64>,
+}
+
+impl Processor<String, Watched, String, Watched> for Viewers {
+    fn process(&mut self, record: &Record<String, Watched>, out: &mut Forward<'_, String, Watched>) {
+        if !record.value.is_start {
+            out.send(record);
+            return;
+        }
+        let viewer = format!("{} {}", record.key, record.value.user_id);
+        let is_new_viewer = self.seen.borrow().get(&viewer).is_none();
+        self.seen.borrow_mut().put(viewer, record.timestamp_ms);
+        out.send(&record.with_value(Watched { is_new_viewer, user_id: String::new(), ..record.value.clone() }));
+    }
+
+    fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Watched>) {
+        let before_ms = out.stream_time_ms().saturating_sub(VIEWERS_KEPT_MS);
+        while self.seen.borrow_mut().pop_expired(before_ms).is_some() {}
+    }
+}
+
 /// How many tenths of the title were reached; what is live has no end.
 fn tenths_reached(event: &Playback) -> u8 {
     if event.length_s <= 0 { 0 } else { (event.position_s * 10 / event.length_s).clamp(0, 10) as u8 }
 }
 
+/// Who comes back after a day is a viewer anew.
+const VIEWERS_KEPT_MS: i64 = 24 * 3_600_000;
 /// Time watched of late halves in this time.
 const RECENT_HALF_MS: f64 = 120_000.0;
 /// What is broken shows, and heals, within moments.
@@ -151,6 +197,7 @@ const BROKEN_RATIO: f64 = 3.0;
 impl TitleStats {
     fn add(&mut self, watched: &Watched, timestamp_ms: i64) {
         self.starts += u64::from(watched.is_start);
+        self.viewers += u64::from(watched.is_new_viewer);
         self.completions += u64::from(watched.is_completed);
         self.watched_ms += watched.watched_ms;
         for tenth in watched.tenths.0..watched.tenths.1 {

@@ -51,7 +51,7 @@ impl Shape for Media {
     fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
         let sabotage = run.params.sabotage.as_deref().and_then(Sabotage::named);
         let options = Options { run: run.name.to_string(), sabotage };
-        let spec = |topology| AppSpec { topology, guarantee: Guarantee::ExactlyOnce, instances: 1 };
+        let spec = |topology| AppSpec::new(topology, Guarantee::ExactlyOnce);
         Ok(topologies(&options)?.into_iter().map(spec).collect())
     }
 

@@ -210,6 +210,9 @@ pub struct Moderated {
 pub struct TitleStats {
     /// Plays begun.
     pub starts: u64,
+    /// Different viewers who began it, by day.
+    #[serde(default)]
+    pub viewers: u64,
     /// Plays that reached nine tenths of the title.
     pub completions: u64,
     /// Time watched.
@@ -220,7 +223,7 @@ pub struct TitleStats {
     pub recent_ms: i64,
     /// As of when what halves is.
     pub recent_at_ms: i64,
-    /// Time watched within the last moments: halves every fifteen seconds.
+    /// Time watched within the last moments: halves every ten seconds.
     #[serde(default)]
     pub lately_ms: i64,
     /// Bad reports of players within the last moments, in millionths: halves likewise.

@@ -43,6 +43,8 @@ pub fn rehearse(shape: &dyn Shape, params: PipelineParams, observe: &mut dyn FnM
     let is_over = |world: &dyn World, script: &Script| {
         world.is_over() || run.params.events_max.is_some_and(|max| world.events() >= max) || script.is_over(world.due_ns())
     };
+    shape.rows(&run, &mut out);
+    stage.play(&mut out, &mut *world)?;
     while !is_over(&*world, &script) {
         stage.position.set_ns(world.due_ns());
         while let Some(act) = script.next_due(world.due_ns()) {

@@ -19,9 +19,9 @@ pub use tell::failed;
 use weir_model::{Phase, PipelineMeta, PipelineParams, Problem, RunReport, Update};
 
 use super::{
-    AppSpec, Checker, Cleanup, Facts, RunParams, Shape, TopicSpec, join,
+    AppSpec, Checker, Cleanup, Emit, Facts, RunParams, Shape, TopicSpec, join,
     scenario::{Scenario, ScenarioChecker, Script},
-    source::{KILL_PROCESSOR, Source, SourceProgress},
+    source::{self, KILL_PROCESSOR, Source, SourceProgress},
     topics::{Ends, Topics},
     watch::Watch,
 };
@@ -198,6 +198,11 @@ impl<'a> Run<'a> {
         starts: &'scope Ends,
     ) -> Result<(), Problem> {
         let mut workers = Workers { source: None, watch: Some(self.spawn_watch(scope, starts)?) };
+        if self.run.params.input.is_none() {
+            let mut rows = Emit::default();
+            self.shape.rows(&self.run, &mut rows);
+            source::write(self.connection, rows)?;
+        }
         let since: Arc<Ends> = Arc::new(starts.clone());
         for spec in specs {
             let app = StreamsApp::start(self.config(&self.run, spec, &since))?;
@@ -236,6 +241,9 @@ impl<'a> Run<'a> {
         };
         let mut config = AppConfig::new(self.connection.clone(), spec.topology.clone(), guarantee);
         config.linger = RESULTS_LINGER;
+        if let Some(commit_interval) = spec.commit_interval.filter(|_| guarantee == Guarantee::ExactlyOnce) {
+            config.commit_interval = commit_interval;
+        }
         config.threads = run.params.instances.unwrap_or(spec.instances);
         config.state_dir.clone_from(&run.params.state_dir);
         config.standby_replicas = run.params.standby_replicas.unwrap_or(config.standby_replicas);

@@ -12,7 +12,7 @@ use std::{
 use weir_model::{FaultId, Problem, TimestampMs};
 
 use super::{
-    Command, Emit, Observed, World,
+    Command, Emit, EmitRecord, Observed, World,
     scenario::{Act, Position, Script},
 };
 use crate::{
@@ -128,6 +128,23 @@ pub(super) struct Source<'a> {
     told: u64,
     /// What reached the cluster by the world's own way, as far as it was counted.
     bridged: u64,
+}
+
+/// Writes records that are no events, and waits until all are acknowledged.
+pub(super) fn write(connection: &Connection, mut out: Emit) -> Result<(), Problem> {
+    let records = out.take();
+    if records.is_empty() {
+        return Ok(());
+    }
+    let failed = |error: ClientError| error.problem("What must be there before the first event could not be written");
+    let producer = Producer::new(connection).map_err(failed)?;
+    for record in &records {
+        while producer.send(outgoing(record, &[])).map_err(failed)?.is_err() {
+            std::thread::sleep(FULL_PAUSE);
+        }
+    }
+    producer.flush(FLUSH_MAX).map_err(failed)?;
+    producer.first_error().map_or(Ok(()), |error| Err(failed(error)))
 }
 
 impl<'a> Source<'a> {
@@ -268,15 +285,7 @@ impl<'a> Source<'a> {
             let sent_at = if is_event { TimestampMs::now().0.to_string() } else { String::new() };
             let seq = self.next_seq.to_string();
             let headers = [(SENT_AT_MS, Some(sent_at.as_bytes())), ("gen_seq", Some(seq.as_bytes()))];
-            let outgoing = OutgoingRecord {
-                topic: record.topic,
-                partition: record.partition,
-                key: record.key.as_deref(),
-                value: record.value.as_deref(),
-                headers: &headers,
-                timestamp_ms: Some(record.timestamp_ms).filter(|at| *at >= 0),
-            };
-            while self.producer.send(outgoing).map_err(|error| error.problem("A record could not be sent"))?.is_err() {
+            while self.producer.send(outgoing(&record, &headers)).map_err(|error| error.problem("A record could not be sent"))?.is_err() {
                 self.check_failed()?;
                 std::thread::sleep(FULL_PAUSE);
             }
@@ -305,6 +314,17 @@ impl<'a> Source<'a> {
         }
         let error = self.producer.first_error().unwrap_or_else(ClientError::no_answer);
         Err(error.problem("Records could not be written"))
+    }
+}
+
+fn outgoing<'a>(record: &'a EmitRecord, headers: &'a [(&'a str, Option<&'a [u8]>)]) -> OutgoingRecord<'a> {
+    OutgoingRecord {
+        topic: record.topic,
+        partition: record.partition,
+        key: record.key.as_deref(),
+        value: record.value.as_deref(),
+        headers,
+        timestamp_ms: Some(record.timestamp_ms).filter(|at| *at >= 0),
     }
 }
 

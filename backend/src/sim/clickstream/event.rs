@@ -81,4 +81,21 @@ pub struct Event<'a> {
     /// What was searched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<&'a str>,
+    /// What else the browser told.
+    pub metadata: Metadata<'a>,
+}
+
+/// What comes with every request, and is for those who ask for it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Metadata<'a> {
+    /// How far down the page, of scrolls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scroll_pct: Option<u8>,
+    /// The advertisement that brought the visit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign_id: Option<&'a str>,
+    /// What the browser calls itself.
+    pub user_agent: &'a str,
+    /// From the range that is set aside for tests (RFC 2544).
+    pub ip: &'a str,
 }

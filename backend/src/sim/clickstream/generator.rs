@@ -3,16 +3,16 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, BinaryHeap, VecDeque},
-    fmt::Write as _,
 };
 
 use crate::sim::{
     Random, Schedule,
     clickstream::{
-        Action, Event,
+        Action,
         crowd::{CROWD_SHARE, Crowd, user_id},
-        shop::{COUNTRIES, DEVICES, QUERIES, REFERRERS, Shop, VARIANTS},
-        visitor::{Page, Profile, Step, Visitor},
+        shop::{REFERRERS, Shop},
+        visitor::{Profile, Step, Visitor},
+        writer::{By, Writer},
     },
     hash64,
 };
@@ -128,16 +128,18 @@ pub struct Generator {
     crowd_users: BTreeSet<String>,
     touches: VecDeque<Touch>,
     joined: VecDeque<Joined>,
-    texts: Texts,
-    value: Vec<u8>,
+    writer: Writer,
 }
 
-/// Buffers that are filled anew for each event.
-#[derive(Debug, Default)]
-struct Texts {
-    event_id: String,
-    user_id: String,
-    session_id: String,
+/// One item of the shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CatalogueItem<'a> {
+    /// Its id.
+    pub item_id: &'a str,
+    /// Where it lies.
+    pub category: &'a str,
+    /// In minor units of the shop's currency.
+    pub price_minor: i64,
 }
 
 impl Generator {
@@ -161,8 +163,7 @@ impl Generator {
             crowd_users: BTreeSet::new(),
             touches: VecDeque::new(),
             joined: VecDeque::new(),
-            texts: Texts::default(),
-            value: Vec::with_capacity(512),
+            writer: Writer::new(params.seed),
         }
     }
 
@@ -179,6 +180,11 @@ impl Generator {
     /// Events waiting in offline phones.
     pub fn held(&self) -> usize {
         self.held.len()
+    }
+
+    /// What the shop sells.
+    pub fn catalogue(&self) -> impl Iterator<Item = CatalogueItem<'_>> {
+        self.shop.items.iter().map(|item| CatalogueItem { item_id: &item.id, category: item.category, price_minor: item.price_minor })
     }
 
     /// What no consumer is told.
@@ -262,12 +268,14 @@ impl Generator {
             return self.generate_crowd(&mut crowd, now_ms);
         }
         let mut visitor = self.next_visitor(now_ms);
-        self.touch_by(&visitor, now_ms);
+        self.touch_by(&mut visitor, now_ms);
         let step = visitor.step(&self.shop, &mut self.random);
         if step.action == Action::AddToCart && self.random.chance(RETARGETED) {
-            self.touch_of(&visitor, "retarget", now_ms);
+            let campaign = self.draw_campaign();
+            self.touch_of(&visitor, "retarget", campaign, now_ms);
         }
-        self.write(&visitor.profile, visitor.visit, visitor.referrer, step, now_ms);
+        let by = By { visit: visitor.visit, referrer: visitor.referrer, campaign: visitor.campaign };
+        self.write(&visitor.profile, by, step, now_ms);
         self.schedule.advance();
         self.events += 1;
         let is_held = self.offline_until_ms.is_some() && self.held.len() < HELD_MAX && self.is_offline(&visitor.profile);
@@ -279,36 +287,42 @@ impl Generator {
             None => self.leave(&visitor, now_ms),
         }
         if is_held {
-            self.held.push_back((self.texts.user_id.clone(), self.value.clone()));
+            self.held.push_back((self.writer.user_id().to_owned(), self.writer.value().to_vec()));
             return None;
         }
-        Some(Record { key: &self.texts.user_id, value: &self.value })
+        Some(Record { key: self.writer.user_id(), value: self.writer.value() })
     }
 
     fn generate_crowd(&mut self, crowd: &mut Crowd, now_ms: i64) -> Option<Record<'_>> {
         let (profile, step) = crowd.step(&self.shop, &mut self.random);
         self.crowd = Some(*crowd);
-        self.write(&profile, 1, 0, step, now_ms);
-        if !self.crowd_users.contains(&self.texts.user_id) {
-            self.crowd_users.insert(self.texts.user_id.clone());
+        self.write(&profile, By { visit: 1, referrer: 0, campaign: None }, step, now_ms);
+        if !self.crowd_users.contains(self.writer.user_id()) {
+            self.crowd_users.insert(self.writer.user_id().to_owned());
         }
         self.schedule.advance();
         self.events += 1;
-        Some(Record { key: &self.texts.user_id, value: &self.value })
+        Some(Record { key: self.writer.user_id(), value: self.writer.value() })
     }
 
-    fn touch_by(&mut self, visitor: &Visitor, now_ms: i64) {
+    fn touch_by(&mut self, visitor: &mut Visitor, now_ms: i64) {
         let referrer = REFERRERS[usize::from(visitor.referrer)].0;
         if visitor.is_landing() && ADS.contains(&referrer) {
+            let campaign = self.draw_campaign();
+            visitor.campaign = Some(campaign);
             // Before anything of the visit, whatever the jitter of its first event.
-            self.touch_of(visitor, referrer, now_ms - JITTER_MAX_MS as i64 - 1_000);
+            self.touch_of(visitor, referrer, campaign, now_ms - JITTER_MAX_MS as i64 - 1_000);
         }
     }
 
-    fn touch_of(&mut self, visitor: &Visitor, campaign: &str, at_ms: i64) {
+    fn draw_campaign(&self) -> u8 {
+        1 + (hash64(self.params.seed ^ 0xad, self.events) % CAMPAIGNS) as u8
+    }
+
+    fn touch_of(&mut self, visitor: &Visitor, advertiser: &str, campaign: u8, at_ms: i64) {
         let (number, mut user) = (visitor.profile.number, String::new());
         user_id(number, &mut user);
-        let campaign = format!("{campaign}-{}", 1 + hash64(self.params.seed ^ 0xad, self.events) % CAMPAIGNS);
+        let campaign = format!("{advertiser}-{campaign}");
         self.touches.push_back(Touch { click_id: format!("c{:x}-{}", self.params.seed, self.events), user_id: user, campaign, at_ms });
     }
 
@@ -394,44 +408,10 @@ impl Generator {
         }
     }
 
-    fn write(&mut self, profile: &Profile, visit: u32, referrer: u8, step: Step, now_ms: i64) {
-        let texts = &mut self.texts;
-        texts.event_id.clear();
-        user_id(profile.number, &mut texts.user_id);
-        texts.session_id.clear();
-        // Writing to a String can't fail.
-        let _ = write!(texts.event_id, "{:x}-{:010}", self.params.seed, self.events);
-        let _ = write!(texts.session_id, "{}-{visit}", texts.user_id);
+    fn write(&mut self, profile: &Profile, by: By, step: Step, now_ms: i64) {
         let jitter_ms = self.random.exponential(JITTER_MEAN_MS).min(JITTER_MAX_MS) as i64;
-        let late_ms = step.late_ms.unwrap_or(jitter_ms);
-        let item = step.item.map(|item| &self.shop.items[usize::from(item)]);
-        let has_price = matches!(step.action, Action::AddToCart | Action::Purchase);
-        let (page, query) = match step.page {
-            Page::Home => ("/", None),
-            Page::Category(category) => (&*self.shop.category_pages[usize::from(category)], None),
-            Page::Item(item) => (&*self.shop.items[usize::from(item)].page, None),
-            Page::Search(query) => ("/search", (step.action == Action::Search).then_some(QUERIES[usize::from(query)])),
-            Page::Cart => ("/cart", None),
-            Page::Checkout => ("/checkout", None),
-        };
-        let event = Event {
-            event_id: &texts.event_id,
-            user_id: &texts.user_id,
-            session_id: &texts.session_id,
-            timestamp: now_ms - late_ms,
-            action_type: step.action,
-            item_id: item.map(|item| &*item.id),
-            page,
-            device: DEVICES[usize::from(profile.device)],
-            country: COUNTRIES[usize::from(profile.country)].0,
-            referrer: REFERRERS[usize::from(referrer)].0,
-            variant: VARIANTS[usize::from(profile.variant)],
-            price_minor: item.filter(|_| has_price).map(|item| item.price_minor),
-            query,
-        };
-        self.value.clear();
-        // A struct of texts and numbers always has a JSON form, and a Vec takes every byte.
-        let _ = serde_json::to_writer(&mut self.value, &event);
+        let timestamp_ms = now_ms - step.late_ms.unwrap_or(jitter_ms);
+        self.writer.write(&self.shop, profile, by, step, self.events, timestamp_ms);
     }
 }
 

@@ -9,7 +9,10 @@ mod event;
 mod generator;
 mod shop;
 mod visitor;
+mod writer;
 
-pub use event::{Action, Event};
-pub use generator::{CROWD_MS, Generator, GeneratorParams, Joined, OFFLINE_EVENT_MS, Record, SPIKE_FACTOR, SPIKE_MS, Touch, Truth};
+pub use event::{Action, Event, Metadata};
+pub use generator::{
+    CROWD_MS, CatalogueItem, Generator, GeneratorParams, Joined, OFFLINE_EVENT_MS, Record, SPIKE_FACTOR, SPIKE_MS, Touch, Truth,
+};
 pub use shop::{CONVERSION, VARIANTS};

@@ -39,6 +39,18 @@ pub(super) const COUNTRIES: [(&str, f64, i64); 10] = [
 ];
 /// Devices.
 pub(super) const DEVICES: [&str; 3] = ["mobile", "desktop", "tablet"];
+/// What browsers call themselves, by device.
+pub(super) const USER_AGENTS: [[&str; 2]; 3] = [
+    [
+        "Mozilla/5.0 (Linux; Android 16; Mobile; rv:145.0) Gecko/145.0 Firefox/145.0",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) Version/26.1 Mobile Safari/604.1",
+    ],
+    [
+        "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/142.0 Safari/537.36",
+    ],
+    ["Mozilla/5.0 (iPad; CPU OS 26_1 like Mac OS X) Version/26.1 Safari/604.1", "Mozilla/5.0 (Linux; Android 16; Tablet) Chrome/142.0"],
+];
 /// Where visitors come from, with shares.
 pub(super) const REFERRERS: [(&str, f64); 6] =
     [("direct", 0.30), ("google", 0.35), ("instagram", 0.14), ("newsletter", 0.09), ("facebook", 0.08), ("partner", 0.04)];
@@ -52,6 +64,7 @@ pub const CONVERSION: [f64; 2] = [0.060, 0.075];
 pub(super) struct Item {
     pub(super) id: Box<str>,
     pub(super) page: Box<str>,
+    pub(super) category: &'static str,
     pub(super) price_minor: i64,
 }
 
@@ -72,7 +85,8 @@ impl Shop {
                 let category = CATEGORIES[(hash64(seed, number as u64) % CATEGORIES.len() as u64) as usize];
                 // 5.00 to 204.99, the last digits as shops like them.
                 let price_minor = 500 + (hash64(seed ^ 1, number as u64) % 200) as i64 * 100 + 99;
-                Item { id: format!("item-{number:04}").into(), page: format!("/{category}/item-{number:04}").into(), price_minor }
+                let (id, page) = (format!("item-{number:04}").into(), format!("/{category}/item-{number:04}").into());
+                Item { id, page, category, price_minor }
             })
             .collect();
         Self {

@@ -88,6 +88,8 @@ pub(super) struct Visitor {
     pub(super) profile: Profile,
     pub(super) visit: u32,
     pub(super) referrer: u8,
+    /// Which of the referrer's campaigns, if it is an advertisement.
+    pub(super) campaign: Option<u8>,
     pub(super) page: Page,
     item: u16,
     has_item: bool,
@@ -128,7 +130,19 @@ impl Visitor {
         let referrer = random.weighted(&REFERRERS.map(|(_, share)| share)) as u8;
         let fills_cart = buys || random.chance(CART_ABANDONED);
         let stage = if !buys && random.chance(PATCHY) { Stage::Patchy(0) } else { Stage::Land };
-        Self { due_ms: at_ms, profile, visit, referrer, page: Page::Home, item: 0, has_item: false, buys, fills_cart, stage }
+        Self {
+            due_ms: at_ms,
+            profile,
+            visit,
+            referrer,
+            campaign: None,
+            page: Page::Home,
+            item: 0,
+            has_item: false,
+            buys,
+            fills_cart,
+            stage,
+        }
     }
 
     /// Whether the visit has just begun.

@@ -8,6 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    audience::Audience,
     catalogue::{APPS, ROOMS, TITLES, room_name, title_id, title_length_ms},
     chat,
     event::{AdDecision, AdRequest, Cell, ChatMessage, HomeRow, PlayerAction, PlayerCommand},
@@ -67,6 +68,9 @@ pub struct Truth {
     pub watched_ms: BTreeMap<String, i64>,
     /// Plays begun, by content; going on after a pause is none.
     pub starts: BTreeMap<String, u64>,
+    /// Different viewers of each; none of any once they are too many to remember.
+    #[serde(default)]
+    pub viewers: BTreeMap<String, u64>,
     /// Of each side of the A/B test: viewers of whom it is known whether they stayed, and those who did.
     #[serde(default)]
     pub stayed: BTreeMap<String, (u64, u64)>,
@@ -141,6 +145,7 @@ pub struct Generator {
     faults: Vec<Fault>,
     commands: Vec<PlayerCommand>,
     pub(super) truth: Truth,
+    pub(super) audience: Audience,
     truth_records: Vec<TruthRecord>,
 }
 
@@ -160,6 +165,7 @@ impl Generator {
             faults: Vec::new(),
             commands: Vec::new(),
             truth: Truth::default(),
+            audience: Audience::default(),
             truth_records: Vec::new(),
         }
     }

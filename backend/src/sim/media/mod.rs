@@ -4,6 +4,7 @@
 //! due; when nobody is due, somebody arrives. The loop is closed: players obey commands (another CDN, a lower bitrate, an older
 //! release of the app), watch what the home row puts first, and show the ads that were decided for them.
 
+mod audience;
 mod catalogue;
 mod chat;
 mod event;

@@ -77,6 +77,10 @@ impl Generator {
             player.watched_ms += ts - since;
         } else if action == PlaybackAction::Play && player.position_ms == 0 {
             *self.truth.starts.entry(video_id.clone()).or_default() += 1;
+            match self.audience.add(&video_id, &player.user_id) {
+                Some(is_new) => *self.truth.viewers.entry(video_id.clone()).or_default() += u64::from(is_new),
+                None => self.truth.viewers.clear(),
+            }
         }
         player.playing_since = (!matches!(action, PlaybackAction::Pause | PlaybackAction::Stop)).then_some(ts);
         let has_stayed = player.watched_ms >= STAYED_MS;

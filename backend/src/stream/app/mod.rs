@@ -103,7 +103,8 @@ pub struct AppConfig {
     pub group_protocol: GroupProtocol,
     /// How often processed records are deleted from repartition topics (`repartition.purge.interval.ms`).
     pub purge_interval: Duration,
-    /// How long a task that joins waits for records of its other topics, before it takes what there is.
+    /// How long a task that joins waits for records of its other topics that may be on their way (`max.task.idle.ms`); those that were in
+    /// the topics when it took over are waited for anyway (KIP-695).
     pub task_idle: Duration,
 }
 
@@ -126,7 +127,7 @@ impl AppConfig {
             state_dir: None,
             standby_replicas: 0,
             purge_interval: Duration::from_secs(30),
-            task_idle: Duration::from_millis(20),
+            task_idle: Duration::from_millis(2),
         }
     }
 }

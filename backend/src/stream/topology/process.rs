@@ -98,12 +98,24 @@ impl<K: Key, V: Value> Stream<K, V> {
         next
     }
 
+    /// As [`Stream::process`], for an operator that leaves each record's key as it is, so that nothing need be repartitioned behind it
+    /// (`processValues` of KIP-820).
+    pub fn process_values<SK: Key, SV: Value, W: Clone + 'static, P: Processor<K, V, K, W>>(
+        &self,
+        name: &str,
+        store: Store<SK, SV>,
+        wall_clock_ms: Option<i64>,
+        processor: impl FnOnce(StoreHandle<SK, SV>) -> P,
+    ) -> Stream<K, W> {
+        let mut next = self.process(name, store, wall_clock_ms, processor);
+        next.is_rekeyed = false;
+        next
+    }
+
     /// Drops records whose id was seen within so much stream time. Ids are kept by key, so that equal ids of two keys are two.
     pub fn deduplicate(&self, name: &str, window_ms: i64, id: impl Fn(&Record<K, V>) -> String + 'static) -> Self {
         let store = Store::<String, i64>::expiring(|_, seen_ms| *seen_ms);
-        let mut unique = self.process(name, store, None, |seen| Deduplicate { seen, window_ms, id });
-        unique.is_rekeyed = false;
-        unique
+        self.process_values(name, store, None, |seen| Deduplicate { seen, window_ms, id })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         settings::{ATTRIBUTION_MS, BOT_EVENTS_MIN, BOT_EVERY_MAX_MS, CART_SILENCE_MS, OFFER_PERCENT, RECOMMENDATIONS},
     },
     sim::clickstream::Action,
-    truth::{check, pending},
+    truth::{check, clickstream::SalesCheck, pending},
 };
 
 /// Looks that say whether recommendations are any good.
@@ -32,6 +32,7 @@ pub struct Stages {
     clicks: BTreeMap<String, Vec<(i64, String)>>,
     purchases: BTreeMap<String, (String, i64)>,
     attributed: BTreeMap<String, String>,
+    sales: SalesCheck,
     recommended: BTreeMap<String, Vec<String>>,
     looks: BTreeMap<String, u64>,
     hits: Hits,
@@ -69,13 +70,14 @@ struct Carts {
 impl Stages {
     /// Nothing seen yet.
     pub fn new(run: &str) -> Self {
-        Self { run: run.to_owned(), ..Self::default() }
+        Self { run: run.to_owned(), sales: SalesCheck::new(run), ..Self::default() }
     }
 
     /// An event that is in the log for the first time, in the order of offsets.
     pub fn event(&mut self, partition: i32, activity: &Activity<'_>) {
         self.carts.entry(partition).or_default().event(&self.run, partition, activity);
         if activity.action_type == Action::Purchase && !activity.event_id.is_empty() {
+            self.sales.purchase(&activity.item_id, activity.price_minor.unwrap_or(0));
             self.purchases.insert(activity.event_id.to_string(), (activity.user_id.to_string(), activity.timestamp));
         }
     }
@@ -111,6 +113,11 @@ impl Stages {
         if attribution.run == self.run {
             self.attributed.insert(attribution.purchase_id, attribution.click_id);
         }
+    }
+
+    /// The catalogue, and what was sold of it.
+    pub fn sales(&mut self) -> &mut SalesCheck {
+        &mut self.sales
     }
 
     /// A published offer.
@@ -150,7 +157,8 @@ impl Stages {
 
     /// All verdicts. `bots` are the users that are no people.
     pub fn verdicts(&self, bots: &[String]) -> Vec<Check> {
-        vec![self.tiers_as_of(), self.offers_equal(), self.attribution_equal(), self.recommendations(), self.bots_found(bots)]
+        let sales = self.sales.verdict();
+        vec![self.tiers_as_of(), self.offers_equal(), self.attribution_equal(), sales, self.recommendations(), self.bots_found(bots)]
     }
 
     /// `tiers_as_of_events`: each session's tier is what its user was at its first event, whatever was announced by then.

@@ -109,7 +109,8 @@ impl Control {
         let is_waiting = |(id, ts): &(&String, &i64)| !self.acks.contains_key(*id) && self.now_ms - **ts > ON_ITS_WAY_MS;
         let silent: Vec<_> = self.commands.iter().filter(is_waiting).map(|(id, _)| id).collect();
         if self.commands.is_empty() {
-            return pending(id, "no command was given yet");
+            let evidence = "no command was given";
+            return if is_over { check(id, true, evidence) } else { pending(id, format!("{evidence} yet")) };
         }
         let latencies = self.latencies_ms();
         let mut evidence = format!(

@@ -46,25 +46,23 @@ impl Watch {
             return vec![pending(id, "players tell at the end of the run")];
         };
         let titles = truth.watched_ms.keys().chain(truth.starts.keys()).chain(self.told.keys()).collect::<std::collections::BTreeSet<_>>();
-        let is_equal = |title: &&&String| {
-            let told = self.told.get(**title).cloned().unwrap_or_default();
-            let watched_ms = truth.watched_ms.get(**title).copied().unwrap_or(0);
-            told.watched_ms == watched_ms && told.starts == truth.starts.get(**title).copied().unwrap_or(0)
+        let known = |title: &str| {
+            let of = |counts: &BTreeMap<String, u64>| counts.get(title).copied().unwrap_or(0);
+            (truth.watched_ms.get(title).copied().unwrap_or(0), of(&truth.starts), of(&truth.viewers))
         };
+        let told = |title: &str| {
+            let stats = self.told.get(title).cloned().unwrap_or_default();
+            // Where players were too many to remember, nobody knows how many they are.
+            (stats.watched_ms, stats.starts, if truth.viewers.is_empty() { 0 } else { stats.viewers })
+        };
+        let sum = |of: fn(&TitleStats) -> u64| self.told.values().map(of).sum::<u64>();
         let minutes = self.told.values().map(|stats| stats.watched_ms).sum::<i64>() / 60_000;
-        let starts = self.told.values().map(|stats| stats.starts).sum::<u64>();
-        let mut evidence = format!("{minutes} minutes and {starts} plays of {} titles", titles.len());
-        let wrong: Vec<_> = titles.iter().filter(|title| !is_equal(title)).collect();
+        let (starts, viewers) = (sum(|stats| stats.starts), sum(|stats| stats.viewers));
+        let mut evidence = format!("{minutes} minutes, {starts} plays and {viewers} viewers of {} titles", titles.len());
+        let wrong: Vec<_> = titles.iter().filter(|title| known(title) != told(title)).collect();
         if let Some(title) = wrong.first() {
-            let told = self.told.get(**title).cloned().unwrap_or_default();
-            let (watched_ms, starts) =
-                (truth.watched_ms.get(**title).copied().unwrap_or(0), truth.starts.get(**title).copied().unwrap_or(0));
-            evidence += &format!(
-                "; {} titles differ, first {title}: {} ms and {} plays, not {watched_ms} ms and {starts}",
-                wrong.len(),
-                told.watched_ms,
-                told.starts
-            );
+            let (differ, told, known) = (wrong.len(), told(title), known(title));
+            evidence += &format!("; {differ} titles differ, first {title}: (ms, plays, viewers) {told:?}, not {known:?}");
         }
         vec![check(id, wrong.is_empty(), evidence)]
     }

@@ -10,8 +10,8 @@ use weir_model::{Dashboard, TimestampMs};
 
 use crate::{
     pipelines::clickstream::{
-        records::{Ab, AbCount, Attribution, Bot, Funnel, Merge, Offer, Pages, Pair, Recommended, Session, Stats, Totals},
-        settings::{AB, ATTRIBUTION, BOTS, FUNNEL, MERGES, OFFERS, PAGES, PAIRS, RECOMMENDATIONS, RECOMMENDED, SESSIONS, STATS},
+        records::{Ab, AbCount, Attribution, Bot, Funnel, Merge, Offer, Pages, Pair, Recommended, Sales, Session, Stats, Totals},
+        settings::{AB, ATTRIBUTION, BOTS, FUNNEL, MERGES, OFFERS, PAGES, PAIRS, RECOMMENDATIONS, RECOMMENDED, SALES, SESSIONS, STATS},
     },
     sim::clickstream::Action,
     truth::clickstream::Hits,
@@ -33,6 +33,8 @@ const LOOKS_MAX: usize = 8;
 const SHOWN: usize = 3;
 /// Purchases remembered for attribution; the first ones are forgotten.
 const ATTRIBUTED_MAX: usize = 50_000;
+/// Categories remembered.
+const CATEGORIES_MAX: usize = 1_000;
 /// Items remembered, for recommendations and for what is most wanted.
 const ITEMS_MAX: usize = 20_000;
 /// A partition this many windows behind the others is idle: windows are shown without waiting for it.
@@ -58,6 +60,8 @@ pub struct Fold {
     offers: VecDeque<Offer>,
     /// Campaign and revenue by purchase.
     attributed: BTreeMap<String, (String, i64)>,
+    /// By category.
+    sales: BTreeMap<String, Sales>,
     recommended: HashMap<String, Vec<String>>,
     wanted: HashMap<String, u64>,
     hits: Hits,
@@ -115,6 +119,7 @@ impl Fold {
             BOTS => read(value, |bot| newest(&mut self.bots, bot, HAPPENED_MAX)),
             OFFERS => read(value, |offer| newest(&mut self.offers, offer, HAPPENED_MAX)),
             ATTRIBUTION => read(value, |attribution| self.attribute(attribution)),
+            SALES => read(value, |sales| self.sell(sales)),
             RECOMMENDED => read(value, |recommended| self.recommend(recommended)),
             PAIRS => read(value, |pair| self.look(pair)),
             AB => read(value, |ab: Ab| drop(self.abs.insert(ab.partition, ab))),
@@ -151,6 +156,12 @@ impl Fold {
         self.attributed.insert(attribution.purchase_id, (attribution.campaign, attribution.revenue_minor));
         while self.attributed.len() > ATTRIBUTED_MAX {
             self.attributed.pop_first();
+        }
+    }
+
+    fn sell(&mut self, sales: Sales) {
+        if self.sales.len() < CATEGORIES_MAX || self.sales.contains_key(&sales.category) {
+            self.sales.insert(sales.category.clone(), sales);
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::pipelines::clickstream::{
     records::DeviceCount,
-    settings::{AB, ATTRIBUTION, FUNNEL, MERGES, OFFERS, PAIRS},
+    settings::{AB, ATTRIBUTION, FUNNEL, MERGES, OFFERS, PAIRS, SALES},
 };
 
 /// Sessions in lanes while none have merged.
@@ -20,7 +20,7 @@ const LATE_SHOWN_MS: i64 = 60_000;
 
 /// All of them, in reading order.
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![lanes(fold), flows(fold), devices(fold), happened(fold), recommendations(fold), hit_rate(fold), attribution(fold)]
+    vec![lanes(fold), flows(fold), devices(fold), happened(fold), recommendations(fold), hit_rate(fold), attribution(fold), sales(fold)]
 }
 
 fn lanes(fold: &Fold) -> Widget {
@@ -143,14 +143,26 @@ fn hit_rate(fold: &Fold) -> Widget {
 }
 
 fn attribution(fold: &Fold) -> Widget {
-    let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut sums: BTreeMap<String, i64> = BTreeMap::new();
     for (campaign, revenue_minor) in fold.attributed.values() {
-        *sums.entry(campaign).or_default() += revenue_minor;
+        *sums.entry(campaign.clone()).or_default() += revenue_minor;
     }
-    let mut rows: Vec<_> =
-        sums.into_iter().map(|(campaign, minor)| TopRow { label: campaign.into(), value: minor as f64 / 100.0 }).collect();
+    let rows = ranked(sums.into_iter());
+    let help = "What purchases earned, by the last advertisement that each buyer followed within the hour before";
+    widget("attribution", "Earned by advertisements", help, Span::Half, ATTRIBUTION, WidgetBody::TopK { unit: "EUR".into(), rows })
+}
+
+fn sales(fold: &Fold) -> Widget {
+    let name = |category: &str| if category.is_empty() { "not in the catalogue".to_owned() } else { category.to_owned() };
+    let rows = ranked(fold.sales.values().map(|sales| (name(&sales.category), sales.revenue_minor)));
+    let help = "What purchases earned, by the category that the catalogue says; every task has the catalogue whole";
+    widget("sales", "Earned by category", help, Span::Half, SALES, WidgetBody::TopK { unit: "EUR".into(), rows })
+}
+
+/// The ten that earned most.
+fn ranked(sums: impl Iterator<Item = (String, i64)>) -> Vec<TopRow> {
+    let mut rows: Vec<_> = sums.map(|(label, minor)| TopRow { label: label.into(), value: minor as f64 / 100.0 }).collect();
     rows.sort_by(|a, b| b.value.total_cmp(&a.value));
     rows.truncate(10);
-    let help = "What purchases earned, by the last advertisement that each buyer followed within the hour before";
-    widget("attribution", "Earned by advertisements", help, Span::Third, ATTRIBUTION, WidgetBody::TopK { unit: "EUR".into(), rows })
+    rows
 }

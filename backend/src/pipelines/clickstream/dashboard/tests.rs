@@ -65,7 +65,7 @@ fn the_figures_are_those_of_the_run() {
     let inner = &per_s[1..per_s.len() - 1];
     assert!(inner.iter().all(|per_s| (450.0..550.0).contains(per_s)), "{per_s:?}");
     assert_eq!(number(&fold.dashboard(TimestampMs(10_000)), "events_per_s"), 0.0, "nothing flows any more");
-    assert_eq!(dashboard.widgets.len(), 19);
+    assert_eq!(dashboard.widgets.len(), 20);
     assert!(dashboard.widgets.iter().all(|widget| !widget.help.is_empty()));
 }
 

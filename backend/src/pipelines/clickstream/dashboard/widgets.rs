@@ -84,7 +84,7 @@ fn events_by_action(fold: &Fold, windows: &[(i64, Window)]) -> Widget {
         let point = |(start, window): &(i64, Window)| (TimestampMs(*start), fold.per_s(window.actions[action.index()]));
         Line { name: action.name().into(), points: windows.iter().map(point).collect() }
     };
-    let body = WidgetBody::TimeSeries { unit: "events/s".into(), lines: Action::ALL.into_iter().map(line).collect() };
+    let body = WidgetBody::TimeSeries { unit: "events/s".into(), lines: Action::ALL.into_iter().map(line).collect(), bands: Vec::new() };
     let help = "Events per second of the wall clock by action, over event time; each point is a window that is closed";
     widget("events_by_action", "Events by action", help, Span::TwoThirds, STATS, body)
 }

@@ -158,7 +158,14 @@ fn value(fold: &Fold) -> Widget {
     };
     let lines = vec![line("Stopped", &|day| day.saved_minor), line("Lost", &|day| day.lost_minor)];
     let help = "The value of frauds by the day they were made, as far as charged back: what was stopped, and what was not";
-    widget("value", "Value of frauds", help, Span::Half, CHARGEBACKS, WidgetBody::TimeSeries { unit: "EUR a day".into(), lines })
+    widget(
+        "value",
+        "Value of frauds",
+        help,
+        Span::Half,
+        CHARGEBACKS,
+        WidgetBody::TimeSeries { unit: "EUR a day".into(), lines, bands: Vec::new() },
+    )
 }
 
 fn quality(fold: &Fold) -> Widget {
@@ -175,7 +182,7 @@ fn quality(fold: &Fold) -> Widget {
         Some((.., examples, _)) => format!("Precision and recall, learnt from {examples} payments"),
         None => "Precision and recall, by rules alone".to_owned(),
     };
-    widget("quality", &title, help, Span::Half, CHARGEBACKS, WidgetBody::TimeSeries { unit: "%".into(), lines })
+    widget("quality", &title, help, Span::Half, CHARGEBACKS, WidgetBody::TimeSeries { unit: "%".into(), lines, bands: Vec::new() })
 }
 
 /// The review queue's id.

@@ -66,7 +66,7 @@ fn soil(fold: &Fold) -> Widget {
         line("driest field", |standing| Some(standing.moisture?.1)),
         line("valves open", |standing| Some(standing.open_pct)),
     ];
-    let body = WidgetBody::TimeSeries { unit: "%".into(), lines };
+    let body = WidgetBody::TimeSeries { unit: "%".into(), lines, bands: Vec::new() };
     let help = "The loop is closed: below 30 % a valve opens by command, above 42 % it closes; without it fields would dry out";
     widget("soil", "Soil and valves", help, Span::TwoThirds, DEVICE_STATE, body)
 }
@@ -104,7 +104,7 @@ fn latency(fold: &Fold) -> Widget {
         Line { name: name.into(), points: by_time.iter().filter_map(point).collect() }
     };
     let lines = vec![line("median", |count| count / 2), line("slowest", |count| count.saturating_sub(1))];
-    let body = WidgetBody::TimeSeries { unit: "ms".into(), lines };
+    let body = WidgetBody::TimeSeries { unit: "ms".into(), lines, bands: Vec::new() };
     let help = "From the command to the device's answer, twice over the network; who is offline answers when it is back";
     widget("command_latency", "Command to answer", help, Span::Half, COMMAND_ACKS, body)
 }

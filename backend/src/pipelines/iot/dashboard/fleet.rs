@@ -98,7 +98,7 @@ fn connections(fold: &Fold) -> Widget {
         Line { name: name.into(), points: fold.seconds.iter().map(point).collect() }
     };
     let lines = vec![line("connected", |second| second.connected), line("lost", |second| second.lost)];
-    let body = WidgetBody::TimeSeries { unit: "devices/s".into(), lines };
+    let body = WidgetBody::TimeSeries { unit: "devices/s".into(), lines, bands: Vec::new() };
     let help = "After a failure of the broker all devices want to come back: a herd, unless they wait for random times";
     widget("connections", "Connections", help, Span::Third, DEVICE_EVENTS, body)
 }

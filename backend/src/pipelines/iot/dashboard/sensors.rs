@@ -46,7 +46,7 @@ fn device(fold: &Fold) -> Widget {
             lines.push(Line { name: name.into(), points: points.iter().filter(is_in).copied().collect() });
         }
     }
-    let body = WidgetBody::TimeSeries { unit: figure.into(), lines };
+    let body = WidgetBody::TimeSeries { unit: figure.into(), lines, bands: Vec::new() };
     let help = "The device with the newest anomaly, beside its zone's mean; the anomaly is drawn over it";
     widget("device", "What is wrong", help, Span::Half, DEVICE_STATE, body)
 }

@@ -80,5 +80,12 @@ fn seen(fold: &Fold) -> Widget {
     };
     let lines = vec![line("decided", |slot| slot.0), line("seen and billed", |slot| slot.1)];
     let help = "Only what is seen is paid for; when the ad server is slow, players go on without";
-    widget("ads_seen", "Ads decided and seen", help, Span::Half, CHARGES, WidgetBody::TimeSeries { unit: "ads/s".into(), lines })
+    widget(
+        "ads_seen",
+        "Ads decided and seen",
+        help,
+        Span::Half,
+        CHARGES,
+        WidgetBody::TimeSeries { unit: "ads/s".into(), lines, bands: Vec::new() },
+    )
 }

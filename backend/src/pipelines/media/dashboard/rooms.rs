@@ -22,7 +22,7 @@ fn viewers(fold: &Fold) -> Widget {
         name: room.as_str().into(),
         points: windows.iter().map(|stats| (TimestampMs(stats.window_end), stats.viewers as f64)).collect(),
     };
-    let body = WidgetBody::TimeSeries { unit: "viewers".into(), lines: fold.rooms.iter().map(line).collect() };
+    let body = WidgetBody::TimeSeries { unit: "viewers".into(), lines: fold.rooms.iter().map(line).collect(), bands: Vec::new() };
     widget("room_viewers", "Live rooms", "Viewers of each room, exact", Span::Half, ROOMS, body)
 }
 

@@ -125,7 +125,7 @@ fn by_cdn(fold: &Fold) -> Widget {
         let points = fold.slices.iter().filter_map(point).collect();
         Line { name: cdn.as_str().into(), points }
     };
-    let body = WidgetBody::TimeSeries { unit: "% bad".into(), lines: cdns.into_iter().map(line).collect() };
+    let body = WidgetBody::TimeSeries { unit: "% bad".into(), lines: cdns.into_iter().map(line).collect(), bands: Vec::new() };
     widget("bad_by_cdn", "Bad views by CDN", "A remedy shows as a fall: players of the sick cell have moved", Span::TwoThirds, SLICES, body)
 }
 
@@ -154,14 +154,22 @@ fn titles(fold: &Fold) -> Widget {
         vec![
             Cell::Text(title.as_str().into()),
             integer(stats.starts),
+            integer(stats.viewers),
             Cell::Integer(stats.watched_ms / 60_000),
             percent(stats.retention[4]),
             percent(stats.completions),
             Cell::Float(stats.bad_per_minute().unwrap_or(0.0)),
         ]
     });
-    let columns =
-        [("Title", false), ("Plays", true), ("Minutes", true), ("Half seen, %", true), ("Completed, %", true), ("Stalls by min", true)];
+    let columns = [
+        ("Title", false),
+        ("Plays", true),
+        ("Viewers", true),
+        ("Minutes", true),
+        ("Half seen, %", true),
+        ("Completed, %", true),
+        ("Stalls by min", true),
+    ];
     let columns = columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
     let help = "Since the start of the run, but for stalls, which are of late; what is live has no end to reach";
     widget("titles", "Titles", help, Span::Half, TITLE_STATS, WidgetBody::Table { columns, rows: rows.collect() })

@@ -52,6 +52,12 @@ fn disorder_is_bounded_and_the_events_are_whole() {
         let action = event["action_type"].as_str().expect("an action");
         assert_eq!(event["query"].is_string(), action == "search", "{event}");
         assert_eq!(event["price_minor"].is_i64(), ["add_to_cart", "purchase"].contains(&action), "{event}");
+        let metadata = &event["metadata"];
+        assert_eq!(metadata["scroll_pct"].is_u64(), action == "scroll", "{event}");
+        assert!(metadata["ip"].as_str().is_some_and(|ip| ip.starts_with("198.1")), "{event}");
+        assert!(metadata["user_agent"].as_str().is_some_and(|name| name.starts_with("Mozilla")), "{event}");
+        let referrer = event["referrer"].as_str().expect("a referrer");
+        assert!(metadata["campaign_id"].as_str().is_none_or(|campaign| campaign.starts_with(referrer)), "{event}");
     }
 }
 

@@ -1,0 +1,183 @@
+//! The event as processors read it, and what its user is.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sim::clickstream::Action;
+
+/// An event of `user_activity` as processors need it; any producer's JSON with these fields will do.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Activity<'a> {
+    /// Unique within a run.
+    #[serde(borrow, default)]
+    pub event_id: Cow<'a, str>,
+    /// Who.
+    #[serde(borrow)]
+    pub user_id: Cow<'a, str>,
+    /// The visit as the shop counts it.
+    #[serde(borrow, default)]
+    pub session_id: Cow<'a, str>,
+    /// Event time, epoch ms.
+    pub timestamp: i64,
+    /// What happened.
+    pub action_type: Action,
+    /// The item it is about; empty for none.
+    #[serde(borrow, default)]
+    pub item_id: Cow<'a, str>,
+    /// Where.
+    #[serde(borrow, default)]
+    pub page: Cow<'a, str>,
+    /// With what.
+    #[serde(borrow, default)]
+    pub device: Cow<'a, str>,
+    /// The side of the A/B test.
+    #[serde(borrow, default)]
+    pub variant: Cow<'a, str>,
+    /// For carts and purchases.
+    #[serde(default)]
+    pub price_minor: Option<i64>,
+    /// What the user was at that time, which is joined to it.
+    #[serde(skip)]
+    pub tier: Tier,
+}
+
+impl<'a> Activity<'a> {
+    /// Reads an event; `None` for anything that is none, and for times outside of the years 1970 to 2200, which would drag
+    /// stream time away from every honest event.
+    pub fn parse(value: Option<&'a [u8]>) -> Option<Self> {
+        serde_json::from_slice(value?).ok().filter(|activity: &Self| TIMES.contains(&activity.timestamp))
+    }
+}
+
+/// A record of `user_activity` as the topology reads it: an event, or the end of a run in its partition.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Wire")]
+pub enum Event {
+    /// What somebody did.
+    #[serde(skip_serializing)]
+    Activity(Activity<'static>),
+    /// This run's generator has written its last event.
+    RunEnd(String),
+}
+
+/// Either, as JSON.
+#[derive(Deserialize)]
+struct Wire {
+    #[serde(default)]
+    event_id: String,
+    user_id: Option<String>,
+    #[serde(default)]
+    session_id: String,
+    timestamp: Option<i64>,
+    action_type: Option<Action>,
+    #[serde(default)]
+    item_id: Option<String>,
+    #[serde(default)]
+    page: String,
+    #[serde(default)]
+    device: String,
+    #[serde(default)]
+    variant: String,
+    #[serde(default)]
+    price_minor: Option<i64>,
+    run_end: Option<String>,
+}
+
+impl TryFrom<Wire> for Event {
+    type Error = &'static str;
+
+    fn try_from(wire: Wire) -> Result<Self, Self::Error> {
+        if let Some(run) = wire.run_end {
+            return Ok(Self::RunEnd(run));
+        }
+        Ok(Self::Activity(Activity {
+            event_id: wire.event_id.into(),
+            user_id: wire.user_id.ok_or("user_id is missing")?.into(),
+            session_id: wire.session_id.into(),
+            timestamp: wire.timestamp.filter(|at| TIMES.contains(at)).ok_or("timestamp is missing, or no time from 1970 to 2200")?,
+            action_type: wire.action_type.ok_or("action_type is missing")?,
+            item_id: wire.item_id.unwrap_or_default().into(),
+            page: wire.page.into(),
+            device: wire.device.into(),
+            variant: wire.variant.into(),
+            price_minor: wire.price_minor,
+            tier: Tier::Guest,
+        }))
+    }
+}
+
+impl Event {
+    /// What tells an event from the same one sent again; empty where nothing does.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Activity(activity) => &activity.event_id,
+            Self::RunEnd(_) => "",
+        }
+    }
+
+    /// With what the user was at the event's own time. `is_newest_taken` breaks that, on purpose.
+    #[must_use]
+    pub fn with_tier(&self, row: Option<&User>, is_newest_taken: bool) -> Self {
+        let mut event = self.clone();
+        if let (Self::Activity(activity), Some(row)) = (&mut event, row) {
+            activity.tier = if is_newest_taken { Tier::Member } else { row.tier_at(activity.timestamp) };
+        }
+        event
+    }
+}
+
+/// What a user is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Nobody the shop knows.
+    #[default]
+    Guest,
+    /// A member.
+    Member,
+}
+
+/// A row of `clickstream.users`. Memberships are announced before they hold, so a row says from when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Which run.
+    pub run: String,
+    /// Who.
+    pub user_id: String,
+    /// A member from this time on.
+    pub member_from: i64,
+}
+
+impl User {
+    /// What the user is at a time.
+    pub fn tier_at(&self, at: i64) -> Tier {
+        if at >= self.member_from { Tier::Member } else { Tier::Guest }
+    }
+}
+/// Times outside of the years 1970 to 2200 would drag stream time away from every honest event.
+pub(in crate::pipelines::clickstream) const TIMES: std::ops::Range<i64> = 0..7_258_118_400_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_events_are_events() {
+        let good = br#"{"user_id":"u1","timestamp":1,"action_type":"add_to_cart","page":"/\u00e9","new_field":[1]}"#;
+        let activity = Activity::parse(Some(good)).expect("an event");
+        assert_eq!((&*activity.user_id, &*activity.page, activity.action_type), ("u1", "/é", Action::AddToCart));
+        for bad in [
+            None,
+            Some(&b""[..]),
+            Some(b"{}"),
+            Some(b"\xff\xfe"),
+            Some(br#"{"user_id":"u1","timestamp":"1","action_type":"view"}"#),
+            Some(br#"{"user_id":"u1","timestamp":1,"action_type":"teleport"}"#),
+            Some(br#"{"user_id":"u1","timestamp":-1,"action_type":"view"}"#),
+            Some(br#"{"user_id":"u1","timestamp":9223372036854775807,"action_type":"view"}"#),
+        ] {
+            assert_eq!(Activity::parse(bad), None, "{:?}", bad.map(String::from_utf8_lossy));
+        }
+    }
+}
