@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use weir_model::{Cluster, ConnectionState, NoticeLevel, PipelineId, Problem, QueryId, Request, Update};
@@ -29,6 +29,9 @@ use crate::{
 const REQUESTS_MAX: usize = 256;
 /// Changes that wait for the one before them.
 const OPERATIONS_MAX: usize = 64;
+/// How long pipelines may take to end when the program does, and how often that is looked at.
+const ENDING_MAX: Duration = Duration::from_secs(5);
+const ENDING_CHECK: Duration = Duration::from_millis(20);
 /// How often ended pipelines are noticed.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -222,6 +225,13 @@ impl Backend {
             Request::PausePipeline(id) => session.pipeline(&id).map(RunningPipeline::pause),
             Request::ResumePipeline(id) => session.pipeline(&id).map(RunningPipeline::resume),
             Request::StopPipeline(id) => session.pipeline(&id).map(RunningPipeline::stop),
+            Request::ResetPipeline(id) => {
+                if session.pipelines.get(&id).is_some_and(|pipeline| !pipeline.is_finished()) {
+                    return Err(Problem::new(format!("{id} was not reset"), "it runs", "Stop it first"));
+                }
+                let meta = pipelines::meta(&id)?;
+                session.operate(Operation::ResetPipeline(meta))
+            }
             Request::SetPipelineRate(id, rate_per_s) => session.pipeline(&id).map(|it| it.set_rate(rate_per_s)),
             Request::InjectFault(id, fault) => session.pipeline(&id).map(|it| it.inject(&fault)),
             Request::ActOnPipeline(id, action) => session.pipeline(&id).map(|it| it.act(action)),
@@ -259,15 +269,14 @@ impl Backend {
         Ok(())
     }
 
-    /// Pipelines get to write their last results before the broker goes.
+    /// Pipelines get to write their last results before the broker goes, unless that takes too long.
     fn end_session(&mut self) {
         if let Some(mut session) = self.session.take() {
             session.cancel_query();
-            for pipeline in session.pipelines.values() {
-                pipeline.stop();
-            }
-            for (_, pipeline) in session.pipelines {
-                drop(pipeline); // waits for its threads
+            session.pipelines.values().for_each(RunningPipeline::stop);
+            let give_up = Instant::now() + ENDING_MAX;
+            while session.pipelines.values().any(|pipeline| !pipeline.is_finished()) && Instant::now() < give_up {
+                std::thread::sleep(ENDING_CHECK);
             }
             session.poller.stop();
         }

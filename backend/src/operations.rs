@@ -6,10 +6,11 @@ use std::{
 };
 
 use futures::executor::block_on;
-use weir_model::{GroupId, NewTopic, NoticeLevel, Problem, ProduceRecord, Stamped, TimestampMs, TopicName, Update};
+use weir_model::{GroupId, NewTopic, NoticeLevel, PipelineMeta, Problem, ProduceRecord, Stamped, TimestampMs, TopicName, Update};
 
 use crate::{
     client::{Admin, Connection, OutgoingRecord, Producer},
+    pipelines,
     poller::Refresh,
     updates::Updates,
 };
@@ -28,6 +29,8 @@ pub enum Operation {
     DeleteTopic(TopicName),
     /// Delete a group.
     DeleteGroup(GroupId),
+    /// Delete what a pipeline's runs left.
+    ResetPipeline(PipelineMeta),
     /// Write a record.
     Produce(ProduceRecord),
 }
@@ -71,6 +74,7 @@ fn operate(connection: &Connection, operation: Operation, updates: &Updates) -> 
             block_on(admin()?.delete_group(group.as_str())).map_err(|error| error.problem(format!("Group {group} was not deleted")))?;
             Ok(Some(format!("Group {group} deleted")))
         }
+        Operation::ResetPipeline(meta) => pipelines::reset(&meta, connection, updates).map(Some),
         Operation::Produce(record) => produce(connection, &record).map(Some),
     }
 }

@@ -189,7 +189,7 @@ fn state_key(update: &Update) -> Option<StateKey> {
         Update::Dashboard(id, _) => Some(StateKey::Dashboard(id.clone())),
         Update::Streams(id, _) => Some(StateKey::Streams(id.clone())),
         Update::StoreEntries(id, _) => Some(StateKey::StoreEntries(id.clone())),
-        Update::Messages { .. } | Update::Alerts { .. } | Update::RunReport(_) | Update::Notice(_) => None,
+        Update::Messages { .. } | Update::Alerts { .. } | Update::PipelineReset { .. } | Update::RunReport(_) | Update::Notice(_) => None,
     }
 }
 

@@ -4,6 +4,7 @@ mod broker;
 mod consume;
 mod groups;
 mod lag;
+mod reset;
 mod run;
 mod shot;
 mod support;
@@ -24,6 +25,7 @@ pub(crate) use support::{
 const SUBCOMMANDS: &[Entry] = &[
     entry::<broker::Broker>(),
     entry::<run::Run>(),
+    entry::<reset::Reset>(),
     entry::<topics::Topics>(),
     entry::<groups::Groups>(),
     entry::<lag::Lag>(),

@@ -17,7 +17,7 @@ use super::{
     Failure, Globals, Subcommand, note,
     numbers::{decimal, grouped},
     output::{Field, Output},
-    support::{Example, Takes, examples, pace::Pace, parse, session::Session, stage::Stage},
+    support::{Example, Takes, examples, pace::Pace, parse, pipeline::find, session::Session, stage::Stage},
 };
 
 use options::Options;
@@ -154,15 +154,6 @@ impl Run {
     }
 }
 
-/// The pipeline of that name, if it can run.
-fn find<'a>(metas: &'a [PipelineMeta], wanted: &str) -> Result<&'a PipelineMeta, Failure> {
-    let meta = metas.iter().find(|meta| meta.id.as_str() == wanted && meta.availability == Availability::Ready);
-    meta.ok_or_else(|| {
-        let ready: Vec<&str> = metas.iter().filter(|meta| meta.availability == Availability::Ready).map(|meta| meta.id.as_str()).collect();
-        Failure::Usage(format!("there is no pipeline {wanted:?} to run; there is: {}", ready.join(", ")))
-    })
-}
-
 /// A setting's value: what was asked for if the pipeline can do that, else its default.
 fn setting(meta: &PipelineMeta, name: &str, asked: Option<u32>) -> Result<u32, Failure> {
     let Some(param) = meta.params.iter().find(|param| &*param.name == name) else { return Ok(asked.unwrap_or(1)) };
@@ -216,7 +207,7 @@ fn follow(session: &mut Session, id: &PipelineId, options: &Options) -> Result<A
 /// How a run goes, in one line.
 pub(crate) fn status_line(status: &PipelineStatus) -> String {
     let count = |name: &str| status.counts.get(name).map(|count| grouped((*count).into()));
-    let events = count("produced").or_else(|| count("events")).map(|events| format!(", {events} events")).unwrap_or_default();
+    let events = count("generated").map(|events| format!(", {events} events")).unwrap_or_default();
     format!(
         "{}: {} events/s in, {} events/s processed{events}, p99 {} ms",
         status.phase.label(),

@@ -29,6 +29,25 @@ pub struct PipelineMeta {
     pub scenarios: Vec<ScenarioMeta>,
 }
 
+/// Where all pipelines write their alerts; it is no pipeline's own.
+pub const ALERTS_TOPIC: &str = "alerts";
+
+impl PipelineMeta {
+    /// Whether a topic is this pipeline's own, to be deleted when it is reset: one it writes, its dead letters, its truth, its runs, or one
+    /// that an application of it made for itself.
+    pub fn owns_topic(&self, topic: &str) -> bool {
+        let is_named = topic != ALERTS_TOPIC && self.topics.iter().any(|own| own.as_str() == topic);
+        let is_beside = ["_truth.", "_run."].iter().any(|prefix| topic.strip_prefix(prefix) == Some(self.id.as_str()));
+        let is_of_group = |group: &GroupId| {
+            topic.strip_prefix(group.as_str()).is_some_and(|rest| {
+                let is_internal = rest.starts_with('-') && ["-changelog", "-repartition"].iter().any(|suffix| rest.ends_with(suffix));
+                rest == ".dlq" || is_internal
+            })
+        };
+        is_named || is_beside || self.groups.iter().any(is_of_group)
+    }
+}
+
 /// Whether a pipeline can be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Availability {

@@ -43,6 +43,8 @@ pub enum Request {
     ResumePipeline(PipelineId),
     /// End it; last results are written first.
     StopPipeline(PipelineId),
+    /// Delete what its runs left on the cluster: its topics and its groups' offsets ([`PipelineMeta::owns_topic`](crate::PipelineMeta)).
+    ResetPipeline(PipelineId),
     /// Change its rate, in events per second.
     SetPipelineRate(PipelineId, u32),
     /// Break something on purpose.

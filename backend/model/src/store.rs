@@ -154,6 +154,7 @@ impl Store {
                 let surplus = self.alerts.len().saturating_sub(ALERTS_MAX);
                 self.alerts.drain(..surplus);
             }
+            Update::PipelineReset { id, .. } => drop(self.runs.remove(&id)),
             Update::RunReport(report) => {
                 let id = report.pipeline.clone();
                 self.runs.entry(id).or_default().report = Some(report);

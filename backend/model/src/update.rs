@@ -44,6 +44,15 @@ pub enum Update {
         /// Those that were too many to be told.
         passed_over: u64,
     },
+    /// What a pipeline's runs left on the cluster is deleted: so many topics, and so many groups.
+    PipelineReset {
+        /// Which pipeline.
+        id: PipelineId,
+        /// Topics deleted.
+        topics: usize,
+        /// Groups deleted.
+        groups: usize,
+    },
     /// A run ended.
     RunReport(Arc<RunReport>),
     /// News for the user.

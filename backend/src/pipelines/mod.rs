@@ -8,6 +8,7 @@ pub mod fraud;
 pub mod iot;
 pub mod media;
 mod planned;
+mod reset;
 mod running;
 pub mod shape;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use weir_model::{PipelineId, PipelineMeta, PipelineParams, Problem};
 use crate::{client::Connection, updates::Updates};
 use shape::Shape;
 
+pub(crate) use reset::reset;
 pub use running::RunningPipeline;
 
 /// A pipeline: what its card shows, and what it is; `None` while it is planned.
@@ -45,6 +47,14 @@ const ALL: &[Pipeline] = &[
 /// What the cards show.
 pub fn metas() -> Arc<[PipelineMeta]> {
     ALL.iter().map(|pipeline| (pipeline.meta)()).collect()
+}
+
+/// What the card of a pipeline shows.
+///
+/// # Errors
+/// When there is no pipeline of that name.
+pub fn meta(id: &PipelineId) -> Result<PipelineMeta, Problem> {
+    ALL.iter().map(|pipeline| (pipeline.meta)()).find(|meta| meta.id == *id).ok_or_else(|| unknown(id))
 }
 
 /// Ways to break a pipeline's processing on purpose, each with the check that turns red.
@@ -73,16 +83,14 @@ pub fn start(id: &PipelineId, params: PipelineParams, connection: Connection, up
             "this pipeline is planned, not built",
             "Start clickstream, which is",
         )),
-        None => {
-            let known: Vec<_> =
-                ALL.iter().filter(|pipeline| pipeline.shape.is_some()).map(|pipeline| (pipeline.meta)().id.to_string()).collect();
-            Err(Problem::new(
-                format!("There is no pipeline {id}"),
-                "the name is not in the list",
-                format!("Try one of: {}", known.join(", ")),
-            ))
-        }
+        None => Err(unknown(id)),
     }
+}
+
+fn unknown(id: &PipelineId) -> Problem {
+    let ready = ALL.iter().filter(|pipeline| pipeline.shape.is_some());
+    let known: Vec<_> = ready.map(|pipeline| (pipeline.meta)().id.to_string()).collect();
+    Problem::new(format!("There is no pipeline {id}"), "the name is not in the list", format!("Try one of: {}", known.join(", ")))
 }
 
 fn check_params(meta: &PipelineMeta, params: &PipelineParams) -> Result<(), Problem> {

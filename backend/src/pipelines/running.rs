@@ -88,9 +88,9 @@ impl RunningPipeline {
         self.control.is_stopping.store(true, Ordering::Release);
     }
 
-    /// Whether all is written and reported.
+    /// Whether all is written and reported: another run may start.
     pub fn is_finished(&self) -> bool {
-        self.thread.is_finished()
+        self.control.is_over.load(Ordering::Acquire) || self.thread.is_finished()
     }
 }
 
@@ -105,6 +105,7 @@ impl Drop for RunningPipeline {
 pub(super) struct Control {
     is_paused: AtomicBool,
     is_stopping: AtomicBool,
+    is_over: AtomicBool,
     rate_per_s: AtomicU32,
     faults: Mutex<VecDeque<FaultId>>,
     store_queries: Mutex<VecDeque<StoreQuery>>,
@@ -116,6 +117,7 @@ impl Control {
         Self {
             is_paused: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             rate_per_s: AtomicU32::new(rate_per_s),
             faults: Mutex::default(),
             store_queries: Mutex::default(),
@@ -133,6 +135,11 @@ impl Control {
 
     pub(super) fn stop(&self) {
         self.is_stopping.store(true, Ordering::Release);
+    }
+
+    /// Nothing of the run is left to do but to tell that it ended. Whoever hears that may start the next one at once.
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
     }
 
     pub(super) fn rate_per_s(&self) -> u32 {

@@ -29,6 +29,31 @@ fn every_card_says_what_it_is() {
 }
 
 #[test]
+fn each_topic_is_one_pipelines_own_or_shared_by_all() {
+    let owners = |topic: &str| metas().iter().filter(|meta| meta.owns_topic(topic)).map(|meta| meta.id.clone()).collect::<Vec<_>>();
+    for shape in shapes() {
+        let meta = shape.meta();
+        let run = RunParams::new(&meta, defaults(&meta));
+        let mut topics: BTreeSet<String> = shape.topics().iter().map(|spec| spec.name.to_owned()).collect();
+        topics.insert(format!("_run.{}", meta.id));
+        for spec in shape.apps(&run).expect("topologies are right") {
+            let description = spec.topology.description();
+            assert!(meta.groups.iter().any(|group| group.as_str() == spec.topology.app()), "{} is not on the card", spec.topology.app());
+            topics.insert(format!("{}.dlq", spec.topology.app()));
+            topics.extend(description.repartition_topics.iter().map(|topic| topic.to_string()));
+            topics.extend(description.subtopologies.iter().flat_map(|part| &part.changelogs).map(|(_, changelog)| changelog.to_string()));
+        }
+        topics.remove(weir_model::ALERTS_TOPIC);
+        for topic in topics {
+            assert_eq!(owners(&topic), std::slice::from_ref(&meta.id), "{topic}");
+        }
+    }
+    for topic in [weir_model::ALERTS_TOPIC, "orders", "clickstream-processor", "clickstream-processor-notes", "media"] {
+        assert!(owners(topic).is_empty(), "{topic}");
+    }
+}
+
+#[test]
 fn what_cant_start_says_why() {
     let params = PipelineParams { rate_per_s: 10, seed: 1, speed: 60, start_at: None, events_max: None, ..PipelineParams::default() };
     let start = |id: &str, params| {

@@ -5,5 +5,6 @@ mod browsing;
 mod groups;
 mod local;
 mod operating;
+mod resetting;
 mod support;
 mod trouble;

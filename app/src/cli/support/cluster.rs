@@ -10,7 +10,7 @@ use super::{Failure, Globals, note, session::Session};
 const SIGNAL_CHECK: Duration = Duration::from_millis(100);
 
 /// Connects to the cluster that was named, or to the local broker.
-fn connect(globals: &Globals) -> Result<Session, Failure> {
+pub(crate) fn connect(globals: &Globals) -> Result<Session, Failure> {
     let cluster = Cluster::Remote { bootstrap: globals.running_bootstrap().into(), properties: globals.properties.clone() };
     Session::connect(cluster, None)
 }

@@ -10,6 +10,7 @@ pub(crate) mod numbers;
 pub(crate) mod output;
 pub(crate) mod pace;
 pub(crate) mod parse;
+pub(crate) mod pipeline;
 pub(crate) mod session;
 pub(crate) mod signals;
 pub(crate) mod stage;

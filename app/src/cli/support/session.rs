@@ -71,6 +71,20 @@ impl Session {
         }
     }
 
+    /// Waits for a piece of news; an error that is told first ends the waiting. For what was asked for and takes its time.
+    pub(crate) fn wait_for_news<T>(&mut self, mut look: impl FnMut(&Update) -> Option<T>) -> Result<T, Failure> {
+        loop {
+            let update = self.next(SIGNAL_CHECK);
+            if let Some(found) = update.as_ref().and_then(&mut look) {
+                return Ok(found);
+            }
+            // It was shown on the way.
+            if self.end.is_set() || matches!(&update, Some(Update::Notice(notice)) if notice.level == NoticeLevel::Error) {
+                return Err(Failure::Reported);
+            }
+        }
+    }
+
     /// Takes in what is new, waiting at most for `timeout`.
     pub(crate) fn advance(&mut self, timeout: Duration) {
         if let Some(update) = self.next(timeout) {

@@ -7,6 +7,7 @@ use weir_ui_kit::{
     widgets::{Tone, badge, primary_button, secondary_button, section, subdued},
 };
 
+use super::reset;
 use crate::panels::{Command, PanelContext, Route, grid::cell_card};
 
 /// Equal seeds give equal demonstrations.
@@ -68,6 +69,7 @@ fn buttons(ui: &mut Ui, meta: &PipelineMeta, status: Option<&PipelineStatus>, ha
     if has_dashboard && secondary_button(ui, "Last results").clicked() {
         cx.push(open);
     }
+    reset::button(ui, meta, cx);
 }
 
 /// Starts a pipeline as its card says, and shows its dashboard.

@@ -1,6 +1,7 @@
 //! Pipelines: the classic uses of Kafka as cards, to be started and opened.
 
 mod card;
+mod reset;
 
 use egui::Ui;
 use weir_model::Availability;

@@ -3,13 +3,11 @@
 use std::collections::VecDeque;
 
 use serde::Deserialize;
-use weir_model::{Alert, AlertSeverity, TimestampMs, Update};
+use weir_model::{ALERTS_TOPIC, Alert, AlertSeverity, TimestampMs, Update};
 
 use super::Observed;
 use crate::updates::Updates;
 
-/// The topic that pipelines share.
-const TOPIC: &str = "alerts";
 /// Alerts that wait to be told; of more, the oldest are only counted.
 const WAITING_MAX: usize = 200;
 
@@ -42,7 +40,7 @@ struct Written {
 impl Alerts {
     /// Takes a record; what is no alert of this pipeline is passed over: the others' are told by their own runs.
     pub(super) fn observe(&mut self, record: &Observed<'_>, pipeline: &str) {
-        let written = (record.topic == TOPIC).then(|| serde_json::from_slice::<Written>(record.value?).ok()).flatten();
+        let written = (record.topic == ALERTS_TOPIC).then(|| serde_json::from_slice::<Written>(record.value?).ok()).flatten();
         let Some(written) = written.filter(|written| written.pipeline == pipeline) else { return };
         if self.waiting.len() == WAITING_MAX {
             self.waiting.pop_front();
@@ -87,10 +85,10 @@ mod tests {
             alerts.observe(&Observed { topic, partition: 0, offset: 0, timestamp_ms: 0, key: None, value, headers: Vec::new() }, "fraud");
             assert_eq!(alerts.waiting.len(), expect, "{topic} {value:?}");
         };
-        check(TOPIC, &alert("fraud"), 1);
-        check(TOPIC, &alert("iot"), 0);
+        check(ALERTS_TOPIC, &alert("fraud"), 1);
+        check(ALERTS_TOPIC, &alert("iot"), 0);
         check("elsewhere", &alert("fraud"), 0);
-        check(TOPIC, "nonsense", 0);
+        check(ALERTS_TOPIC, "nonsense", 0);
     }
 
     #[test]
@@ -99,8 +97,10 @@ mod tests {
         for ts in 0..WAITING_MAX + 3 {
             let value = format!(r#"{{"alert_id":"a","pipeline":"p","rule":"r","ts":{ts}}}"#);
             let value = Some(value.as_bytes());
-            alerts
-                .observe(&Observed { topic: TOPIC, partition: 0, offset: 0, timestamp_ms: 0, key: None, value, headers: Vec::new() }, "p");
+            alerts.observe(
+                &Observed { topic: ALERTS_TOPIC, partition: 0, offset: 0, timestamp_ms: 0, key: None, value, headers: Vec::new() },
+                "p",
+            );
         }
         assert_eq!((alerts.waiting.len(), alerts.passed_over, alerts.waiting[0].at.0), (WAITING_MAX, 3, 3));
     }

@@ -374,6 +374,7 @@ impl<'a> Run<'a> {
         drop(checkers);
         self.updates.publish(Update::RunReport(Arc::new(report)));
         self.samples.clear();
+        self.control.end();
         self.tell(Phase::Stopped, &facts);
     }
 }
