@@ -5,7 +5,7 @@ mod options;
 use std::{
     io::{self, Write},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use clap::Args;
@@ -89,7 +89,7 @@ impl Subcommand for Run {
         let metas = weir_backend::pipelines::metas();
         let meta = find(&metas, &self.pipeline)?;
         let params = self.params(meta)?;
-        self.options.check_faults(meta)?;
+        self.options.check_faults(meta, self.for_ms)?;
         let mut stage = Stage::set(globals)?;
         note(format_args!(
             "{} on {}, {} events/s, seed {}; Ctrl-C ends it",
@@ -99,7 +99,7 @@ impl Subcommand for Run {
             params.seed
         ));
         stage.session.request(Request::StartPipeline(meta.id.clone(), params))?;
-        let report = follow(&mut stage.session, &meta.id, &self.options)?;
+        let report = follow(&mut stage.session, &meta.id)?;
         let mut out = Output::stdout(self.json);
         if self.json {
             out.json(&*report)?;
@@ -171,19 +171,14 @@ fn setting(meta: &PipelineMeta, name: &str, asked: Option<u32>) -> Result<u32, F
 }
 
 /// Shows how the run goes until its report is there. A signal ends it early, with a report all the same.
-fn follow(session: &mut Session, id: &PipelineId, options: &Options) -> Result<Arc<RunReport>, Failure> {
+fn follow(session: &mut Session, id: &PipelineId) -> Result<Arc<RunReport>, Failure> {
     let mut pace = Pace::new();
-    let (mut running_since, mut faults) = (None::<Instant>, options.faults.clone());
     let mut is_stopping = false;
     loop {
         if session.end.is_set() && !is_stopping {
             is_stopping = true;
             note("ending the run; the processors finish what was generated");
             session.request(Request::StopPipeline(id.clone()))?;
-        }
-        let elapsed = running_since.map(|since| since.elapsed());
-        for (_, fault) in faults.extract_if(.., |(at, _)| elapsed.is_some_and(|elapsed| elapsed >= *at)) {
-            session.request(Request::InjectFault(id.clone(), fault))?;
         }
         session.advance(SIGNAL_CHECK);
         let Some(view) = session.store.runs.get(id) else { continue };
@@ -195,9 +190,6 @@ fn follow(session: &mut Session, id: &PipelineId, options: &Options) -> Result<A
             if let Phase::Failed(problem) = &status.phase {
                 pace.end();
                 return Err(problem.clone().into());
-            }
-            if status.phase == Phase::Running {
-                running_since.get_or_insert_with(Instant::now);
             }
             pace.show(|| status_line(status));
         }

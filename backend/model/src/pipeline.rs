@@ -118,6 +118,8 @@ pub struct PipelineParams {
     pub input: Option<Arc<str>>,
     /// Something of the processing broken on purpose, to see a check fail.
     pub sabotage: Option<Arc<str>>,
+    /// What breaks when, in milliseconds of the generator's time, so that equal runs break alike.
+    pub faults: Vec<(u64, FaultId)>,
     /// A guided demo to follow, which also says when the run ends.
     pub scenario: Option<ScenarioId>,
 }

@@ -1,6 +1,6 @@
 //! What else can be said of a run: settings, faults at their time, real input, guarantee, scale.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use weir_model::{FaultId, PipelineMeta, PipelineParams};
@@ -16,7 +16,7 @@ pub(super) struct Options {
 
     /// Break something on purpose at a time of the run, such as 20s:cdn_down:cdn=B,region=eu; may be given several times
     #[arg(long = "fault", value_name = "TIME:FAULT[:KNOBS]", value_parser = fault)]
-    pub(super) faults: Vec<(Duration, FaultId)>,
+    faults: Vec<(u64, FaultId)>,
 
     /// Real data in place of the generator: a file, a folder, or a topic (topic:NAME where a file has that name); columns of other names
     /// stand behind it, such as payments.csv?account=payer&amount=total
@@ -58,8 +58,11 @@ impl Options {
         self.input.is_some()
     }
 
-    /// Whether the pipeline has the faults that are asked for: better said now than at their time.
-    pub(super) fn check_faults(&self, meta: &PipelineMeta) -> Result<(), Failure> {
+    /// Whether the pipeline has the faults that are asked for, and lasts until then: better said now than at their time.
+    pub(super) fn check_faults(&self, meta: &PipelineMeta, ends_at_ms: Option<u64>) -> Result<(), Failure> {
+        if let Some((at_ms, fault)) = self.faults.iter().find(|(at_ms, _)| ends_at_ms.is_some_and(|end_ms| *at_ms >= end_ms)) {
+            return Err(Failure::Usage(format!("{fault} at {} s comes after the end of the run", at_ms / 1_000)));
+        }
         let is_known = |wanted: &FaultId| meta.faults.iter().any(|fault| Some(fault.id.as_str()) == wanted.as_str().split(':').next());
         let Some((_, wanted)) = self.faults.iter().find(|(_, wanted)| !is_known(wanted)) else { return Ok(()) };
         let known: Vec<_> = meta.faults.iter().map(|fault| fault.id.as_str()).collect();
@@ -77,6 +80,7 @@ impl Options {
             is_joining: self.join,
             input: self.input.as_deref().map(Into::into),
             sabotage: self.sabotage.as_deref().map(Into::into),
+            faults: self.faults.clone(),
             scenario: self.scenario.as_deref().map(Into::into),
             ..params
         }
@@ -90,11 +94,11 @@ fn setting(text: &str) -> Result<(Arc<str>, f64), String> {
     if name.trim().is_empty() || !value.is_finite() { Err(wrong()) } else { Ok((name.trim().into(), value)) }
 }
 
-fn fault(text: &str) -> Result<(Duration, FaultId), String> {
+fn fault(text: &str) -> Result<(u64, FaultId), String> {
     let wrong = || format!("`{text}` is no fault; write TIME:FAULT, such as 20s:traffic_spike or 20s:cdn_down:cdn=B,region=eu");
     let (at, fault) = text.split_once(':').ok_or_else(wrong)?;
     let at_ms = parse::duration_ms(at).map_err(|_| wrong())?;
-    if fault.is_empty() { Err(wrong()) } else { Ok((Duration::from_millis(at_ms), fault.into())) }
+    if fault.is_empty() { Err(wrong()) } else { Ok((at_ms, fault.into())) }
 }
 
 fn on_or_off(text: &str) -> Result<bool, String> {
@@ -112,7 +116,7 @@ mod tests {
     #[test]
     fn options_are_read_or_refused_with_an_example() {
         assert_eq!(setting("lateness_s=2.5"), Ok(("lateness_s".into(), 2.5)));
-        assert_eq!(fault("20s:cdn_down:cdn=B,region=eu"), Ok((Duration::from_secs(20), "cdn_down:cdn=B,region=eu".into())));
+        assert_eq!(fault("20s:cdn_down:cdn=B,region=eu"), Ok((20_000, "cdn_down:cdn=B,region=eu".into())));
         assert_eq!((on_or_off("on"), on_or_off("off")), (Ok(true), Ok(false)));
         for wrong in ["lateness", "=1", "a=b", "a=inf"] {
             assert!(setting(wrong).is_err_and(|error| error.contains("lateness_s=5")), "{wrong}");
@@ -127,9 +131,11 @@ mod tests {
     fn a_fault_of_another_pipeline_is_refused_with_those_there_are() {
         let metas = weir_backend::pipelines::metas();
         let media = metas.iter().find(|meta| meta.id.as_str() == "media").unwrap();
-        let check =
-            |wanted: &str| Options { faults: vec![(Duration::from_secs(1), wanted.into())], ..Options::default() }.check_faults(media);
+        let check = |wanted: &str| Options { faults: vec![(1_000, wanted.into())], ..Options::default() }.check_faults(media, Some(2_000));
         assert!(check("cdn_down:cdn=cdn-b").is_ok());
+        let late = Options { faults: vec![(2_000, "cdn_down".into())], ..Options::default() };
+        assert!(matches!(late.check_faults(media, Some(2_000)), Err(Failure::Usage(why)) if why.contains("after the end")));
+        assert!(late.check_faults(media, None).is_ok());
         for unknown in ["cdn_up", "traffic_spike", "cdn_down2:cdn=b"] {
             let refused = check(unknown);
             assert!(matches!(&refused, Err(Failure::Usage(why)) if why.contains("ad_server_slow")), "{unknown}");

@@ -13,7 +13,7 @@ use weir_model::{Latency, PipelineParams, RunReport};
 
 use super::{
     Checker, Command, Emit, Facts, Observed, RunParams, Scenario, Shape, World,
-    scenario::{Act, Position, ScenarioChecker, Script},
+    scenario::{Due, Position, ScenarioChecker, Script},
 };
 use crate::stream::{Malformed, Publish, TaskError, TopologyTestDriver};
 
@@ -38,7 +38,7 @@ pub fn rehearse(shape: &dyn Shape, params: PipelineParams, observe: &mut dyn FnM
     assert!(scenario.is_some() || run.params.events_max.is_some(), "a rehearsal must end");
     let mut stage = Stage::new(shape, &run, scenario, observe)?;
     let mut world = shape.world(&run);
-    let mut script = Script::of(scenario).provoking(shape, &run.params);
+    let mut script = Script::of_run(shape, &run.params);
     let mut out = Emit { partitions: shape.topics().iter().map(|spec| (spec.name.to_owned(), 1)).collect(), ..Emit::default() };
     let is_over = |world: &dyn World, script: &Script| {
         world.is_over() || run.params.events_max.is_some_and(|max| world.events() >= max) || script.is_over(world.due_ns())
@@ -99,13 +99,15 @@ impl<'a> Stage<'a> {
         Ok(Self { actors, checkers, observe, heard: shape.world(run).hears(), position, offsets, facts, id })
     }
 
-    fn act(&mut self, act: Act, world: &mut dyn World) -> Result<(), TaskError> {
+    fn act(&mut self, act: Due, world: &mut dyn World) -> Result<(), TaskError> {
         match act {
-            Act::Rate(rate_per_s) => world.set_rate(rate_per_s),
+            Due::Rate(rate_per_s) => world.set_rate(rate_per_s),
             // What is killed forgets what is in memory, and is rebuilt from its changelogs.
-            Act::Fault(super::source::KILL_PROCESSOR) => self.actors.iter_mut().try_for_each(|actor| actor.driver.crash_and_restore())?,
-            Act::Fault(fault) => {
-                assert!(world.command(&Command::parse(&fault.into())).is_some(), "{} has no fault {fault}", self.id);
+            Due::Fault(fault) if fault.as_str() == super::source::KILL_PROCESSOR => {
+                self.actors.iter_mut().try_for_each(|actor| actor.driver.crash_and_restore())?;
+            }
+            Due::Fault(fault) => {
+                assert!(world.command(&Command::parse(&fault)).is_some(), "{} has no fault {fault}", self.id);
             }
         }
         Ok(())

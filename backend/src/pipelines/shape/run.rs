@@ -273,8 +273,7 @@ impl<'a> Run<'a> {
             Some(input) => self.shape.input(input, &self.run)?,
             None => self.shape.world(&self.run),
         };
-        let pace =
-            (self.run.params.rate_per_s, self.run.params.events_max, Script::of(self.scenario()).provoking(self.shape, &self.run.params));
+        let pace = (self.run.params.rate_per_s, self.run.params.events_max, Script::of_run(self.shape, &self.run.params));
         let source = Source::new(self.connection, self.control, &self.source, (&*world, starts), pace)?;
         Worker::spawn(scope, format!("{}-generator", self.meta.id), move || source.work(&mut *world))
     }
@@ -288,6 +287,13 @@ impl<'a> Run<'a> {
             } else {
                 self.source.command(fault);
             }
+        }
+        while let Some(fault) = self.source.next_refused() {
+            self.updates.problem(&Problem::new(
+                format!("{fault} did nothing"),
+                format!("{} has no such fault, or not with these knobs", self.meta.title),
+                "See what its faults can be told: weir run --help",
+            ));
         }
         while let Some(query) = self.control.next_store_query() {
             self.browse(query);

@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use weir_model::{Check, CheckVerdict, PipelineParams, ScenarioMeta, ScenarioStep, ScenarioView};
+use weir_model::{Check, CheckVerdict, FaultId, PipelineParams, ScenarioMeta, ScenarioStep, ScenarioView};
 
 use super::{Checker, Facts, Observed, Shape};
 
@@ -103,8 +103,26 @@ impl Position {
 /// What is still to be done of a script.
 #[derive(Debug, Default)]
 pub(super) struct Script {
-    acts: std::collections::VecDeque<(u128, Act)>,
+    acts: std::collections::VecDeque<(u128, Due)>,
     end_ns: Option<u128>,
+}
+
+/// An act whose time has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Another rate.
+    Rate(u32),
+    /// A fault, with its knobs.
+    Fault(FaultId),
+}
+
+impl From<Act> for Due {
+    fn from(act: Act) -> Self {
+        match act {
+            Act::Rate(rate_per_s) => Self::Rate(rate_per_s),
+            Act::Fault(fault) => Self::Fault(fault.into()),
+        }
+    }
 }
 
 impl Script {
@@ -112,22 +130,27 @@ impl Script {
     pub(super) fn of(scenario: Option<&Scenario>) -> Self {
         let Some(scenario) = scenario else { return Self::default() };
         let ns = |at_s: u32| u128::from(at_s) * 1_000_000_000;
-        let mut acts: Vec<_> = scenario.steps.iter().flat_map(|step| step.acts.iter().map(move |act| (ns(step.at_s), *act))).collect();
+        let acts = scenario.steps.iter().flat_map(|step| step.acts.iter().map(move |act| (ns(step.at_s), Due::from(*act))));
+        let mut acts: Vec<_> = acts.collect();
         acts.sort_by_key(|(at_ns, _)| *at_ns);
         Self { acts: acts.into(), end_ns: Some(ns(scenario.length_s)) }
     }
 
-    /// With the faults that come with a sabotage. Real data is what it is.
-    pub(super) fn provoking(mut self, shape: &dyn Shape, params: &PipelineParams) -> Self {
-        let Some(sabotage) = params.sabotage.as_ref().filter(|_| params.input.is_none()) else { return self };
-        let faults = shape.provocations(sabotage).iter().map(|fault| (PROVOKED_AT_NS, Act::Fault(fault)));
-        self.acts.extend(faults);
-        self.acts.make_contiguous().sort_by_key(|(at_ns, _)| *at_ns);
-        self
+    /// All of a run: of its scenario, the faults it was told, and those that come with a sabotage. Real data is what it is.
+    pub(super) fn of_run(shape: &dyn Shape, params: &PipelineParams) -> Self {
+        let wanted = params.scenario.as_ref();
+        let mut script = Self::of(wanted.and_then(|wanted| shape.scenarios().iter().find(|scenario| scenario.id == wanted.as_str())));
+        script.acts.extend(params.faults.iter().map(|(at_ms, fault)| (u128::from(*at_ms) * 1_000_000, Due::Fault(fault.clone()))));
+        if let Some(sabotage) = params.sabotage.as_ref().filter(|_| params.input.is_none()) {
+            let faults = shape.provocations(sabotage).iter().map(|fault| (PROVOKED_AT_NS, Due::Fault((*fault).into())));
+            script.acts.extend(faults);
+        }
+        script.acts.make_contiguous().sort_by_key(|(at_ns, _)| *at_ns);
+        script
     }
 
     /// The next act, if its time has come.
-    pub(super) fn next_due(&mut self, at_ns: u128) -> Option<Act> {
+    pub(super) fn next_due(&mut self, at_ns: u128) -> Option<Due> {
         self.acts.pop_front_if(|(due_ns, _)| *due_ns <= at_ns).map(|(_, act)| act)
     }
 
@@ -206,9 +229,9 @@ mod tests {
     fn acts_come_by_time() {
         let mut script = Script::of(Some(&SCENARIO));
         let second = 1_000_000_000;
-        assert_eq!((script.next_due(0), script.next_due(9 * second)), (Some(Act::Rate(9)), None));
-        assert_eq!(script.next_due(10 * second), Some(Act::Fault("outage:where=eu")));
-        assert_eq!((script.next_due(10 * second), script.next_due(u128::MAX)), (Some(Act::Rate(5)), None));
+        assert_eq!((script.next_due(0), script.next_due(9 * second)), (Some(Due::Rate(9)), None));
+        assert_eq!(script.next_due(10 * second), Some(Due::Fault("outage:where=eu".into())));
+        assert_eq!((script.next_due(10 * second), script.next_due(u128::MAX)), (Some(Due::Rate(5)), None));
         assert!(!script.is_over(29 * second) && script.is_over(30 * second) && !Script::of(None).is_over(u128::MAX));
     }
 

@@ -13,7 +13,7 @@ use weir_model::{FaultId, Problem, TimestampMs};
 
 use super::{
     Command, Emit, EmitRecord, Observed, World,
-    scenario::{Act, Position, Script},
+    scenario::{Due, Position, Script},
 };
 use crate::{
     client::{ClientError, Connection, OutgoingRecord, Producer, Reader, ReaderEvent},
@@ -51,6 +51,7 @@ pub(super) struct SourceProgress {
     delivered: AtomicU64,
     behind_ms: AtomicU64,
     commands: Mutex<VecDeque<FaultId>>,
+    refused: Mutex<VecDeque<FaultId>>,
     faults: Mutex<Vec<(FaultId, TimestampMs)>>,
     /// How far the schedule is.
     pub(super) position: Position,
@@ -89,6 +90,19 @@ impl SourceProgress {
         if commands.len() < FAULTS_MAX {
             commands.push_back(fault);
         }
+    }
+
+    /// A fault that the world does not know, or not with these knobs.
+    fn refuse(&self, fault: FaultId) {
+        let mut refused = lock(&self.refused);
+        if refused.len() < FAULTS_MAX {
+            refused.push_back(fault);
+        }
+    }
+
+    /// The next fault that could not be done.
+    pub(super) fn next_refused(&self) -> Option<FaultId> {
+        lock(&self.refused).pop_front()
     }
 
     /// Tells of a fault that heals by itself.
@@ -238,14 +252,14 @@ impl<'a> Source<'a> {
         self.progress.position.set_ns(world.due_ns());
         while let Some(act) = self.script.next_due(world.due_ns()) {
             match act {
-                Act::Rate(rate_per_s) => {
+                Due::Rate(rate_per_s) => {
                     self.control.set_rate(rate_per_s);
                     self.rate_per_s = rate_per_s;
                     world.set_rate(rate_per_s);
                 }
                 // Not the world's to do: it goes where the run's own faults go.
-                Act::Fault(KILL_PROCESSOR) => self.control.inject(KILL_PROCESSOR.into()),
-                Act::Fault(fault) => self.command(world, fault.into()),
+                Due::Fault(fault) if fault.as_str() == KILL_PROCESSOR => self.control.inject(fault),
+                Due::Fault(fault) => self.command(world, fault),
             }
         }
     }
@@ -253,7 +267,7 @@ impl<'a> Source<'a> {
     fn command(&self, world: &mut dyn World, fault: FaultId) {
         match world.command(&Command::parse(&fault)) {
             Some(heals_after_ms) => self.progress.fault(fault, heals_after_ms),
-            None => tracing::warn!("there is no fault {fault}"),
+            None => self.progress.refuse(fault),
         }
     }
 
