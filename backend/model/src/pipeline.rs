@@ -114,6 +114,8 @@ pub struct PipelineParams {
     pub standby_replicas: Option<u16>,
     /// Take part in a run that another process leads: process only.
     pub is_joining: bool,
+    /// Show the run that another process leads: process nothing.
+    pub is_watching: bool,
     /// Real data in place of the generator: a file or a topic, as the pipeline reads it.
     pub input: Option<Arc<str>>,
     /// Something of the processing broken on purpose, to see a check fail.

@@ -14,7 +14,7 @@ use weir_backend::{
 };
 use weir_model::{
     Availability, Check, CheckVerdict, Dashboard, FaultId, FaultMeta, Phase, PipelineMeta, PipelineParams, PipelineStatus, RunReport,
-    TimestampMs, Update,
+    Source, Span, TimestampMs, Update, Widget, WidgetBody,
 };
 
 use crate::support::{Cluster, DEADLINE};
@@ -61,7 +61,7 @@ impl Shape for Toy {
     }
 
     fn dashboard(&self, _: &RunParams) -> Box<dyn DashboardFold> {
-        Box::new(Nothing)
+        Box::<Results>::default()
     }
 }
 
@@ -98,13 +98,22 @@ impl World for Numbers {
     }
 }
 
-struct Nothing;
+/// How many counts were published.
+#[derive(Default)]
+struct Results(u32);
 
-impl DashboardFold for Nothing {
-    fn observe(&mut self, _: &Observed<'_>, _: TimestampMs) {}
+impl DashboardFold for Results {
+    fn observe(&mut self, record: &Observed<'_>, _: TimestampMs) {
+        self.0 += u32::from(record.topic == COUNTS);
+    }
 
     fn dashboard(&self, _: TimestampMs) -> Dashboard {
-        Dashboard::default()
+        let body = WidgetBody::Number { value: Some(self.0.into()), unit: "".into(), decimals: 0, history: Arc::default() };
+        let source = Source::Topic(COUNTS.into());
+        Dashboard {
+            event_time: None,
+            widgets: vec![Widget { id: "counts".into(), title: "Counts".into(), help: "".into(), span: Span::Tile, source, body }],
+        }
     }
 }
 
@@ -136,13 +145,14 @@ struct Run {
     updates: UpdatesReader,
     status: Option<Arc<PipelineStatus>>,
     report: Option<Arc<RunReport>>,
+    dashboard: Option<Arc<Dashboard>>,
 }
 
 impl Run {
     fn start(cluster: &Cluster, params: PipelineParams) -> Self {
         let (updates, reader) = updates::channel(|| {});
         let running = shape::start(Box::new(Toy), params, cluster.connection.clone(), updates).unwrap();
-        Self { running, updates: reader, status: None, report: None }
+        Self { running, updates: reader, status: None, report: None, dashboard: None }
     }
 
     fn follow(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
@@ -154,6 +164,7 @@ impl Run {
                     self.status = Some(status);
                 }
                 Some(Update::RunReport(report)) => self.report = Some(report),
+                Some(Update::Dashboard(_, dashboard)) => self.dashboard = Some(dashboard),
                 Some(_) => {}
                 None => panic!("{what}: did not happen; {:?}", self.status),
             }
@@ -215,4 +226,19 @@ fn another_process_takes_part_and_leaves_when_the_run_is_over() {
     let report = leader.end();
     assert_eq!(verdict(&report), CheckVerdict::Pass, "{report:?}");
     assert!(member.end().checks.is_empty(), "the process that leads judges");
+}
+
+#[test]
+fn a_run_that_is_led_elsewhere_can_be_watched_from_its_beginning() {
+    let cluster = Cluster::start(&[]);
+    let mut leader = Run::start(&cluster, PipelineParams { events_max: None, ..params() });
+    leader.follow("results are shown", |run| run.dashboard.as_ref().is_some_and(|shown| **shown != Results(0).dashboard(TimestampMs(0))));
+    let mut watcher = Run::start(&cluster, PipelineParams { is_watching: true, ..params() });
+    watcher.follow("results are shown here too", |run| run.dashboard.is_some());
+    leader.running.stop();
+    let is_over = |run: &Run| run.status.as_ref().is_some_and(|status| status.phase == Phase::Stopped);
+    leader.follow("the run ends", is_over);
+    watcher.follow("that is noticed", is_over);
+    assert_eq!(watcher.dashboard, leader.dashboard);
+    assert_eq!(watcher.report, None, "who watches does not judge");
 }

@@ -66,10 +66,29 @@ fn buttons(ui: &mut Ui, meta: &PipelineMeta, status: Option<&PipelineStatus>, ha
     if pressed.inner {
         start(meta, cx);
     }
+    if is_led_elsewhere(meta, cx) {
+        let help = "A run that another program leads on this cluster: its dashboard, from its beginning; nothing is processed here";
+        if secondary_button(ui, &format!("{}  Watch", icons::EYE)).on_hover_text(help).clicked() {
+            watch(meta, cx);
+        }
+    }
     if has_dashboard && secondary_button(ui, "Last results").clicked() {
         cx.push(open);
     }
     reset::button(ui, meta, cx);
+}
+
+/// Whether somebody is in its groups, although it does not run here.
+fn is_led_elsewhere(meta: &PipelineMeta, cx: &PanelContext<'_>) -> bool {
+    let groups = cx.store.groups.value().map_or(&[][..], |groups| &groups.groups);
+    groups.iter().any(|group| meta.groups.contains(&group.id) && !group.members.is_empty())
+}
+
+/// Shows the dashboard of a run that is led elsewhere.
+fn watch(meta: &PipelineMeta, cx: &mut PanelContext<'_>) {
+    let params = PipelineParams { is_watching: true, ..default_params(meta) };
+    cx.request(Request::StartPipeline(meta.id.clone(), params));
+    cx.push(Command::Navigate(Route::Dashboard(meta.id.clone())));
 }
 
 /// Starts a pipeline as its card says, and shows its dashboard.

@@ -62,7 +62,8 @@ pub fn start(shape: Box<dyn Shape>, params: PipelineParams, connection: Connecti
     };
     let body = move |control: &Control| {
         let run = Run::new(&*shape, meta, params, &connection, &updates, control);
-        let outcome = if run.run.params.is_joining { run.join() } else { run.work() };
+        let is_elsewhere = run.run.params.is_joining || run.run.params.is_watching;
+        let outcome = if is_elsewhere { run.join() } else { run.work() };
         if let Err(problem) = outcome {
             updates.problem(&problem);
             run.tell(Phase::Failed(problem), &run.facts(false));
@@ -197,7 +198,7 @@ impl<'a> Run<'a> {
         specs: &[AppSpec],
         starts: &'scope Ends,
     ) -> Result<(), Problem> {
-        let mut workers = Workers { source: None, watch: Some(self.spawn_watch(scope, starts)?) };
+        let mut workers = Workers { source: None, watch: Some(self.spawn_watch(scope, &self.run, starts)?) };
         if self.run.params.input.is_none() {
             let mut rows = Emit::default();
             self.shape.rows(&self.run, &mut rows);
@@ -252,12 +253,17 @@ impl<'a> Run<'a> {
         config
     }
 
-    fn spawn_watch<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, starts: &'scope Ends) -> Result<Worker<'scope>, Problem> {
+    fn spawn_watch<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        run: &RunParams,
+        starts: &Ends,
+    ) -> Result<Worker<'scope>, Problem> {
         let watch = Watch {
             id: self.meta.id.clone(),
             connection: self.connection,
             updates: self.updates,
-            fold: self.shape.dashboard(&self.run),
+            fold: self.shape.dashboard(run),
             checkers: &self.checkers,
             control: self.control,
             is_done: &self.is_written,
