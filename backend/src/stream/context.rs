@@ -22,7 +22,7 @@ pub struct Publish {
 /// Records that had no effect, by reason. Counted, never lost in silence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Their window was closed.
+    /// Their window was closed; one for each such window of the record, or for a join that could not let it wait for partners.
     pub late: u64,
     /// Their bytes were not what the topology expects; they are in the dead-letter topic.
     pub malformed: u64,
@@ -61,6 +61,8 @@ pub struct Origin {
 #[derive(Debug, Default)]
 pub struct Context {
     pub(super) stream_time: StreamTime,
+    /// Stream time before the current record.
+    pub(super) stream_time_before: StreamTime,
     pub(super) wall_ms: i64,
     pub(super) origin: Origin,
     /// When the current record was taken in; `None` in virtual time.
@@ -77,6 +79,11 @@ impl Context {
     /// Stream time: the largest timestamp of this task, the current record's included.
     pub fn stream_time_ms(&self) -> i64 {
         self.stream_time.get().unwrap_or(i64::MIN)
+    }
+
+    /// Stream time before the current record: what was closed then needs no second look.
+    pub(super) fn stream_time_before_ms(&self) -> i64 {
+        self.stream_time_before.get().unwrap_or(i64::MIN)
     }
 
     /// The wall clock as the runner or the test driver last set it.

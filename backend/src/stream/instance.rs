@@ -161,7 +161,7 @@ impl StreamTask {
         let Some(source) = self.sources.get(&record.topic).and_then(|at| self.graph.sources.get_mut(*at)) else { return Ok(()) };
         let timestamp_ms =
             source.timestamp.zip(record.value.as_deref()).and_then(|(read, value)| read(value)).unwrap_or(record.timestamp_ms);
-        let before = self.context.stream_time.get();
+        self.context.stream_time_before = self.context.stream_time;
         if !source.is_global {
             self.context.stream_time.observe(timestamp_ms);
         }
@@ -171,7 +171,7 @@ impl StreamTask {
             self.context.dropped.malformed += 1;
             self.context.published.push(dead_letter(&self.dead_letters, record, &malformed));
         }
-        if self.context.stream_time.get() != before {
+        if self.context.stream_time != self.context.stream_time_before {
             for (_, hook) in &mut self.graph.on_stream_time {
                 hook(&mut self.context);
             }

@@ -122,7 +122,8 @@ pub struct Store<K, V> {
     /// What the changed entries were at the last commit.
     before: BTreeMap<K, Option<V>>,
     expires_at: Option<ExpiresAt<K, V>>,
-    by_expiry: BTreeSet<(i64, K)>,
+    /// No key sorts before every key, so that a range can begin at a time.
+    by_expiry: BTreeSet<(i64, Option<K>)>,
     lanes: Lanes<K, V>,
     /// Bytes and number of the entries written or restored so far.
     written: Cell<(u64, u64)>,
@@ -198,9 +199,20 @@ impl<K: Key, V: Value> Store<K, V> {
         if *expires_ms >= before_ms {
             return None;
         }
-        let key = key.clone();
+        let key = key.clone()?;
         let value = self.change(key.clone(), None)?;
         Some((key, value))
+    }
+
+    /// The entries that expire at `from_ms` or later, but before `before_ms`, in this order.
+    pub(super) fn expiring_between(&self, from_ms: i64, before_ms: i64) -> impl Iterator<Item = (&K, &V)> {
+        let between = self.by_expiry.range((from_ms.min(before_ms), None)..(before_ms, None));
+        between.filter_map(|(_, key)| self.entries.get_key_value(key.as_ref()?))
+    }
+
+    /// When the entry that stays longest expires.
+    pub(super) fn last_expiry_ms(&self) -> Option<i64> {
+        self.by_expiry.last().map(|(expires_ms, _)| *expires_ms)
     }
 
     /// What changed since the last commit. What came and went in between is no change.
@@ -245,15 +257,15 @@ fn place<K, V>(expires_at: Option<ExpiresAt<K, V>>, lanes: &Lanes<K, V>, key: &K
 }
 
 /// Moves an entry in the indexes.
-fn expire<K: Key, V>(index: &mut BTreeSet<(i64, K)>, lanes: &mut Lanes<K, V>, key: &K, old: Option<Place>, new: Option<Place>) {
+fn expire<K: Key, V>(index: &mut BTreeSet<(i64, Option<K>)>, lanes: &mut Lanes<K, V>, key: &K, old: Option<Place>, new: Option<Place>) {
     if old == new {
         return;
     }
     if let Some((old_ms, _)) = old {
-        index.remove(&(old_ms, key.clone()));
+        index.remove(&(old_ms, Some(key.clone())));
     }
     if let Some((new_ms, _)) = new {
-        index.insert((new_ms, key.clone()));
+        index.insert((new_ms, Some(key.clone())));
     }
     if let Lanes::Own { open, .. } = lanes {
         let count = |place: Option<Place>| usize::from(place.is_some_and(|(_, is_open)| is_open));
@@ -339,7 +351,8 @@ impl<K: Key, V: Value> StateStore for Store<K, V> {
                 entries.iter().take(limit).map(lane).collect()
             }
             Lanes::Own { start_ms, closes_after_ms, .. } => {
-                let lane = |(end_ms, key): &(i64, K)| {
+                let lane = |(end_ms, key): &(i64, Option<K>)| {
+                    let key = key.as_ref()?;
                     Some(Lane {
                         key: Some(format!("{key:?}")),
                         start_ms: start_ms(key, self.entries.get(key)?)?,
@@ -457,6 +470,10 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(store.by_expiry.len(), store.len());
+                prop_assert_eq!(store.last_expiry_ms(), store.iter().map(|(_, value)| *value).max());
+                let between: BTreeSet<_> = store.expiring_between(10, 30).map(|(key, _)| key.clone()).collect();
+                let expected = store.iter().filter(|(_, value)| (10..30).contains(*value)).map(|(key, _)| key.clone());
+                prop_assert_eq!(between, expected.collect());
                 let mut lanes = BTreeMap::<_, usize>::new();
                 store.iter().filter_map(|(key, _)| window_of(key)).for_each(|window| *lanes.entry(window).or_default() += 1);
                 let shown: BTreeMap<_, _> =

@@ -202,8 +202,9 @@ proptest! {
             }
             pipe(&mut driver, "in", &[(&key.to_string(), 0, *timestamp)]);
             time = time.max(*timestamp);
-            let open: Vec<_> = (timestamp - 11..=*timestamp).filter(|start| start.rem_euclid(5) == 0 && start + 12 + 3 > time).collect();
-            late += u64::from(open.is_empty());
+            let starts = (timestamp - 11..=*timestamp).filter(|start| start.rem_euclid(5) == 0);
+            let (open, closed): (Vec<_>, Vec<_>) = starts.partition(|start| start + 12 + 3 > time);
+            late += closed.len() as u64;
             for start in open {
                 *expected.entry((start, key.to_string())).or_default() += 1;
             }
@@ -259,7 +260,12 @@ proptest! {
             let next = if is_left { left.next() } else { right.next() };
             all.extend(next.map(|(key, timestamp)| (is_left, key, timestamp)));
         }
-        let (mut kept, mut time, mut expected, mut late) = (Vec::<(bool, u8, i64, i64)>::new(), i64::MIN, BTreeSet::new(), 0);
+        // Newest times of the right and the left stream; all records; those that wait to be told alone.
+        let (mut newest, mut seen, mut waiting) = ([i64::MIN; 2], Vec::<(bool, u8, i64, i64)>::new(), Vec::<(bool, i64, i64)>::new());
+        let (mut expected, mut late) = (BTreeSet::new(), 0);
+        let lone = |is_left: bool, id: i64| if is_left { (Some(id), None) } else { (None, Some(id)) };
+        let reach = |is_left: bool| if is_left { WINDOWS.after_ms } else { WINDOWS.before_ms };
+        let is_gone = |newest: [i64; 2], is_left: bool, timestamp: i64| timestamp + 4 + 9 + 6 <= newest[usize::from(is_left)];
         for (id, (is_left, key, timestamp)) in all.iter().enumerate() {
             if id == crash_at {
                 driver.crash_and_restore().unwrap();
@@ -267,31 +273,28 @@ proptest! {
             }
             let (id, topic) = (id as i64, if *is_left { "left" } else { "right" });
             pipe(&mut driver, topic, &[(&key.to_string(), id, *timestamp)]);
-            time = time.max(*timestamp);
-            let reach = if *is_left { WINDOWS.after_ms } else { WINDOWS.before_ms };
-            if timestamp + reach + WINDOWS.grace_ms < time {
-                late += 1;
-                continue;
-            }
-            for (other_is_left, other_key, other_time, other) in &kept {
+            newest[usize::from(*is_left)] = newest[usize::from(*is_left)].max(*timestamp);
+            let time = newest[0].max(newest[1]);
+            let partners: Vec<_> = seen.iter().filter(|(other_is_left, other_key, other_time, _)| {
                 let (l, r) = if *is_left { (timestamp, other_time) } else { (other_time, timestamp) };
-                let other_reach = if *other_is_left { WINDOWS.after_ms } else { WINDOWS.before_ms };
-                // A record whose window is closed is out, lone or not; who comes later does not find it.
-                let is_open = other_time + other_reach + WINDOWS.grace_ms >= time;
-                let is_in_reach = is_open && (l - WINDOWS.before_ms..=l + WINDOWS.after_ms).contains(r);
-                if other_is_left != is_left && other_key == key && is_in_reach {
-                    expected.insert(if *is_left { (Some(id), Some(*other)) } else { (Some(*other), Some(id)) });
-                }
+                let is_in_reach = (l - WINDOWS.before_ms..=l + WINDOWS.after_ms).contains(r);
+                other_is_left != is_left && other_key == key && is_in_reach && !is_gone(newest, *other_is_left, *other_time)
+            }).map(|(.., other)| *other).collect();
+            expected.extend(partners.iter().map(|other| if *is_left { (Some(id), Some(*other)) } else { (Some(*other), Some(id)) }));
+            waiting.retain(|(.., id)| !partners.contains(id));
+            let is_late = is_gone(newest, *is_left, *timestamp);
+            late += u64::from(is_late);
+            if !is_late {
+                seen.push((*is_left, *key, *timestamp, id));
             }
-            kept.push((*is_left, *key, *timestamp, id));
-        }
-        for (is_left, _, timestamp, id) in kept {
-            let pair = if is_left { (Some(id), None) } else { (None, Some(id)) };
-            let is_paired = expected.iter().any(|(l, r)| l.is_some() && r.is_some() && if is_left { *l == Some(id) } else { *r == Some(id) });
-            let reach = if is_left { WINDOWS.after_ms } else { WINDOWS.before_ms };
-            if !is_paired && timestamp + reach + WINDOWS.grace_ms < time {
-                expected.insert(pair);
+            if partners.is_empty() && (is_late || timestamp + reach(*is_left) < time) {
+                expected.insert(lone(*is_left, id));
+            } else if partners.is_empty() {
+                waiting.push((*is_left, *timestamp, id));
             }
+            let (closed, open) = waiting.into_iter().partition(|(is_left, timestamp, _)| timestamp + reach(*is_left) + WINDOWS.grace_ms < time);
+            waiting = open;
+            expected.extend(closed.into_iter().map(|(is_left, _, id): (bool, i64, i64)| lone(is_left, id)));
         }
         let results = read::<(Option<i64>, Option<i64>)>(&mut driver, "out");
         let distinct: BTreeSet<_> = results.iter().filter_map(|it| it.1).collect();

@@ -4,6 +4,7 @@
 mod drivers;
 mod exactly_once;
 mod fraud;
+mod golden;
 mod joins;
 mod protocols;
 mod shape;

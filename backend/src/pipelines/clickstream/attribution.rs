@@ -63,6 +63,10 @@ impl Processor<String, Attribution, String, Attribution> for LastTouch {
         let Attribution { purchase_id, click_id, click_at, purchase_at, run, .. } = &record.value;
         let key = format!("{run} {purchase_id}");
         let best = Best { click_at: *click_at, click_id: click_id.clone(), purchase_at: *purchase_at };
+        if *purchase_at + ATTRIBUTION_MS + ATTRIBUTION_GRACE_MS < out.stream_time_ms() {
+            out.count_late(); // its better click may be forgotten
+            return;
+        }
         let is_better = self.store.borrow().get(&key).is_none_or(|known| if self.is_first { best < *known } else { best > *known });
         if is_better {
             self.store.borrow_mut().put(key, best);

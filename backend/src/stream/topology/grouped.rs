@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     graph::Emit,
     stream::Stream,
-    table::{Table, TableStore},
+    table::{Table, TableStore, later},
 };
 use crate::stream::{
     Emission, SessionWindows, TimeWindows,
@@ -44,20 +44,20 @@ impl<K: Key, V: Value> Grouped<K, V> {
     fn fold<A: Value>(&self, fold: impl Fn(&Record<K, V>, Option<A>) -> Option<A> + 'static) -> Table<K, A> {
         let graph = &self.stream.builder.graph;
         let node = graph.borrow_mut().add("aggregate", vec![self.stream.emit.node]);
-        let table = Table::new(self.stream.builder.clone(), Emit::new(node), TableStore::new(0));
+        let table = Table::<K, A>::new(self.stream.builder.clone(), Emit::new(node), TableStore::new(0));
         table.store.register(&mut graph.borrow_mut(), &self.name, node);
         let (out, state) = (table.emit.clone(), table.store.clone());
         self.stream.emit.attach(move |context, record| {
-            let new = fold(record, state.latest(&record.key, |old| old.cloned()));
-            // Stream time would hide how old the newest record of a key is; a late one must not turn the row's time back.
-            if let Some(change) = state.apply(context, record.with_value(new)) {
+            let (old, timestamp_ms) = state.latest(&record.key, |row| (row.map(|(_, old)| old.clone()), later(record, row)));
+            // A row is as new as the newest record in it.
+            if let Some(change) = state.apply(context, Record { timestamp_ms, ..record.with_value(fold(record, old)) }) {
                 out.send(context, &change);
             }
         });
         table
     }
 
-    /// Something kept for each key and window. A record that is late for a window is counted and dropped there.
+    /// Something kept for each key and window. A record is dropped and counted for each of its windows that is closed.
     ///
     /// The result's timestamp is the newest record's in the window.
     pub fn windowed<A: Value>(
@@ -76,13 +76,12 @@ impl<K: Key, V: Value> Grouped<K, V> {
         let (next, state) = (out.clone(), Rc::clone(&store));
         self.stream.emit.attach(move |context, record| {
             let now = context.stream_time_ms();
-            let mut is_late = true;
             for start_ms in windows.starts_of(record.timestamp_ms) {
                 let key = Windowed { start_ms, key: record.key.clone(), end_ms: start_ms + windows.size_ms };
                 if windows.is_closed(key.end_ms, now) {
+                    context.dropped.late += 1;
                     continue;
                 }
-                is_late = false;
                 let first = || Timed { newest_ms: i64::MIN, value: init() };
                 let change = |timed: &mut Timed<A>| {
                     timed.newest_ms = timed.newest_ms.max(record.timestamp_ms);
@@ -96,7 +95,6 @@ impl<K: Key, V: Value> Grouped<K, V> {
                     next.send(context, &result);
                 }
             }
-            context.dropped.late += u64::from(is_late);
         });
         let next = out.clone();
         let close = move |context: &mut crate::stream::Context| loop {

@@ -89,8 +89,8 @@ impl<K: Key, V: Value> Stream<K, V> {
 
     /// Pairs of records of both streams with the same key, in time of each other.
     ///
-    /// A record waits for its partner until stream time has passed the newest time that may have, and the grace; a partner that comes
-    /// later still finds it gone. So what was published as lone never appears in a pair.
+    /// As in Kafka Streams a record can be found by partners until its own stream has gone on by the window and the grace; one that is
+    /// later than that is counted as late, and still joined with what it finds.
     pub fn join<W: Value, R: Clone + 'static>(
         &self,
         other: &Stream<K, W>,
@@ -102,6 +102,9 @@ impl<K: Key, V: Value> Stream<K, V> {
     }
 
     /// As [`Self::join`], and each record of this stream that found none of the other, once its window is closed (KAFKA-10847).
+    ///
+    /// A late one, whose window has passed but for the grace, is told alone at once. As in Kafka Streams, a partner that is later still
+    /// then gives a pair too.
     pub fn left_join<W: Value, R: Clone + 'static>(
         &self,
         other: &Stream<K, W>,
@@ -143,37 +146,36 @@ impl<K: Key, V: Value> Stream<K, V> {
             graph.copartitioned.push((left_stream.emit.node, right_stream.emit.node));
         }
         // A left record at t finds right ones in [t - before, t + after]; a right one finds left ones in [t - after, t + before].
-        let left = Side::<K, V>::new(self, &format!("{name}-left"), out.node, windows.after_ms);
-        let right = Side::<K, W>::new(self, &format!("{name}-right"), out.node, windows.before_ms);
+        let mirrored = JoinWindows { before_ms: windows.after_ms, after_ms: windows.before_ms, ..windows };
+        let left = Side::<K, V>::new(self, &format!("{name}-left"), out.node, windows, keep_unmatched[0]);
+        let right = Side::<K, W>::new(self, &format!("{name}-right"), out.node, mirrored, keep_unmatched[1]);
         let join = Rc::new(join);
 
         let (join_left, emit, own, others) = (Rc::clone(&join), out.clone(), left.clone(), right.clone());
         left_stream.emit.attach(move |context, record| {
-            let reach = (record.timestamp_ms - windows.before_ms, record.timestamp_ms + windows.after_ms);
-            take_side(context, record, &own, &others, reach, windows.grace_ms, |context, time, value| {
-                if let Some(result) = join_left(&record.key, Some(&record.value), Some(value)) {
-                    emit.send(context, &Record { key: record.key.clone(), value: result, timestamp_ms: time });
+            take_side(context, record, &own, &others, |context, timestamp_ms, other| {
+                if let Some(value) = join_left(&record.key, Some(&record.value), other) {
+                    emit.send(context, &Record { key: record.key.clone(), value, timestamp_ms });
                 }
             });
         });
         let (join_right, emit, own, others) = (Rc::clone(&join), out.clone(), right.clone(), left.clone());
         right_stream.emit.attach(move |context, record| {
-            let reach = (record.timestamp_ms - windows.after_ms, record.timestamp_ms + windows.before_ms);
-            take_side(context, record, &own, &others, reach, windows.grace_ms, |context, time, value| {
-                if let Some(result) = join_right(&record.key, Some(value), Some(&record.value)) {
-                    emit.send(context, &Record { key: record.key.clone(), value: result, timestamp_ms: time });
+            take_side(context, record, &own, &others, |context, timestamp_ms, other| {
+                if let Some(value) = join_right(&record.key, other, Some(&record.value)) {
+                    emit.send(context, &Record { key: record.key.clone(), value, timestamp_ms });
                 }
             });
         });
         let close = move |context: &mut Context| {
-            while let Some((key, lone)) = left.pop_closed(context, windows.grace_ms) {
-                if let Some(result) = lone.filter(|_| keep_unmatched[0]).and_then(|value| join(&key.key, Some(&value), None)) {
-                    out.send(context, &Record { key: key.key, value: result, timestamp_ms: key.time_ms });
+            for (SideKey { key, time_ms: timestamp_ms, .. }, lone) in left.close(context) {
+                if let Some(value) = join(&key, Some(&lone), None) {
+                    out.send(context, &Record { key, value, timestamp_ms });
                 }
             }
-            while let Some((key, lone)) = right.pop_closed(context, windows.grace_ms) {
-                if let Some(result) = lone.filter(|_| keep_unmatched[1]).and_then(|value| join(&key.key, None, Some(&value))) {
-                    out.send(context, &Record { key: key.key, value: result, timestamp_ms: key.time_ms });
+            for (SideKey { key, time_ms: timestamp_ms, .. }, lone) in right.close(context) {
+                if let Some(value) = join(&key, None, Some(&lone)) {
+                    out.send(context, &Record { key, value, timestamp_ms });
                 }
             }
         };
@@ -185,13 +187,15 @@ impl<K: Key, V: Value> Stream<K, V> {
 /// One side's records that may still find a partner.
 struct Side<K, V> {
     store: Rc<RefCell<Store<SideKey<K>, Waiting<V>>>>,
-    /// How much newer than a record here its partner may be.
-    reach_ms: i64,
+    /// As a record of this side looks at the other.
+    windows: JoinWindows,
+    /// Whether those that find none are results.
+    tells_lone: bool,
 }
 
 impl<K, V> Clone for Side<K, V> {
     fn clone(&self) -> Self {
-        Self { store: Rc::clone(&self.store), reach_ms: self.reach_ms }
+        Self { store: Rc::clone(&self.store), ..*self }
     }
 }
 
@@ -206,63 +210,94 @@ struct SideKey<K> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Waiting<V> {
     value: V,
-    is_matched: bool,
+    /// It found no partner so far, and is to be told alone if that is so when its window closes.
+    is_lone: bool,
 }
 
 impl<K: Key, V: Value> Side<K, V> {
-    fn new<W>(stream: &Stream<K, W>, name: &str, node: super::NodeId, reach_ms: i64) -> Self {
+    fn new<W>(stream: &Stream<K, W>, name: &str, node: super::NodeId, windows: JoinWindows, tells_lone: bool) -> Self {
         let store = Rc::new(RefCell::new(Store::expiring(|key: &SideKey<K>, _: &Waiting<V>| key.time_ms)));
         stream.builder.graph.borrow_mut().add_store(name, node, Rc::clone(&store) as Rc<RefCell<dyn StateStore>>);
-        Self { store, reach_ms }
+        Self { store, windows, tells_lone }
     }
 
-    /// The partners of a record in `[from, to]`, marked as matched.
+    /// Up to this time records are too old to be found: the newest of this side is further on than the window and the grace
+    /// (the retention of Kafka Streams' join stores). The newest itself is always here, so the store tells it, after a restore too.
+    fn gone_ms(&self) -> i64 {
+        let kept_ms = self.windows.before_ms.saturating_add(self.windows.after_ms).saturating_add(self.windows.grace_ms);
+        self.store.borrow().last_expiry_ms().map_or(i64::MIN, |newest_ms| newest_ms.saturating_sub(kept_ms))
+    }
+
+    /// The partners that records of this side at this time may have.
+    fn reach(&self, time_ms: i64) -> (i64, i64) {
+        (time_ms.saturating_sub(self.windows.before_ms), time_ms.saturating_add(self.windows.after_ms))
+    }
+
+    /// Records before this time are closed at this stream time.
+    fn closed_before_ms(&self, stream_time_ms: i64) -> i64 {
+        stream_time_ms.saturating_sub(self.windows.after_ms).saturating_sub(self.windows.grace_ms)
+    }
+
+    /// The partners of a record in `[from, to]`, which are lone no more.
     fn matches(&self, key: &K, (from_ms, to_ms): (i64, i64)) -> Vec<(i64, V)> {
+        let from_ms = from_ms.max(self.gone_ms().saturating_add(1));
+        if from_ms > to_ms {
+            return Vec::new();
+        }
         let mut store = self.store.borrow_mut();
         let bound = |time_ms, number| SideKey { key: key.clone(), time_ms, number };
         let found: Vec<_> =
             store.range(bound(from_ms, i64::MIN)..=bound(to_ms, i64::MAX)).map(|(key, it)| (key.clone(), it.clone())).collect();
-        for (key, waiting) in &found {
-            if !waiting.is_matched {
-                store.put(key.clone(), Waiting { is_matched: true, ..waiting.clone() });
-            }
+        for (key, waiting) in found.iter().filter(|(_, waiting)| waiting.is_lone) {
+            store.put(key.clone(), Waiting { is_lone: false, ..waiting.clone() });
         }
         found.into_iter().map(|(key, waiting)| (key.time_ms, waiting.value)).collect()
     }
 
-    fn add(&self, record: &Record<K, V>, is_matched: bool) {
+    fn add(&self, record: &Record<K, V>, is_lone: bool) {
         let mut store = self.store.borrow_mut();
         let bound = |number| SideKey { key: record.key.clone(), time_ms: record.timestamp_ms, number };
         let number = store.range(bound(i64::MIN)..=bound(i64::MAX)).next_back().map_or(0, |(last, _)| last.number + 1);
-        store.put(bound(number), Waiting { value: record.value.clone(), is_matched });
+        store.put(bound(number), Waiting { value: record.value.clone(), is_lone });
     }
 
-    /// The next record whose window is closed; its value, if it found no partner.
-    fn pop_closed(&self, context: &Context, grace_ms: i64) -> Option<(SideKey<K>, Option<V>)> {
-        let before_ms = context.stream_time_ms().saturating_sub(self.reach_ms).saturating_sub(grace_ms);
-        let (key, waiting) = self.store.borrow_mut().pop_expired(before_ms)?;
-        Some((key, (!waiting.is_matched).then_some(waiting.value)))
+    /// The lone records whose windows the current record has closed. Forgets those that can't be found any more.
+    fn close(&self, context: &Context) -> Vec<(SideKey<K>, V)> {
+        let gone_ms = self.gone_ms();
+        let mut store = self.store.borrow_mut();
+        let closed_ms = [context.stream_time_before_ms(), context.stream_time_ms()].map(|now_ms| self.closed_before_ms(now_ms));
+        let lone = |(key, waiting): (&SideKey<K>, &Waiting<V>)| waiting.is_lone.then(|| (key.clone(), waiting.value.clone()));
+        let closed =
+            if self.tells_lone { store.expiring_between(closed_ms[0], closed_ms[1]).filter_map(lone).collect() } else { Vec::new() };
+        while store.pop_expired(gone_ms).is_some() {}
+        closed
     }
 }
 
-/// Joins a record with the other side, then lets it wait on its own. The result's time is the later of the two.
+/// Joins a record with the other side, then lets it wait on its own. A pair's time is the later of the two.
 fn take_side<K: Key, V: Value, W: Value>(
     context: &mut Context,
     record: &Record<K, V>,
     own: &Side<K, V>,
     others: &Side<K, W>,
-    reach: (i64, i64),
-    grace_ms: i64,
-    mut emit: impl FnMut(&mut Context, i64, &W),
+    mut emit: impl FnMut(&mut Context, i64, Option<&W>),
 ) {
-    if record.timestamp_ms + own.reach_ms + grace_ms < context.stream_time_ms() {
+    let time_ms = record.timestamp_ms;
+    let reach = own.reach(time_ms);
+    let partners = others.matches(&record.key, reach);
+    let is_lone = own.tells_lone && partners.is_empty();
+    let is_late = time_ms <= own.gone_ms();
+    let is_told = is_lone && (is_late || reach.1 < context.stream_time_ms());
+    if is_late {
         context.dropped.late += 1;
-        return;
+    } else {
+        own.add(record, is_lone && !is_told);
     }
-    let matches = others.matches(&record.key, reach);
-    own.add(record, !matches.is_empty());
-    for (time_ms, value) in matches {
-        emit(context, time_ms.max(record.timestamp_ms), &value);
+    if is_told {
+        emit(context, time_ms, None);
+    }
+    for (partner_ms, value) in partners {
+        emit(context, partner_ms.max(time_ms), Some(&value));
     }
 }
 

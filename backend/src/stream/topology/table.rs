@@ -57,7 +57,7 @@ impl<K: Key, V: Value> Table<K, V> {
 
     /// The rows both tables have, joined by key; each change of either gives a change of the result.
     pub fn join<W: Value, R: Value>(&self, other: &Table<K, W>, name: &str, join: impl Fn(&K, &V, &W) -> R + 'static) -> Table<K, R> {
-        self.join_with(other, name, move |key, left, right| Some(join(key, left?, right?)))
+        self.join_with(other, name, false, move |key, left, right| Some(join(key, left?, right?)))
     }
 
     /// The rows of this table, joined with those of the other where there are any.
@@ -67,13 +67,15 @@ impl<K: Key, V: Value> Table<K, V> {
         name: &str,
         join: impl Fn(&K, &V, Option<&W>) -> R + 'static,
     ) -> Table<K, R> {
-        self.join_with(other, name, move |key, left, right| Some(join(key, left?, right)))
+        self.join_with(other, name, true, move |key, left, right| Some(join(key, left?, right)))
     }
 
+    /// A change that meets no row of the other table changes nothing, unless it is of the left one and `is_left`.
     fn join_with<W: Value, R: Value>(
         &self,
         other: &Table<K, W>,
         name: &str,
+        is_left: bool,
         join: impl Fn(&K, Option<&V>, Option<&W>) -> Option<R> + 'static,
     ) -> Table<K, R> {
         let node = {
@@ -86,20 +88,34 @@ impl<K: Key, V: Value> Table<K, V> {
         let join = Rc::new(join);
         let (out, state, right, join_left) = (result.emit.clone(), result.store.clone(), other.store.clone(), Rc::clone(&join));
         self.emit.attach(move |context, record| {
-            let joined = right.latest(&record.key, |right| join_left(&record.key, record.value.new.as_ref(), right));
-            if let Some(change) = state.apply(context, record.with_value(joined)) {
+            let Update { old, new } = &record.value;
+            let is_alone = is_left && (old.is_some() || new.is_some());
+            let joined = right.latest(&record.key, |row| {
+                let value = || join_left(&record.key, new.as_ref(), row.map(|(_, right)| right));
+                (row.is_some() || is_alone).then(|| (value(), later(record, row)))
+            });
+            let Some((value, timestamp_ms)) = joined else { return };
+            if let Some(change) = state.apply(context, Record { timestamp_ms, ..record.with_value(value) }) {
                 out.send(context, &change);
             }
         });
         let (out, state, left) = (result.emit.clone(), result.store.clone(), self.store.clone());
         other.emit.attach(move |context, record| {
-            let joined = left.latest(&record.key, |left| join(&record.key, left, record.value.new.as_ref()));
-            if let Some(change) = state.apply(context, record.with_value(joined)) {
+            let joined = left.latest(&record.key, |row| {
+                row.map(|(_, left)| (join(&record.key, Some(left), record.value.new.as_ref()), later(record, row)))
+            });
+            let Some((value, timestamp_ms)) = joined else { return };
+            if let Some(change) = state.apply(context, Record { timestamp_ms, ..record.with_value(value) }) {
                 out.send(context, &change);
             }
         });
         result
     }
+}
+
+/// The time of what is made of a record and a row: that of the newer one.
+pub(super) fn later<K, V, W>(record: &Record<K, V>, row: Option<(i64, &W)>) -> i64 {
+    row.map_or(record.timestamp_ms, |(from_ms, _)| from_ms.max(record.timestamp_ms))
 }
 
 /// A key's values with the times they hold from, oldest first; one, where no history is kept.
@@ -137,18 +153,17 @@ impl<K: Key, V: Value> TableStore<K, V> {
         graph.add_store_over(name, node, Some(Arc::clone(topic)), Rc::clone(&self.0) as Rc<RefCell<dyn StateStore>>);
     }
 
-    /// Takes a row in; the change, unless a newer row is known or nothing was and is there.
+    /// Takes a row in; the change, unless a newer row is known. As in Kafka Streams a deletion of what is not there is a change too.
     pub(super) fn apply(&self, context: &Context, record: Record<K, Option<V>>) -> Option<Record<K, Update<V>>> {
         let mut rows = self.0.borrow_mut();
         let old = rows.store.get(&record.key).and_then(Versions::latest).cloned();
         let is_newest = rows.put(&record.key, record.value.clone(), record.timestamp_ms, context.stream_time_ms());
-        let is_change = is_newest && (old.is_some() || record.value.is_some());
-        is_change.then(|| Record { key: record.key, value: Update { old, new: record.value }, timestamp_ms: record.timestamp_ms })
+        is_newest.then(|| Record { key: record.key, value: Update { old, new: record.value }, timestamp_ms: record.timestamp_ms })
     }
 
-    /// The newest row.
-    pub(super) fn latest<R>(&self, key: &K, with: impl FnOnce(Option<&V>) -> R) -> R {
-        with(self.0.borrow().store.get(key).and_then(Versions::latest))
+    /// The newest row, with the time it holds from.
+    pub(super) fn latest<R>(&self, key: &K, with: impl FnOnce(Option<(i64, &V)>) -> R) -> R {
+        with(self.0.borrow().store.get(key).and_then(|Versions(all)| all.last()).and_then(|(from_ms, row)| Some((*from_ms, row.as_ref()?))))
     }
 
     /// The row as it was at a time, where history is kept; else the newest.
