@@ -20,10 +20,11 @@ use crate::{
 /// Never, as long as no topic is read twice.
 pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let (counts_pauses, forgets_quitters) = (options.is(Sabotage::WatchPauses), options.is(Sabotage::ForgetQuitters));
+    let forgets_tenths = options.is(Sabotage::ForgetTenths);
     Topology::new(ENGAGEMENT_APP, move |builder| {
         let playback = builder.stream::<String, Playback>(PLAYBACK);
         let sessions = Store::<String, Session>::expiring(|_, session| session.last_ts);
-        let watched = playback.process("sessions", sessions, None, move |sessions| Sessions { sessions, counts_pauses });
+        let watched = playback.process("sessions", sessions, None, move |sessions| Sessions { sessions, counts_pauses, forgets_tenths });
         let judged = watched.flat_map_values(|record| record.value.stayed.clone());
         let judged = judged.filter(move |record| record.value.1 || !forgets_quitters);
         let sides = judged.group_by("ab", |record| record.value.0.clone()).aggregate(AbSide::default, |record, side| {
@@ -111,6 +112,7 @@ impl Session {
 struct Sessions {
     sessions: StoreHandle<String, Session>,
     counts_pauses: bool,
+    forgets_tenths: bool,
 }
 
 impl Processor<String, Playback, String, Watched> for Sessions {
@@ -125,7 +127,7 @@ impl Processor<String, Playback, String, Watched> for Sessions {
         let played_ms = if session.is_playing { since_ms.min(SESSION_SILENCE_MS) } else { 0 };
         let watched_ms = if self.counts_pauses { since_ms.min(SESSION_SILENCE_MS) } else { played_ms };
         let is_start = event.action == PlaybackAction::Play && !session.is_started;
-        let reached = tenths_reached(event);
+        let reached = tenths_reached(event).saturating_sub(u8::from(self.forgets_tenths));
         let tenths = (session.tenths.min(reached), reached);
         let is_completed = reached >= 9 && !session.is_completed;
         let total_ms = session.watched_ms + played_ms;
@@ -198,6 +200,7 @@ impl TitleStats {
     fn add(&mut self, watched: &Watched, timestamp_ms: i64) {
         self.starts += u64::from(watched.is_start);
         self.viewers += u64::from(watched.is_new_viewer);
+        self.bad_reports += u64::from(watched.is_bad);
         self.completions += u64::from(watched.is_completed);
         self.watched_ms += watched.watched_ms;
         for tenth in watched.tenths.0..watched.tenths.1 {

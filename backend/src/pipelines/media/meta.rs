@@ -4,9 +4,12 @@ use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
 
 use super::{
     scenarios::SCENARIOS,
-    settings::{ADS_APP, BILLING_APP, BUDGET_APP, ENGAGEMENT_APP, ID, INCIDENTS_APP, INPUTS, LIVE_APP, QOE_APP, RESULTS},
+    settings::{
+        ADS_APP, BILLING_APP, BUDGET_APP, DISORDER_SETTING, ENGAGEMENT_APP, ID, INCIDENTS_APP, INPUTS, LIVE_APP, QOE_APP, REMEDIES_SETTING,
+        RESULTS, VIEWS_MIN, VIEWS_MIN_SETTING,
+    },
 };
-use crate::pipelines::shape::Scenario;
+use crate::{pipelines::shape::Scenario, sim::media::DISORDER_MAX_MS};
 
 /// The title with bad renditions, unless another is named: liked, but too few watch it to move the service's figures.
 pub(super) const BAD_ENCODE_TITLE: &str = "title-07";
@@ -76,6 +79,9 @@ pub fn meta() -> PipelineMeta {
         params: vec![
             param("rate_per_s", "Rate", "events/s", 50.0, 20_000.0, 1_000.0, true),
             param("speed", "Event time", "x the clock", 1.0, 1.0, 1.0, false),
+            param(VIEWS_MIN_SETTING, "Views of an incident", "views", 5.0, 10_000.0, VIEWS_MIN, false),
+            param(REMEDIES_SETTING, "Remedies: 1 on, 0 off", "", 0.0, 1.0, 1.0, false),
+            param(DISORDER_SETTING, "Records late by at most", "ms", 0.0, 10_000.0, DISORDER_MAX_MS as f64, false),
             param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
         ],
         faults: FAULTS

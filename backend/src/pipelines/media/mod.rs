@@ -10,6 +10,7 @@
 //! ```
 
 pub mod ads;
+mod alerts;
 mod dashboard;
 pub mod engagement;
 mod given;
@@ -29,7 +30,7 @@ mod world;
 
 pub use meta::meta;
 pub use pipeline::{Media, shape};
-pub use sabotage::{Options, Sabotage};
+pub use sabotage::{Detection, Options, Sabotage};
 
 use crate::stream::{Topology, TopologyError};
 

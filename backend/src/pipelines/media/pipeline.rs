@@ -5,12 +5,15 @@ use std::{cell::RefCell, collections::BTreeMap};
 use weir_model::{Check, PipelineMeta, Problem};
 
 use super::{
-    Options, Sabotage,
+    Detection, Options, Sabotage,
     dashboard::Fold,
     given::Given,
     meta::meta,
     scenarios::SCENARIOS,
-    settings::{CAMPAIGNS, DLQ, INPUTS, LEASES, PARTITIONS, RESULTS, SLICES, TRUTH},
+    settings::{
+        ALERTS, CAMPAIGNS, DEAD_LETTERS, DISORDER_SETTING, DLQ, INCIDENTS, INPUTS, LEASES, PARTITIONS, REMEDIES_SETTING, RESULTS, SLICES,
+        TRUTH, VIEWS_MIN_SETTING,
+    },
     topologies,
     world::Viewers,
 };
@@ -38,25 +41,32 @@ impl Shape for Media {
     }
 
     fn topics(&self) -> Vec<TopicSpec> {
-        // What a run leaves behind says nothing to the next one: budgets and figures begin anew. So nothing is kept as a table.
+        // What a run leaves behind says nothing to the next one: budgets and figures begin anew.
         let spec = |name: &'static str| {
-            let partitions = if [SLICES, CAMPAIGNS, TRUTH, DLQ].contains(&name) { 1 } else { PARTITIONS };
-            // Tables of a run are there as long as it lasts.
-            let cleanup = if [CAMPAIGNS, LEASES].contains(&name) { Cleanup::BySize } else { Cleanup::Delete };
-            TopicSpec { name, partitions, cleanup }
+            let is_small = [SLICES, INCIDENTS, CAMPAIGNS, ALERTS, TRUTH, DLQ].contains(&name) || DEAD_LETTERS.contains(&name);
+            let cleanup = match name {
+                // Whoever looks later finds how each incident ended.
+                INCIDENTS => Cleanup::Compact,
+                // Tables of a run are there as long as it lasts, and alerts until there are too many.
+                CAMPAIGNS | LEASES | ALERTS => Cleanup::BySize,
+                _ => Cleanup::Delete,
+            };
+            TopicSpec { name, partitions: if is_small { 1 } else { PARTITIONS }, cleanup }
         };
-        INPUTS.iter().chain(&RESULTS).copied().chain([TRUTH, DLQ]).map(spec).collect()
+        INPUTS.iter().chain(&RESULTS).chain(&DEAD_LETTERS).copied().chain([TRUTH, DLQ]).map(spec).collect()
     }
 
     fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
         let sabotage = run.params.sabotage.as_deref().and_then(Sabotage::named);
-        let options = Options { run: run.name.to_string(), sabotage };
+        let detection = Detection { views_min: run.setting(VIEWS_MIN_SETTING), is_remedied: run.setting(REMEDIES_SETTING) >= 0.5 };
+        let options = Options { run: run.name.to_string(), sabotage, detection };
         let spec = |topology| AppSpec::new(topology, Guarantee::ExactlyOnce);
         Ok(topologies(&options)?.into_iter().map(spec).collect())
     }
 
     fn world(&self, run: &RunParams) -> Box<dyn World> {
-        let params = GeneratorParams { seed: run.params.seed, rate_per_s: run.params.rate_per_s, start_at_ms: run.start_at.0 };
+        let disorder_ms = run.setting(DISORDER_SETTING) as i64;
+        let params = GeneratorParams { seed: run.params.seed, rate_per_s: run.params.rate_per_s, start_at_ms: run.start_at.0, disorder_ms };
         Box::new(Viewers::new(params))
     }
 
@@ -87,7 +97,7 @@ impl Shape for Media {
 
     fn provocations(&self, sabotage: &str) -> &'static [&'static str] {
         match sabotage {
-            "blame_widest" | "sleep_through" => &["cdn_down:cdn=cdn-b,region=eu"],
+            "blame_widest" | "sleep_through" | "scatter" => &["cdn_down:cdn=cdn-b,region=eu"],
             "trust_everybody" => &["chat_raid"],
             "ignore_budgets" => &["ad_budget_race"],
             _ => &[],
@@ -112,6 +122,9 @@ impl Shape for Media {
 struct Judge {
     truth: MediaTruth,
     observed: u64,
+    /// Rows of given data that could not be read, and records that an application could not.
+    malformed: u64,
+    dead_letters: u64,
     /// Verdicts before the end, and how many records they rest on: they cost more the longer a run is, so they are renewed ever more rarely.
     known: RefCell<(u64, Vec<Check>)>,
 }
@@ -122,22 +135,28 @@ const RENEW_RECORDS: u64 = 5_000;
 impl Checker for Judge {
     fn observe(&mut self, record: &Observed<'_>) {
         self.observed += 1;
+        self.malformed += u64::from(record.topic == DLQ);
+        self.dead_letters += u64::from(DEAD_LETTERS.contains(&record.topic));
         let (key, value) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
-        self.truth.observe(&Seen { topic: record.topic, key, value, timestamp_ms: record.timestamp_ms });
+        self.truth.observe(&Seen { topic: record.topic, partition: record.partition, key, value, timestamp_ms: record.timestamp_ms });
     }
 
     fn verdicts(&self, facts: &Facts) -> Vec<Check> {
         if facts.is_over {
-            return self.truth.verdicts(true, facts.dropped.late);
+            return self.truth.verdicts(true);
         }
         let mut known = self.known.borrow_mut();
         if known.1.is_empty() || self.observed >= known.0 + RENEW_RECORDS.max(known.0 / 20) {
-            *known = (self.observed, self.truth.verdicts(false, facts.dropped.late));
+            *known = (self.observed, self.truth.verdicts(false));
         }
         known.1.clone()
     }
 
     fn scores(&self, _: &Facts) -> BTreeMap<String, f64> {
         self.truth.scores()
+    }
+
+    fn counts(&self) -> BTreeMap<String, u64> {
+        [("malformed", self.malformed), ("dead_letters", self.dead_letters)].map(|(name, count)| (name.to_owned(), count)).into()
     }
 }

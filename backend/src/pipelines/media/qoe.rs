@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Options,
+    Options, Sabotage,
     records::{Counts, CubeRow, Slice},
     settings::{CUBE, CUBE_MS, QOE, QOE_APP, QOE_GRACE_MS, SLICE_MS, SLICES},
 };
@@ -20,10 +20,10 @@ const SEPARATOR: char = '\u{1f}';
 /// # Errors
 /// Never, as long as no topic is read twice.
 pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
-    let run = options.run.clone();
+    let (run, forgets_failed_starts) = (options.run.clone(), options.is(Sabotage::ForgetFailedStarts));
     Topology::new(QOE_APP, move |builder| {
         let run = run.clone();
-        let reports = builder.stream::<String, Qoe>(QOE);
+        let reports = builder.stream::<String, Qoe>(QOE).filter(move |record| !(forgets_failed_starts && record.value.is_failed_start()));
         // Of the two lengths the short one is shown.
         let window_of =
             |window: &Windowed<String>| window.bounds().filter(|(start_ms, end_ms)| end_ms.checked_sub(*start_ms) == Some(SLICE_MS));
@@ -80,19 +80,21 @@ impl Processor<String, Qoe, String, Counted> for Count {
 
     fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Counted>) {
         let before_ms = out.stream_time_ms().saturating_sub(QOE_GRACE_MS).saturating_add(1);
-        let mut slices = BTreeMap::<i64, Vec<(Vec<String>, u64, u64)>>::new();
+        let mut slices = BTreeMap::<i64, (Vec<_>, Vec<_>)>::new();
         loop {
             let Some((window, counts)) = self.cells.borrow_mut().pop_expired(before_ms) else { break };
             let values: Vec<_> = window.key.split(SEPARATOR).map(str::to_owned).collect();
             if window.end_ms - window.start_ms == SLICE_MS {
-                slices.entry(window.start_ms).or_default().push((values, counts.total, counts.failures));
+                let (cells, watched_ms) = slices.entry(window.start_ms).or_default();
+                cells.push((values, counts.total, counts.failures));
+                watched_ms.push(counts.played_ms + counts.stalled_ms);
             } else {
                 let row = CubeRow { window_start: window.start_ms, window_end: window.end_ms, values, counts };
                 let key = row.values.join("|");
                 out.send(&Record { key, value: Counted::Row(row), timestamp_ms: window.end_ms - 1 });
             }
         }
-        for (start_ms, cells) in slices {
+        for (start_ms, (cells, watched_ms)) in slices {
             let dimensions = Cell::DIMENSIONS.map(str::to_owned).to_vec();
             let source = out.origin().partition;
             let slice = Slice {
@@ -101,6 +103,7 @@ impl Processor<String, Qoe, String, Counted> for Count {
                 dimensions,
                 cells,
                 source,
+                watched_ms,
                 is_asked: false,
                 has_more: false,
                 forecasts: Vec::new(),
@@ -116,13 +119,13 @@ fn key_of(cell: &Cell) -> String {
 }
 
 /// What one report counts.
-fn counts_of(report: &Qoe) -> Counts {
+pub(crate) fn counts_of(report: &Qoe) -> Counts {
     let is_start = report.msd.is_some();
     Counts {
         total: 1,
         failures: u64::from(report.is_bad()),
         attempts: u64::from(is_start),
-        start_failures: u64::from(is_start && report.ec.is_some()),
+        start_failures: u64::from(report.is_failed_start()),
         startup_ms: u64::from(report.msd.unwrap_or(0)),
         stalled_ms: u64::from(report.bsd),
         played_ms: u64::from(report.played_ms),

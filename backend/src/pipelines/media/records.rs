@@ -68,6 +68,9 @@ pub struct Slice {
     pub cells: Vec<(Vec<String>, u64, u64)>,
     /// Which part of the whole this is: the partition it comes from.
     pub source: i32,
+    /// Time that viewers watched or waited, by cell in the same order, ms; unknown for given data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched_ms: Vec<u64>,
     /// Somebody asks for the cause of what happens here.
     #[serde(default)]
     pub is_asked: bool,
@@ -114,8 +117,12 @@ pub struct Causes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentState {
-    /// Seen, and not done with.
+    /// Just seen: its cause may still change.
     Open,
+    /// Confirmed by the windows after it.
+    Ongoing,
+    /// The newest windows are quiet.
+    Recovering,
     /// Over.
     Closed,
 }
@@ -145,8 +152,42 @@ pub struct Incident {
     pub peak_share: f64,
     /// Views it is about in the newest slice.
     pub views: u64,
+    /// Viewers it is about, on average over the newest slice; 0 where nobody knows, as of given data.
+    #[serde(default)]
+    pub viewers: u64,
+    /// Of the same viewers, wherever a remedy moved them, the share of bad views: when it was given, and now.
+    #[serde(default)]
+    pub bad_before: Option<f64>,
+    /// Now.
+    #[serde(default)]
+    pub bad_now: f64,
     /// What players were told.
     pub remedy: Option<String>,
+}
+
+/// A record of `media.live.late`: what came when its room's window was closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateEvent {
+    /// Where.
+    pub room: String,
+    /// The window it would have counted in.
+    pub window_start: i64,
+    /// What it was.
+    pub what: LateWhat,
+    /// Its event time.
+    pub ts: i64,
+}
+
+/// What can come too late.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LateWhat {
+    /// A message.
+    Message,
+    /// This emoji.
+    Emoji(String),
+    /// A sign of a viewer.
+    Presence,
 }
 
 /// A record of `media.live.rooms`.
@@ -158,6 +199,9 @@ pub struct RoomStats {
     pub window_start: i64,
     /// Event time, excluded.
     pub window_end: i64,
+    /// Event time at which it was told.
+    #[serde(default)]
+    pub published_ms: i64,
     /// Viewers at the window's end.
     pub viewers: u64,
     /// Different viewers of the day so far: exactly, and as a sketch of two kilobytes says.
@@ -213,6 +257,9 @@ pub struct TitleStats {
     /// Different viewers who began it, by day.
     #[serde(default)]
     pub viewers: u64,
+    /// Bad reports of its players.
+    #[serde(default)]
+    pub bad_reports: u64,
     /// Plays that reached nine tenths of the title.
     pub completions: u64,
     /// Time watched.

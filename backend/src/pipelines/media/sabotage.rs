@@ -13,6 +13,18 @@ pub enum Sabotage {
     CountTwice,
     /// Every sign of a viewer is taken for another viewer.
     CountBeats,
+    /// Nobody leaves a room.
+    ForgetLeaves,
+    /// Starts that fail are not counted.
+    ForgetFailedStarts,
+    /// The last tenth of a title that was reached is not counted.
+    ForgetTenths,
+    /// One message in ten is not judged.
+    PassOver,
+    /// One request in ten gets no answer.
+    LoseRequests,
+    /// Each incident is told once more for every network.
+    Scatter,
     /// Pauses count as watched.
     WatchPauses,
     /// Incidents are blamed on the first attribute of their cause alone.
@@ -29,12 +41,18 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub const ALL: [(Self, &str, &str); 11] = [
+    pub const ALL: [(Self, &str, &str); 17] = [
         (Self::BillTwice, "bill_twice", "impressions_billed_once"),
         (Self::IgnoreBudgets, "ignore_budgets", "spend_within_budget"),
         (Self::IgnoreCaps, "ignore_caps", "frequency_caps_kept"),
         (Self::CountTwice, "count_twice", "room_counts_exact"),
         (Self::CountBeats, "count_beats", "unique_viewers"),
+        (Self::ForgetLeaves, "forget_leaves", "room_viewers_exact"),
+        (Self::PassOver, "pass_over", "messages_moderated_once"),
+        (Self::LoseRequests, "lose_requests", "ads_decided_once"),
+        (Self::ForgetFailedStarts, "forget_failed_starts", "cube_equals_reports"),
+        (Self::ForgetTenths, "forget_tenths", "title_stats_equal_batch"),
+        (Self::Scatter, "scatter", "incidents_not_false"),
         (Self::WatchPauses, "watch_pauses", "watch_time_exact"),
         (Self::BlameWidest, "blame_widest", "incident_cells_exact"),
         (Self::SleepThrough, "sleep_through", "incidents_found_in_time"),
@@ -56,6 +74,23 @@ pub struct Options {
     pub run: String,
     /// What is broken on purpose.
     pub sabotage: Option<Sabotage>,
+    /// How incidents are found and what is done about them.
+    pub detection: Detection,
+}
+
+/// How incidents are found and what is done about them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detection {
+    /// A combination with fewer views is no incident.
+    pub views_min: f64,
+    /// Players are told what helps.
+    pub is_remedied: bool,
+}
+
+impl Default for Detection {
+    fn default() -> Self {
+        Self { views_min: super::settings::VIEWS_MIN, is_remedied: true }
+    }
 }
 
 impl Options {

@@ -50,21 +50,36 @@ pub const AB: &str = "media.ab";
 pub const AD_SESSIONS: &str = "media.ad.sessions";
 /// What stands first on everybody's screen.
 pub const HOME_ROW: &str = "media.home_row";
+/// What came too late for its room's window, keyed by room.
+pub const LATE: &str = "media.live.late";
+/// What somebody should look at: the topic that pipelines share.
+pub const ALERTS: &str = "alerts";
 /// Rows of given data that could not be read.
 pub const DLQ: &str = "media.dlq";
+/// What each application could not read, with the reason.
+pub const DEAD_LETTERS: [&str; 7] = [
+    "media-qoe.dlq",
+    "media-incidents.dlq",
+    "media-engagement.dlq",
+    "media-live.dlq",
+    "media-ads.dlq",
+    "media-budget.dlq",
+    "media-billing.dlq",
+];
 /// The truth, which no topology reads.
 pub const TRUTH: &str = "_truth.media";
 
 /// Topics that the world writes.
 pub const INPUTS: [&str; 8] = [QOE, PLAYBACK, CHAT, REACTIONS, PRESENCE, AD_REQUESTS, AD_EVENTS, CAMPAIGNS];
 /// Topics that the applications write.
-pub const RESULTS: [&str; 16] = [
+pub const RESULTS: [&str; 18] = [
     SLICES,
     CUBE,
     INCIDENTS,
     CAUSES,
     COMMANDS,
     ROOMS,
+    LATE,
     MODERATED,
     AD_DECISIONS,
     LEASE_REQUESTS,
@@ -75,6 +90,7 @@ pub const RESULTS: [&str; 16] = [
     HOME_ROW,
     AB,
     AD_SESSIONS,
+    ALERTS,
 ];
 /// Counts reports.
 pub const QOE_APP: &str = "media-qoe";
@@ -97,6 +113,14 @@ pub const PARTITIONS: i32 = 3;
 pub const SLICE_MS: i64 = 4_000;
 /// How much later than its successors a report may come.
 pub const QOE_GRACE_MS: i64 = 2_000;
+/// A combination with fewer views in two slices is no incident, unless another number is set.
+pub const VIEWS_MIN: f64 = 25.0;
+/// The setting for it.
+pub const VIEWS_MIN_SETTING: &str = "views_min";
+/// The setting that tells whether players are told what helps: 1, or 0.
+pub const REMEDIES_SETTING: &str = "remedies";
+/// The setting for how late players' records may come.
+pub const DISORDER_SETTING: &str = "disorder_ms";
 /// The windows of the cube.
 pub const CUBE_MS: i64 = 60_000;
 /// The windows of live rooms (Hotstar's emoji: two seconds), and how long they stay open.

@@ -74,6 +74,11 @@ pub struct Qoe {
 }
 
 impl Qoe {
+    /// A start that failed.
+    pub fn is_failed_start(&self) -> bool {
+        self.msd.is_some() && self.ec.is_some()
+    }
+
     /// A start that failed, a fatal error, or a tenth of the time spent waiting: what a viewer would call bad.
     pub fn is_bad(&self) -> bool {
         self.ec.is_some() || u64::from(self.bsd) * 9 > u64::from(self.played_ms)

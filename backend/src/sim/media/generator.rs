@@ -27,7 +27,12 @@ pub struct GeneratorParams {
     pub rate_per_s: u32,
     /// Event time at virtual time zero, epoch ms. Event time runs as fast as the clock: seconds are what viewers wait for.
     pub start_at_ms: i64,
+    /// Records are stamped up to so long before they are sent; on average a tenth of it.
+    pub disorder_ms: i64,
 }
+
+/// How late records come at most unless another time is set.
+pub const DISORDER_MAX_MS: i64 = 1_500;
 
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,13 +9,11 @@ use super::{
     player::{Content, Out, Player, VARIANTS},
 };
 
-/// Records are stamped up to so long before they are sent; on average a tenth of it.
-const JITTER_MAX_MS: f64 = 1_500.0;
-
 impl Generator {
     /// The record of what a player sends; the truth learns of it.
     pub(super) fn write(&mut self, player: &mut Player, cell: Cell, out: Out, now_ms: i64) -> Record {
-        let jitter_ms = self.random.exponential(JITTER_MAX_MS / 10.0).min(JITTER_MAX_MS) as i64;
+        let disorder_ms = self.params.disorder_ms.max(0) as f64;
+        let jitter_ms = (self.random.exponential(0.1) * disorder_ms).min(disorder_ms) as i64;
         let ts = (now_ms - jitter_ms).max(player.last_ts + 1);
         player.last_ts = ts;
         let event_id = format!("e{}-{}", self.params.seed, self.events);

@@ -1,15 +1,16 @@
 //! Incidents against the faults that were injected: found, found soon, the right cell named, nothing else found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
 use weir_model::Check;
 
 use super::Seen;
 use crate::{
     pipelines::media::{
         input::minute_of,
-        records::{Cause, Causes, Incident},
-        settings::{CAUSES, INCIDENTS, TRUTH},
+        records::{Cause, Causes, Incident, IncidentState},
+        settings::{CAUSES, INCIDENTS, SLICES, TRUTH},
     },
     sim::media::{Shown, TruthRecord},
     truth::{check, pending},
@@ -28,8 +29,18 @@ const COMPARED_MAX: usize = 10_000;
 /// Exact causes among labelled cases: the best, and one of the three best.
 const TOP_1_MIN: f64 = 0.65;
 const TOP_3_MIN: f64 = 0.87;
+/// Slices that are counted.
+const SLICES_MAX: usize = 100_000;
 /// Causes that are told where no labels are.
 const TOLD_MAX: usize = 5;
+
+/// A slice without its cells.
+#[derive(Deserialize)]
+struct Outline {
+    start_ms: i64,
+    is_asked: bool,
+    has_more: bool,
+}
 
 #[derive(Clone, Debug)]
 struct Injected {
@@ -47,6 +58,11 @@ pub struct Incidents {
     labels: BTreeMap<String, Vec<Shown>>,
     /// Explanations by case, and by minute of a case; each is a set of causes.
     causes: BTreeMap<String, Vec<Vec<Shown>>>,
+    /// Slices that were looked at, by start; and those of given data whose causes were asked for, by name.
+    slices: BTreeSet<i64>,
+    asked: BTreeSet<String>,
+    answered_twice: u64,
+    unexplained: u64,
     /// The clearest causes that were told, with their scores.
     told: Vec<(f64, String)>,
 }
@@ -67,6 +83,15 @@ impl Incidents {
             INCIDENTS => {
                 if let Some(incident) = seen.read::<Incident>().filter(|_| self.incidents.len() < COMPARED_MAX) {
                     self.incidents.insert(incident.incident_id.clone(), incident);
+                }
+            }
+            SLICES => {
+                let Some(slice) = seen.read::<Outline>() else { return };
+                if slice.is_asked && !slice.has_more && self.asked.len() < COMPARED_MAX {
+                    self.asked.insert(minute_of(&String::from_utf8_lossy(seen.key), slice.start_ms));
+                }
+                if self.slices.len() < SLICES_MAX {
+                    self.slices.insert(slice.start_ms);
                 }
             }
             CAUSES => {
@@ -94,7 +119,8 @@ impl Incidents {
             set
         };
         let sets: Vec<_> = causes.sets.into_iter().map(set).collect();
-        self.causes.insert(minute, sets.clone());
+        self.unexplained += u64::from(sets.iter().all(Vec::is_empty));
+        self.answered_twice += u64::from(self.causes.insert(minute, sets.clone()).is_some());
         self.causes.insert(case.to_owned(), sets);
     }
 
@@ -103,11 +129,10 @@ impl Incidents {
         if !self.labels.is_empty() {
             return vec![self.causes_named()];
         }
-        if !self.causes.is_empty() && self.faults.is_empty() {
-            let told: Vec<_> = self.told.iter().map(|(_, told)| told.as_str()).collect();
-            return vec![check("root_causes_told", true, format!("no labels; the clearest causes: {}", told.join(", ")))];
+        if !self.asked.is_empty() && self.faults.is_empty() {
+            return vec![self.causes_told(is_over)];
         }
-        vec![self.found_in_time(is_over), self.cells_exact(is_over), self.nothing_else()]
+        vec![self.found_in_time(is_over), self.cells_exact(is_over), self.nothing_else(is_over)]
     }
 
     /// Figures.
@@ -123,8 +148,8 @@ impl Incidents {
             score("root_cause_top3", top_3);
             score("root_cause_f1", self.f1());
         }
-        if self.labels.is_empty() && !self.causes.is_empty() {
-            score("root_causes_asked", self.causes.keys().filter(|key| key.contains('@')).count() as f64);
+        if self.labels.is_empty() && !self.asked.is_empty() {
+            score("root_causes_asked", self.asked.len() as f64);
         }
         let delays: Vec<_> =
             self.faults.iter().filter_map(|fault| self.first_of(fault)).map(|(delay_ms, _)| delay_ms as f64 / 1e3).collect();
@@ -135,6 +160,7 @@ impl Incidents {
         }
         if self.span_ms.is_some() && self.labels.is_empty() {
             score("incidents_false", self.false_incidents().count() as f64);
+            score("incidents_repeated", self.repeated().count() as f64);
         }
         scores
     }
@@ -170,14 +196,50 @@ impl Incidents {
         check(id, self.exact_share() >= EXACT_MIN, evidence)
     }
 
-    fn nothing_else(&self) -> Check {
+    /// `incidents_not_false`: nothing is found where nothing was broken, and what was broken is found once.
+    fn nothing_else(&self, is_over: bool) -> Check {
+        let id = "incidents_not_false";
+        if self.slices.is_empty() && self.incidents.is_empty() {
+            return pending(id, "no slice of the players' reports is closed yet");
+        }
         let hours = self.span_ms.map_or(0.0, |(first, last)| (last - first) as f64 / 3.6e6);
         let (count, first) = (self.false_incidents().count(), self.false_incidents().next());
-        let mut evidence = format!("{count} incidents without a fault in {:.2} h", hours);
-        if let Some(incident) = first {
-            evidence += &format!("; first: {} {:?}", incident.incident_id, incident.cause.attributes);
+        let (repeated, first_repeated) = (self.repeated().count(), self.repeated().next());
+        let mut evidence = format!(
+            "{} slices in {hours:.2} h: {count} incidents without a fault, {repeated} beside the first of one of {} faults",
+            self.slices.len(),
+            self.faults.len()
+        );
+        for incident in [first, first_repeated].into_iter().flatten() {
+            evidence += &format!("; {} {:?}", incident.incident_id, incident.cause.attributes);
         }
-        check("incidents_not_false", count as f64 <= (hours * FALSE_PER_HOUR).max(1.0), evidence)
+        let is_true = count as f64 <= (hours * FALSE_PER_HOUR).max(1.0) && repeated <= self.faults.len();
+        if !is_over && is_true {
+            return pending(id, evidence);
+        }
+        check(id, is_true, evidence)
+    }
+
+    /// `root_causes_told`: without labels nobody knows whether causes are right, but everybody who asked got one answer.
+    fn causes_told(&self, is_over: bool) -> Check {
+        let id = "root_causes_told";
+        let missing: Vec<_> = self.asked.iter().filter(|minute| !self.causes.contains_key(*minute)).collect();
+        let told: Vec<_> = self.told.iter().map(|(_, told)| told.as_str()).collect();
+        let mut evidence = format!(
+            "no labels; {} slices asked about, {} not answered, {} answered twice, {} without a cause; the clearest causes: {}",
+            self.asked.len(),
+            missing.len(),
+            self.answered_twice,
+            self.unexplained,
+            told.join(", ")
+        );
+        if !is_over && self.answered_twice == 0 {
+            return pending(id, evidence);
+        }
+        if let Some(first) = missing.first() {
+            evidence += &format!("; first without an answer: {first}");
+        }
+        check(id, missing.is_empty() && self.answered_twice == 0, evidence)
     }
 
     fn causes_named(&self) -> Check {
@@ -229,6 +291,20 @@ impl Incidents {
 
     fn exact_share(&self) -> f64 {
         self.due().filter(|fault| self.is_exact(fault)).count() as f64 / self.due().count().max(1) as f64
+    }
+
+    /// Incidents of a fault that is told by another one already: at its time, and not because it came back after the other was closed.
+    fn repeated(&self) -> impl Iterator<Item = &Incident> {
+        let of_faults: Vec<_> = self.faults.iter().filter_map(|fault| Some((fault, self.first_of(fault)?.1))).collect();
+        self.incidents.values().filter(move |incident| {
+            let mut of_it = of_faults.iter().filter(|(fault, _)| is_of(incident, fault)).peekable();
+            let is_of_one = of_it.peek().is_some();
+            is_of_one
+                && of_it.all(|(_, first)| {
+                    let is_another = first.incident_id != incident.incident_id;
+                    is_another && (first.state != IncidentState::Closed || first.closed_ms.is_some_and(|end| end > incident.since_ms))
+                })
+        })
     }
 
     fn false_incidents(&self) -> impl Iterator<Item = &Incident> {

@@ -1,9 +1,12 @@
 //! The media pipeline judged: incidents against faults, rooms and titles against what viewers did, money against budgets.
 
 mod ads;
+mod attendance;
+mod cube;
 mod engaged;
 mod incidents;
 mod rooms;
+mod swarm;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -11,6 +14,7 @@ use std::collections::BTreeMap;
 use weir_model::Check;
 
 pub use ads::Ads;
+pub use cube::Cube;
 pub use engaged::Engaged;
 pub use incidents::Incidents;
 pub use rooms::Rooms;
@@ -21,6 +25,8 @@ pub use watch::Watch;
 pub struct Seen<'a> {
     /// The topic.
     pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
     /// The key; empty for null.
     pub key: &'a [u8],
     /// The value; empty for a tombstone.
@@ -41,6 +47,7 @@ pub struct MediaTruth {
     incidents: Incidents,
     rooms: Rooms,
     watch: Watch,
+    cube: Cube,
     ads: Ads,
     engaged: Engaged,
 }
@@ -51,15 +58,17 @@ impl MediaTruth {
         self.incidents.observe(seen);
         self.rooms.observe(seen);
         self.watch.observe(seen);
+        self.cube.observe(seen);
         self.ads.observe(seen);
         self.engaged.observe(seen);
     }
 
     /// The verdicts; what can be told only when everything is processed is pending until `is_over`.
-    pub fn verdicts(&self, is_over: bool, late: u64) -> Vec<Check> {
+    pub fn verdicts(&self, is_over: bool) -> Vec<Check> {
         let mut checks = self.incidents.verdicts(is_over);
-        checks.extend(self.rooms.verdicts(is_over, late));
+        checks.extend(self.rooms.verdicts(is_over));
         checks.extend(self.watch.verdicts(is_over));
+        checks.extend(self.cube.verdicts(is_over));
         checks.extend(self.ads.verdicts(is_over));
         checks.extend(self.engaged.verdicts(is_over));
         checks

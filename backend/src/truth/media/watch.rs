@@ -1,6 +1,6 @@
-//! Time watched and plays, by title, against what the players themselves know.
+//! Titles: time watched and plays against what the players themselves know; completions, retention and bad reports against a plain recount.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use weir_model::Check;
 
@@ -8,17 +8,33 @@ use super::Seen;
 use crate::{
     pipelines::media::{
         records::TitleStats,
-        settings::{TITLE_STATS, TRUTH},
+        settings::{PLAYBACK, QOE, TITLE_STATS, TRUTH},
     },
-    sim::media::{Truth, TruthRecord},
+    sim::media::{Playback, Qoe, Truth, TruthRecord},
     truth::{check, pending},
 };
+
+/// Sessions that are counted again; a longer run is judged by its first half million.
+const SESSIONS_MAX: usize = 500_000;
+/// From this tenth on a title is watched to its end.
+const COMPLETED_TENTHS: usize = 9;
+
+/// What is counted again of a title.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Recount {
+    completions: u64,
+    retention: [u64; 10],
+    bad_reports: u64,
+}
 
 /// Compares titles.
 #[derive(Debug, Default)]
 pub struct Watch {
     told: BTreeMap<String, TitleStats>,
     truth: Option<Truth>,
+    /// The title of each session, and how many tenths of it were reached.
+    reached: HashMap<String, (String, usize)>,
+    bad_reports: BTreeMap<String, u64>,
 }
 
 impl Watch {
@@ -30,6 +46,16 @@ impl Watch {
                     self.told.insert(title.to_owned(), stats);
                 }
             }
+            PLAYBACK if self.reached.len() < SESSIONS_MAX => {
+                if let Some(event) = seen.read() {
+                    self.play(event);
+                }
+            }
+            QOE => {
+                if let Some(report) = seen.read::<Qoe>().filter(Qoe::is_bad) {
+                    *self.bad_reports.entry(report.cid).or_default() += 1;
+                }
+            }
             TRUTH => {
                 if let Some(TruthRecord::Totals(truth)) = seen.read() {
                     self.truth = Some(truth);
@@ -39,13 +65,23 @@ impl Watch {
         }
     }
 
+    fn play(&mut self, event: Playback) {
+        let tenths = if event.length_s > 0 { (event.position_s.max(0) * 10 / event.length_s).min(10) as usize } else { 0 };
+        let (_, reached) = self.reached.entry(event.session_id).or_insert((event.video_id, 0));
+        *reached = tenths.max(*reached);
+    }
+
     /// The verdicts.
     pub fn verdicts(&self, is_over: bool) -> Vec<Check> {
+        vec![self.watch_time(is_over), self.stats_equal(is_over)]
+    }
+
+    fn watch_time(&self, is_over: bool) -> Check {
         let id = "watch_time_exact";
         let Some(truth) = self.truth.as_ref().filter(|_| is_over) else {
-            return vec![pending(id, "players tell at the end of the run")];
+            return pending(id, "players tell at the end of the run");
         };
-        let titles = truth.watched_ms.keys().chain(truth.starts.keys()).chain(self.told.keys()).collect::<std::collections::BTreeSet<_>>();
+        let titles = truth.watched_ms.keys().chain(truth.starts.keys()).chain(self.told.keys()).collect::<BTreeSet<_>>();
         let known = |title: &str| {
             let of = |counts: &BTreeMap<String, u64>| counts.get(title).copied().unwrap_or(0);
             (truth.watched_ms.get(title).copied().unwrap_or(0), of(&truth.starts), of(&truth.viewers))
@@ -64,6 +100,41 @@ impl Watch {
             let (differ, told, known) = (wrong.len(), told(title), known(title));
             evidence += &format!("; {differ} titles differ, first {title}: (ms, plays, viewers) {told:?}, not {known:?}");
         }
-        vec![check(id, wrong.is_empty(), evidence)]
+        check(id, wrong.is_empty(), evidence)
+    }
+
+    /// `title_stats_equal_batch`: completions, retention and bad reports as a batch job over all records has them.
+    fn stats_equal(&self, is_over: bool) -> Check {
+        let id = "title_stats_equal_batch";
+        if !is_over {
+            return pending(id, format!("{} sessions; counted again at the end", self.reached.len()));
+        }
+        if self.reached.is_empty() || self.reached.len() >= SESSIONS_MAX {
+            return pending(id, format!("{} sessions, and at most {SESSIONS_MAX} are counted again", self.reached.len()));
+        }
+        let mut expected = BTreeMap::<&str, Recount>::new();
+        for (title, tenths) in self.reached.values() {
+            let recount = expected.entry(title).or_default();
+            recount.completions += u64::from(*tenths >= COMPLETED_TENTHS);
+            recount.retention.iter_mut().take(*tenths).for_each(|count| *count += 1);
+        }
+        for (title, count) in &self.bad_reports {
+            expected.entry(title).or_default().bad_reports = *count;
+        }
+        let told = |title: &str| {
+            let TitleStats { completions, retention, bad_reports, .. } = self.told.get(title).cloned().unwrap_or_default();
+            Recount { completions, retention, bad_reports }
+        };
+        let titles: BTreeSet<_> = expected.keys().copied().chain(self.told.keys().map(String::as_str)).collect();
+        let of = |title: &str| expected.get(title).cloned().unwrap_or_default();
+        let wrong: Vec<_> = titles.iter().filter(|title| of(title) != told(title)).collect();
+        let sum = |part: fn(&Recount) -> u64| expected.values().map(part).sum::<u64>();
+        let (completions, bad) = (sum(|recount| recount.completions), sum(|recount| recount.bad_reports));
+        let mut evidence =
+            format!("{} titles, {completions} plays to the end and {bad} bad reports of {} sessions", titles.len(), self.reached.len());
+        if let Some(title) = wrong.first() {
+            evidence += &format!("; {} differ, first {title}: {:?}, not {:?}", wrong.len(), told(title), of(title));
+        }
+        check(id, wrong.is_empty(), evidence)
     }
 }

@@ -82,6 +82,9 @@ impl Processor<String, Asked, String, Decided> for Decide {
         if self.kept.borrow().get(&decided_key).is_some() {
             return; // asked twice: the first answer holds
         }
+        if self.options.is(Sabotage::LoseRequests) && asked.request.ts % 10 == 0 {
+            return;
+        }
         let mut bids: Vec<_> = (0..asked.campaigns.len()).filter(|at| self.is_below_cap(asked, *at)).collect();
         let is_capped = bids.is_empty();
         for at in bids.clone() {
@@ -148,8 +151,7 @@ impl Decide {
         let left = self.left(campaign, book, holder);
         let granted = book.granted_micros.get(&holder).copied().unwrap_or(0);
         let wanted = self.kept.borrow().get(&lease_key(campaign)).map_or(0, |kept| kept.want_micros);
-        let is_spent = book.budget_micros > 0 && book.granted_micros.values().sum::<i64>() >= book.budget_micros;
-        if left >= LOW_IMPRESSIONS * campaign.bid_micros || wanted > granted || is_spent {
+        if left >= LOW_IMPRESSIONS * campaign.bid_micros || wanted > granted || book.is_spent() {
             return None;
         }
         let want_micros = granted + LEASE_IMPRESSIONS * campaign.bid_micros;

@@ -1,25 +1,44 @@
 //! Lends budgets.
 
 use crate::{
-    pipelines::media::records::{LeaseBook, LeaseRequest},
+    pipelines::media::{
+        alerts::{self, Alert},
+        records::{LeaseBook, LeaseRequest},
+    },
     stream::{Forward, Processor, Record, StoreHandle},
 };
+
+/// What comes out.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Lent {
+    Book(LeaseBook),
+    Alert(Alert),
+}
 
 pub(super) struct Lend {
     pub(super) books: StoreHandle<String, LeaseBook>,
 }
 
-impl Processor<String, LeaseRequest, String, LeaseBook> for Lend {
-    fn process(&mut self, record: &Record<String, LeaseRequest>, out: &mut Forward<'_, String, LeaseBook>) {
+impl Processor<String, LeaseRequest, String, Lent> for Lend {
+    fn process(&mut self, record: &Record<String, LeaseRequest>, out: &mut Forward<'_, String, Lent>) {
         let request = &record.value;
         let mut book = self.books.borrow().get(&record.key).cloned().unwrap_or_default();
+        let was_spent = book.is_spent();
         book.grant(request);
+        if book.is_spent() && !was_spent {
+            out.send(&record.with_value(Lent::Alert(alerts::of_budget(&record.key, &book, record.timestamp_ms))));
+        }
         self.books.borrow_mut().put(record.key.clone(), book.clone());
-        out.send(&record.with_value(book));
+        out.send(&record.with_value(Lent::Book(book)));
     }
 }
 
 impl LeaseBook {
+    /// Whether nothing is left to lend.
+    pub(super) fn is_spent(&self) -> bool {
+        self.budget_micros > 0 && self.granted_micros.values().sum::<i64>() >= self.budget_micros
+    }
+
     /// Grants what is asked for, as far as there is budget.
     fn grant(&mut self, request: &LeaseRequest) {
         // A budget can be raised; one that is lowered takes nothing back that was lent.

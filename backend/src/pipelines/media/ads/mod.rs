@@ -14,13 +14,14 @@ pub use billing::topology as billing_topology;
 use super::{
     Options,
     records::{LeaseBook, LeaseRequest},
-    settings::{AD_DECISIONS, AD_REQUESTS, ADS_APP, CAMPAIGNS, LEASE_REQUESTS, LEASES},
+    settings::{AD_DECISIONS, AD_REQUESTS, ADS_APP, ALERTS, CAMPAIGNS, LEASE_REQUESTS, LEASES},
 };
 use crate::{
     sim::media::{AdRequest, Campaign},
     stream::{Store, Topology, TopologyError},
 };
 use decide::{Asked, Decide, Decided, Kept};
+use lease::Lent;
 
 /// Requests to decisions.
 ///
@@ -52,6 +53,7 @@ pub fn lease_topology() -> Result<Topology, TopologyError> {
     Topology::new(super::settings::BUDGET_APP, |builder| {
         let requests = builder.stream::<String, LeaseRequest>(LEASE_REQUESTS);
         let books = requests.process("books", Store::<String, LeaseBook>::new(), None, |books| lease::Lend { books });
-        books.to(LEASES);
+        books.flat_map_values(|record| if let Lent::Book(book) = &record.value { Some(book.clone()) } else { None }).to(LEASES);
+        books.flat_map_values(|record| if let Lent::Alert(alert) = &record.value { Some(alert.clone()) } else { None }).to(ALERTS);
     })
 }

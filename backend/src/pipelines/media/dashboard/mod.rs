@@ -188,7 +188,7 @@ impl Fold {
     }
 
     fn open(&self) -> impl Iterator<Item = &Incident> {
-        self.incidents.iter().filter(|incident| incident.state == IncidentState::Open)
+        self.incidents.iter().filter(|incident| incident.state != IncidentState::Closed)
     }
 }
 

@@ -44,6 +44,7 @@ fn slices_incidents_and_rooms_are_shown() {
         dimensions: vec!["cdn".to_owned(), "region".to_owned()],
         cells: vec![cell("cdn-a", 0), cell("cdn-b", 5)],
         source: 0,
+        watched_ms: Vec::new(),
         is_asked: false,
         has_more: false,
         forecasts: Vec::new(),
@@ -62,6 +63,9 @@ fn slices_incidents_and_rooms_are_shown() {
         extra_share: 0.5,
         peak_share: 0.5,
         views: 10,
+        viewers: 12,
+        bad_before: None,
+        bad_now: 0.5,
         remedy: None,
     };
     observe(&mut fold, INCIDENTS, "run-1", &json(&incident));

@@ -67,26 +67,46 @@ fn incidents(fold: &Fold) -> Widget {
 fn card(incident: &Incident) -> Card {
     let title = incident.cause.attributes.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" × ");
     let fact = |name: &str, value: String| (Arc::from(name), Arc::from(value));
-    let is_open = incident.state == IncidentState::Open;
+    let (state, severity) = match incident.state {
+        IncidentState::Open => ("to be confirmed", Severity::Critical),
+        IncidentState::Ongoing => ("ongoing", Severity::Critical),
+        IncidentState::Recovering => ("recovering", Severity::Warning),
+        IncidentState::Closed => ("resolved", Severity::Ok),
+    };
+    // Given data knows no viewers.
+    let audience = if incident.viewers > 0 { ("viewers now", incident.viewers) } else { ("views now", incident.views) };
     let mut facts = vec![
-        fact("views now", incident.views.to_string()),
+        fact(audience.0, audience.1.to_string()),
         fact("bad beyond the usual", format!("{:.0} %", incident.extra_share * 100.0)),
         fact("at its worst", format!("{:.0} %", incident.peak_share * 100.0)),
     ];
+    if let Some(before) = incident.bad_before {
+        facts.push(fact(
+            "its viewers' bad views",
+            format!("{:.0} % before the remedy, {:.0} % now", before * 100.0, incident.bad_now * 100.0),
+        ));
+    }
     if let Some(next) = incident.alternatives.first() {
+        facts.push(fact("confidence", format!("{:.0} %", confidence(incident) * 100.0)));
         let name = next.attributes.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" × ");
         facts.push(fact("next best", format!("{name}, {:.0} % as good", next.score * 100.0 / incident.cause.score.max(1e-9))));
     }
     Card {
         title: title.into(),
-        severity: if is_open { Severity::Critical } else { Severity::Ok },
-        state: if is_open { "open" } else { "resolved" }.into(),
+        severity,
+        state: state.into(),
         from: TimestampMs(incident.since_ms),
         to: incident.closed_ms.map(TimestampMs),
         facts,
         note: incident.remedy.clone().unwrap_or_default().into(),
         source: Source::Topic(INCIDENTS.into()),
     }
+}
+
+/// How probable the cause is among all that were looked at, if each was as likely before: scores are logarithms of likelihoods.
+fn confidence(incident: &Incident) -> f64 {
+    let others = incident.alternatives.iter().map(|other| (other.score - incident.cause.score).exp());
+    1.0 / (1.0 + others.sum::<f64>())
 }
 
 fn grid(fold: &Fold) -> Widget {

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 
 use super::{
     Options, Sabotage,
+    alerts::{self, Alert},
     rca::{self, History, Leaf, Suspect},
     records::{Cause, Causes, Incident, IncidentState, Slice},
-    settings::{CAUSES, COMMANDS, INCIDENTS, INCIDENTS_APP, SLICES},
+    sabotage::Detection,
+    settings::{ALERTS, CAUSES, COMMANDS, INCIDENTS, INCIDENTS_APP, SLICES},
 };
 use crate::{
-    sim::media::PlayerCommand,
+    sim::media::{ISPS, PlayerCommand},
     stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError},
 };
 pub use state::Scope;
@@ -32,12 +34,14 @@ const EXTRA_MIN: f64 = 0.03;
 const RATIO_MIN: f64 = 1.8;
 /// Incidents open at a time.
 const OPEN_MAX: usize = 8;
-/// Slices over which the cause of a new incident may still change; then it is acted upon.
+/// Slices over which the cause of a new incident may still change; then it is confirmed, and acted upon.
 const SETTLE_SLICES: u32 = 2;
 /// Slices without it that close an incident.
 const QUIET_SLICES: u32 = 3;
 /// Below this share of its worst it is quiet.
 const QUIET_SHARE: f64 = 0.2;
+/// From this share of its worst on, what recovers has not recovered.
+const RELAPSE_SHARE: f64 = 0.3;
 /// Alternatives that are told.
 const ALTERNATIVES: usize = 5;
 
@@ -54,6 +58,7 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
         found.flat_map_values(|record| record.value.as_incident()).to(INCIDENTS);
         found.flat_map_values(|record| record.value.as_command()).to(COMMANDS);
         found.flat_map_values(|record| record.value.as_causes()).to(CAUSES);
+        found.flat_map_values(|record| record.value.as_alert()).to(ALERTS);
     })
 }
 
@@ -63,6 +68,7 @@ enum Found {
     Incident(Incident),
     Command(PlayerCommand),
     Causes(Causes),
+    Alert(Alert),
 }
 
 impl Found {
@@ -72,6 +78,10 @@ impl Found {
 
     fn as_command(&self) -> Option<PlayerCommand> {
         if let Self::Command(command) = self { Some(command.clone()) } else { None }
+    }
+
+    fn as_alert(&self) -> Option<Alert> {
+        if let Self::Alert(alert) = self { Some(alert.clone()) } else { None }
     }
 
     fn as_causes(&self) -> Option<Causes> {
@@ -100,7 +110,8 @@ impl Processor<String, Slice, String, Found> for Detect {
         scopes.update(&record.key, Scope::default, |scope| {
             is_late = !scope.take(&record.value);
             while let Some(slice) = scope.next_complete() {
-                evaluate(scope, &record.key, slice, record.timestamp_ms.max(out.stream_time_ms()), &mut found);
+                let now_ms = record.timestamp_ms.max(out.stream_time_ms());
+                evaluate(scope, &record.key, slice, (now_ms, self.options.detection), &mut found);
             }
         });
         drop(scopes);
@@ -114,15 +125,32 @@ impl Processor<String, Slice, String, Found> for Detect {
             if self.options.is(Sabotage::SleepThrough) {
                 continue;
             }
+            if let (Found::Incident(incident), true) = (&value, self.options.is(Sabotage::Scatter)) {
+                for scattered in scatter(incident) {
+                    let key = scattered.incident_id.clone();
+                    out.send(&Record { key, value: Found::Incident(scattered), timestamp_ms });
+                }
+            }
             out.send(&Record { key, value, timestamp_ms });
         }
     }
 }
 
+/// Sabotage: one incident as many.
+fn scatter(incident: &Incident) -> impl Iterator<Item = Incident> + '_ {
+    ISPS.iter().map(|(isp, ..)| {
+        let mut scattered = incident.clone();
+        scattered.incident_id += &format!("-{isp}");
+        scattered.cause.attributes.push(("isp".to_owned(), (*isp).to_owned()));
+        scattered.cause.attributes.sort_unstable();
+        scattered
+    })
+}
+
 type Out = Vec<(String, Found, i64)>;
 
 /// A slice is complete: what is new, what goes on, what is over.
-fn evaluate(scope: &mut Scope, name: &str, slice: Merged, now_ms: i64, out: &mut Out) {
+fn evaluate(scope: &mut Scope, name: &str, slice: Merged, (now_ms, detection): (i64, Detection), out: &mut Out) {
     let history = scope.history();
     if slice.is_asked {
         let leaves = leaves_of(&scope.history_before(&slice), &slice.cells);
@@ -135,8 +163,8 @@ fn evaluate(scope: &mut Scope, name: &str, slice: Merged, now_ms: i64, out: &mut
         let newest = leaves_of(&history, &slice.cells);
         let both = leaves_of(&history, &scope.with_previous(&slice));
         follow(scope, &newest, &slice, now_ms, out);
-        settle(scope, &both, &newest, (&slice, now_ms), out);
-        discover(scope, name, (&both, &newest), (&slice, now_ms), out);
+        settle(scope, (&both, &newest), (&slice, now_ms), detection, out);
+        discover(scope, name, (&both, &newest), (&slice, now_ms), detection, out);
     }
     scope.learn(slice);
 }
@@ -148,8 +176,11 @@ fn leaves_of(history: &History, cells: &BTreeMap<Vec<u32>, (u64, u64)>) -> Vec<L
 /// How open incidents go on, and which are over.
 fn follow(scope: &mut Scope, newest: &[Leaf], slice: &Merged, now_ms: i64, out: &mut Out) {
     for open in &mut scope.open {
-        let sums = open.suspect().sums(newest);
+        let (suspect, audience) = (open.suspect(), open.audience().sums(newest));
+        let sums = suspect.sums(newest);
         let incident = &mut open.incident;
+        incident.viewers = slice.viewers(&suspect);
+        incident.bad_now = audience.failures / audience.total.max(1.0);
         incident.extra_share = sums.extra_share();
         incident.views = sums.total as u64;
         incident.peak_share = incident.peak_share.max(incident.extra_share);
@@ -158,18 +189,32 @@ fn follow(scope: &mut Scope, newest: &[Leaf], slice: &Merged, now_ms: i64, out: 
         // Players that were moved away have left next to nothing behind.
         let is_quiet =
             incident.extra_share < (incident.peak_share * QUIET_SHARE).max(EXTRA_MIN / 2.0) || incident.views * 20 < open.peak_views;
-        open.quiet_slices = if is_quiet { open.quiet_slices + 1 } else { 0 };
-        if open.quiet_slices >= QUIET_SLICES {
-            incident.state = IncidentState::Closed;
-            incident.closed_ms = Some(slice.end_ms);
-        }
+        // What lies between quiet and a relapse says neither.
+        let is_relapse = incident.extra_share >= (incident.peak_share * RELAPSE_SHARE).max(EXTRA_MIN / 2.0);
+        open.quiet_slices = match (is_quiet, is_relapse) {
+            (true, _) => open.quiet_slices + 1,
+            (_, true) => 0,
+            _ => open.quiet_slices,
+        };
+        incident.state = match open.quiet_slices {
+            QUIET_SLICES.. => IncidentState::Closed,
+            1.. => IncidentState::Recovering,
+            0 if open.age_slices >= SETTLE_SLICES => IncidentState::Ongoing,
+            0 => IncidentState::Open,
+        };
+        let is_closed = incident.state == IncidentState::Closed;
+        incident.closed_ms = is_closed.then_some(slice.end_ms);
         out.push((incident.incident_id.clone(), Found::Incident(incident.clone()), now_ms));
+        if is_closed {
+            let alert = alerts::of_incident(incident, incident.peak_share * QUIET_SHARE, slice.end_ms);
+            out.push((incident.incident_id.clone(), Found::Alert(alert), now_ms));
+        }
     }
-    scope.open.retain(|open| open.incident.state == IncidentState::Open);
+    scope.open.retain(|open| open.incident.state != IncidentState::Closed);
 }
 
 /// A new incident's cause is looked at again while data comes in; then players are told what to do.
-fn settle(scope: &mut Scope, both: &[Leaf], newest: &[Leaf], (slice, now_ms): (&Merged, i64), out: &mut Out) {
+fn settle(scope: &mut Scope, (both, newest): (&[Leaf], &[Leaf]), (slice, now_ms): (&Merged, i64), detection: Detection, out: &mut Out) {
     for at in 0..scope.open.len() {
         if scope.open[at].age_slices > SETTLE_SLICES {
             continue;
@@ -183,11 +228,16 @@ fn settle(scope: &mut Scope, both: &[Leaf], newest: &[Leaf], (slice, now_ms): (&
             let open = &mut scope.open[at];
             open.tell(&ranked[0], causes);
         }
-        if scope.open[at].age_slices == SETTLE_SLICES {
+        if scope.open[at].age_slices == SETTLE_SLICES && detection.is_remedied {
             let command = remedy::choose(&scope.open[at].incident, &scope.dimensions, &scope.names, both, slice.end_ms);
             if let Some(command) = command {
-                let incident = &mut scope.open[at].incident;
+                let moved = remedy::moves(&command);
+                let open = &mut scope.open[at];
+                open.moved = moved.and_then(|name| scope.dimensions.iter().position(|known| known == name));
+                let audience = open.audience().sums(newest);
+                let incident = &mut open.incident;
                 incident.remedy = Some(remedy::describe(&command));
+                incident.bad_before = Some(audience.failures / audience.total.max(1.0));
                 out.push((incident.incident_id.clone(), Found::Command(command), now_ms));
             }
         }
@@ -197,11 +247,19 @@ fn settle(scope: &mut Scope, both: &[Leaf], newest: &[Leaf], (slice, now_ms): (&
 }
 
 /// What no open incident explains.
-fn discover(scope: &mut Scope, name: &str, (both, newest): (&[Leaf], &[Leaf]), (slice, now_ms): (&Merged, i64), out: &mut Out) {
+fn discover(
+    scope: &mut Scope,
+    name: &str,
+    (both, newest): (&[Leaf], &[Leaf]),
+    (slice, now_ms): (&Merged, i64),
+    detection: Detection,
+    out: &mut Out,
+) {
     let rest = rca::without(both, scope.open.iter().map(Open::suspect));
     let causes = rca::explain(&rest, OPEN_MAX, OPEN_GAIN, FURTHER_SHARE);
     for suspect in causes {
-        let is_much = suspect.extra_share() >= EXTRA_MIN && suspect.failures >= RATIO_MIN * suspect.expected;
+        let is_many = suspect.total >= detection.views_min;
+        let is_much = is_many && suspect.extra_share() >= EXTRA_MIN && suspect.failures >= RATIO_MIN * suspect.expected;
         if !is_much || suspect.gain(newest) < CONFIRM_GAIN || scope.open.len() >= OPEN_MAX || scope.is_known(&suspect) {
             continue;
         }
@@ -218,10 +276,15 @@ fn discover(scope: &mut Scope, name: &str, (both, newest): (&[Leaf], &[Leaf]), (
             extra_share: suspect.extra_share(),
             peak_share: suspect.extra_share(),
             views: suspect.total as u64,
+            viewers: slice.viewers(&suspect),
+            bad_before: None,
+            bad_now: suspect.failures / suspect.total.max(1.0),
             remedy: None,
             cause,
         };
+        let alert = alerts::of_incident(&incident, EXTRA_MIN, slice.end_ms);
         out.push((incident.incident_id.clone(), Found::Incident(incident.clone()), now_ms));
+        out.push((incident.incident_id.clone(), Found::Alert(alert), now_ms));
         scope.open.push(Open::new(incident, &suspect));
     }
 }

@@ -56,6 +56,18 @@ pub(super) struct Merged {
     pub(super) is_asked: bool,
     #[serde(with = "as_list")]
     pub(super) cells: Cells,
+    /// Time watched or waited, by leaf, ms.
+    #[serde(default, with = "as_list")]
+    watched_ms: BTreeMap<Vec<u32>, u64>,
+}
+
+impl Merged {
+    /// Viewers of these leaves, on average over the slice: each report tells of the time since the one before.
+    pub(super) fn viewers(&self, suspect: &Suspect) -> u64 {
+        let watched_ms: u64 = self.watched_ms.iter().filter(|(values, _)| suspect.covers(values)).map(|(_, ms)| ms).sum();
+        let length_ms = (self.end_ms - self.start_ms).max(1) as f64;
+        (watched_ms as f64 / length_ms).round() as u64
+    }
 }
 
 /// An open incident.
@@ -66,6 +78,9 @@ pub(super) struct Open {
     pub(super) age_slices: u32,
     pub(super) quiet_slices: u32,
     pub(super) peak_views: u64,
+    /// The dimension in which a remedy moved its players elsewhere.
+    #[serde(default)]
+    pub(super) moved: Option<usize>,
 }
 
 impl Scope {
@@ -85,11 +100,17 @@ impl Scope {
         if self.pending.get(at).is_none_or(|pending| pending.start_ms != slice.start_ms) {
             self.pending.insert(at, Merged { start_ms: slice.start_ms, end_ms: slice.end_ms, ..Merged::default() });
         }
-        let numbered: Vec<_> =
-            slice.cells.iter().filter_map(|(values, total, failures)| Some((self.numbers(values)?, *total, *failures))).collect();
+        let watched_ms = slice.watched_ms.iter().copied().chain(std::iter::repeat(0));
+        let cells = slice.cells.iter().zip(watched_ms);
+        let numbered: Vec<_> = cells
+            .filter_map(|((values, total, failures), watched_ms)| Some((self.numbers(values)?, *total, *failures, watched_ms)))
+            .collect();
         let merged = &mut self.pending[at];
         merged.is_asked |= slice.is_asked;
-        for (values, total, failures) in numbered {
+        for (values, total, failures, watched_ms) in numbered {
+            if watched_ms > 0 {
+                *merged.watched_ms.entry(values.clone()).or_default() += watched_ms;
+            }
             let sums = merged.cells.entry(values).or_default();
             *sums = (sums.0 + total, sums.1 + failures);
         }
@@ -154,6 +175,7 @@ impl Scope {
 
     /// A slice was evaluated; those that waited long enough become usual, but for the leaves of open incidents.
     pub(super) fn learn(&mut self, mut slice: Merged) {
+        slice.watched_ms.clear(); // only the newest slice's viewers are told
         slice.cells = largest(slice.cells, RECENT_LEAVES_MAX, |(total, _)| *total as f64);
         self.recent.push(slice);
         while self.recent.len() > LAG_SLICES {
@@ -199,7 +221,7 @@ impl Scope {
 impl Open {
     pub(super) fn new(incident: Incident, suspect: &Suspect) -> Self {
         let peak_views = incident.views;
-        Self { incident, attributes: pairs(suspect), age_slices: 0, quiet_slices: 0, peak_views }
+        Self { incident, attributes: pairs(suspect), age_slices: 0, quiet_slices: 0, peak_views, moved: None }
     }
 
     /// What it is about, by numbers.
@@ -207,6 +229,13 @@ impl Open {
         let attributes = self.attributes.iter().map(|&(dimension, value)| Attribute { dimension, value }).collect();
         let Cause { score, total, failures, expected, .. } = self.incident.cause;
         Suspect { attributes, score, total, failures, expected }
+    }
+
+    /// Its viewers, wherever a remedy moved them.
+    pub(super) fn audience(&self) -> Suspect {
+        let mut audience = self.suspect();
+        audience.attributes.retain(|attribute| Some(attribute.dimension) != self.moved);
+        audience
     }
 
     /// Another explanation, with its alternatives after it.
@@ -239,15 +268,17 @@ fn hundredths(number: f64) -> f64 {
 
 /// A map whose keys are lists has no JSON; a list of pairs has.
 mod as_list {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use std::collections::BTreeMap;
 
-    use super::Cells;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(cells: &Cells, serializer: S) -> Result<S::Ok, S::Error> {
-        cells.iter().collect::<Vec<_>>().serialize(serializer)
+    type Leaves<V> = BTreeMap<Vec<u32>, V>;
+
+    pub(super) fn serialize<V: Serialize, S: Serializer>(leaves: &Leaves<V>, serializer: S) -> Result<S::Ok, S::Error> {
+        leaves.iter().collect::<Vec<_>>().serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cells, D::Error> {
-        Ok(Vec::<(Vec<u32>, (u64, u64))>::deserialize(deserializer)?.into_iter().collect())
+    pub(super) fn deserialize<'de, V: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Leaves<V>, D::Error> {
+        Ok(Vec::<(Vec<u32>, V)>::deserialize(deserializer)?.into_iter().collect())
     }
 }

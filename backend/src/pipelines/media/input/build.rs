@@ -83,6 +83,7 @@ impl Building {
                 .map(|(values, it)| (values, it.total, it.failures))
                 .collect(),
             source: 0,
+            watched_ms: Vec::new(),
             has_more: false,
         };
         Case { slices: self.minutes.into_iter().map(slice).collect(), causes, name }

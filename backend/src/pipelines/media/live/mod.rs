@@ -2,14 +2,16 @@
 
 mod moderation;
 mod sketch;
+mod stays;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Options, Sabotage,
-    records::{Moderated, Moderation, RoomStats},
+    alerts::{self, Alert},
+    records::{LateEvent, LateWhat, Moderated, Moderation, RoomStats},
     sentiment::sentiment,
-    settings::{CHAT, LIVE_APP, MODERATED, PRESENCE, PRESENT_MS, REACTIONS, ROOM_GRACE_MS, ROOM_MS, ROOMS},
+    settings::{ALERTS, CHAT, LATE, LIVE_APP, MODERATED, PRESENCE, PRESENT_MS, REACTIONS, ROOM_GRACE_MS, ROOM_MS, ROOMS},
 };
 use crate::{
     sim::media::{ChatMessage, Presence, PresenceAction, Reaction},
@@ -17,6 +19,7 @@ use crate::{
 };
 use moderation::Writer;
 use sketch::Sketch;
+use stays::Stays;
 
 /// Rooms to figures and moderated messages.
 ///
@@ -36,6 +39,8 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
         let told = all.process("rooms", store, None, |kept| Rooms { kept, options });
         told.flat_map_values(|record| if let Told::Stats(stats) = &record.value { Some(stats.clone()) } else { None }).to(ROOMS);
         told.flat_map_values(|record| if let Told::Message(message) = &record.value { Some(message.clone()) } else { None }).to(MODERATED);
+        told.flat_map_values(|record| if let Told::Late(late) = &record.value { Some(late.clone()) } else { None }).to(LATE);
+        told.flat_map_values(|record| if let Told::Alert(alert) = &record.value { Some(alert.clone()) } else { None }).to(ALERTS);
     })
 }
 
@@ -46,10 +51,30 @@ enum Live {
     Presence(Presence),
 }
 
+impl Live {
+    fn room(&self) -> &str {
+        match self {
+            Self::Chat(message) => &message.room,
+            Self::Reaction(reaction) => &reaction.room,
+            Self::Presence(presence) => &presence.room,
+        }
+    }
+
+    fn ts(&self) -> i64 {
+        match self {
+            Self::Chat(message) => message.ts,
+            Self::Reaction(reaction) => reaction.ts,
+            Self::Presence(presence) => presence.ts,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Told {
     Stats(RoomStats),
     Message(Moderated),
+    Late(LateEvent),
+    Alert(Alert),
 }
 
 /// What is kept under a room's or a writer's key until its end.
@@ -59,8 +84,10 @@ enum Kept {
         stats: RoomStats,
         mood_sum: f64,
     },
-    Viewer,
+    Viewer(Stays),
     Writer(Writer),
+    /// The room is flooded, and somebody was told.
+    Flood,
     /// Somebody was here.
     Seen,
     /// How many different ones were: exactly, and as a sketch.
@@ -81,6 +108,9 @@ const VIEWER: &str = "viewer";
 const WRITER: &str = "writer";
 const SEEN: &str = "seen";
 const UNIQUES: &str = "uniques";
+const FLOOD: &str = "flood";
+/// A flood that pauses for so long is over; the next one is told anew.
+const FLOOD_QUIET_MS: i64 = 10_000;
 /// Different viewers are those of a day.
 const UNIQUES_KEPT_MS: i64 = 86_400_000;
 /// A writer of whom nothing was heard for so long is forgotten.
@@ -124,10 +154,43 @@ impl Rooms {
         true
     }
 
-    fn viewers(&self, room: &str) -> u64 {
+    /// Viewers at a moment of event time.
+    fn viewers(&self, room: &str, at_ms: i64) -> u64 {
         let prefix = format!("{VIEWER}|{room}|");
         let from = Windowed { start_ms: i64::MIN, key: prefix.clone(), end_ms: i64::MIN };
-        self.kept.borrow().range(from..).take_while(|(key, _)| key.start_ms == i64::MIN && key.key.starts_with(&prefix)).count() as u64
+        let kept = self.kept.borrow();
+        let there = kept.range(from..).take_while(|(key, _)| key.start_ms == i64::MIN && key.key.starts_with(&prefix));
+        there.filter(|(_, kept)| matches!(kept, Kept::Viewer(stays) if stays.contain(at_ms))).count() as u64
+    }
+
+    /// Somebody came, is still there, or left.
+    fn attend(&self, presence: &Presence, now_ms: i64) {
+        let (room, user_id) = (presence.room.as_str(), presence.user_id.as_str());
+        let key = self.find(VIEWER, room, user_id);
+        let known = key.as_ref().and_then(|key| self.kept.borrow().get(key).cloned());
+        let mut stays = if let Some(Kept::Viewer(stays)) = known { stays } else { Stays::default() };
+        match presence.action {
+            PresenceAction::Join | PresenceAction::Beat => stays.see(presence.ts, PRESENT_MS),
+            PresenceAction::Leave if self.options.is(Sabotage::ForgetLeaves) => {}
+            PresenceAction::Leave => stays.leave(presence.ts),
+        }
+        stays.forget_before(now_ms.saturating_sub(ROOM_GRACE_MS + ROOM_MS));
+        // As long as a window may ask who was there at its end.
+        if let Some(until_ms) = stays.until_ms().map(|until_ms| until_ms + ROOM_GRACE_MS).filter(|until_ms| *until_ms > now_ms) {
+            self.keep(VIEWER, room, user_id, until_ms, Kept::Viewer(stays));
+        } else if let Some(key) = key {
+            self.kept.borrow_mut().delete(&key);
+        }
+    }
+
+    /// Whether a room is flooded from this window on; what goes on being flooded was told.
+    fn floods(&self, stats: &RoomStats) -> bool {
+        let is_flooded = alerts::is_flooded(stats);
+        let is_known = self.find(FLOOD, &stats.room, "").is_some();
+        if is_flooded {
+            self.keep(FLOOD, &stats.room, "", stats.window_end + FLOOD_QUIET_MS, Kept::Flood);
+        }
+        is_flooded && !is_known
     }
 
     /// Somebody is here: known, or one more.
@@ -182,33 +245,34 @@ impl Rooms {
 impl Processor<String, Live, String, Told> for Rooms {
     fn process(&mut self, record: &Record<String, Live>, out: &mut Forward<'_, String, Told>) {
         let now_ms = out.stream_time_ms();
-        let is_counted = match &record.value {
+        let (is_counted, what) = match &record.value {
             Live::Chat(message) => {
                 let (moderated, is_counted) = self.chat(message, now_ms);
-                out.send(&Record { key: message.room.clone(), value: Told::Message(moderated), timestamp_ms: record.timestamp_ms });
-                is_counted
+                let is_passed_over = self.options.is(Sabotage::PassOver) && message.ts % 10 == 0;
+                if !is_passed_over {
+                    out.send(&Record { key: message.room.clone(), value: Told::Message(moderated), timestamp_ms: record.timestamp_ms });
+                }
+                (is_counted, LateWhat::Message)
             }
-            Live::Reaction(reaction) => self.count(&reaction.room, reaction.ts, now_ms, |stats, _| {
-                let times = if reaction.emoji == "heart" && self.options.is(Sabotage::CountTwice) { 2 } else { 1 };
-                *stats.emoji.entry(reaction.emoji.clone()).or_default() += times;
-            }),
+            Live::Reaction(reaction) => {
+                let is_counted = self.count(&reaction.room, reaction.ts, now_ms, |stats, _| {
+                    let times = if reaction.emoji == "heart" && self.options.is(Sabotage::CountTwice) { 2 } else { 1 };
+                    *stats.emoji.entry(reaction.emoji.clone()).or_default() += times;
+                });
+                (is_counted, LateWhat::Emoji(reaction.emoji.clone()))
+            }
             Live::Presence(presence) => {
                 self.see(presence);
-                let until_ms = match presence.action {
-                    PresenceAction::Join | PresenceAction::Beat => presence.ts + PRESENT_MS,
-                    PresenceAction::Leave => i64::MIN,
-                };
-                if until_ms > now_ms {
-                    self.keep(VIEWER, &presence.room, &presence.user_id, until_ms, Kept::Viewer);
-                } else if let Some(key) = self.find(VIEWER, &presence.room, &presence.user_id) {
-                    self.kept.borrow_mut().delete(&key);
-                }
+                self.attend(presence, now_ms);
                 // A window without a word still tells how many watch.
-                self.count(&presence.room, presence.ts.max(now_ms), now_ms, |_, _| {})
+                (self.count(&presence.room, presence.ts, now_ms, |_, _| {}), LateWhat::Presence)
             }
         };
         if !is_counted {
             out.count_late();
+            let (room, ts) = (record.value.room().to_owned(), record.value.ts());
+            let late = LateEvent { room: room.clone(), window_start: ts - ts.rem_euclid(ROOM_MS), what, ts };
+            out.send(&Record { key: room, value: Told::Late(late), timestamp_ms: record.timestamp_ms });
         }
     }
 
@@ -217,11 +281,16 @@ impl Processor<String, Live, String, Told> for Rooms {
             let expired = self.kept.borrow_mut().pop_expired(out.stream_time_ms().saturating_add(1));
             let Some((_, kept)) = expired else { break };
             if let Kept::Window { mut stats, mood_sum } = kept {
-                stats.viewers = self.viewers(&stats.room);
+                stats.viewers = self.viewers(&stats.room, stats.window_end);
+                stats.published_ms = out.stream_time_ms();
                 let (exact, sketch) = self.uniques(&stats.room).unwrap_or_default();
                 (stats.unique_viewers, stats.unique_viewers_hll) = (exact, sketch.count());
                 stats.sentiment = mood_sum / stats.messages.saturating_sub(stats.hidden).max(1) as f64;
                 let timestamp_ms = stats.window_end - 1;
+                if self.floods(&stats) {
+                    let alert = Told::Alert(alerts::of_flood(&stats));
+                    out.send(&Record { key: stats.room.clone(), value: alert, timestamp_ms });
+                }
                 out.send(&Record { key: stats.room.clone(), value: Told::Stats(stats), timestamp_ms });
             }
         }

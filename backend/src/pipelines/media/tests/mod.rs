@@ -8,7 +8,9 @@ use super::{
     Sabotage, input,
     settings::{PLAYBACK, SLICES},
 };
-use crate::sim::media::{AdDecision, AdRequest, FaultKind, Generator, GeneratorParams, Sheet, SheetKind, Topic, TruthRecord};
+use crate::sim::media::{
+    AdDecision, AdRequest, DISORDER_MAX_MS, FaultKind, Generator, GeneratorParams, Sheet, SheetKind, Topic, TruthRecord,
+};
 use rig::Rig;
 
 fn of(text: &str) -> String {
@@ -44,7 +46,7 @@ fn a_run_with_faults_passes_every_check_also_over_a_crash() {
     rig.generator.inject(FaultKind::AdBudgetRace, 15_000);
     rig.run_s(30);
     rig.end();
-    for check in rig.truth.verdicts(true, rig.late()) {
+    for check in rig.truth.verdicts(true) {
         assert_eq!(check.verdict, CheckVerdict::Pass, "seed 11: {} {}", check.id, check.evidence);
     }
     assert_eq!(rig.malformed(), 0);
@@ -54,7 +56,7 @@ fn a_run_with_faults_passes_every_check_also_over_a_crash() {
 fn each_sabotage_turns_its_check_red_and_no_other() {
     for (sabotage, name, red) in Sabotage::ALL {
         let rig = run(5, Some(sabotage));
-        let verdicts = rig.truth.verdicts(true, rig.late());
+        let verdicts = rig.truth.verdicts(true);
         let failed: Vec<_> = verdicts.iter().filter(|check| check.verdict == CheckVerdict::Fail).map(|check| &*check.id).collect();
         // What was not found was not named either.
         let expected = if sabotage == Sabotage::SleepThrough { vec![red, "incident_cells_exact"] } else { vec![red] };
@@ -85,7 +87,8 @@ fn a_broken_title_leaves_the_home_row_until_it_plays_again() {
 
 /// Of ads that were decided, the share that players told of.
 fn share_seen(is_slow: bool) -> f64 {
-    let mut generator = Generator::new(GeneratorParams { seed: 4, rate_per_s: 500, start_at_ms: rig::START_MS });
+    let mut generator =
+        Generator::new(GeneratorParams { seed: 4, rate_per_s: 500, start_at_ms: rig::START_MS, disorder_ms: DISORDER_MAX_MS });
     if is_slow {
         generator.inject(FaultKind::AdServerSlow, 60_000);
     }

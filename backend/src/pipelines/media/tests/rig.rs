@@ -7,7 +7,9 @@ use std::{
 
 use super::super::{Options, Sabotage, records::TitleStats, settings::*, topologies, world::topic_of};
 use crate::{
-    sim::media::{AdDecision, Generator, GeneratorParams, HomeRow, PlayerCommand, Presence, PresenceAction, TruthRecord, campaigns},
+    sim::media::{
+        AdDecision, DISORDER_MAX_MS, Generator, GeneratorParams, HomeRow, PlayerCommand, Presence, PresenceAction, TruthRecord, campaigns,
+    },
     stream::TopologyTestDriver,
     truth::media::{MediaTruth, Seen},
 };
@@ -33,7 +35,7 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new(seed: u64, rate_per_s: u32, sabotage: Option<Sabotage>) -> Self {
-        let topologies = topologies(&Options { run: "run".to_owned(), sabotage }).expect("topologies are right");
+        let topologies = topologies(&Options { run: "run".to_owned(), sabotage, ..Options::default() }).expect("topologies are right");
         let drivers = topologies.into_iter().map(|topology| {
             let description = topology.description();
             let mut sources: Vec<_> = description.subtopologies.iter().flat_map(|part| part.source_topics.clone()).collect();
@@ -43,7 +45,7 @@ impl Rig {
             let sinks = topics.filter(|topic| RESULTS.contains(&&**topic) && !sources.contains(topic)).collect();
             (TopologyTestDriver::new(&topology), sources, sinks)
         });
-        let generator = Generator::new(GeneratorParams { seed, rate_per_s, start_at_ms: START_MS });
+        let generator = Generator::new(GeneratorParams { seed, rate_per_s, start_at_ms: START_MS, disorder_ms: DISORDER_MAX_MS });
         let mut rig =
             Self { generator, drivers: drivers.collect(), newest: BTreeMap::new(), truth: MediaTruth::default(), is_obeyed: true };
         for campaign in campaigns(seed) {
@@ -93,7 +95,7 @@ impl Rig {
     pub(super) fn tell(&mut self, truth: &TruthRecord) {
         let value = serde_json::to_vec(truth).expect("JSON");
         let timestamp_ms = self.generator.now_ms();
-        self.truth.observe(&Seen { topic: TRUTH, key: b"truth", value: &value, timestamp_ms });
+        self.truth.observe(&Seen { topic: TRUTH, partition: 0, key: b"truth", value: &value, timestamp_ms });
     }
 
     /// A record goes to its topic, and all that follows from it happens.
@@ -106,7 +108,7 @@ impl Rig {
 
     fn pass(&mut self, record: &Moving, waiting: &mut VecDeque<Moving>) {
         let (topic, key, value, timestamp_ms) = record;
-        self.truth.observe(&Seen { topic, key, value, timestamp_ms: *timestamp_ms });
+        self.truth.observe(&Seen { topic, partition: 0, key, value, timestamp_ms: *timestamp_ms });
         self.hear(topic, value);
         if [TITLE_STATS, HOME_ROW].contains(&topic.as_str()) {
             self.newest.insert(String::from_utf8_lossy(key).into_owned(), value.clone());
@@ -141,11 +143,6 @@ impl Rig {
         }
     }
 
-    /// Records that came too late.
-    pub(super) fn late(&self) -> u64 {
-        self.drivers.iter().map(|(driver, ..)| driver.dropped().late).sum()
-    }
-
     /// Records that could not be read.
     pub(super) fn malformed(&self) -> u64 {
         self.drivers.iter().map(|(driver, ..)| driver.dropped().malformed).sum()
@@ -153,7 +150,7 @@ impl Rig {
 
     /// A verdict, and its evidence.
     pub(super) fn verdict(&self, id: &str) -> (weir_model::CheckVerdict, String) {
-        let check = self.truth.verdicts(true, self.late()).into_iter().find(|check| &*check.id == id);
+        let check = self.truth.verdicts(true).into_iter().find(|check| &*check.id == id);
         check.map(|check| (check.verdict, check.evidence.to_string())).unwrap_or_else(|| panic!("no check {id}"))
     }
 }
