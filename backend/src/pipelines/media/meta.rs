@@ -39,10 +39,10 @@ pub(super) const FAULTS: [(&str, &str, i64, &str); 10] = [
         "ad_server_slow",
         "Ad server slow",
         20_000,
-        "Ads come too late, players go on without: ads seen fall behind those decided, and nobody pays for the rest",
+        "Requests wait for seconds: decisions take longer, fewer requests get an ad in time, and it heals when the queue is empty",
     ),
     ("chat_raid", "Chat raid", 20_000, "Bots flood a room (knob room): messages rise, and are hidden"),
-    ("goal_moment", "Goal", 15_000, "Everybody in a room cheers (knob room): emoji fly, the mood rises"),
+    ("goal_moment", "Goal", 15_000, "Everybody in a room cheers (knob room): fifty times the emoji, more events a second, the mood rises"),
     (
         "ad_budget_race",
         "Ad budget race",

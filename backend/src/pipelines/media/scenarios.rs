@@ -1,8 +1,8 @@
 //! Guided demos.
 
 use super::{
-    records::{Incident, IncidentState, Moderated, Moderation, TitleStats},
-    settings::{HOME_ROW, INCIDENTS, MODERATED, TITLE_STATS},
+    records::{Incident, IncidentState, Moderated, Moderation, RoomStats, TitleStats},
+    settings::{HOME_ROW, INCIDENTS, MODERATED, ROOMS, TITLE_STATS},
 };
 use crate::{
     pipelines::shape::{Act, Expectation, Observed, Scenario, Step},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// All of them.
-pub(super) const SCENARIOS: &[Scenario] = &[CDN_DOWN_EU, BAD_RELEASE, BAD_ENCODE, CHAT_RAID];
+pub(super) const SCENARIOS: &[Scenario] = &[CDN_DOWN_EU, BAD_RELEASE, BAD_ENCODE, CHAT_RAID, GOAL_MOMENT];
 
 const CDN_DOWN_EU: Scenario = Scenario {
     id: "cdn_down_eu",
@@ -163,6 +163,54 @@ const CHAT_RAID: Scenario = Scenario {
         Step { at_s: 14, says: "What people write is shown as before; the mood of the room is that of people.", acts: &[], expects: None },
     ],
 };
+
+/// Emoji in a window by viewer: usually a tenth.
+const CHEERED_MIN: f64 = 1.0;
+/// From a window's end to the moment its figures are told.
+const TOLD_MAX_MS: i64 = 1_000;
+
+const GOAL_MOMENT: Scenario = Scenario {
+    id: "goal_moment",
+    title: "A goal in the final",
+    story: "Fifty times the emoji within a second; the wall follows, and every one of them is counted",
+    length_s: 45,
+    steps: &[
+        Step { at_s: 0, says: "People watch a final and send an emoji now and then.", acts: &[], expects: None },
+        Step {
+            at_s: 15,
+            says: "A goal! Everybody in the room cheers, and the rate of all events rises with it.",
+            acts: &[Act::Fault("goal_moment:room=final")],
+            expects: Some(Expectation {
+                id: "emoji_fly",
+                what: "a window of the final has more emoji than viewers, and is told within a second of its end",
+                within_s: 8,
+                topic: ROOMS,
+                is_met_by: |record| {
+                    cheers_by_viewer(record, "final").is_some_and(|(cheers, told_ms)| cheers > CHEERED_MIN && told_ms <= TOLD_MAX_MS)
+                },
+            }),
+        },
+        Step {
+            at_s: 33,
+            says: "The game goes on. The rate falls back, and every emoji is in the window it was sent in.",
+            acts: &[],
+            expects: Some(Expectation {
+                id: "room_is_calm",
+                what: "a window of the final has fewer emoji than one for three viewers",
+                within_s: 10,
+                topic: ROOMS,
+                is_met_by: |record| cheers_by_viewer(record, "final").is_some_and(|(cheers, _)| cheers < CHEERED_MIN / 3.0),
+            }),
+        },
+    ],
+};
+
+/// Emoji by viewer in a room's window, and how long after its end it was told.
+fn cheers_by_viewer(record: &Observed<'_>, room: &str) -> Option<(f64, i64)> {
+    let stats = serde_json::from_slice::<RoomStats>(record.value?).ok()?;
+    let is_it = stats.room == room && stats.viewers > 0;
+    is_it.then(|| (stats.emoji.values().sum::<u64>() as f64 / stats.viewers as f64, stats.published_ms - stats.window_end))
+}
 
 /// How often a title stalls, from a record of its figures.
 fn stalls_per_minute(record: &Observed<'_>, title: &str) -> Option<f64> {

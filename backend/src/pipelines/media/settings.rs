@@ -125,8 +125,9 @@ pub const DISORDER_SETTING: &str = "disorder_ms";
 pub const CUBE_MS: i64 = 60_000;
 /// The windows of live rooms (Hotstar's emoji: two seconds), and how long they stay open.
 pub const ROOM_MS: i64 = 2_000;
-/// How much later than its successors a message may come.
-pub const ROOM_GRACE_MS: i64 = 2_000;
+/// How much later than its successors a message may come: so little that a cheer is on the wall within three seconds; what comes later is
+/// told apart.
+pub const ROOM_GRACE_MS: i64 = 750;
 /// Who was not heard of for so long has left a room.
 pub const PRESENT_MS: i64 = 60_000;
 /// What a session does without a word for so long is not watching.

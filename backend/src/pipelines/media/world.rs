@@ -14,8 +14,8 @@ use super::{
 use crate::{
     pipelines::shape::{Command, Emit, EmitRecord, Observed, World},
     sim::media::{
-        APPS, CDNS, DEVICES, FaultKind, Generator, GeneratorParams, ISPS, Presence, PresenceAction, REGIONS, ROOMS, TITLES, Topic,
-        TruthRecord, campaigns, room_name, title_id,
+        APPS, AdRequest, CDNS, DEVICES, FaultKind, Generator, GeneratorParams, ISPS, Presence, PresenceAction, REGIONS, ROOMS, TITLES,
+        Topic, TruthRecord, campaigns, room_name, title_id,
     },
 };
 
@@ -100,14 +100,22 @@ impl World for Viewers {
         // Time goes on in every partition, so that the last windows of the rooms close; nobody is in this room.
         let ts = now_ms + PRESENT_MS / 2;
         let nobody = Presence { room: String::new(), user_id: String::new(), action: PresenceAction::Leave, ts };
-        for partition in 0..PARTITIONS {
-            out.push(EmitRecord {
-                topic: PRESENCE,
-                partition: Some(partition),
-                key: Some(Vec::new()),
-                value: Some(json(&nobody)),
-                timestamp_ms: ts,
-            });
+        // Nor asks for an ad: whoever waits for a slow server gets an answer.
+        let nothing = AdRequest {
+            request_id: String::new(),
+            user_id: String::new(),
+            session_id: String::new(),
+            content_id: String::new(),
+            device: String::new(),
+            geo: String::new(),
+            ts,
+            wait_ms: 0,
+        };
+        for (topic, value) in [(PRESENCE, json(&nobody)), (AD_REQUESTS, json(&nothing))] {
+            for partition in 0..PARTITIONS {
+                let (partition, key, value) = (Some(partition), Some(Vec::new()), Some(value.clone()));
+                out.push(EmitRecord { topic, partition, key, value, timestamp_ms: ts });
+            }
         }
     }
 }

@@ -50,13 +50,23 @@ const PLAIN: [&str; 12] = [
     "corner",
     "same as last week then",
 ];
-const SPAM: [&str; 5] = [
-    "free coins at http://win.example click now",
-    "http://win.example FREE FREE FREE",
-    "follow me for free followers http://follow.example",
-    "cheap accounts dm me http://shop.example",
+/// What bots want to say; `@` stands for a place on the net.
+const SPAM: [&str; 9] = [
+    "free coins at @ click now",
+    "@ FREE FREE FREE",
+    "follow me for free followers @",
+    "cheap accounts dm me",
+    "win a phone today @",
+    "my channel is better, see @",
+    "earn 500 a day from home, ask at @",
     "first first first first",
+    "sub for sub who is in",
 ];
+const SYLLABLES: [&str; 8] = ["win", "lu", "shop", "bet", "zo", "max", "ti", "deal"];
+const SCHEMES: [&str; 4] = ["http://", "https://", "www.", ""];
+const ENDS: [&str; 3] = [".example", ".test", ".invalid"];
+/// The share of letters that bots write otherwise, to get past whoever looks for words.
+const DISGUISED_SHARE: f64 = 0.15;
 const MARKS: [&str; 4] = ["", "!", " ...", " :)"];
 
 /// A message of a viewer in this mood.
@@ -72,7 +82,21 @@ pub(super) fn message(random: &mut Random, mood: Mood) -> String {
 
 /// A message of a bot.
 pub(super) fn spam(random: &mut Random) -> String {
-    SPAM[random.below(SPAM.len() as u64) as usize].to_owned()
+    let mut pick = |texts: &[&'static str]| texts[random.below(texts.len() as u64) as usize];
+    let text = pick(&SPAM);
+    let site = [pick(&SCHEMES), pick(&SYLLABLES), pick(&SYLLABLES), pick(&ENDS)].concat();
+    let mut disguise = |c: char| match c {
+        'e' | 'o' | 'i' | 'a' | 's' if random.chance(DISGUISED_SHARE) => match c {
+            'e' => '3',
+            'o' => '0',
+            'i' => '1',
+            'a' => '4',
+            _ => '5',
+        },
+        c => c,
+    };
+    // A place that is misspelt is not found.
+    text.split_inclusive('@').map(|part| part.chars().map(&mut disguise).collect::<String>()).collect::<String>().replace('@', &site)
 }
 
 /// The mood of a writer: gladder while something great happens, crosser while the picture stalls.

@@ -201,6 +201,13 @@ pub struct AdRequest {
     pub geo: String,
     /// Event time, epoch ms.
     pub ts: i64,
+    /// How long it waits for the ad server, ms: the world says so while the server is slow.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wait_ms: i64,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// Which ad a player shows; without a campaign none.
@@ -210,6 +217,9 @@ pub struct AdDecision {
     pub request_id: String,
     /// Also the record's key.
     pub user_id: String,
+    /// The viewing session.
+    #[serde(default)]
+    pub session_id: String,
     /// Whose ad; `None` when nobody may or wants to pay.
     pub campaign_id: Option<String>,
     /// What an impression costs, in millionths of the currency.

@@ -40,7 +40,7 @@ pub enum FaultKind {
         /// The title's number.
         title: usize,
     },
-    /// Ads are decided, and most of them reach players that have given up waiting.
+    /// Requests for ads wait for seconds, and most ads reach players that have given up waiting.
     AdServerSlow,
     /// Bots flood a live room.
     ChatRaid {

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, HashMap},
+    collections::{BTreeMap, BinaryHeap, HashMap, VecDeque},
 };
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use super::{
     chat,
     event::{AdDecision, AdRequest, Cell, ChatMessage, HomeRow, PlayerAction, PlayerCommand},
     fault::{Fault, FaultKind, Shown},
-    player::{Content, Player, Surroundings},
+    player::{Content, Out, Player, Returning, Surroundings, emoji},
     write::record,
 };
 use crate::sim::{Random, Schedule, Zipf};
@@ -121,8 +121,22 @@ pub enum TruthRecord {
 /// Share of the slots that bots take during a raid, and requests during a budget race.
 const RAID_SHARE: f64 = 0.15;
 const RACE_SHARE: f64 = 0.25;
-/// Of ads from a slow server, those whose players went on without.
-const TOO_LATE_SHARE: f64 = 0.8;
+/// How long a request waits for a slow ad server, on average and at most; and how long a player waits for an ad before it goes on without.
+const SLOW_MS: f64 = 6_000.0;
+const SLOW_MAX_MS: f64 = 20_000.0;
+/// See [`SLOW_MS`].
+pub const AD_PATIENCE_MS: i64 = 2_000;
+/// How many times as many emoji as usual a goal brings in its room.
+const GOAL_FACTOR: f64 = 50.0;
+/// The most events per second a goal may ask for; above it one core can't generate and process.
+const GOAL_RATE_MAX: u32 = 20_000;
+/// Places of the queue that are looked at for somebody in the room.
+const FANS_LOOKED_AT: usize = 200;
+/// Of those who arrive, the share that was there before, and of these the share that goes on with what it watched.
+const RETURN_SHARE: f64 = 0.25;
+const SAME_SHARE: f64 = 0.5;
+/// Viewers who may come back.
+const DEPARTED_MAX: usize = 5_000;
 /// Who has watched for so long has stayed.
 pub const STAYED_MS: i64 = 30_000;
 /// Bots of a raid.
@@ -141,6 +155,14 @@ pub struct Generator {
     pub(super) params: GeneratorParams,
     pub(super) random: Random,
     schedule: Schedule,
+    /// Without what a goal adds.
+    base_rate_per_s: u32,
+    /// The share of slots that a goal takes.
+    cheer_share: f64,
+    /// Emoji that were sent without a goal, by room, and events that a goal added.
+    usual_cheers: [u64; ROOMS],
+    added: u64,
+    departed: VecDeque<Returning>,
     players: HashMap<u64, Player>,
     due: BinaryHeap<Reverse<(i64, u64)>>,
     arrived: u64,
@@ -161,6 +183,11 @@ impl Generator {
             params,
             random: Random::new(params.seed),
             schedule: Schedule::new(params.rate_per_s),
+            base_rate_per_s: params.rate_per_s,
+            cheer_share: 0.0,
+            usual_cheers: [0; ROOMS],
+            added: 0,
+            departed: VecDeque::new(),
             players: HashMap::new(),
             due: BinaryHeap::new(),
             arrived: 0,
@@ -205,9 +232,25 @@ impl Generator {
         std::mem::take(&mut self.truth_records)
     }
 
-    /// Changes the rate from the next event on.
+    /// Changes the rate from the next event on; a goal at work keeps its factor.
     pub fn set_rate(&mut self, rate_per_s: u32) {
-        self.schedule.set_rate(rate_per_s);
+        self.base_rate_per_s = rate_per_s.max(1);
+        self.pace();
+    }
+
+    /// The rate with what a goal adds: so many times the emoji its room usually sends.
+    fn pace(&mut self) {
+        let base = f64::from(self.base_rate_per_s);
+        let usual = |room: usize| {
+            let events = self.events - self.added;
+            // Before much has happened a room is taken for one like others.
+            (self.usual_cheers.get(room).copied().unwrap_or(0) + 5) as f64 / (events + 1_000) as f64
+        };
+        let rooms = self.faults.iter().filter_map(|fault| if let FaultKind::GoalMoment { room } = fault.kind { Some(room) } else { None });
+        let added = rooms.map(|room| base * usual(room) * (GOAL_FACTOR - 1.0)).sum::<f64>();
+        let added = added.min((f64::from(GOAL_RATE_MAX) - base).max(0.0));
+        self.cheer_share = added / (base + added);
+        self.schedule.set_rate((base + added).round() as u32);
     }
 
     /// Breaks something for so long.
@@ -216,6 +259,7 @@ impl Generator {
         let (what, shown) = (format!("{:?}", fault.kind), fault.kind.shown());
         self.truth_records.push(TruthRecord::Fault { what, shown, from_ms: fault.from_ms, until_ms: fault.until_ms });
         self.faults.push(fault);
+        self.pace();
     }
 
     /// Players obey from now on. A command that is known already changes nothing.
@@ -236,12 +280,11 @@ impl Generator {
 
     /// An ad was decided; its player shows it.
     pub fn ad_decided(&mut self, decision: &AdDecision) {
-        let is_slow = self.faults.iter().any(|fault| fault.kind == FaultKind::AdServerSlow);
-        if is_slow && self.random.chance(TOO_LATE_SHARE) {
+        let now_ms = self.now_ms();
+        if now_ms - decision.ts > AD_PATIENCE_MS {
             return;
         }
-        let now_ms = self.now_ms();
-        let number = decision.user_id.strip_prefix('u').and_then(|number| number.parse().ok());
+        let number = decision.session_id.strip_prefix('s').and_then(|number| number.parse().ok());
         if let (Some(_), Some(player)) = (&decision.campaign_id, number.and_then(|number: u64| self.players.get_mut(&number))) {
             player.show_ad(&mut self.random, &decision.request_id, now_ms);
         }
@@ -250,9 +293,13 @@ impl Generator {
     /// Makes the event of the next slot.
     pub fn generate(&mut self) -> Record {
         let now_ms = self.now_ms();
+        let faults = self.faults.len();
         self.faults.retain(|fault| fault.until_ms > now_ms);
+        if self.faults.len() < faults {
+            self.pace();
+        }
         self.commands.retain(|command| command.until_ms > now_ms);
-        let record = self.bot(now_ms).or_else(|| self.racer(now_ms)).unwrap_or_else(|| self.viewer(now_ms));
+        let record = self.bot(now_ms).or_else(|| self.racer(now_ms)).or_else(|| self.fan(now_ms)).unwrap_or_else(|| self.viewer(now_ms));
         self.schedule.advance();
         self.events += 1;
         record
@@ -275,15 +322,41 @@ impl Generator {
         })
     }
 
+    /// An emoji of somebody in a room where there is a goal.
+    fn fan(&mut self, now_ms: i64) -> Option<Record> {
+        if self.cheer_share <= 0.0 || !self.random.chance(self.cheer_share) {
+            return None;
+        }
+        let from = self.random.below(self.due.len().max(1) as u64) as usize;
+        let queue = self.due.as_slice();
+        let numbers = queue.iter().cycle().skip(from).take(FANS_LOOKED_AT.min(queue.len())).map(|Reverse((_, number))| *number);
+        let is_there = |number: &u64| self.players.get(number).is_some_and(|player| self.is_goal(player) && player.is_playing());
+        let number = numbers.into_iter().find(is_there)?;
+        let mut player = self.players.remove(&number)?;
+        let (used, emoji) = (self.used(&player.home), emoji(&mut self.random));
+        let record = self.write(&mut player, used, Out::Reaction(emoji), now_ms);
+        self.players.insert(number, player);
+        self.added += 1;
+        Some(record)
+    }
+
+    /// How long a request waits for the ad server.
+    pub(super) fn ad_wait_ms(&mut self) -> i64 {
+        let is_slow = self.faults.iter().any(|fault| fault.kind == FaultKind::AdServerSlow);
+        if is_slow { self.random.exponential(SLOW_MS).min(SLOW_MAX_MS) as i64 } else { 0 }
+    }
+
     /// A request of a user who comes for the ad alone, while there is a budget race.
     fn racer(&mut self, now_ms: i64) -> Option<Record> {
         let is_race = self.faults.iter().any(|fault| fault.kind == FaultKind::AdBudgetRace);
         (is_race && self.random.chance(RACE_SHARE)).then(|| {
             let numbers = self.due.iter().map(|Reverse((_, number))| *number).take(64).collect::<Vec<_>>();
             let number = numbers.get(self.random.below(numbers.len() as u64) as usize).copied().unwrap_or(1);
-            let (device, geo) =
-                self.players.get(&number).map_or_else(Default::default, |player| (player.home.device.clone(), player.home.region.clone()));
-            let user_id = format!("u{number}");
+            let (user_id, device, geo) = self.players.get(&number).map_or_else(
+                || (format!("u{number}"), String::new(), String::new()),
+                |player| (player.user_id.clone(), player.home.device.clone(), player.home.region.clone()),
+            );
+            let wait_ms = self.ad_wait_ms();
             let request = AdRequest {
                 request_id: format!("r{}-{}", self.params.seed, self.events),
                 user_id: user_id.clone(),
@@ -292,6 +365,7 @@ impl Generator {
                 device,
                 geo,
                 ts: now_ms,
+                wait_ms,
             };
             record(Topic::AdRequests, user_id, &request, now_ms)
         })
@@ -307,8 +381,16 @@ impl Generator {
                 bitrate_max: self.bitrate_max(&player.home),
             };
             let Some((out, due_ms)) = player.next(&mut self.random, around, now_ms) else { continue };
+            if let (Out::Reaction(_), Content::Live { room }) = (&out, player.content) {
+                self.usual_cheers.iter_mut().skip(room).take(1).for_each(|count| *count += 1);
+            }
             let record = self.write(&mut player, used, out, now_ms);
-            if !player.is_gone() {
+            if player.is_gone() {
+                self.departed.push_back(player.into_returning());
+                if self.departed.len() > DEPARTED_MAX {
+                    self.departed.pop_front();
+                }
+            } else {
                 self.due.push(Reverse((due_ms, number)));
                 self.players.insert(number, player);
             }
@@ -325,7 +407,16 @@ impl Generator {
             }
         }
         self.arrived += 1;
-        let content = if self.random.chance(LIVE_SHARE) {
+        let returning = if self.departed.is_empty() || !self.random.chance(RETURN_SHARE) {
+            None
+        } else {
+            let at = self.random.below(self.departed.len() as u64) as usize;
+            self.departed.swap_remove_back(at)
+        };
+        let same = returning.as_ref().map(|returning| returning.content).filter(|_| self.random.chance(SAME_SHARE));
+        let content = if let Some(content) = same {
+            content
+        } else if self.random.chance(LIVE_SHARE) {
             Content::Live { room: self.random.weighted(&[0.5, 0.25, 0.15, 0.1]).min(ROOMS - 1) }
         } else {
             let drawn = self.titles.draw(&mut self.random);
@@ -333,7 +424,7 @@ impl Generator {
             let number = of_home.unwrap_or(drawn);
             Content::Title { number, length_ms: title_length_ms(self.params.seed, number) }
         };
-        (self.arrived, Player::arrive(&mut self.random, self.arrived, content, now_ms))
+        (self.arrived, Player::arrive(&mut self.random, self.arrived, returning, content, now_ms))
     }
 
     /// The cell a player uses: its own, but for what it was commanded.

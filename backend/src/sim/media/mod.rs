@@ -22,5 +22,5 @@ pub use event::{
 };
 pub use fault::{Fault, FaultKind, Shown};
 pub use forecasts::{Deviation, DeviationKind, DeviationRow};
-pub use generator::{DISORDER_MAX_MS, Generator, GeneratorParams, Record, STAYED_MS, Topic, Truth, TruthRecord};
+pub use generator::{AD_PATIENCE_MS, DISORDER_MAX_MS, Generator, GeneratorParams, Record, STAYED_MS, Topic, Truth, TruthRecord};
 pub use sheet::{Sheet, SheetKind, SheetRow};

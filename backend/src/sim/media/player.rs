@@ -24,6 +24,8 @@ pub(super) const VARIANTS: [&str; 2] = ["A", "B"];
 const QUITS_EARLY: [f64; 2] = [0.3, 0.16];
 /// Chooses the side, by viewer.
 const VARIANT_SEED: u64 = 0xab;
+/// How often a viewer of a live room sends an emoji with a report.
+const CHEER_CHANCE: f64 = 0.2;
 /// An ad's quarters, how long after its start, and the share of those who came so far that goes on.
 const AD_QUARTERS: [(i64, AdAction, f64); 4] =
     [(3_750, AdAction::Q1, 0.94), (7_500, AdAction::Mid, 0.95), (11_250, AdAction::Q3, 0.96), (15_000, AdAction::Complete, 0.97)];
@@ -50,6 +52,17 @@ pub(super) enum Out {
     Ad(String, AdAction),
 }
 
+/// An emoji.
+pub(super) fn emoji(random: &mut Random) -> &'static str {
+    EMOJI[random.weighted(&EMOJI.map(|(_, share)| share))].0
+}
+
+/// How much more often than on average views fail on a network and a device.
+fn effect_of(home: &Cell) -> f64 {
+    let of = |known: &[(&str, f64, f64)], name: &str| known.iter().find(|(known, ..)| *known == name).map_or(1.0, |(.., effect)| *effect);
+    of(&ISPS, &home.isp) * of(&DEVICES, &home.device)
+}
+
 /// What is around a player at a moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surroundings {
@@ -69,9 +82,19 @@ enum State {
     Gone,
 }
 
+/// Somebody who left, and may come back.
+#[derive(Clone, Debug)]
+pub(super) struct Returning {
+    number: u64,
+    home: Cell,
+    pub(super) content: Content,
+}
+
 /// A viewer.
 #[derive(Clone, Debug)]
 pub(super) struct Player {
+    /// The viewer's number; sessions have their own.
+    number: u64,
     pub(super) user_id: String,
     pub(super) session_id: String,
     /// As the network would have it; commands change what is used.
@@ -104,21 +127,25 @@ pub(super) struct Player {
 }
 
 impl Player {
-    /// Somebody comes.
-    pub(super) fn arrive(random: &mut Random, number: u64, content: Content, now_ms: i64) -> Self {
-        let (isp, _, isp_effect) = ISPS[random.weighted(&ISPS.map(|(_, share, _)| share))];
-        let (device, _, device_effect) = DEVICES[random.weighted(&DEVICES.map(|(_, share, _)| share))];
+    /// Somebody comes, for the first time or again.
+    pub(super) fn arrive(random: &mut Random, session: u64, returning: Option<Returning>, content: Content, now_ms: i64) -> Self {
+        let (isp, ..) = ISPS[random.weighted(&ISPS.map(|(_, share, _)| share))];
+        let (device, ..) = DEVICES[random.weighted(&DEVICES.map(|(_, share, _)| share))];
         let cdn = CDNS[random.weighted(&CDNS.map(|(_, share)| share))].0;
         let region = REGIONS[random.weighted(&REGIONS.map(|(_, share)| share))].0;
         let app_version = APPS[random.weighted(&APPS.map(|(_, share)| share))].0;
+        let of = |text: &str| text.to_owned();
+        let home = Cell { cdn: of(cdn), isp: of(isp), region: of(region), device: of(device), app_version: of(app_version) };
+        // Who comes again is where and what they were.
+        let (number, home) = returning.map_or((session, home), |returning| (returning.number, returning.home));
+        let effect = effect_of(&home);
         let variant = usize::from(hash64(VARIANT_SEED, number) & 1 == 1);
         let stays_ms =
             if random.chance(QUITS_EARLY[variant]) { random.between(3_000, 14_000) } else { 20_000 + random.exponential(240_000.0) as i64 };
-        let of = |text: &str| text.to_owned();
-        let home = Cell { cdn: of(cdn), isp: of(isp), region: of(region), device: of(device), app_version: of(app_version) };
         Self {
+            number,
             user_id: format!("u{number}"),
-            session_id: format!("s{number}"),
+            session_id: format!("s{session}"),
             home,
             content,
             bitrate: BITRATES[random.weighted(&[0.1, 0.25, 0.4, 0.25])],
@@ -137,7 +164,7 @@ impl Player {
             reports: 0,
             is_stalling: false,
             talks: random.unit() * 0.12,
-            effect: isp_effect * device_effect,
+            effect,
         }
     }
 
@@ -163,6 +190,16 @@ impl Player {
         let rest_ms = self.rest_ms(random);
         let thinks_at_ms = *self.thinks_at_ms.get_or_insert(now_ms + rest_ms);
         self.ads.front().map_or(thinks_at_ms, |(due_ms, ..)| thinks_at_ms.min(*due_ms).max(now_ms + 20))
+    }
+
+    /// Who leaves may come back.
+    pub(super) fn into_returning(self) -> Returning {
+        Returning { number: self.number, home: self.home, content: self.content }
+    }
+
+    /// Whether it plays just now.
+    pub(super) fn is_playing(&self) -> bool {
+        self.state == State::Playing && self.playing_since.is_some()
     }
 
     /// Whether nothing more will come.
@@ -261,11 +298,8 @@ impl Player {
                 let mood: Mood = chat::mood(random, around.is_goal, self.is_stalling);
                 self.outbox.push_back(Out::Chat(chat::message(random, mood)));
             }
-            let (chance, times) = if around.is_goal { (0.9, 4) } else { (0.2, 1) };
-            for _ in 0..times {
-                if random.chance(chance) {
-                    self.outbox.push_back(Out::Reaction(EMOJI[random.weighted(&EMOJI.map(|(_, share)| share))].0));
-                }
+            if random.chance(CHEER_CHANCE) {
+                self.outbox.push_back(Out::Reaction(emoji(random)));
             }
             if self.reports.is_multiple_of(4) {
                 self.outbox.push_back(Out::Presence(PresenceAction::Beat));

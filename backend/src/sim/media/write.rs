@@ -60,6 +60,7 @@ impl Generator {
                     device: cell.device,
                     geo: cell.region,
                     ts,
+                    wait_ms: self.ad_wait_ms(),
                 };
                 record(Topic::AdRequests, user_id, &request, ts)
             }

@@ -44,7 +44,7 @@ impl Ads {
                     self.campaigns.insert(campaign.campaign_id.clone(), campaign);
                 }
             }
-            AD_REQUESTS => self.requests += u64::from(seen.read::<AdRequest>().is_some()),
+            AD_REQUESTS => self.requests += u64::from(seen.read::<AdRequest>().is_some_and(|request| !request.request_id.is_empty())),
             AD_DECISIONS => {
                 let Some(decision) = seen.read::<AdDecision>() else { return };
                 self.latency.record(decision.latency_us);

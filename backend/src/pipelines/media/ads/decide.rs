@@ -8,7 +8,7 @@ use crate::{
         records::{LeaseBook, LeaseRequest},
         settings::CAP_MS,
     },
-    sim::media::{AdDecision, AdRequest, Campaign},
+    sim::media::{AD_PATIENCE_MS, AdDecision, AdRequest, Campaign},
     stream::{Forward, Processor, Record, Store, StoreHandle},
 };
 
@@ -85,7 +85,10 @@ impl Processor<String, Asked, String, Decided> for Decide {
         if self.options.is(Sabotage::LoseRequests) && asked.request.ts % 10 == 0 {
             return;
         }
-        let mut bids: Vec<_> = (0..asked.campaigns.len()).filter(|at| self.is_below_cap(asked, *at)).collect();
+        let waited_ms = if asked.request.wait_ms > 0 { (record.timestamp_ms - asked.request.ts).max(0) } else { 0 };
+        // The player has gone on without.
+        let is_too_late = waited_ms > AD_PATIENCE_MS;
+        let mut bids: Vec<_> = (0..asked.campaigns.len()).filter(|at| !is_too_late && self.is_below_cap(asked, *at)).collect();
         let is_capped = bids.is_empty();
         for at in bids.clone() {
             if let Some(lease) = self.lease(&asked.campaigns[at], &asked.books[at], holder) {
@@ -99,6 +102,7 @@ impl Processor<String, Asked, String, Decided> for Decide {
         let price_micros = winner.map_or(0, |winner| second.clamp(RESERVE_MICROS.min(winner.bid_micros), winner.bid_micros));
         let reason = match winner {
             Some(_) => "won",
+            None if is_too_late => "the ad server was too slow",
             None if asked.campaigns.is_empty() => "no campaign wants this user",
             None if is_capped => "all campaigns reached their cap for this user",
             None => "no budget at hand",
@@ -110,11 +114,12 @@ impl Processor<String, Asked, String, Decided> for Decide {
         let decision = AdDecision {
             request_id: asked.request.request_id.clone(),
             user_id: asked.request.user_id.clone(),
+            session_id: asked.request.session_id.clone(),
             campaign_id: winner.map(|winner| winner.campaign_id.clone()),
             price_micros,
             ts: asked.request.ts,
             reason: reason.to_owned(),
-            latency_us: out.latency_us(),
+            latency_us: waited_ms * 1_000 + out.latency_us(),
         };
         out.send(&record.with_value(Decided::Ad(decision)));
     }

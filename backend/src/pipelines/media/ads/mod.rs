@@ -7,6 +7,7 @@
 mod billing;
 mod decide;
 mod lease;
+mod queue;
 mod sessions;
 
 pub use billing::topology as billing_topology;
@@ -34,6 +35,7 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
         let campaigns = builder.global_table::<String, Campaign>(CAMPAIGNS, "campaigns");
         let leases = builder.global_table::<String, LeaseBook>(LEASES, "leases");
         let requests = builder.stream::<String, AdRequest>(AD_REQUESTS);
+        let requests = requests.process("queue", queue::store(), None, |waiting| queue::Queue { waiting });
         let offered = requests.join_whole(&campaigns, |record, campaigns| Asked::new(&record.value, campaigns));
         let asked = offered.join_whole(&leases, |record, leases| record.value.clone().with(leases));
         let decided =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use weir_model::{Cell, Column, FeedEntry, Gauge, Line, Severity, Span, TimestampMs, TopRow, Widget, WidgetBody};
+use weir_model::{Cell, Column, FeedEntry, Gauge, HeatRow, Line, Severity, Span, TimestampMs, Widget, WidgetBody};
 
 use super::{Fold, widgets::widget};
 use crate::pipelines::media::{
@@ -48,15 +48,46 @@ fn uniques(fold: &Fold) -> Widget {
 }
 
 fn emoji(fold: &Fold) -> Widget {
-    let mut counts = BTreeMap::<&str, u64>::new();
-    for stats in fold.rooms.values().flat_map(|windows| windows.iter().rev().take(NOW_WINDOWS)) {
-        for (emoji, count) in &stats.emoji {
+    let mut rooms = Vec::new();
+    let mut sums = BTreeMap::<&str, u64>::new();
+    for (room, windows) in &fold.rooms {
+        let mut counts = BTreeMap::<&str, u64>::new();
+        for (emoji, count) in windows.iter().rev().take(NOW_WINDOWS).flat_map(|stats| &stats.emoji) {
             *counts.entry(emoji).or_default() += count;
+            *sums.entry(emoji).or_default() += count;
         }
+        rooms.push((counts.values().sum::<u64>(), room, counts));
     }
-    let mut rows: Vec<_> = counts.into_iter().map(|(emoji, count)| TopRow { label: emoji.into(), value: count as f64 }).collect();
-    rows.sort_by(|a, b| b.value.total_cmp(&a.value));
-    widget("emoji", "Emoji", "All rooms, the newest ten seconds", Span::Third, ROOMS, WidgetBody::TopK { unit: "sent".into(), rows })
+    rooms.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    let mut emoji: Vec<_> = sums.into_iter().collect();
+    emoji.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    let most = rooms.iter().flat_map(|(.., counts)| counts.values()).max().copied().unwrap_or(1) as f64;
+    let row = |(_, room, counts): &(u64, &String, BTreeMap<&str, u64>)| HeatRow {
+        label: room.as_str().into(),
+        values: emoji.iter().map(|(name, _)| counts.get(name).map(|count| *count as f64)).collect(),
+    };
+    let body = WidgetBody::Heat {
+        unit: String::new().into(),
+        decimals: 0,
+        columns: emoji.iter().map(|(name, _)| glyph(name).into()).collect(),
+        rows: rooms.iter().map(row).collect(),
+        scale: (0.0, most),
+        severity: Severity::Ok,
+    };
+    widget("emoji", "Emoji wall", "By room, the liveliest first: emoji sent within the newest ten seconds", Span::Third, ROOMS, body)
+}
+
+/// An emoji as it is drawn; one that is not known, by its name.
+fn glyph(name: &str) -> &str {
+    match name {
+        "heart" => "❤",
+        "laugh" => "😂",
+        "clap" => "👏",
+        "fire" => "🔥",
+        "wow" => "😮",
+        "sad" => "😢",
+        _ => name,
+    }
 }
 
 fn moods(fold: &Fold) -> Widget {

@@ -3,14 +3,21 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
 };
+
+use flate2::read::MultiGzDecoder;
 
 use super::{Label, Mapping, Rejected, Sheets, labels, read};
 
 /// How deep folders are looked into, and how many files are read.
 const DEPTH_MAX: usize = 4;
 const FILES_MAX: usize = 20_000;
+/// The text of one file is no longer.
+const TEXT_MAX: u64 = 4 << 30;
+/// How gzip begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// What files with labels are called.
 const LABELS: [&str; 4] = ["labels", "anomaly", "injection_info", "ground_truth"];
 
@@ -35,7 +42,7 @@ pub fn open(input: &str) -> Result<(Sheets, Vec<(String, Rejected)>), String> {
         found.labels.entry(folder).or_default().extend(labels(&text_of(&file)?));
     }
     // A table of labels beside a single table.
-    let beside = path.with_extension("labels.csv");
+    let beside = plain(&path).with_extension("labels.csv");
     if !path.is_dir() && beside.is_file() {
         found.labels.entry(path.parent().unwrap_or(&path).to_owned()).or_default().extend(labels(&text_of(&beside)?));
     }
@@ -70,7 +77,11 @@ impl Found {
     fn take(&mut self, file: &Path) -> Result<(), String> {
         let Some(stem) = stem(file) else { return Ok(()) };
         let (name, text) = match stem.strip_suffix(".a") {
-            Some(name) => (name.to_owned(), quotient(&text_of(file)?, &text_of(&file.with_file_name(format!("{name}.b.csv")))?)?),
+            Some(name) => {
+                let divisor = file.with_file_name(format!("{name}.b.csv"));
+                let packed = file.with_file_name(format!("{name}.b.csv.gz"));
+                (name.to_owned(), quotient(&text_of(file)?, &text_of(if divisor.is_file() { &divisor } else { &packed })?)?)
+            }
             // The divisor of a quotient is read with its dividend.
             None if stem.ends_with(".b") => return Ok(()),
             None => (stem, text_of(file)?),
@@ -109,17 +120,32 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Str
 }
 
 fn is_table(file: &Path) -> bool {
-    let extension = file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let extension = plain(file).extension().map(|extension| extension.to_string_lossy().to_lowercase());
     extension.is_some_and(|extension| ["csv", "tsv", "jsonl", "ndjson", "json", "txt"].contains(&extension.as_str()))
 }
 
 fn stem(file: &Path) -> Option<String> {
-    Some(file.file_stem()?.to_string_lossy().into_owned())
+    Some(plain(file).file_stem()?.to_string_lossy().into_owned())
 }
 
+/// The name without what says that a file is packed.
+fn plain(file: &Path) -> PathBuf {
+    if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) { file.with_extension("") } else { file.to_owned() }
+}
+
+/// Plain or gzip, whatever the name says.
 fn text_of(file: &Path) -> Result<String, String> {
-    let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let failed = |error: std::io::Error| format!("{}: {error}", file.display());
+    let bytes = fs::read(file).map_err(failed)?;
+    if !bytes.starts_with(&GZIP) {
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    let mut unpacked = Vec::new();
+    MultiGzDecoder::new(&bytes[..]).take(TEXT_MAX + 1).read_to_end(&mut unpacked).map_err(failed)?;
+    if unpacked.len() as u64 > TEXT_MAX {
+        return Err(format!("{}: more than {} GB unpacked", file.display(), TEXT_MAX >> 30));
+    }
+    Ok(String::from_utf8_lossy(&unpacked).into_owned())
 }
 
 /// Dividend and divisor as one table, row by row.

@@ -143,3 +143,22 @@ fn several_minutes_of_one_file_may_be_labelled_each() {
     let asked: Vec<_> = case.slices.iter().filter(|slice| slice.is_asked).map(|slice| slice.start_ms).collect();
     assert_eq!(asked, [180_000, 360_000]);
 }
+
+#[test]
+fn packed_files_are_read_like_plain_ones() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "minute,cdn,total,failures,cause\n0,a,10,1,\n60,a,10,9,cdn=a\n";
+    std::fs::write(folder.path().join("plain.csv"), text).expect("written");
+    let file = std::fs::File::create(folder.path().join("packed.csv.gz")).expect("a file");
+    let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).expect("written");
+    packed.finish().expect("written");
+    let (sheets, rejected) = open(&folder.path().to_string_lossy()).expect("read");
+    assert!(rejected.is_empty(), "{rejected:?}");
+    let names: Vec<_> = sheets.cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names, ["packed", "plain"]);
+    assert_eq!(sheets.cases[0].slices, sheets.cases[1].slices);
+    let (alone, _) = open(&folder.path().join("packed.csv.gz").to_string_lossy()).expect("read");
+    assert_eq!(alone.cases[0].slices, sheets.cases[0].slices);
+}

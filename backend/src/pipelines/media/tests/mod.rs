@@ -50,6 +50,21 @@ fn a_run_with_faults_passes_every_check_also_over_a_crash() {
         assert_eq!(check.verdict, CheckVerdict::Pass, "seed 11: {} {}", check.id, check.evidence);
     }
     assert_eq!(rig.malformed(), 0);
+    let rules: Vec<_> = rig.alerts.iter().map(|alert| (alert.rule.as_str(), alert.subject_key.as_str())).collect();
+    let expected = [
+        ("incident_opened", "cdn-b × eu"),
+        ("chat_flood", "final"),
+        ("budget_exhausted", "campaign-00"),
+        ("incident_closed", "cdn-b × eu"),
+    ];
+    for alert in expected {
+        assert_eq!(rules.iter().filter(|it| **it == alert).count(), 1, "seed 11: {alert:?} among {rules:?}");
+    }
+    for alert in &rig.alerts {
+        let is_over = alert.rule == "incident_closed";
+        assert!(if is_over { alert.value <= alert.threshold } else { alert.value >= alert.threshold }, "{alert:?}");
+        assert!(!alert.evidence.is_empty() && alert.window_start <= alert.window_end, "{alert:?}");
+    }
 }
 
 #[test]
@@ -64,6 +79,38 @@ fn each_sabotage_turns_its_check_red_and_no_other() {
         assert_eq!(failed, expected, "{name}: {evidence:?}");
         assert_eq!(Sabotage::named(name), Some(sabotage));
     }
+}
+
+#[test]
+fn a_goal_brings_fifty_times_the_emoji_of_its_room_for_as_long_as_it_lasts() {
+    let mut generator =
+        Generator::new(GeneratorParams { seed: 6, rate_per_s: 400, start_at_ms: rig::START_MS, disorder_ms: DISORDER_MAX_MS });
+    let emoji_in = |generator: &mut Generator, seconds: i64| {
+        let (until_ms, mut count) = (generator.now_ms() + seconds * 1_000, 0);
+        while generator.now_ms() < until_ms {
+            let record = generator.generate();
+            count += u64::from(record.topic == Topic::Reactions && record.key == "final");
+        }
+        count
+    };
+    emoji_in(&mut generator, 40);
+    let usual = emoji_in(&mut generator, 20);
+    generator.inject(FaultKind::GoalMoment { room: 0 }, 20_000);
+    let goal = emoji_in(&mut generator, 20);
+    let after = emoji_in(&mut generator, 20);
+    assert!(
+        (25 * usual..100 * usual).contains(&goal) && after < 2 * usual,
+        "seed 6: {usual} as usual, {goal} for a goal, {after} after it"
+    );
+}
+
+#[test]
+fn viewers_come_back_so_that_a_title_has_fewer_viewers_than_plays() {
+    let mut rig = Rig::new(8, 200, None);
+    rig.keep_readers_of(PLAYBACK);
+    rig.run_s(120);
+    let title = rig.title("title-00");
+    assert!(title.viewers > 0 && title.viewers < title.starts, "seed 8: {} viewers of {} plays", title.viewers, title.starts);
 }
 
 #[test]
@@ -93,6 +140,7 @@ fn share_seen(is_slow: bool) -> f64 {
         generator.inject(FaultKind::AdServerSlow, 60_000);
     }
     let (mut decided, mut seen) = (0.0, std::collections::BTreeSet::new());
+    let mut waiting = std::collections::BTreeMap::new();
     for _ in 0..10_000 {
         let record = generator.generate();
         if record.topic == Topic::AdEvents {
@@ -106,7 +154,11 @@ fn share_seen(is_slow: bool) -> f64 {
                 "request_id": request.request_id, "user_id": request.user_id, "session_id": request.session_id,
                 "ad_id": "a", "campaign_id": "c", "price_micros": 1, "ts": request.ts, "reason": "",
             });
-            generator.ad_decided(&serde_json::from_value::<AdDecision>(decision).expect("a decision"));
+            let due_ms = request.ts + request.wait_ms;
+            waiting.insert((due_ms, request.request_id), serde_json::from_value::<AdDecision>(decision).expect("a decision"));
+        }
+        while let Some(first) = waiting.first_entry().filter(|first| first.key().0 <= generator.now_ms()) {
+            generator.ad_decided(&first.remove());
         }
     }
     seen.len() as f64 / decided

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::super::{Options, Sabotage, records::TitleStats, settings::*, topologies, world::topic_of};
+use super::super::{Options, Sabotage, alerts::Alert, records::TitleStats, settings::*, topologies, world::topic_of};
 use crate::{
     sim::media::{
         AdDecision, DISORDER_MAX_MS, Generator, GeneratorParams, HomeRow, PlayerCommand, Presence, PresenceAction, TruthRecord, campaigns,
@@ -29,6 +29,7 @@ pub(super) struct Rig {
     pub(super) truth: MediaTruth,
     /// The newest record of each title, and the newest home row.
     newest: BTreeMap<String, Vec<u8>>,
+    pub(super) alerts: Vec<Alert>,
     /// Players hear of commands.
     pub(super) is_obeyed: bool,
 }
@@ -46,8 +47,14 @@ impl Rig {
             (TopologyTestDriver::new(&topology), sources, sinks)
         });
         let generator = Generator::new(GeneratorParams { seed, rate_per_s, start_at_ms: START_MS, disorder_ms: DISORDER_MAX_MS });
-        let mut rig =
-            Self { generator, drivers: drivers.collect(), newest: BTreeMap::new(), truth: MediaTruth::default(), is_obeyed: true };
+        let mut rig = Self {
+            generator,
+            drivers: drivers.collect(),
+            newest: BTreeMap::new(),
+            alerts: Vec::new(),
+            truth: MediaTruth::default(),
+            is_obeyed: true,
+        };
         for campaign in campaigns(seed) {
             let value = serde_json::to_vec(&campaign).expect("JSON");
             rig.send((CAMPAIGNS.to_owned(), campaign.campaign_id.into_bytes(), value, START_MS));
@@ -90,6 +97,10 @@ impl Rig {
         let ts = self.generator.now_ms() + PRESENT_MS / 2;
         let nobody = Presence { room: String::new(), user_id: String::new(), action: PresenceAction::Leave, ts };
         self.send((PRESENCE.to_owned(), Vec::new(), serde_json::to_vec(&nobody).expect("JSON"), ts));
+        let nothing = serde_json::json!({
+            "request_id": "", "user_id": "", "session_id": "", "content_id": "", "device": "", "geo": "", "ts": ts,
+        });
+        self.send((AD_REQUESTS.to_owned(), Vec::new(), nothing.to_string().into_bytes(), ts));
     }
 
     pub(super) fn tell(&mut self, truth: &TruthRecord) {
@@ -112,6 +123,9 @@ impl Rig {
         self.hear(topic, value);
         if [TITLE_STATS, HOME_ROW].contains(&topic.as_str()) {
             self.newest.insert(String::from_utf8_lossy(key).into_owned(), value.clone());
+        }
+        if topic == ALERTS {
+            self.alerts.push(serde_json::from_slice(value).expect("an alert"));
         }
         for (driver, sources, sinks) in &mut self.drivers {
             if sources.iter().any(|source| **source == **topic) {
