@@ -10,7 +10,7 @@ use std::{
 };
 
 use weir_backend::{
-    client::{Connection, GroupConsumer, Reader, ReaderEvent},
+    client::{Admin, Connection, GroupConsumer, OutgoingRecord, Producer, Reader, ReaderEvent},
     pipelines::{
         self, RunningPipeline,
         clickstream::{
@@ -169,6 +169,87 @@ fn equal_seeds_give_equal_results_and_all_checks_hold() {
     assert_eq!(newest.len(), 2, "two runs");
     assert!(newest[0] == newest[1], "equal seeds, equal sessions");
     assert!(newest[0].iter().any(|session| session.converted) && newest[0].iter().any(|session| session.bounced));
+}
+
+/// User, first and last time, events.
+type Plain = (String, i64, i64, u64);
+
+/// Six hours of a web log as its server wrote it, lines up to a minute out of order, and its sessions as a plain batch job finds them: sort
+/// by time, cut where half an hour passes.
+fn web_log() -> (Vec<String>, Vec<Plain>) {
+    const MIDNIGHT_MS: i64 = 1_793_491_200_000; // the first of November 2026, UTC
+    let digits = |n: u64, salt: u64| (n * 2 + 1 + salt).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) >> 8;
+    let (mut lines, mut by_user) = (Vec::new(), BTreeMap::<String, Vec<i64>>::new());
+    for n in 0..4_000_u64 {
+        let at_s = (n * 27 / 5).cast_signed();
+        let late_s = (digits(n, 7) % 61).cast_signed();
+        let user = format!("10.0.{}.{}", digits(n, 1) % 4, digits(n, 2) % 40);
+        let (hour, minute, second) = (at_s / 3_600, at_s / 60 % 60, at_s % 60);
+        let page = digits(n, 3) % 50;
+        let line = format!(r#"{user} - - [01/Nov/2026:{hour:02}:{minute:02}:{second:02} +0000] "GET /p{page} HTTP/1.1" 200 5"#);
+        lines.push((at_s + late_s, line));
+        by_user.entry(user).or_default().push(MIDNIGHT_MS + at_s * 1_000);
+    }
+    lines.sort_by_key(|(written_s, _)| *written_s);
+    let mut sessions = Vec::new();
+    for (user, mut times) in by_user {
+        times.sort_unstable();
+        let cut = times.chunk_by(|a, b| b - a <= 1_800_000);
+        sessions.extend(cut.map(|times| (user.clone(), times[0], times[times.len() - 1], times.len() as u64)));
+    }
+    sessions.sort();
+    (lines.into_iter().map(|(_, line)| line).collect(), sessions)
+}
+
+/// Runs what was given, and compares its sessions with the batch job's.
+fn assert_sessions_of_input(cluster: &Cluster, input: &str, expected: &[Plain]) {
+    let mut run = Run::start(cluster, PipelineParams { input: Some(input.into()), ..PipelineParams::default() });
+    let report = run.report();
+    let verdicts = verdicts(&report);
+    for id in ["no_loss", "sessions_equal_batch", "funnel_equal_batch", "late_drops_equal_oracle"] {
+        assert_eq!(verdicts.get(id), Some(&CheckVerdict::Pass), "{input}: {id}: {report:?}");
+    }
+    assert_eq!(report.counts["late_dropped"], 0, "{input}");
+    let sessions = sessions(cluster).pop_last().expect("a run").1;
+    let mut plain: Vec<_> = sessions.into_iter().map(|it| (it.user_id, it.start, it.end, it.events)).collect();
+    plain.sort();
+    assert!(plain == expected, "{input}: {} sessions, not {}", plain.len(), expected.len());
+}
+
+#[test]
+fn sessions_of_a_web_log_equal_a_batch_job_from_files_and_from_a_topic() {
+    const TOPIC: &str = "web_log";
+    let cluster = cluster();
+    let (lines, expected) = web_log();
+    assert!(expected.len() > 500, "{} sessions", expected.len());
+    let folder = tempfile::tempdir().unwrap();
+    // One file; then two, of which one is packed: hours in turns, as of two servers.
+    std::fs::write(folder.path().join("one.log"), lines.join("\n")).unwrap();
+    let servers = folder.path().join("servers");
+    std::fs::create_dir(&servers).unwrap();
+    let of_server = |server: usize| {
+        let in_turns = lines.iter().enumerate().filter(move |(at, _)| at / 700 % 2 == server);
+        in_turns.map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n")
+    };
+    std::fs::write(servers.join("a.log"), of_server(0)).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(std::fs::File::create(servers.join("b.log.gz")).unwrap(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, of_server(1).as_bytes()).unwrap();
+    packed.finish().unwrap();
+    // A topic, whose partitions are fetched one after the other.
+    let admin = Admin::new(&cluster.connection, Duration::from_secs(10)).unwrap();
+    futures::executor::block_on(admin.create_event_time_topic(TOPIC, 3, &[])).unwrap();
+    let producer = Producer::new(&cluster.connection).unwrap();
+    for (at, line) in lines.iter().enumerate() {
+        let partition = Some((at / 10 % 3) as i32);
+        let record = OutgoingRecord { topic: TOPIC, partition, key: None, value: Some(line.as_bytes()), headers: &[], timestamp_ms: None };
+        assert!(producer.send(record).unwrap().is_ok(), "the producer is full");
+    }
+    producer.flush(DEADLINE).unwrap();
+    for input in [folder.path().join("one.log"), servers] {
+        assert_sessions_of_input(&cluster, input.to_str().unwrap(), &expected);
+    }
+    assert_sessions_of_input(&cluster, &format!("topic:{TOPIC}"), &expected);
+    assert_sessions_of_input(&cluster, &format!("topic:{TOPIC}?user=ip"), &expected);
 }
 
 #[test]

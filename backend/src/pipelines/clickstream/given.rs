@@ -19,6 +19,8 @@ pub(super) struct GivenVisitors {
     run: std::sync::Arc<str>,
     events: u64,
     is_over: bool,
+    /// Where the input broke off.
+    broken: Option<String>,
 }
 
 /// A line without effect, as its topic has it.
@@ -32,7 +34,7 @@ struct Letter<'a> {
 
 impl GivenVisitors {
     pub(super) fn new(source: Box<dyn Source>, run: std::sync::Arc<str>) -> Self {
-        Self { source, run, events: 0, is_over: false }
+        Self { source, run, events: 0, is_over: false, broken: None }
     }
 
     fn line(&mut self, line: &Line, out: &mut Emit) {
@@ -43,6 +45,9 @@ impl GivenVisitors {
                 out.send(EVENTS, given.user_id.as_str(), serde_json::to_vec(given).unwrap_or_default(), SENT_NOW);
             }
             Err((error, text)) => {
+                if line.is_broken {
+                    self.broken.get_or_insert_with(|| format!("{} from line {} on: {error}", line.source, line.number));
+                }
                 let letter = Letter { source: &line.source, line: line.number, error, text };
                 let key = format!("{}:{}", line.source, line.number);
                 out.send(DEAD_LETTERS, key, serde_json::to_vec(&letter).unwrap_or_default(), SENT_NOW);
@@ -83,7 +88,7 @@ impl World for GivenVisitors {
     }
 
     fn finish(&mut self, out: &mut Emit) {
-        let truth = RunTruth { events: self.events, ..RunTruth::default() };
+        let truth = RunTruth { events: self.events, broken: self.broken.take(), ..RunTruth::default() };
         out.send(TRUTH, &*self.run, serde_json::to_vec(&truth).unwrap_or_default(), SENT_NOW);
         end_run(&self.run, out);
     }

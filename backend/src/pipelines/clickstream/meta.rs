@@ -39,7 +39,7 @@ pub fn meta() -> PipelineMeta {
         format!("{SPIKE_FACTOR} times the traffic (at most 100,000 events/s) for {} s: rates jump, lag must stay near 0", SPIKE_MS / 1_000);
     let offline = format!(
         "Three phones in ten hold their events back for {} minutes of event time, then send all at once: sessions take them in, windows of \
-         counts are closed and drop them",
+         counts are closed and drop them. Some owners go on elsewhere when a session's gap is over: the phone's events make both one",
         OFFLINE_EVENT_MS / 60_000
     );
     PipelineMeta {

@@ -52,7 +52,10 @@ pub struct RunTruth {
     pub repeats: u64,
     /// Users that are no people.
     pub bots: Vec<String>,
+    /// Where given data broke off, and why.
+    pub broken: Option<String>,
 }
+
 /// Why a session's result is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

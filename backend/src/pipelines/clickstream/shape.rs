@@ -67,12 +67,12 @@ impl Shape for Clickstream {
     fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {
         let failed = |why: String| {
             let help = "Give access logs (common or combined format, plain or gzip), CSV with a header or JSON by lines, as \
-                        FILE[,FILE…][:user=FIELD,time=FIELD…], or a topic of such records";
+                        FILE[,FILE…][?user=FIELD&time=FIELD…], or a topic of such records as topic:NAME";
             Problem::new(format!("Clickstream can't read {input}"), why, help)
         };
         let source: Box<dyn Source> = match (Files::open(input).map_err(failed)?, &run.connection) {
             (Some(files), _) => Box::new(files),
-            (None, Some(connection)) => Box::new(Lines::open(input, connection).map_err(failed)?),
+            (None, Some(connection)) => Box::new(Lines::open(input, connection, &run.name).map_err(failed)?),
             (None, None) => return Err(failed("it is not there".to_owned())),
         };
         Ok(Box::new(GivenVisitors::new(source, Arc::clone(&run.name))))

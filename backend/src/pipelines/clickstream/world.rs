@@ -9,7 +9,7 @@ use crate::{
         clickstream::{
             meta::{BOT_SWARM, CELEBRITY_KEY, PHONES_OFFLINE, TRAFFIC_SPIKE},
             records::{AdClick, Item, RunTruth, User},
-            settings::{AD_CLICKS, EVENTS, ITEMS, TRUTH, USERS},
+            settings::{AD_CLICKS, EVENTS, ITEMS, TRUTH, USERS, Windows},
         },
         shape::{Command, Emit, EmitRecord, RunParams, World},
     },
@@ -43,8 +43,9 @@ pub(super) fn catalogue(run: &RunParams, out: &mut Emit) {
 }
 
 fn generator(run: &RunParams) -> Generator {
-    let params = &run.params;
-    Generator::new(GeneratorParams { seed: params.seed, rate_per_s: params.rate_per_s, speed: params.speed, start_at_ms: run.start_at.0 })
+    let (params, sessions) = (&run.params, Windows::of(run).sessions);
+    let params = GeneratorParams { seed: params.seed, rate_per_s: params.rate_per_s, speed: params.speed, start_at_ms: run.start_at.0 };
+    Generator::new(params).for_sessions(sessions.gap_ms, sessions.grace_ms)
 }
 
 impl Visitors {
@@ -141,6 +142,7 @@ impl World for Visitors {
             events: self.generator.events(),
             repeats: self.repeats,
             bots: self.generator.crowd_users().iter().cloned().collect(),
+            broken: None,
         };
         out.send(TRUTH, &*self.run, json(&truth), SENT_NOW);
         end_run(&self.run, out);

@@ -1,6 +1,6 @@
 //! Visitors who are none: a swarm of robots, or one account that everybody uses.
 
-use super::visitor::{Page, Profile, Step};
+use super::visitor::{Page, Profile, Step, Told};
 use crate::sim::{
     Random,
     clickstream::{Action, shop::Shop},
@@ -45,7 +45,7 @@ impl Crowd {
         let number = self.first + self.next % self.size;
         self.next += 1;
         let item = shop.draw_any(random);
-        let step = Step { action: Action::View, page: Page::Item(item), item: Some(item), think_ms: None, late_ms: None };
+        let step = Step { action: Action::View, page: Page::Item(item), item: Some(item), think_ms: None, told: Told::Soon };
         (Profile { number, country: 0, device: 1, variant: (number & 1) as u8 }, step)
     }
 }

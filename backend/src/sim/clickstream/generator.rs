@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, BinaryHeap, VecDeque},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
 };
 
 use crate::sim::{
@@ -11,7 +11,7 @@ use crate::sim::{
         Action,
         crowd::{CROWD_SHARE, Crowd, user_id},
         shop::{REFERRERS, Shop},
-        visitor::{Profile, Step, Visitor},
+        visitor::{DESKTOP, Profile, Step, Told, Visitor},
         writer::{By, Writer},
     },
     hash64,
@@ -37,6 +37,8 @@ const SPIKE_RATE_MAX: u32 = 100_000;
 pub const OFFLINE_EVENT_MS: i64 = 120_000;
 /// The share of phones that go offline.
 const OFFLINE_SHARE: f64 = 0.3;
+/// Owners of offline phones who go on elsewhere, for each time that phones go offline.
+const ELSEWHERE_MAX: u32 = 40;
 /// Events held back at most; more go out at once, as if those phones had stayed online.
 const HELD_MAX: usize = 100_000;
 /// Users who left and may come back; the oldest are forgotten, that is, they never return.
@@ -46,8 +48,11 @@ const OVERDUE_MAX_MS: i64 = 120_000;
 /// Events reach the log this late on average, and this late at most: each is stamped before it is sent.
 const JITTER_MEAN_MS: f64 = 700.0;
 const JITTER_MAX_MS: f64 = 8_000.0;
-/// A user comes back no sooner than this, so that a visit and a session with a gap of 30 minutes are the same thing.
-const RETURN_MIN_MS: i64 = 35 * 60_000;
+/// A user comes back no sooner than this after what ends a session, so that a visit and a session are the same thing.
+const RETURN_AFTER_GAP_MS: i64 = 5 * 60_000;
+/// What ends a session, and how late an event may come, unless told otherwise.
+const GAP_MS: i64 = 30 * 60_000;
+const GRACE_MS: i64 = 10_000;
 const RETURN_MEAN_MS: f64 = 60.0 * 60_000.0;
 
 /// With what a generator starts. Equal parameters give equal bytes.
@@ -124,6 +129,13 @@ pub struct Generator {
     base_rate_per_s: u32,
     offline_until_ms: Option<i64>,
     held: VecDeque<(String, Vec<u8>)>,
+    gap_ms: i64,
+    grace_ms: i64,
+    /// Owners of offline phones who may still go on elsewhere.
+    elsewhere_left: u32,
+    /// What their phones hold back, by user, and what came out of those.
+    in_phones: BTreeMap<u64, (String, Vec<u8>)>,
+    flushed: VecDeque<(String, Vec<u8>)>,
     crowd: Option<Crowd>,
     crowd_users: BTreeSet<String>,
     touches: VecDeque<Touch>,
@@ -159,12 +171,24 @@ impl Generator {
             base_rate_per_s: params.rate_per_s,
             offline_until_ms: None,
             held: VecDeque::new(),
+            gap_ms: GAP_MS,
+            grace_ms: GRACE_MS,
+            elsewhere_left: 0,
+            in_phones: BTreeMap::new(),
+            flushed: VecDeque::new(),
             crowd: None,
             crowd_users: BTreeSet::new(),
             touches: VecDeque::new(),
             joined: VecDeque::new(),
             writer: Writer::new(params.seed),
         }
+    }
+
+    /// For sessions that end otherwise than after half an hour, and with another grace.
+    #[must_use]
+    pub fn for_sessions(mut self, gap_ms: i64, grace_ms: i64) -> Self {
+        (self.gap_ms, self.grace_ms) = (gap_ms, grace_ms);
+        self
     }
 
     /// When the next event is due, in nanoseconds of virtual time.
@@ -179,7 +203,7 @@ impl Generator {
 
     /// Events waiting in offline phones.
     pub fn held(&self) -> usize {
-        self.held.len()
+        self.held.len() + self.in_phones.len()
     }
 
     /// What the shop sells.
@@ -204,8 +228,10 @@ impl Generator {
         self.apply_rate();
     }
 
-    /// A share of the phones hold their events back for [`OFFLINE_EVENT_MS`] of event time.
+    /// A share of the phones hold their events back for [`OFFLINE_EVENT_MS`] of event time. Some of their owners stay without connection
+    /// until just after their session would have ended, and then go on elsewhere: what the phone held back makes two sessions one.
     pub fn start_offline(&mut self) {
+        self.elsewhere_left = ELSEWHERE_MAX;
         self.offline_until_ms = Some(self.event_time_ms() + OFFLINE_EVENT_MS);
     }
 
@@ -245,14 +271,16 @@ impl Generator {
     pub fn heal(&mut self) {
         self.spike_until_ns = None;
         self.offline_until_ms = None;
+        self.flushed.extend(std::mem::take(&mut self.in_phones).into_values());
         self.crowd = None;
         self.apply_rate();
     }
 
     /// The next event that an offline phone held back, once it is online again.
     pub fn release(&mut self) -> Option<(String, Vec<u8>)> {
-        if self.offline_until_ms.is_some() {
-            return None;
+        let flushed = self.flushed.pop_front();
+        if flushed.is_some() || self.offline_until_ms.is_some() {
+            return flushed;
         }
         self.held.pop_front()
     }
@@ -269,26 +297,38 @@ impl Generator {
         }
         let mut visitor = self.next_visitor(now_ms);
         self.touch_by(&mut visitor, now_ms);
+        self.go_elsewhere(&mut visitor);
+        let due_ms = visitor.due_ms.min(now_ms);
         let step = visitor.step(&self.shop, &mut self.random);
         if step.action == Action::AddToCart && self.random.chance(RETARGETED) {
             let campaign = self.draw_campaign();
             self.touch_of(&visitor, "retarget", campaign, now_ms);
         }
         let by = By { visit: visitor.visit, referrer: visitor.referrer, campaign: visitor.campaign };
-        self.write(&visitor.profile, by, step, now_ms);
+        self.write(&visitor.profile, by, step, (now_ms, due_ms));
         self.schedule.advance();
         self.events += 1;
-        let is_held = self.offline_until_ms.is_some() && self.held.len() < HELD_MAX && self.is_offline(&visitor.profile);
+        let (number, is_soon) = (visitor.profile.number, step.told == Told::Soon);
+        let is_held = is_soon && self.offline_until_ms.is_some() && self.held.len() < HELD_MAX && self.is_offline(&visitor.profile);
         match step.think_ms {
             Some(think_ms) => {
-                visitor.due_ms = now_ms + think_ms;
+                visitor.due_ms = if is_soon { now_ms } else { due_ms } + think_ms;
                 self.active.push(visitor);
             }
             None => self.leave(&visitor, now_ms),
         }
-        if is_held {
-            self.held.push_back((self.writer.user_id().to_owned(), self.writer.value().to_vec()));
-            return None;
+        let record = || (self.writer.user_id().to_owned(), self.writer.value().to_vec());
+        match step.told {
+            Told::HeldBack => {
+                self.in_phones.insert(number, record());
+                return None;
+            }
+            Told::Elsewhere => self.flushed.extend(self.in_phones.remove(&number)),
+            Told::Soon if is_held => {
+                self.held.push_back(record());
+                return None;
+            }
+            Told::Soon | Told::OnTime => {}
         }
         Some(Record { key: self.writer.user_id(), value: self.writer.value() })
     }
@@ -296,13 +336,21 @@ impl Generator {
     fn generate_crowd(&mut self, crowd: &mut Crowd, now_ms: i64) -> Option<Record<'_>> {
         let (profile, step) = crowd.step(&self.shop, &mut self.random);
         self.crowd = Some(*crowd);
-        self.write(&profile, By { visit: 1, referrer: 0, campaign: None }, step, now_ms);
+        self.write(&profile, By { visit: 1, referrer: 0, campaign: None }, step, (now_ms, now_ms));
         if !self.crowd_users.contains(self.writer.user_id()) {
             self.crowd_users.insert(self.writer.user_id().to_owned());
         }
         self.schedule.advance();
         self.events += 1;
         Some(Record { key: self.writer.user_id(), value: self.writer.value() })
+    }
+
+    /// An offline phone's owner may be about to go on elsewhere, a little later than sessions end, so that both are open for a moment.
+    fn go_elsewhere(&mut self, visitor: &mut Visitor) {
+        let can_go = self.offline_until_ms.is_some() && self.elsewhere_left > 0 && self.is_offline(&visitor.profile);
+        if can_go && visitor.lose_connection(self.gap_ms + self.grace_ms * 3 / 10) {
+            self.elsewhere_left -= 1;
+        }
     }
 
     fn touch_by(&mut self, visitor: &mut Visitor, now_ms: i64) {
@@ -397,7 +445,7 @@ impl Generator {
 
     fn leave(&mut self, visitor: &Visitor, now_ms: i64) {
         if self.away.len() < AWAY_MAX && self.random.chance(0.5) {
-            let back_ms = now_ms + RETURN_MIN_MS + self.random.exponential(RETURN_MEAN_MS) as i64;
+            let back_ms = now_ms + self.gap_ms + RETURN_AFTER_GAP_MS + self.random.exponential(RETURN_MEAN_MS) as i64;
             let Profile { number, country, device, variant } = visitor.profile;
             if visitor.visit == 1 && hash64(self.params.seed ^ 0x3e3, number).is_multiple_of(MEMBERS_ONE_IN) {
                 let mut user = String::new();
@@ -408,9 +456,11 @@ impl Generator {
         }
     }
 
-    fn write(&mut self, profile: &Profile, by: By, step: Step, now_ms: i64) {
+    fn write(&mut self, profile: &Profile, by: By, step: Step, (now_ms, due_ms): (i64, i64)) {
         let jitter_ms = self.random.exponential(JITTER_MEAN_MS).min(JITTER_MAX_MS) as i64;
-        let timestamp_ms = now_ms - step.late_ms.unwrap_or(jitter_ms);
+        let timestamp_ms = if step.told == Told::Soon { now_ms - jitter_ms } else { due_ms };
+        let desktop = Profile { device: DESKTOP, ..*profile };
+        let profile = if step.told == Told::Elsewhere { &desktop } else { profile };
         self.writer.write(&self.shop, profile, by, step, self.events, timestamp_ms);
     }
 }

@@ -19,13 +19,8 @@ const BOUNCE: f64 = 0.38;
 const CART_ABANDONED: f64 = 0.14;
 /// Chance that the next item is one that goes with the last one: what recommendations can learn.
 const RELATED: f64 = 0.45;
-/// Chance that a visit without purchase is one with a patchy connection: a look, half an hour later another one, and then what was done
-/// in between arrives, which makes two sessions one.
-const PATCHY: f64 = 0.004;
-/// From the first look to the second: a little more than the 30 minutes that end a session, and within any grace of a few seconds.
-const PATCHY_PAUSE_MS: i64 = 30 * 60_000 + 3_000;
-/// How late what was done in between arrives.
-const PATCHY_LATE_MS: i64 = 15 * 60_000;
+/// The device on which owners of offline phones go on.
+pub(super) const DESKTOP: u8 = 1;
 
 /// What stays the same over all visits of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +61,12 @@ pub(super) enum Page {
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// So many looks of a visit with a patchy connection are done.
-    Patchy(u8),
+    /// The connection goes: so many steps of that are done.
+    Offline {
+        done: u8,
+        /// How long until the owner is back, on something else.
+        back_after_ms: i64,
+    },
     Land,
     Glance,
     Browse {
@@ -106,8 +105,21 @@ pub(super) struct Step {
     pub(super) item: Option<u16>,
     /// Time until the next step; `None` when this was the last.
     pub(super) think_ms: Option<i64>,
-    /// How long ago it happened, if it is told only now; such steps are told to the millisecond.
-    pub(super) late_ms: Option<i64>,
+    /// Where it is told from.
+    pub(super) told: Told,
+}
+
+/// How a step comes to the shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// At once, or nearly so.
+    Soon,
+    /// To the millisecond when it was due.
+    OnTime,
+    /// Not before its owner is seen again elsewhere.
+    HeldBack,
+    /// From another device, after which the first one is online again.
+    Elsewhere,
 }
 
 impl PartialOrd for Visitor {
@@ -129,7 +141,6 @@ impl Visitor {
         let buys = random.chance(CONVERSION[usize::from(profile.variant)]);
         let referrer = random.weighted(&REFERRERS.map(|(_, share)| share)) as u8;
         let fills_cart = buys || random.chance(CART_ABANDONED);
-        let stage = if !buys && random.chance(PATCHY) { Stage::Patchy(0) } else { Stage::Land };
         Self {
             due_ms: at_ms,
             profile,
@@ -141,7 +152,7 @@ impl Visitor {
             has_item: false,
             buys,
             fills_cart,
-            stage,
+            stage: Stage::Land,
         }
     }
 
@@ -150,10 +161,20 @@ impl Visitor {
         self.stage == Stage::Land
     }
 
+    /// The connection goes, and the owner is back on something else after so long. Not for who is to pay in this visit, nor has just come:
+    /// tells whether it did.
+    pub(super) fn lose_connection(&mut self, back_after_ms: i64) -> bool {
+        let can_go = !self.buys && matches!(self.stage, Stage::Glance | Stage::Browse { .. });
+        if can_go {
+            self.stage = Stage::Offline { done: 0, back_after_ms };
+        }
+        can_go
+    }
+
     /// Takes one step.
     pub(super) fn step(&mut self, shop: &Shop, random: &mut Random) -> Step {
-        if let Stage::Patchy(done) = self.stage {
-            return self.patchy(done);
+        if let Stage::Offline { done, back_after_ms } = self.stage {
+            return self.offline(done, back_after_ms);
         }
         let action = match self.stage {
             Stage::Land => self.land(shop, random),
@@ -185,20 +206,21 @@ impl Visitor {
                 self.stage = Stage::Leave;
                 Action::Purchase
             }
-            Stage::Leave | Stage::Patchy(_) => Action::Scroll,
+            Stage::Leave | Stage::Offline { .. } => Action::Scroll,
         };
         let think_ms = (self.stage != Stage::Leave).then(|| think_ms(action, random));
-        Step { action, page: self.page, item: self.item_of(action), think_ms, late_ms: None }
+        Step { action, page: self.page, item: self.item_of(action), think_ms, told: Told::Soon }
     }
 
-    fn patchy(&mut self, done: u8) -> Step {
-        let (action, think_ms, late_ms) = match done {
-            0 => (Action::View, Some(PATCHY_PAUSE_MS), 0),
-            1 => (Action::View, Some(0), 0),
-            _ => (Action::Click, None, PATCHY_LATE_MS),
+    fn offline(&mut self, done: u8, back_after_ms: i64) -> Step {
+        let half_ms = back_after_ms / 2;
+        let (action, think_ms, told) = match done {
+            0 => (Action::View, Some(half_ms), Told::OnTime),
+            1 => (Action::Click, Some(back_after_ms - half_ms), Told::HeldBack),
+            _ => (Action::View, None, Told::Elsewhere),
         };
-        self.stage = Stage::Patchy(done + 1);
-        Step { action, page: self.page, item: None, think_ms, late_ms: Some(late_ms) }
+        self.stage = Stage::Offline { done: done + 1, back_after_ms };
+        Step { action, page: self.page, item: None, think_ms, told }
     }
 
     fn land(&mut self, shop: &Shop, random: &mut Random) -> Action {

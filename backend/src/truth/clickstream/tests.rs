@@ -53,7 +53,7 @@ fn recomputed(log: &[Vec<u8>], rules: Rules) -> Expected {
 }
 
 fn rules() -> Rules {
-    Rules { run: "r1".to_owned(), gap_ms: SESSION_GAP_MS, grace_ms: GRACE_MS, window_ms: i64::from(SPEED) * 1_000 }
+    Rules { run: "r1".to_owned(), gap_ms: SESSION_GAP_MS, grace_ms: GRACE_MS, window_ms: i64::from(SPEED) * 1_000, is_all_in_time: false }
 }
 
 fn of<'a, T: serde::de::DeserializeOwned>(out: &'a [Publish], topic: &'a str) -> impl Iterator<Item = T> + 'a {
@@ -123,6 +123,10 @@ fn a_wrong_rule_turns_the_checks_red() {
     let no_grace = recomputed(&log, Rules { grace_ms: 0, ..rules() });
     assert_eq!(late_drops_equal(&stats.totals, &no_grace.totals).verdict, Fail, "grace switched off");
     assert!(stats.totals.window_late_dropped > 0, "phones flushed late");
+    let whole = recomputed(&log, Rules { is_all_in_time: true, ..rules() });
+    assert!(stats.totals.session_late_dropped > 0, "some events come 47 minutes late");
+    assert_eq!(sessions_check(&sessions, &whole.sessions).verdict, Fail, "a log of which nothing may be dropped");
+    assert_eq!(late_drops_equal(&stats.totals, &whole.totals).verdict, Fail, "a log of which nothing may be dropped");
 }
 
 #[test]

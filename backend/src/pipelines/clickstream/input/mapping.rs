@@ -1,4 +1,4 @@
-//! Which field of given data means what: known by common names, or as told with `--input file:user=ip,time=ts`.
+//! Which field of given data means what: known by common names, or as told with `--input 'file?user=ip&time=ts'`.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -44,10 +44,10 @@ const KNOWN: [(Meaning, &str, &[&str]); 14] = [
 pub(super) struct Mapping(BTreeMap<Meaning, Vec<String>>);
 
 impl Mapping {
-    /// Reads `user=ip+agent,time=ts`.
+    /// Reads `user=ip+agent&time=ts`; commas separate as well. A meaning without a field is told by none.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut told = BTreeMap::new();
-        for pair in text.split(',').filter(|pair| !pair.trim().is_empty()) {
+        for pair in text.split(['&', ',']).filter(|pair| !pair.trim().is_empty()) {
             let (name, fields) = pair.split_once('=').ok_or_else(|| format!("`{pair}` maps nothing; write user=ip"))?;
             let meaning = KNOWN.iter().find(|(_, known, _)| *known == name.trim()).map(|(meaning, ..)| *meaning);
             let names: Vec<_> = KNOWN.iter().map(|(_, name, _)| *name).collect();
@@ -104,6 +104,8 @@ mod tests {
         assert_eq!(of("user=ip", Meaning::User), Some("1.1.1.1".to_owned()));
         assert_eq!(of("user=ip+ua, time=ts", Meaning::User), Some("1.1.1.1 M".to_owned()));
         assert_eq!(of("user=empty", Meaning::User), None, "what was told counts, whatever else there is");
+        assert_eq!(of("user=ip+ua&time=ts", Meaning::User), Some("1.1.1.1 M".to_owned()));
+        assert_eq!(of("user=", Meaning::User), None);
         assert_eq!(of("", Meaning::Time), Some("7".to_owned()));
         assert!(Mapping::parse("usr=ip").is_err_and(|why| why.contains("user, ip")));
         assert!(Mapping::parse("user").is_err());

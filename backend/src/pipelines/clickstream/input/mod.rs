@@ -1,12 +1,16 @@
 //! Real visitors in place of the generator: access logs of web servers, CSV, or JSON by lines, from files (plain or gzip, several, or a
 //! folder of them) or from a topic whose records are such lines.
 //!
-//! `--input access.log`, `--input a.log.gz,b.log`, `--input logs/`, `--input events.csv:user=visitor,time=ts`, `--input some-topic`. In
-//! a log the user is whom the server authenticated, else address and user agent; `:user=ip` takes the address alone.
+//! `--input access.log`, `--input a.log.gz,b.log`, `--input logs/`, `--input 'events.csv?user=visitor&time=ts'`, `--input topic:NAME`. In
+//! a log the user is whom the server authenticated, else address and user agent; `?user=ip` takes the address alone.
 
+mod csv;
 mod files;
 mod log;
 mod mapping;
+mod meaning;
+mod named;
+mod one_file;
 mod time;
 mod topic;
 
@@ -14,15 +18,19 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-pub(super) use self::{files::Files, topic::Lines};
 use self::{
+    csv::{Row, split},
     log::Request,
     mapping::{Fields, Mapping, Meaning, names},
+    meaning::{action_named, action_of_request, device_of, minor_units},
 };
+pub(super) use self::{files::Files, topic::Lines};
 use crate::{pipelines::clickstream::records::TIMES, sim::clickstream::Action};
 
 /// The longest part of a bad line that is kept.
 pub(super) const SHOWN_MAX: usize = 2_000;
+/// What a page is called where nothing says it.
+const UNKNOWN: &str = "unknown";
 /// The longest user agent that tells visitors apart; the rest is cut off.
 const AGENT_MAX: usize = 1_000;
 
@@ -41,6 +49,8 @@ pub(super) struct Line {
     pub(super) number: u64,
     /// What it says, or why it says nothing and the line itself.
     pub(super) read: Result<Given, (String, String)>,
+    /// Whether the source breaks off here: there is more, and it can't be read.
+    pub(super) is_broken: bool,
 }
 
 /// An event of given data, as `user_activity` has it.
@@ -91,7 +101,7 @@ impl Format {
             return Ok((format(Kind::Jsonl), false));
         }
         let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| header.matches(*separator).count()).unwrap_or(',');
-        let columns = split(header.trim_start_matches('\u{feff}'), separator);
+        let columns = split(header.trim_start_matches('\u{feff}'), separator).fields;
         let columns: Vec<_> = columns.iter().map(|column| column.trim().to_lowercase()).collect();
         let has = |meaning| {
             let row = Row { columns: &columns, values: &columns };
@@ -103,12 +113,24 @@ impl Format {
         }
         if !has(Meaning::User) && !has(Meaning::Ip) {
             let known = names(Meaning::User);
-            return Err(format!("its first line names no column for the user, such as {known}; or map one: FILE:user=NAME"));
+            return Err(format!("its first line names no column for the user, such as {known}; or map one: FILE?user=NAME"));
         }
         Ok((format(Kind::Csv { columns, separator }), true))
     }
 
-    /// Reads a line.
+    /// Whether a line is not all of a row: it ends within quotes.
+    fn is_unfinished(&self, line: &str) -> bool {
+        matches!(&self.kind, Kind::Csv { separator, .. } if split(line, *separator).is_open)
+    }
+
+    /// Whether this is a row with as many fields as the header.
+    fn is_whole(&self, row: &str) -> bool {
+        let Kind::Csv { columns, separator } = &self.kind else { return true };
+        let row = split(row, *separator);
+        !row.is_open && !row.is_odd && row.fields.len() == columns.len()
+    }
+
+    /// Reads a row.
     fn read(&self, line: &str) -> Result<Given, String> {
         let given = self.parse(line)?;
         if !TIMES.contains(&given.timestamp) {
@@ -125,7 +147,11 @@ impl Format {
                 self.row(&row)
             }
             Kind::Csv { columns, separator } => {
-                let values = split(line, *separator);
+                let row = split(line, *separator);
+                let values = row.fields;
+                if row.is_open {
+                    return Err("a quote in it is not closed".to_owned());
+                }
                 if values.len() != columns.len() {
                     return Err(format!("it has {} fields, the header {}", values.len(), columns.len()));
                 }
@@ -172,8 +198,8 @@ impl Format {
         };
         let device = value(Meaning::Device).map_or_else(|| device_of(&agent).to_owned(), Cow::into_owned);
         let price_minor = match (value(Meaning::PriceMinor), value(Meaning::Price)) {
-            (Some(minor), _) => minor.parse().ok(),
-            (None, Some(price)) => minor_units(&price),
+            (Some(minor), _) => Some(minor.parse().map_err(|_| format!("`{minor}` is no price in minor units, such as 1250"))?),
+            (None, Some(price)) => Some(minor_units(&price)?),
             (None, None) => None,
         };
         Ok(Given {
@@ -181,9 +207,10 @@ impl Format {
             user_id,
             session_id: text(Meaning::Session),
             timestamp,
-            action_type: action_named(&text(Meaning::Action)),
+            action_type: action_named(&text(Meaning::Action))?,
             item_id: value(Meaning::Item).map(Cow::into_owned),
-            page: text(Meaning::Page),
+            // Where only items are told, an item is where somebody is.
+            page: value(Meaning::Page).or_else(|| value(Meaning::Item)).map_or_else(|| UNKNOWN.to_owned(), Cow::into_owned),
             device,
             referrer: text(Meaning::Referrer),
             variant: text(Meaning::Variant),
@@ -198,92 +225,6 @@ fn user_of(user: Option<&str>, ip: &str, agent: &str) -> String {
         Some(user) => user.to_owned(),
         None if agent.is_empty() => ip.to_owned(),
         None => format!("{ip} {}", agent.chars().take(AGENT_MAX).collect::<String>()),
-    }
-}
-
-/// Endings of what pages are made of.
-const PARTS: [&str; 15] =
-    [".css", ".js", ".png", ".jpg", ".jpeg", ".gif", ".ico", ".svg", ".webp", ".woff", ".woff2", ".ttf", ".map", ".xbm", ".mpg"];
-
-fn action_of_request(method: &str, path: &str, status: u16) -> Action {
-    let path = path.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| path.contains(word));
-    match method {
-        _ if PARTS.iter().any(|part| path.ends_with(part)) => Action::Load,
-        "POST" | "PUT" if status < 400 && has(&["checkout", "purchase", "payment", "order"]) => Action::Purchase,
-        "POST" | "PUT" if status < 400 && has(&["cart", "basket"]) => Action::AddToCart,
-        "POST" | "PUT" | "PATCH" | "DELETE" => Action::Click,
-        _ if has(&["/search"]) => Action::Search,
-        "GET" => Action::View,
-        _ => Action::Load,
-    }
-}
-
-/// What others call it; whatever else somebody did is a click, and nothing told is a view.
-fn action_named(name: &str) -> Action {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    match plain.as_str() {
-        "" | "view" | "pageview" | "page" | "pv" | "productview" | "viewitem" => Action::View,
-        "scroll" => Action::Scroll,
-        "search" => Action::Search,
-        "like" | "fav" | "favorite" | "wishlist" => Action::Like,
-        "addtocart" | "cart" | "basket" => Action::AddToCart,
-        "purchase" | "buy" | "order" | "transaction" | "checkoutcomplete" => Action::Purchase,
-        "load" => Action::Load,
-        _ => Action::Click,
-    }
-}
-
-fn device_of(agent: &str) -> &'static str {
-    let agent = agent.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| agent.contains(word));
-    match () {
-        () if agent.is_empty() => "unknown",
-        () if has(&["bot", "crawl", "spider", "slurp", "curl/", "wget", "python-", "libwww"]) => "bot",
-        () if has(&["ipad", "tablet"]) => "tablet",
-        () if has(&["mobile", "iphone", "android"]) => "mobile",
-        () => "desktop",
-    }
-}
-
-/// A decimal price in minor units, without binary fractions on the way.
-fn minor_units(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    let (is_negative, whole) = whole.strip_prefix('-').map_or((false, whole), |whole| (true, whole));
-    let cents: String = fraction.chars().chain("00".chars()).take(2).collect();
-    let minor = whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents.parse().ok()?)?;
-    Some(if is_negative { -minor } else { minor })
-}
-
-/// The fields of a line of CSV (RFC 4180); a field can't hold a line break here.
-fn split(line: &str, separator: char) -> Vec<String> {
-    let (mut fields, mut field, mut is_quoted) = (Vec::new(), String::new(), false);
-    let mut chars = line.trim_end_matches('\r').chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if is_quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
-            }
-            '"' if is_quoted || field.is_empty() => is_quoted = !is_quoted,
-            c if c == separator && !is_quoted => fields.push(std::mem::take(&mut field)),
-            c => field.push(c),
-        }
-    }
-    fields.push(field);
-    fields
-}
-
-/// A row of CSV.
-struct Row<'a> {
-    columns: &'a [String],
-    values: &'a [String],
-}
-
-impl Fields for Row<'_> {
-    fn field(&self, name: &str) -> Option<Cow<'_, str>> {
-        let at = self.columns.iter().position(|column| column == name)?;
-        self.values.get(at).map(|value| value.trim()).filter(|value| !value.is_empty()).map(Cow::Borrowed)
     }
 }
 

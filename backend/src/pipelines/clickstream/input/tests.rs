@@ -43,7 +43,10 @@ const EPOCH_S: i64 = 1_793_491_200;
 
 /// Runs the files through the world and the topology.
 fn run(input: &str, windows: Windows) -> (Vec<Session>, u64) {
-    let files = Files::open(input).expect("files").expect("they are there");
+    run_files(Files::open(input).expect("files").expect("they are there"), windows)
+}
+
+fn run_files(files: Files, windows: Windows) -> (Vec<Session>, u64) {
     let mut world = GivenVisitors::new(Box::new(files), "r1".into());
     let topology = topology::of(&Options { run: "r1".into(), windows, sabotage: None }).expect("a topology");
     let mut tasks: Vec<_> = (0..PARTITIONS).map(|_| StreamTask::new(&topology, 0)).collect();
@@ -109,12 +112,14 @@ fn given(gap_ms: i64) -> Windows {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Lines up to a minute out of order, in several files, from people in several zones and a robot that never rests.
+    /// Lines up to a minute out of order, in several files or partitions, from people in several zones and a robot that never rests.
     #[test]
     fn sessions_of_a_log_equal_a_batch_job(
         events in prop::collection::vec((0_u8..8, 0_i64..40_000, 0_i64..=60), 1..150),
         robot_every_s in 1_i64..400,
         files in 1_usize..4,
+        are_partitions: bool,
+        skew in 1_usize..40,
         gap_s in prop_oneof![Just(1_800_i64), 30_i64..3_000],
     ) {
         let mut lines: Vec<_> = events.iter().map(|(number, at_s, late_s)| (at_s + late_s, *number, *at_s)).collect();
@@ -125,11 +130,16 @@ proptest! {
         let mut handles: Vec<_> = paths.iter().map(|path| File::create(path).expect("a file")).collect();
         for (at, (_, number, at_s)) in lines.iter().enumerate() {
             let zone_h = [0, -7, 2][at % 3];
-            writeln!(handles[at % files], "{}", line(*number, *at_s + 86_400, zone_h)).expect("written");
+            // Runs of lines: one file may hold hours of which the others know nothing.
+            writeln!(handles[at / skew % files], "{}", line(*number, *at_s + 86_400, zone_h)).expect("written");
         }
         drop(handles);
         let expected: Vec<_> = lines.iter().map(|(_, number, at_s)| (*number, *at_s + 86_400)).collect();
-        let (sessions, dead) = run(folder.path().to_str().expect("a path"), given(gap_s * 1_000));
+        let (sessions, dead) = if are_partitions {
+            run_files(Files::parts(&paths, &Mapping::default()).expect("lines"), given(gap_s * 1_000))
+        } else {
+            run(folder.path().to_str().expect("a path"), given(gap_s * 1_000))
+        };
         prop_assert_eq!(plain(&sessions), batch(&expected, gap_s * 1_000));
         prop_assert_eq!(dead, 0);
     }
@@ -170,6 +180,61 @@ fn malformed_lines_are_told_and_the_rest_is_read() {
     assert!(lines[4].read.as_ref().is_err_and(|(why, shown)| why.contains("longer") && shown.len() == SHOWN_MAX));
 }
 
+/// What the lines of a file are read as: numbers, and the pages or what is wrong.
+fn pages(name: &str, bytes: &[u8]) -> Vec<(u64, Result<String, String>)> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).expect("written");
+    let mut files = Files::open(path.to_str().expect("a path")).expect("files").expect("they are there");
+    std::iter::from_fn(|| files.next()).map(|line| (line.number, line.read.map(|given| given.page).map_err(|bad| bad.0))).collect()
+}
+
+#[test]
+fn a_quoted_field_may_hold_line_breaks() {
+    let check = |rows: &str, expect: &[(u64, Result<&str, &str>)]| {
+        let read = pages("events.csv", format!("time,user,page\n{rows}").as_bytes());
+        assert_eq!(read.len(), expect.len(), "{rows}: {read:?}");
+        for ((number, read), (expected_number, expected)) in read.iter().zip(expect) {
+            let is_as_expected = match (read, expected) {
+                (Ok(page), Ok(expected)) => page == expected,
+                (Err(why), Err(expected)) => why.contains(expected),
+                _ => false,
+            };
+            assert!(is_as_expected && number == expected_number, "{rows}: {number} {read:?}");
+        }
+    };
+    check("5,u,\"/a\nb\"\n6,u,/c\n", &[(2, Ok("/a\nb")), (4, Ok("/c"))]);
+    check("5,u,\"/a\n\n\"\"b\"\"\"\r\n6,u,/c", &[(2, Ok("/a\n\n\"b\"")), (5, Ok("/c"))]);
+    // A quote gone astray takes no more than its own row with it.
+    check("5,u,\"/a\n6,u,/b\n7,u,/c\n", &[(2, Err("quote")), (3, Ok("/b")), (4, Ok("/c"))]);
+    check("5,u,\"/a\n6,u,/b\n7,u,\"/c\n", &[(2, Err("quote")), (3, Ok("/b")), (4, Err("quote"))]);
+    let many = "6,u,/b\n".repeat(300);
+    assert_eq!(pages("events.csv", format!("time,user,page\n5,u,\"/a\n{many}").as_bytes()).iter().filter(|row| row.1.is_ok()).count(), 300);
+}
+
+#[test]
+fn a_file_that_breaks_off_says_so() {
+    let mut file = GzEncoder::new(Vec::new(), Compression::none());
+    (0..400).for_each(|n| writeln!(file, "{}", line(0, 86_400 + n, 0)).expect("written"));
+    let bytes = file.finish().expect("written");
+    let read = pages("access.log.gz", &bytes[..bytes.len() / 2]);
+    assert!(read.len() > 100, "what was read before stands");
+    assert!(read.iter().any(|(_, read)| read.as_ref().is_err_and(|why| why.contains("can't be read on"))), "{:?}", read.last());
+    assert_eq!(pages("access.log.gz", &bytes).len(), 400);
+}
+
+#[test]
+fn logs_that_were_just_rotated_are_passed_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in [("access.log", "\n".to_owned()), ("access.log.1", line(0, 86_400, 0))] {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    let input = folder.path().to_str().expect("a path");
+    assert_eq!(plain(&run(input, given(1_800_000)).0), batch(&[(0, 86_400)], 1_800_000));
+    std::fs::remove_file(folder.path().join("access.log.1")).expect("removed");
+    assert!(Files::open(input).is_err_and(|why| why.contains("empty")));
+}
+
 fn first(text: &str, mapping: &str) -> Result<Given, String> {
     let lines: Vec<_> = text.lines().map(str::to_owned).collect();
     let (format, has_header) = Format::of(&lines, &Mapping::parse(mapping)?)?;
@@ -184,6 +249,10 @@ fn tables_and_objects_are_read_with_or_without_a_mapping() {
     assert_eq!((given.item_id.as_deref(), given.price_minor, &*given.session_id), (Some("100"), Some(3_579), "s1"));
     let given = first("when;who\n1433221332117;9", "user=who,time=when").expect("an event");
     assert_eq!((&*given.user_id, given.timestamp, given.action_type), ("9", 1_433_221_332_117, Action::View));
+    let items = first("time,visitorid,event,itemid\n5,9,addtocart,7", "").expect("an event");
+    assert_eq!((&*items.page, items.action_type), ("7", Action::AddToCart), "where only items are told, they are the pages");
+    let other = first("time,user,type\n5,2,teleport", "action=").expect("an event");
+    assert_eq!((&*other.page, other.action_type), ("unknown", Action::View));
     let own = r#"{"user_id":"u1","timestamp":5,"action_type":"add_to_cart","metadata":{"page_url":"/a","price_minor":7}}"#;
     let given = first(own, "").expect("an event");
     assert_eq!((&*given.page, given.price_minor, given.action_type), ("/a", Some(7), Action::AddToCart));
@@ -202,6 +271,9 @@ fn tables_and_objects_are_read_with_or_without_a_mapping() {
         ("time,user\nsoon,2", "`soon`"),
         ("time,user\n-5,2", "1970"),
         ("{\"time\":5}", "user"),
+        ("time,user,action\n5,2,teleport", "`teleport` is no action"),
+        ("time,user,price\n5,2,cheap", "`cheap` is no price"),
+        ("time,user,price_minor\n5,2,1.5", "`1.5` is no price in minor units"),
     ] {
         assert!(first(wrong, "").is_err_and(|error| error.contains(why)), "{wrong}");
     }
@@ -210,5 +282,7 @@ fn tables_and_objects_are_read_with_or_without_a_mapping() {
 #[test]
 fn what_is_not_there_may_be_a_topic() {
     assert!(matches!(Files::open("no-such-file"), Ok(None)));
+    assert!(matches!(Files::open("topic:clicks?user=who"), Ok(None)));
+    assert!(Files::open("topic:clicks?usr=who").is_err());
     assert!(Files::open("no-such-file:nonsense=1").is_err());
 }

@@ -2,43 +2,34 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use crate::sim::clickstream::Action;
 
-/// An event of `user_activity` as processors need it; any producer's JSON with these fields will do.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// An event of `user_activity` as processors need it; any producer's JSON with these fields will do, be they at the top or in `metadata`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activity<'a> {
     /// Unique within a run.
-    #[serde(borrow, default)]
     pub event_id: Cow<'a, str>,
     /// Who.
-    #[serde(borrow)]
     pub user_id: Cow<'a, str>,
     /// The visit as the shop counts it.
-    #[serde(borrow, default)]
     pub session_id: Cow<'a, str>,
     /// Event time, epoch ms.
     pub timestamp: i64,
     /// What happened.
     pub action_type: Action,
     /// The item it is about; empty for none.
-    #[serde(borrow, default)]
     pub item_id: Cow<'a, str>,
     /// Where.
-    #[serde(borrow, default)]
     pub page: Cow<'a, str>,
     /// With what.
-    #[serde(borrow, default)]
     pub device: Cow<'a, str>,
     /// The side of the A/B test.
-    #[serde(borrow, default)]
     pub variant: Cow<'a, str>,
     /// For carts and purchases.
-    #[serde(default)]
     pub price_minor: Option<i64>,
     /// What the user was at that time, which is joined to it.
-    #[serde(skip)]
     pub tier: Tier,
 }
 
@@ -46,13 +37,12 @@ impl<'a> Activity<'a> {
     /// Reads an event; `None` for anything that is none, and for times outside of the years 1970 to 2200, which would drag
     /// stream time away from every honest event.
     pub fn parse(value: Option<&'a [u8]>) -> Option<Self> {
-        serde_json::from_slice(value?).ok().filter(|activity: &Self| TIMES.contains(&activity.timestamp))
+        serde_json::from_slice::<Wire<'a>>(value?).ok()?.activity().ok()
     }
 }
 
 /// A record of `user_activity` as the topology reads it: an event, or the end of a run in its partition.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Wire")]
+#[derive(Clone, Debug, Serialize)]
 pub enum Event {
     /// What somebody did.
     #[serde(skip_serializing)]
@@ -174,10 +164,30 @@ mod tests {
             Some(b"\xff\xfe"),
             Some(br#"{"user_id":"u1","timestamp":"1","action_type":"view"}"#),
             Some(br#"{"user_id":"u1","timestamp":1,"action_type":"teleport"}"#),
-            Some(br#"{"user_id":"u1","timestamp":-1,"action_type":"view"}"#),
-            Some(br#"{"user_id":"u1","timestamp":9223372036854775807,"action_type":"view"}"#),
+            Some(br#"{"user_id":"u1","timestamp":-1,"action_type":"view","page":"/"}"#),
+            Some(br#"{"user_id":"u1","timestamp":9223372036854775807,"action_type":"view","page":"/"}"#),
+            Some(br#"{"user_id":"u1","timestamp":1,"action_type":"view"}"#),
+            Some(br#"{"user_id":"u1","timestamp":1,"action_type":"view","metadata":{"device_type":"mobile"}}"#),
         ] {
             assert_eq!(Activity::parse(bad), None, "{:?}", bad.map(String::from_utf8_lossy));
         }
+    }
+
+    #[test]
+    fn what_others_nest_is_read_like_what_stands_at_the_top() {
+        let check = |rest: &str, expect: (&str, &str, &str, Option<i64>)| {
+            let text = format!(r#"{{"user_id":"u1","timestamp":1,"action_type":"purchase",{rest}}}"#);
+            let by_checks = Activity::parse(Some(text.as_bytes())).expect("an event");
+            let Ok(Event::Activity(by_processors)) = serde_json::from_str(&text) else { panic!("{text} is no event") };
+            for read in [by_checks, by_processors] {
+                assert_eq!((&*read.page, &*read.device, &*read.variant, read.price_minor), expect, "{text}");
+            }
+        };
+        check(r#""page":"/a","device":"mobile","variant":"B","price_minor":7"#, ("/a", "mobile", "B", Some(7)));
+        let nested = r#""metadata":{"page_url":"/a","device_type":"mobile","variant":"B","price_minor":7,"location":"DE","query":"x"}"#;
+        check(nested, ("/a", "mobile", "B", Some(7)));
+        check(r#""page":"/top","price_minor":9,"metadata":{"page_url":"/a","price_minor":7}"#, ("/top", "", "", Some(9)));
+        check(r#""page":null,"metadata":{"page_url":"/\u00e9"}"#, ("/é", "", "", None));
+        check(r#""page":"","metadata":null"#, ("", "", "", None));
     }
 }

@@ -108,8 +108,42 @@ fn offline_phones_hold_events_back_and_lose_none() {
     }
     assert!(generator.held() > 100, "{} held", generator.held());
     sent += usize::from(generator.generate().is_some());
+    generator.heal();
     while generator.release().is_some() {
         sent += 1;
     }
     assert_eq!(sent as u64, generator.events());
+}
+
+#[test]
+fn owners_of_offline_phones_go_on_elsewhere_just_after_a_session_ends() {
+    for (gap_ms, grace_ms) in [(GAP_MS, GRACE_MS), (10 * 60_000, 30_000)] {
+        let mut generator = Generator::new(PARAMS).for_sessions(gap_ms, grace_ms);
+        let (mut newest_ms, mut by_user) = (i64::MIN, BTreeMap::<String, Vec<i64>>::new());
+        let mut bridged = 0;
+        for n in 0..60_000 {
+            if n == 5_000 {
+                generator.start_offline();
+            }
+            if let Some(record) = generator.generate() {
+                let timestamp = serde_json::from_slice::<Value>(record.value).expect("JSON")["timestamp"].as_i64().expect("a time");
+                newest_ms = newest_ms.max(timestamp);
+                by_user.entry(record.key.to_owned()).or_default().push(timestamp);
+            }
+            while let Some((user, value)) = generator.release() {
+                let at = serde_json::from_slice::<Value>(&value).expect("JSON")["timestamp"].as_i64().expect("a time");
+                let times = by_user.entry(user).or_default();
+                let before = times.iter().copied().filter(|time| *time <= at).max();
+                let after = times.iter().copied().filter(|time| *time > at).min();
+                if let (Some(before), Some(after)) = (before, after) {
+                    // Two sessions, one event between them, and the first of them still waits for what is late.
+                    let is_open = before >= newest_ms - gap_ms - grace_ms;
+                    bridged += u32::from(after - before > gap_ms && at - before <= gap_ms && after - at <= gap_ms && is_open);
+                }
+                times.push(at);
+            }
+        }
+        println!("gap {gap_ms} ms, grace {grace_ms} ms: {bridged} bridged");
+        assert!(bridged >= 20, "{bridged}");
+    }
 }

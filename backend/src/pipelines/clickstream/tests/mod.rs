@@ -1,0 +1,4 @@
+//! The pipeline, event by event, and as a whole.
+
+mod rehearsals;
+mod topology;
