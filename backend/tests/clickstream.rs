@@ -178,7 +178,11 @@ type Plain = (String, i64, i64, u64);
 /// by time, cut where half an hour passes.
 fn web_log() -> (Vec<String>, Vec<Plain>) {
     const MIDNIGHT_MS: i64 = 1_793_491_200_000; // the first of November 2026, UTC
-    let digits = |n: u64, salt: u64| (n * 2 + 1 + salt).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) >> 8;
+    // Murmur's finaliser: numbers that look drawn, the same in every run.
+    let digits = |n: u64, salt: u64| {
+        let mixed = (n * 8 + salt + 1).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> 33
+    };
     let (mut lines, mut by_user) = (Vec::new(), BTreeMap::<String, Vec<i64>>::new());
     for n in 0..4_000_u64 {
         let at_s = (n * 27 / 5).cast_signed();
@@ -221,7 +225,7 @@ fn sessions_of_a_web_log_equal_a_batch_job_from_files_and_from_a_topic() {
     const TOPIC: &str = "web_log";
     let cluster = cluster();
     let (lines, expected) = web_log();
-    assert!(expected.len() > 500, "{} sessions", expected.len());
+    assert!(expected.len() > 300, "{} sessions", expected.len());
     let folder = tempfile::tempdir().unwrap();
     // One file; then two, of which one is packed: hours in turns, as of two servers.
     std::fs::write(folder.path().join("one.log"), lines.join("\n")).unwrap();

@@ -44,6 +44,9 @@ pub fn difference(a: Interval, b: Interval) -> Interval {
     Interval { estimate, low, high }
 }
 
+/// How often an interval that is always valid may miss at all, over a whole test and not at each look: one test in twenty.
+pub const ALPHA: f64 = 0.05;
+
 /// The spread of differences that a mixture expects: a point, as changes of a shop have them.
 const MIXTURE: f64 = 0.01;
 

@@ -11,7 +11,7 @@ pub mod media;
 pub mod ranking;
 mod sequence;
 
-pub use interval::{Interval, Z_95, Z_999, always_valid, difference, wilson};
+pub use interval::{ALPHA, Interval, Z_95, Z_999, always_valid, difference, wilson};
 pub use sequence::Sequence;
 
 use weir_model::{Check, CheckVerdict};

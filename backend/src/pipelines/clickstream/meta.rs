@@ -73,7 +73,7 @@ pub fn meta() -> PipelineMeta {
             FaultMeta {
                 id: CELEBRITY_KEY.into(),
                 label: "Celebrity key".into(),
-                effect: "Everybody uses one account: its partition takes most of the events, the others stay as they are".into(),
+                effect: "Everybody uses one account: its partition takes most of the events, and no person is so fast, so it is named a robot".into(),
                 heals_after_ms: CROWD_MS,
             },
             FaultMeta {

@@ -1,10 +1,11 @@
-//! Offers for abandoned carts: somebody filled a cart, did not pay, and has been silent for ten minutes, while the session is still open.
+//! Offers for abandoned carts: somebody filled a cart, did not pay, and has been silent for ten minutes, or a third of what ends a session,
+//! which so is still open.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     records::{Event, Offer},
-    settings::{CART_SILENCE_MS, OFFER_PERCENT},
+    settings::OFFER_PERCENT,
 };
 use crate::{
     sim::clickstream::Action,
@@ -22,17 +23,26 @@ pub(super) struct Cart {
     cart_at: i64,
     /// The newest event of the user since.
     last_at: i64,
+    /// The run's: an entry must tell by itself when it expires.
+    silence_ms: i64,
+}
+
+impl Cart {
+    fn due_ms(&self) -> i64 {
+        self.last_at + self.silence_ms
+    }
 }
 
 /// A store for the processor.
 pub(super) fn store() -> Store<String, Cart> {
-    Store::expiring(|key, cart| if key == NOW { i64::MAX } else { cart.last_at + CART_SILENCE_MS })
+    Store::expiring(|key, cart| if key == NOW { i64::MAX } else { cart.due_ms() })
 }
 
 /// Waits for carts to be forgotten.
 pub(super) struct CartWatch {
     pub(super) run: std::sync::Arc<str>,
     pub(super) store: StoreHandle<String, Cart>,
+    pub(super) silence_ms: i64,
     /// Sabotage: whoever pays is offered something too.
     pub(super) is_blind_to_purchases: bool,
 }
@@ -48,7 +58,8 @@ impl Processor<String, Event, String, Offer> for CartWatch {
         match activity.action_type {
             Action::AddToCart => {
                 let (at, price_minor) = (activity.timestamp, activity.price_minor.unwrap_or(0));
-                let first = || Cart { item_id: String::new(), value_minor: 0, cart_at: at, last_at: at };
+                let silence_ms = self.silence_ms;
+                let first = || Cart { item_id: String::new(), value_minor: 0, cart_at: at, last_at: at, silence_ms };
                 store.update(&user, first, |cart| {
                     cart.item_id = activity.item_id.to_string();
                     cart.value_minor = cart.value_minor.saturating_add(price_minor);
@@ -72,7 +83,7 @@ impl CartWatch {
         let mut store = self.store.borrow_mut();
         let known = store.get(&NOW.to_owned()).map(|cart| cart.last_at);
         if known.is_none_or(|known| known < at) {
-            store.put(NOW.to_owned(), Cart { item_id: String::new(), value_minor: 0, cart_at: 0, last_at: at });
+            store.put(NOW.to_owned(), Cart { item_id: String::new(), value_minor: 0, cart_at: 0, last_at: at, silence_ms: 0 });
         }
         known.map_or(at, |known| known.max(at))
     }
@@ -80,6 +91,7 @@ impl CartWatch {
     fn offer(&self, now: i64, partition: i32, out: &mut Forward<'_, String, Offer>) {
         loop {
             let Some((user_id, cart)) = self.store.borrow_mut().pop_expired(now) else { return };
+            let at = cart.due_ms();
             let offer = Offer {
                 run: self.run.to_string(),
                 partition,
@@ -87,7 +99,7 @@ impl CartWatch {
                 item_id: cart.item_id,
                 value_minor: cart.value_minor,
                 cart_at: cart.cart_at,
-                at: cart.last_at + CART_SILENCE_MS,
+                at,
                 percent: OFFER_PERCENT,
             };
             out.send(&Record { key: user_id, timestamp_ms: offer.at, value: offer });

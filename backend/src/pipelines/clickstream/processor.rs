@@ -9,9 +9,10 @@ use super::{
     sabotage::Sabotage,
     sessions::{Closed, Saved, add, close, due_ms},
     settings::{ACTIVE_MS, OPEN_SESSIONS_MAX, OTHER_PAGES, PAGES_PER_WINDOW_MAX, Windows},
+    visit::Entry,
 };
 use crate::{
-    sim::clickstream::Action,
+    sim::clickstream::{Action, VARIANTS},
     stream::{Added, Forward, Processor, Record, SessionWindows, Store, StoreHandle},
 };
 
@@ -390,13 +391,17 @@ impl Work<'_, '_> {
             funnel: depth,
             revenue_minor: visit.revenue_minor,
             device: entry.device.to_string(),
-            variant: entry.variant.to_string(),
+            variant: self.variant(&entry, converted).to_owned(),
             tier: entry.tier,
             is_bot,
             closed_by,
         };
         self.figures.ab.count(&session);
         self.publish(session.user_id.clone(), Outcome::Session(session));
+    }
+
+    fn variant<'e>(&self, entry: &'e Entry, converted: bool) -> &'e str {
+        if converted && self.visits.sabotage == Some(Sabotage::AssignBuyers) { VARIANTS[0] } else { &entry.variant }
     }
 
     fn depth(&self, visit: &super::visit::Visit) -> u8 {

@@ -1,16 +1,20 @@
-//! Items that go together: what visitors looked at after an item, each look counting half as much for every hour that passes.
+//! What users may like: what visitors looked at after the item that a user looks at, each look counting half as much for every hour that
+//! passes. The recommender learns that by item; the main application tells each user, with all of it beside the events.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    records::{Pair, Recommended},
+    records::{Event, Pair, Recommended, Related},
     sabotage::Sabotage,
-    settings::{PAIRS, RECOMMENDATIONS, RECOMMENDED, RECOMMENDED_EVERY_MS, RECOMMENDER_APP},
+    settings::{PAIRS, RECOMMENDATIONS, RECOMMENDER_APP, RELATED, RELATED_EVERY_MS},
     topology::Options,
 };
-use crate::stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError};
+use crate::{
+    sim::clickstream::Action,
+    stream::{Forward, GlobalTable, Processor, Record, Store, StoreHandle, Stream, Topology, TopologyError},
+};
 
 /// A look counts half after this long.
 const HALF_LIFE_MS: f64 = 3_600_000.0;
@@ -22,7 +26,35 @@ pub(super) fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let is_itself = options.sabotage == Some(Sabotage::RecommendItself);
     Topology::new(RECOMMENDER_APP, move |builder| {
         let pairs = builder.stream::<String, Pair>(PAIRS);
-        pairs.process("neighbours", Store::new(), None, |store| Recommender { store, is_itself }).to(RECOMMENDED);
+        pairs.process("neighbours", Store::new(), None, |store| Recommender { store, is_itself }).to(RELATED);
+    })
+}
+
+/// What each user who looks at an item is recommended, where it is known what goes with that.
+pub(super) fn for_users(events: &Stream<String, Event>, related: &GlobalTable<String, Related>) -> Stream<String, Recommended> {
+    let looks = events.filter(|record| item_of(&record.value).is_some());
+    let known = looks.join_global(
+        related,
+        |record| item_of(&record.value).unwrap_or_default().to_owned(),
+        |record, related| recommended(&record.value, related?),
+    );
+    known.flat_map_values(|record| record.value.clone())
+}
+
+/// The item that is looked at.
+fn item_of(event: &Event) -> Option<&str> {
+    let Event::Activity(activity) = event else { return None };
+    (activity.action_type == Action::View && !activity.item_id.is_empty()).then_some(&*activity.item_id)
+}
+
+fn recommended(event: &Event, related: &Related) -> Option<Recommended> {
+    let Event::Activity(activity) = event else { return None };
+    Some(Recommended {
+        run: related.run.clone(),
+        user_id: activity.user_id.to_string(),
+        item_id: related.item_id.clone(),
+        items: related.items.clone(),
+        at: activity.timestamp,
     })
 }
 
@@ -43,8 +75,8 @@ struct Recommender {
     is_itself: bool,
 }
 
-impl Processor<String, Pair, String, Recommended> for Recommender {
-    fn process(&mut self, record: &Record<String, Pair>, out: &mut Forward<'_, String, Recommended>) {
+impl Processor<String, Pair, String, Related> for Recommender {
+    fn process(&mut self, record: &Record<String, Pair>, out: &mut Forward<'_, String, Related>) {
         let (pair, mut news) = (&record.value, None);
         self.store.borrow_mut().update(&record.key, Neighbours::default, |known| {
             if known.run != pair.run {
@@ -52,15 +84,15 @@ impl Processor<String, Pair, String, Recommended> for Recommender {
             }
             known.add(pair);
             let best = if self.is_itself { vec![record.key.clone(); RECOMMENDATIONS] } else { known.best() };
-            let is_due = known.told_at.is_none_or(|told_at| known.at >= told_at + RECOMMENDED_EVERY_MS);
+            let is_due = known.told_at.is_none_or(|told_at| known.at >= told_at + RELATED_EVERY_MS);
             if is_due && best != known.told {
                 known.told.clone_from(&best);
                 known.told_at = Some(known.at);
-                news = Some(Recommended { run: pair.run.clone(), item_id: record.key.clone(), items: best, at: known.at });
+                news = Some(Related { run: pair.run.clone(), item_id: record.key.clone(), items: best, at: known.at });
             }
         });
-        if let Some(recommended) = news {
-            out.send(&record.with_value(recommended));
+        if let Some(related) = news {
+            out.send(&record.with_value(related));
         }
     }
 }

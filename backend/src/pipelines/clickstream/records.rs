@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use activity::TIMES;
 pub use activity::{Activity, Event, Tier, User};
-pub use stages::{AdClick, Attribution, Bot, Item, Merge, Offer, Pair, Purchase, Recommended, Sales};
+pub use stages::{AdClick, Alert, Attribution, Bot, Item, Merge, Offer, Pair, Purchase, Recommended, Related, Sales};
 
 /// What the topology publishes: one kind for each result topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

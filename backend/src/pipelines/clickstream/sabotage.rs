@@ -23,11 +23,13 @@ pub(super) enum Sabotage {
     RecommendItself,
     /// Nobody looks into the catalogue.
     ForgetCatalogue,
+    /// Who pays is put on the first side of the A/B test only then.
+    AssignBuyers,
 }
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub(super) const ALL: [(Self, &str, &str); 10] = [
+    pub(super) const ALL: [(Self, &str, &str); 11] = [
         (Self::DedupeOff, "dedupe_off", "sessions_equal_batch"),
         (Self::GraceOff, "grace_off", "late_drops_equal_oracle"),
         (Self::AsOfOff, "as_of_off", "tiers_as_of_events"),
@@ -38,6 +40,7 @@ impl Sabotage {
         (Self::FirstTouch, "first_touch", "attribution_equal_batch"),
         (Self::RecommendItself, "recommend_itself", "recommendations_beat_popularity"),
         (Self::ForgetCatalogue, "forget_catalogue", "sales_equal_catalogue"),
+        (Self::AssignBuyers, "assign_buyers", "ab_interval_covers_truth"),
     ];
 
     /// By name.

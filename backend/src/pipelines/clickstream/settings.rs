@@ -37,10 +37,14 @@ pub const PURCHASES: &str = "clickstream.purchases";
 pub const PAIRS: &str = "clickstream.item_pairs";
 /// Offers for abandoned carts, keyed by user.
 pub const OFFERS: &str = "offers";
-/// What goes with an item, keyed by item.
+/// What goes with an item, keyed by item: a table that every task has whole.
+pub const RELATED: &str = "clickstream.related_items";
+/// What is recommended to a user, keyed by user.
 pub const RECOMMENDED: &str = "recommended_items";
 /// Which advertisement gets which purchase, keyed by user.
 pub const ATTRIBUTION: &str = "ad_attribution";
+/// Alerts of all pipelines.
+pub const ALERTS: &str = "alerts";
 /// What was sold, keyed by category.
 pub const SALES: &str = "clickstream.sales";
 /// Of the other applications.
@@ -49,7 +53,7 @@ const ATTRIBUTION_DEAD_LETTERS: &str = "clickstream-attribution.dlq";
 /// What only the checks are told.
 pub const TRUTH: &str = "_truth.clickstream";
 /// Every topic, input first.
-pub const TOPICS: [&str; 21] = [
+pub const TOPICS: [&str; 23] = [
     EVENTS,
     USERS,
     ITEMS,
@@ -64,9 +68,11 @@ pub const TOPICS: [&str; 21] = [
     PURCHASES,
     PAIRS,
     OFFERS,
+    RELATED,
     RECOMMENDED,
     ATTRIBUTION,
     SALES,
+    ALERTS,
     DEAD_LETTERS,
     RECOMMENDER_DEAD_LETTERS,
     ATTRIBUTION_DEAD_LETTERS,
@@ -91,7 +97,7 @@ pub const GRACE: &str = "grace_s";
 pub const GRACE_MS: i64 = 10_000;
 /// An event that was sent twice is known for so long.
 pub const DEDUPE_MS: i64 = 3_600_000;
-/// Who fills a cart and then is silent for so long gets an offer.
+/// Who fills a cart and then is silent for so long gets an offer, unless sessions end too soon for that.
 pub const CART_SILENCE_MS: i64 = 10 * 60_000;
 /// What is offered.
 pub const OFFER_PERCENT: u8 = 10;
@@ -99,10 +105,10 @@ pub const OFFER_PERCENT: u8 = 10;
 pub const ATTRIBUTION_MS: i64 = 3_600_000;
 /// How much later than clicks purchases may come: they are on their way through one more application.
 pub const ATTRIBUTION_GRACE_MS: i64 = 3_600_000;
-/// Items recommended for an item.
+/// Items recommended to a user.
 pub const RECOMMENDATIONS: usize = 10;
-/// What is recommended for an item changes no more often than this, in event time.
-pub const RECOMMENDED_EVERY_MS: i64 = 120_000;
+/// What goes with an item changes no more often than this, in event time.
+pub const RELATED_EVERY_MS: i64 = 120_000;
 /// So many events in one session, each so soon after the one before on average, are a robot's: people look at what they see.
 pub const BOT_EVENTS_MIN: u64 = 40;
 /// See [`BOT_EVENTS_MIN`].
@@ -141,6 +147,11 @@ impl Windows {
             counts: TumblingWindows { size_ms: i64::from(speed) * 1_000, grace_ms: GRACE_MS },
             speed,
         }
+    }
+
+    /// How long somebody with a cart is silent before there is an offer: the session must still be open.
+    pub fn cart_silence_ms(&self) -> i64 {
+        CART_SILENCE_MS.min(self.sessions.gap_ms / 3)
     }
 
     /// As a run asks for them: `--set session_gap_s=…`, `--set grace_s=…`; given data has a longer grace unless one is set.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_model::{Dashboard, PipelineMeta, Problem, TimestampMs};
+use weir_model::{Dashboard, PipelineAction, PipelineMeta, Problem, TimestampMs};
 
 use super::{
     Fold, attribution,
@@ -13,7 +13,7 @@ use super::{
     recommend,
     sabotage::Sabotage,
     scenarios::SCENARIOS,
-    settings::{ITEMS, PARTITIONS, TOPICS, USERS, Windows},
+    settings::{ALERTS, ITEMS, PARTITIONS, RELATED, TOPICS, USERS, Windows},
     topology::{self, Options},
     world::{self, Visitors},
 };
@@ -40,11 +40,13 @@ impl Shape for Clickstream {
     fn topics(&self) -> Vec<TopicSpec> {
         let cleanup = |name| match name {
             // The users of a run are a table as long as it lasts.
-            USERS => Cleanup::BySize,
-            ITEMS => Cleanup::Compact,
+            USERS | ALERTS => Cleanup::BySize,
+            ITEMS | RELATED => Cleanup::Compact,
             _ => Cleanup::Delete,
         };
-        TOPICS.map(|name| TopicSpec { name, partitions: PARTITIONS, cleanup: cleanup(name) }).into()
+        // One place for the alerts of all pipelines.
+        let partitions = |name| if name == ALERTS { 1 } else { PARTITIONS };
+        TOPICS.map(|name| TopicSpec { name, partitions: partitions(name), cleanup: cleanup(name) }).into()
     }
 
     fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
@@ -120,5 +122,9 @@ impl DashboardFold for Fold {
 
     fn dashboard(&self, now: TimestampMs) -> Dashboard {
         Fold::dashboard(self, now)
+    }
+
+    fn act(&mut self, action: &PipelineAction, _: &mut Emit) -> Result<(), Problem> {
+        Fold::act(self, action)
     }
 }

@@ -5,9 +5,13 @@ use std::sync::Arc;
 use super::{
     offers::{self, CartWatch},
     processor::{Visits, store},
-    records::{Event, Outcome, User},
+    recommend,
+    records::{Alert, Event, Outcome, Related, User},
     sabotage::Sabotage,
-    settings::{AB, BOTS, DEDUPE_MS, EVENTS, FUNNEL, GROUP, MERGES, OFFERS, PAGES, PAIRS, PURCHASES, SESSIONS, STATS, USERS, Windows},
+    settings::{
+        AB, ALERTS, BOT_EVERY_MAX_MS, BOTS, DEDUPE_MS, EVENTS, FUNNEL, GROUP, ID, MERGES, OFFERS, PAGES, PAIRS, PURCHASES, RECOMMENDED,
+        RELATED, SESSIONS, STATS, USERS, Windows,
+    },
 };
 use crate::stream::{Condition, Stream, Topology, TopologyError};
 
@@ -59,13 +63,40 @@ pub(super) fn of(options: &Options) -> Result<Topology, TopologyError> {
             .left_join_table(&users, move |record, row| record.value.with_tier(row.filter(|row| *row.run == *of_run), is_newest_taken));
         let is_blind_to_purchases = sabotage == Some(Sabotage::OfferBuyers);
         let offers_of = Arc::clone(&run);
-        let watch = |store| CartWatch { run: offers_of, store, is_blind_to_purchases };
+        let silence_ms = windows.cart_silence_ms();
+        let watch = move |store| CartWatch { run: offers_of, store, silence_ms, is_blind_to_purchases };
         known.process("carts", offers::store(), None, watch).to(OFFERS);
+        let related = builder.global_table::<String, Related>(RELATED, "related");
+        let recommended_of = Arc::clone(&run);
+        recommend::for_users(&known, &related).filter(move |record| *record.value.run == *recommended_of).to(RECOMMENDED);
         let results = known.process("visits", store(windows.sessions), None, |store| Visits { run, windows, sabotage, store });
         let streams = results.branch(RESULTS.map(|(condition, _)| condition));
         for (results, (_, topic)) in streams.iter().zip(RESULTS) {
             results.to(topic);
         }
+        results.flat_map_values(|record| alert(&record.value)).to(ALERTS);
+    })
+}
+
+/// Robots are worth an alert.
+fn alert(outcome: &Outcome) -> Option<Alert> {
+    let Outcome::Bot(bot) = outcome else { return None };
+    let every_ms = (bot.at - bot.start) as f64 / bot.events as f64;
+    Some(Alert {
+        alert_id: format!("{ID}-robot-{}-{}", bot.user_id, bot.start),
+        pipeline: ID.to_owned(),
+        rule: "robot: milliseconds from one event to the next, on average".to_owned(),
+        severity: "warning".to_owned(),
+        subject_key: bot.user_id.clone(),
+        window_start: bot.start,
+        window_end: bot.at,
+        value: every_ms,
+        threshold: BOT_EVERY_MAX_MS as f64,
+        evidence: vec![
+            format!("{} events in {:.1} s", bot.events, (bot.at - bot.start) as f64 / 1_000.0),
+            format!("one every {every_ms:.0} ms, where people take more than {BOT_EVERY_MAX_MS} ms"),
+        ],
+        ts: bot.at,
     })
 }
 

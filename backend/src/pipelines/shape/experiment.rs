@@ -2,10 +2,7 @@
 
 use weir_model::{Variant, WidgetBody};
 
-use crate::truth::{Z_95, always_valid, wilson};
-
-/// One look in twenty may be wrong, over the whole test and not each.
-const ALPHA: f64 = 0.05;
+use crate::truth::{ALPHA, Z_95, always_valid, wilson};
 
 /// The sides of a test, each with its hits and of how many. `better` stands between the names of winner and loser, `of_what` is waited for.
 pub(in crate::pipelines) fn experiment(sides: &[(&str, (u64, u64))], better: &str, of_what: &str) -> WidgetBody {

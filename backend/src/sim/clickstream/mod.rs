@@ -16,3 +16,4 @@ pub use generator::{
     CROWD_MS, CatalogueItem, Generator, GeneratorParams, Joined, OFFLINE_EVENT_MS, Record, SPIKE_FACTOR, SPIKE_MS, Touch, Truth,
 };
 pub use shop::{CONVERSION, VARIANTS};
+pub use visitor::THINK_MAX_MS;

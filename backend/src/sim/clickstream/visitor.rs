@@ -19,6 +19,8 @@ const BOUNCE: f64 = 0.38;
 const CART_ABANDONED: f64 = 0.14;
 /// Chance that the next item is one that goes with the last one: what recommendations can learn.
 const RELATED: f64 = 0.45;
+/// Nobody looks at what they see for longer than this.
+pub const THINK_MAX_MS: i64 = 600_000;
 /// The device on which owners of offline phones go on.
 pub(super) const DESKTOP: u8 = 1;
 
@@ -288,5 +290,5 @@ fn think_ms(action: Action, random: &mut Random) -> i64 {
         Action::AddToCart => 12_000.0,
         _ => 7_000.0,
     };
-    (random.exponential(mean_ms) as i64).clamp(800, 600_000)
+    (random.exponential(mean_ms) as i64).clamp(800, THINK_MAX_MS)
 }

@@ -8,10 +8,14 @@ use weir_model::Check;
 use crate::{
     pipelines::clickstream::{
         records::{Activity, AdClick, Attribution, Offer, Pair, Recommended, Session, Tier, User},
-        settings::{ATTRIBUTION_MS, BOT_EVENTS_MIN, BOT_EVERY_MAX_MS, CART_SILENCE_MS, OFFER_PERCENT, RECOMMENDATIONS},
+        settings::{ATTRIBUTION_MS, BOT_EVENTS_MIN, BOT_EVERY_MAX_MS, OFFER_PERCENT},
     },
     sim::clickstream::Action,
-    truth::{check, clickstream::SalesCheck, pending},
+    truth::{
+        check,
+        clickstream::{HitRate, Hits, SalesCheck},
+        pending,
+    },
 };
 
 /// Looks that say whether recommendations are any good.
@@ -21,6 +25,7 @@ const LOOKS_MIN: u64 = 200;
 #[derive(Debug, Default)]
 pub struct Stages {
     run: String,
+    cart_silence_ms: i64,
     member_from: BTreeMap<String, i64>,
     /// User, start and tier of each session.
     tiers: Vec<(String, i64, Tier)>,
@@ -33,28 +38,7 @@ pub struct Stages {
     purchases: BTreeMap<String, (String, i64)>,
     attributed: BTreeMap<String, String>,
     sales: SalesCheck,
-    recommended: BTreeMap<String, Vec<String>>,
-    looks: BTreeMap<String, u64>,
-    hits: Hits,
-}
-
-/// How often the next item looked at was among ten.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hits {
-    /// Looks after an item for which ten were recommended.
-    pub looks: u64,
-    /// Among what was recommended.
-    pub recommended: u64,
-    /// Among the ten most wanted until then.
-    pub popular: u64,
-}
-
-impl Hits {
-    /// Both shares.
-    pub fn rates(&self) -> (f64, f64) {
-        let share = |hits: u64| hits as f64 / self.looks.max(1) as f64;
-        (share(self.recommended), share(self.popular))
-    }
+    hit_rate: HitRate,
 }
 
 /// Carts of one partition, each looked at after every event.
@@ -69,13 +53,14 @@ struct Carts {
 
 impl Stages {
     /// Nothing seen yet.
-    pub fn new(run: &str) -> Self {
-        Self { run: run.to_owned(), sales: SalesCheck::new(run), ..Self::default() }
+    /// Whoever is silent for `cart_silence_ms` gets an offer.
+    pub fn new(run: &str, cart_silence_ms: i64) -> Self {
+        Self { run: run.to_owned(), cart_silence_ms, sales: SalesCheck::new(run), ..Self::default() }
     }
 
     /// An event that is in the log for the first time, in the order of offsets.
     pub fn event(&mut self, partition: i32, activity: &Activity<'_>) {
-        self.carts.entry(partition).or_default().event(&self.run, partition, activity);
+        self.carts.entry(partition).or_default().event(&self.run, self.cart_silence_ms, partition, activity);
         if activity.action_type == Action::Purchase && !activity.event_id.is_empty() {
             self.sales.purchase(&activity.item_id, activity.price_minor.unwrap_or(0));
             self.purchases.insert(activity.event_id.to_string(), (activity.user_id.to_string(), activity.timestamp));
@@ -128,31 +113,22 @@ impl Stages {
     }
 
     /// What was recommended.
-    pub fn recommended(&mut self, recommended: Recommended) {
+    pub fn recommended(&mut self, recommended: &Recommended) {
         if recommended.run == self.run {
-            self.recommended.insert(recommended.item_id, recommended.items);
+            self.hit_rate.recommended(recommended);
         }
     }
 
     /// What was looked at after what: were we right?
     pub fn pair(&mut self, pair: &Pair) {
-        if pair.run != self.run {
-            return;
+        if pair.run == self.run {
+            self.hit_rate.look(pair);
         }
-        // Before ten are known there is nothing to compare with ten.
-        if let Some(items) = self.recommended.get(&pair.from).filter(|items| items.len() >= RECOMMENDATIONS) {
-            self.hits.looks += 1;
-            self.hits.recommended += u64::from(items.contains(&pair.to));
-            let own = self.looks.get(&pair.to).copied().unwrap_or(0);
-            let ahead = self.looks.values().filter(|looks| **looks > own).take(RECOMMENDATIONS).count();
-            self.hits.popular += u64::from(ahead < RECOMMENDATIONS);
-        }
-        *self.looks.entry(pair.to.clone()).or_default() += 1;
     }
 
     /// How good recommendations are so far.
     pub fn hits(&self) -> Hits {
-        self.hits
+        self.hit_rate.hits()
     }
 
     /// All verdicts. `bots` are the users that are no people.
@@ -230,11 +206,11 @@ impl Stages {
     /// `recommendations_beat_popularity`: the next item is among ten recommended ones more often than among the ten most wanted ones.
     pub fn recommendations(&self) -> Check {
         let id = "recommendations_beat_popularity";
-        let looks = self.hits.looks;
+        let looks = self.hits().looks;
         if looks < LOOKS_MIN {
-            return pending(id, format!("{looks} looks after an item with recommendations; it takes {LOOKS_MIN}"));
+            return pending(id, format!("{looks} looks by users who had recommendations; it takes {LOOKS_MIN}"));
         }
-        let (recommended, popular) = self.hits.rates();
+        let (recommended, popular) = self.hits().rates();
         let evidence = format!("hit-rate@10 {recommended:.3} against {popular:.3} of the most wanted items, over {looks} looks");
         check(id, recommended > popular, evidence)
     }
@@ -262,14 +238,14 @@ impl Stages {
 }
 
 impl Carts {
-    fn event(&mut self, run: &str, partition: i32, activity: &Activity<'_>) {
+    fn event(&mut self, run: &str, silence_ms: i64, partition: i32, activity: &Activity<'_>) {
         self.now = self.now.max(activity.timestamp);
         if self.next_due < self.now {
             let (due, open): (BTreeMap<_, _>, _) = std::mem::take(&mut self.open).into_iter().partition(|(_, offer)| offer.at < self.now);
             self.due.extend(due.into_values());
             self.open = open;
         }
-        let at = activity.timestamp + CART_SILENCE_MS;
+        let at = activity.timestamp + silence_ms;
         match (activity.action_type, self.open.get_mut(&*activity.user_id)) {
             (Action::Purchase, _) => drop(self.open.remove(&*activity.user_id)),
             (Action::AddToCart, None) => {

@@ -1,21 +1,24 @@
 //! The dashboard, folded from the result topics alone: it works the same when another process does the processing.
 
+mod lanes;
+mod partitions;
 mod stages;
 mod widgets;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::Deserialize;
-use weir_model::{Dashboard, TimestampMs};
+use weir_model::{Chooser, Dashboard, PipelineAction, Problem, TimestampMs};
 
 use crate::{
     pipelines::clickstream::{
-        records::{Ab, AbCount, Attribution, Bot, Funnel, Merge, Offer, Pages, Pair, Recommended, Sales, Session, Stats, Totals},
-        settings::{AB, ATTRIBUTION, BOTS, FUNNEL, MERGES, OFFERS, PAGES, PAIRS, RECOMMENDATIONS, RECOMMENDED, SALES, SESSIONS, STATS},
+        records::{Ab, AbCount, Attribution, Bot, Funnel, Offer, Pages, Pair, Sales, Session, Stats, Totals},
+        settings::{AB, ATTRIBUTION, BOTS, FUNNEL, MERGES, OFFERS, PAGES, PAIRS, RECOMMENDED, SALES, SESSIONS, STATS},
     },
     sim::clickstream::Action,
-    truth::clickstream::Hits,
+    truth::clickstream::HitRate,
 };
+use lanes::Lanes;
 
 /// Windows of history: five minutes of the wall clock.
 const WINDOWS_MAX: usize = 300;
@@ -23,8 +26,6 @@ const WINDOWS_MAX: usize = 300;
 const PAGE_WINDOWS: usize = 15;
 /// Sessions in the table.
 const SESSIONS_MAX: usize = 12;
-/// Merged sessions in lanes.
-const MERGES_MAX: usize = 3;
 /// Offers and robots in the feed, of each.
 const HAPPENED_MAX: usize = 6;
 /// Looks in the table of recommendations.
@@ -35,8 +36,6 @@ const SHOWN: usize = 3;
 const ATTRIBUTED_MAX: usize = 50_000;
 /// Categories remembered.
 const CATEGORIES_MAX: usize = 1_000;
-/// Items remembered, for recommendations and for what is most wanted.
-const ITEMS_MAX: usize = 20_000;
 /// A partition this many windows behind the others is idle: windows are shown without waiting for it.
 const IDLE_WINDOWS: i64 = 10;
 /// Without a new window for this long, nothing flows.
@@ -55,20 +54,18 @@ pub struct Fold {
     abs: BTreeMap<i32, Ab>,
     sessions: VecDeque<Session>,
     last_window_at: Option<TimestampMs>,
-    merges: VecDeque<Merge>,
+    lanes: Lanes,
     bots: VecDeque<Bot>,
     offers: VecDeque<Offer>,
     /// Campaign and revenue by purchase.
     attributed: BTreeMap<String, (String, i64)>,
     /// By category.
     sales: BTreeMap<String, Sales>,
-    recommended: HashMap<String, Vec<String>>,
-    wanted: HashMap<String, u64>,
-    hits: Hits,
+    hit_rate: HitRate,
     looks: VecDeque<Look>,
 }
 
-/// Somebody looked at an item for which something is recommended, and then at another.
+/// Somebody was recommended something, and then looked at an item.
 #[derive(Debug)]
 struct Look {
     user_id: String,
@@ -83,6 +80,7 @@ struct Look {
 struct Window {
     actions: [u64; Action::ALL.len()],
     active_users: u64,
+    sessions_open: u64,
     totals: Totals,
 }
 
@@ -115,12 +113,12 @@ impl Fold {
             PAGES => read(value, |pages| self.add_pages(pages)),
             SESSIONS => read(value, |session| self.add_session(session)),
             FUNNEL => read(value, |funnel: Funnel| drop(self.funnels.insert(funnel.partition, funnel))),
-            MERGES => read(value, |merge| newest(&mut self.merges, merge, MERGES_MAX)),
+            MERGES => read(value, |merge| self.lanes.merge(merge)),
             BOTS => read(value, |bot| newest(&mut self.bots, bot, HAPPENED_MAX)),
             OFFERS => read(value, |offer| newest(&mut self.offers, offer, HAPPENED_MAX)),
             ATTRIBUTION => read(value, |attribution| self.attribute(attribution)),
             SALES => read(value, |sales| self.sell(sales)),
-            RECOMMENDED => read(value, |recommended| self.recommend(recommended)),
+            RECOMMENDED => read(value, |recommended| self.hit_rate.recommended(&recommended)),
             PAIRS => read(value, |pair| self.look(pair)),
             AB => read(value, |ab: Ab| drop(self.abs.insert(ab.partition, ab))),
             _ => {}
@@ -129,14 +127,35 @@ impl Fold {
 
     /// The dashboard as of now.
     pub fn dashboard(&self, now: TimestampMs) -> Dashboard {
-        let event_time = self.newest_by_partition.values().max().map(|start| TimestampMs(start + self.window_ms));
-        Dashboard { event_time, widgets: widgets::all(self, now) }
+        Dashboard { event_time: self.stream_time(), widgets: widgets::all(self, now) }
+    }
+
+    /// What somebody did in a widget: chose whose sessions are shown.
+    ///
+    /// # Errors
+    /// When nothing of that kind is offered.
+    pub fn act(&mut self, action: &PipelineAction) -> Result<(), Problem> {
+        if &*action.widget != lanes::ID || &*action.verb != Chooser::VERB {
+            return Err(Problem::new(
+                format!("Nothing was done in {}", action.widget),
+                "it offers no such action",
+                "This is a defect of this program; please report it",
+            ));
+        }
+        self.lanes.choose(&action.subject);
+        Ok(())
+    }
+
+    /// Stream time, as far as closed windows tell.
+    fn stream_time(&self) -> Option<TimestampMs> {
+        self.newest_by_partition.values().max().map(|start| TimestampMs(start + self.window_ms))
     }
 
     fn add_stats(&mut self, stats: &Stats, at: TimestampMs) {
         (self.window_ms, self.speed, self.last_window_at) = (stats.window_end - stats.window_start, stats.speed.max(1), Some(at));
         let actions = Action::ALL.map(|action| stats.actions.get(action.name()).copied().unwrap_or_default());
-        let window = Window { actions, active_users: stats.active_users, totals: stats.totals };
+        let Stats { active_users, sessions_open, totals, .. } = *stats;
+        let window = Window { actions, active_users, sessions_open, totals };
         self.windows.entry(stats.window_start).or_default().insert(stats.partition, window);
         let newest = self.newest_by_partition.entry(stats.partition).or_insert(stats.window_start);
         *newest = stats.window_start.max(*newest);
@@ -165,26 +184,12 @@ impl Fold {
         }
     }
 
-    fn recommend(&mut self, Recommended { item_id, items, .. }: Recommended) {
-        if self.recommended.len() < ITEMS_MAX || self.recommended.contains_key(&item_id) {
-            self.recommended.insert(item_id, items);
-        }
-    }
-
-    fn look(&mut self, Pair { user_id, from, to, .. }: Pair) {
-        if let Some(items) = self.recommended.get(&from).filter(|items| items.len() >= RECOMMENDATIONS) {
-            let is_hit = items.contains(&to);
-            let own = self.wanted.get(&to).copied().unwrap_or(0);
-            let ahead = self.wanted.values().filter(|looks| **looks > own).take(RECOMMENDATIONS).count();
-            self.hits.looks += 1;
-            self.hits.recommended += u64::from(is_hit);
-            self.hits.popular += u64::from(ahead < RECOMMENDATIONS);
-            let shown = items.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-            self.looks.push_front(Look { user_id, from, shown, to: to.clone(), is_hit });
+    fn look(&mut self, pair: Pair) {
+        if let Some((items, is_hit)) = self.hit_rate.look(&pair) {
+            let shown = items.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
+            let Pair { user_id, from, to, .. } = pair;
+            self.looks.push_front(Look { user_id, from, shown, to, is_hit });
             self.looks.truncate(LOOKS_MAX);
-        }
-        if self.wanted.len() < ITEMS_MAX || self.wanted.contains_key(&to) {
-            *self.wanted.entry(to).or_default() += 1;
         }
     }
 
@@ -194,6 +199,7 @@ impl Fold {
     }
 
     fn add_session(&mut self, session: Session) {
+        self.lanes.session(&session);
         if self.sessions.iter().any(|known| (&known.user_id, known.start) == (&session.user_id, session.start)) {
             return;
         }
@@ -211,6 +217,7 @@ impl Fold {
             let mut sum = Window::default();
             for (partition, window) in partitions {
                 sum.active_users += window.active_users;
+                sum.sessions_open += window.sessions_open;
                 sum.actions.iter_mut().zip(window.actions).for_each(|(sum, count)| *sum += count);
                 totals.insert(*partition, window.totals);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use weir_model::{Cell, FeedEntry, FlowEdge, FlowNode, Gauge, Lane, LaneSpan, Severity, Span, TimestampMs, TopRow, Widget, WidgetBody};
+use weir_model::{Cell, FeedEntry, FlowEdge, FlowNode, Gauge, Severity, Span, TimestampMs, TopRow, Widget, WidgetBody};
 
 use super::{
     Fold,
@@ -10,43 +10,12 @@ use super::{
 };
 use crate::pipelines::clickstream::{
     records::DeviceCount,
-    settings::{AB, ATTRIBUTION, FUNNEL, MERGES, OFFERS, PAIRS, SALES},
+    settings::{AB, ATTRIBUTION, FUNNEL, OFFERS, PAIRS, SALES},
 };
-
-/// Sessions in lanes while none have merged.
-const LANES: usize = 6;
-/// How long the mark of a late event is drawn.
-const LATE_SHOWN_MS: i64 = 60_000;
 
 /// All of them, in reading order.
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![lanes(fold), flows(fold), devices(fold), happened(fold), recommendations(fold), hit_rate(fold), attribution(fold), sales(fold)]
-}
-
-fn lanes(fold: &Fold) -> Widget {
-    let span = |(from, to): (i64, i64), label: &str, severity| LaneSpan {
-        from: TimestampMs(from),
-        to: TimestampMs(to),
-        label: label.into(),
-        severity,
-    };
-    let mut lanes = Vec::new();
-    for merge in &fold.merges {
-        let mut before: Vec<_> = merge.parts.iter().map(|part| span(*part, "session", Severity::Info)).collect();
-        before.push(span((merge.late_at, merge.late_at + LATE_SHOWN_MS), "late event", Severity::Warning));
-        lanes.push(Lane { label: format!("{} before", merge.user_id).into(), spans: before });
-        lanes.push(Lane { label: format!("{} after", merge.user_id).into(), spans: vec![span(merge.whole, "one session", Severity::Ok)] });
-    }
-    if lanes.is_empty() {
-        let lane = |session: &crate::pipelines::clickstream::records::Session| Lane {
-            label: session.user_id.as_str().into(),
-            spans: vec![span((session.start, session.end), &session.exit_page, Severity::Info)],
-        };
-        lanes = fold.sessions.iter().filter(|session| session.end > session.start).take(LANES).map(lane).collect();
-    }
-    let cursor = fold.newest_by_partition.values().max().map(|start| TimestampMs(start + fold.window_ms));
-    let help = "Sessions that a late event made one: what was known before it came, and after. Until there are some, the newest sessions";
-    widget("lanes", "Sessions, as late events come", help, Span::Half, MERGES, WidgetBody::Lanes { lanes, cursor })
+    vec![fold.lanes.widget(fold.stream_time()), flows(fold), devices(fold), happened(fold), recommendations(fold), hit_rate(fold), attribution(fold), sales(fold)]
 }
 
 fn flows(fold: &Fold) -> Widget {
@@ -119,7 +88,7 @@ fn recommendations(fold: &Fold) -> Widget {
         let outcome = if look.is_hit { "recommended" } else { "found alone" };
         vec![text(&look.user_id), text(&look.from), text(&look.shown), text(&look.to), text(outcome)]
     };
-    let titles = ["User", "Looked at", "Recommended with it", "Then looked at", "Was it?"];
+    let titles = ["User", "Looked at", "Recommended then", "Then looked at", "Was it?"];
     let columns = titles.map(|title| column(title, false)).into();
     let body = WidgetBody::Table { columns, rows: fold.looks.iter().map(row).collect() };
     let help =
@@ -128,10 +97,10 @@ fn recommendations(fold: &Fold) -> Widget {
 }
 
 fn hit_rate(fold: &Fold) -> Widget {
-    let (rate, popular) = fold.hits.rates();
+    let (rate, popular) = fold.hit_rate.hits().rates();
     let gauge = |label: &str, value: f64, good| Gauge {
         label: label.into(),
-        value: (fold.hits.looks > 0).then_some(value * 100.0),
+        value: (fold.hit_rate.hits().looks > 0).then_some(value * 100.0),
         unit: "%".into(),
         decimals: 1,
         bounds: (0.0, 100.0),

@@ -65,8 +65,43 @@ fn the_figures_are_those_of_the_run() {
     let inner = &per_s[1..per_s.len() - 1];
     assert!(inner.iter().all(|per_s| (450.0..550.0).contains(per_s)), "{per_s:?}");
     assert_eq!(number(&fold.dashboard(TimestampMs(10_000)), "events_per_s"), 0.0, "nothing flows any more");
-    assert_eq!(dashboard.widgets.len(), 20);
+    assert_eq!(dashboard.widgets.len(), 22);
     assert!(dashboard.widgets.iter().all(|widget| !widget.help.is_empty()));
+}
+
+#[test]
+fn a_user_can_be_chosen_and_nothing_else_done() {
+    let mut fold = fold(&results("1"));
+    let user = fold.sessions[3].user_id.clone();
+    let action = |widget: &str, verb: &str| PipelineAction {
+        widget: widget.into(),
+        verb: verb.into(),
+        subject: user.as_str().into(),
+        text: "".into(),
+    };
+    assert!(fold.act(&action("lanes", "delete")).is_err() && fold.act(&action("sessions", Chooser::VERB)).is_err());
+    fold.act(&action("lanes", Chooser::VERB)).expect("it can be chosen");
+    let dashboard = fold.dashboard(TimestampMs(1));
+    let lanes = dashboard.widgets.iter().find(|widget| &*widget.id == "lanes").map(|widget| &widget.body);
+    let Some(WidgetBody::Chosen { chooser, body }) = lanes else { panic!("{lanes:?}") };
+    assert!(chooser.is_chosen && *chooser.value == *user);
+    assert!(matches!(&**body, WidgetBody::Lanes { lanes, .. } if !lanes.is_empty()));
+}
+
+#[test]
+fn a_hot_partition_is_seen() {
+    let fold = fold(&results("1"));
+    let dashboard = fold.dashboard(TimestampMs(1));
+    let body = |id: &str| dashboard.widgets.iter().find(|widget| &*widget.id == id).map(|widget| widget.body.clone());
+    let Some(WidgetBody::TimeSeries { lines, .. }) = body("partitions") else { panic!("no lines") };
+    assert_eq!(lines.len(), 2);
+    let of_all = fold.complete_windows();
+    for (at, (start, window)) in of_all.iter().enumerate() {
+        let of_each: f64 = lines.iter().filter_map(|line| line.points.get(at)).filter(|point| point.0.0 == *start).map(|point| point.1).sum();
+        assert!((of_each - fold.per_s(window.events())).abs() < 1e-6, "{start}");
+    }
+    let Some(WidgetBody::Table { rows, .. }) = body("partition_lag") else { panic!("no table") };
+    assert_eq!(rows.len(), 2);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weir_model::{Cell, Column, FunnelStage, Line, Source, Span, TimestampMs, TopRow, Widget, WidgetBody};
 
-use super::{Fold, Window, stages};
+use super::{Fold, Window, partitions, stages};
 use crate::{
     pipelines::{
         clickstream::settings::{AB, FUNNEL, PAGES, SESSIONS, STATS},
@@ -27,6 +27,7 @@ pub(super) fn all(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
     widgets.push(funnel(fold));
     widgets.push(ab(fold));
     widgets.push(late(&windows));
+    widgets.extend(partitions::all(fold));
     widgets.extend(stages::all(fold));
     widgets.push(latest_sessions(fold));
     widgets

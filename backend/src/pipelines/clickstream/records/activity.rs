@@ -51,49 +51,91 @@ pub enum Event {
     RunEnd(String),
 }
 
-/// Either, as JSON.
-#[derive(Deserialize)]
-struct Wire {
-    #[serde(default)]
-    event_id: String,
-    user_id: Option<String>,
-    #[serde(default)]
-    session_id: String,
-    timestamp: Option<i64>,
-    action_type: Option<Action>,
-    #[serde(default)]
-    item_id: Option<String>,
-    #[serde(default)]
-    page: String,
-    #[serde(default)]
-    device: String,
-    #[serde(default)]
-    variant: String,
-    #[serde(default)]
-    price_minor: Option<i64>,
-    run_end: Option<String>,
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut wire = Wire::deserialize(deserializer)?;
+        match wire.run_end.take() {
+            Some(run) => Ok(Self::RunEnd(run.into_owned())),
+            None => wire.activity().map(|activity| Self::Activity(activity.into_owned())).map_err(Error::custom),
+        }
+    }
 }
 
-impl TryFrom<Wire> for Event {
-    type Error = &'static str;
+/// Either, as JSON.
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow, default)]
+    event_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    user_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    session_id: Option<Cow<'a, str>>,
+    timestamp: Option<i64>,
+    action_type: Option<Action>,
+    #[serde(borrow, default)]
+    item_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    page: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    device: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    variant: Option<Cow<'a, str>>,
+    #[serde(default)]
+    price_minor: Option<i64>,
+    #[serde(borrow, default)]
+    metadata: Option<Metadata<'a>>,
+    #[serde(borrow, default)]
+    run_end: Option<Cow<'a, str>>,
+}
 
-    fn try_from(wire: Wire) -> Result<Self, Self::Error> {
-        if let Some(run) = wire.run_end {
-            return Ok(Self::RunEnd(run));
-        }
-        Ok(Self::Activity(Activity {
-            event_id: wire.event_id.into(),
-            user_id: wire.user_id.ok_or("user_id is missing")?.into(),
-            session_id: wire.session_id.into(),
-            timestamp: wire.timestamp.filter(|at| TIMES.contains(at)).ok_or("timestamp is missing, or no time from 1970 to 2200")?,
-            action_type: wire.action_type.ok_or("action_type is missing")?,
-            item_id: wire.item_id.unwrap_or_default().into(),
-            page: wire.page.into(),
-            device: wire.device.into(),
-            variant: wire.variant.into(),
-            price_minor: wire.price_minor,
+/// What other producers tell in here.
+#[derive(Default, Deserialize)]
+struct Metadata<'a> {
+    #[serde(borrow, default)]
+    page_url: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    device_type: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    variant: Option<Cow<'a, str>>,
+    #[serde(default)]
+    price_minor: Option<i64>,
+}
+
+impl<'a> Wire<'a> {
+    fn activity(self) -> Result<Activity<'a>, &'static str> {
+        let metadata = self.metadata.unwrap_or_default();
+        Ok(Activity {
+            event_id: self.event_id.unwrap_or_default(),
+            user_id: self.user_id.ok_or("user_id is missing")?,
+            session_id: self.session_id.unwrap_or_default(),
+            timestamp: self.timestamp.filter(|at| TIMES.contains(at)).ok_or("timestamp is missing, or no time from 1970 to 2200")?,
+            action_type: self.action_type.ok_or("action_type is missing")?,
+            item_id: self.item_id.unwrap_or_default(),
+            page: self.page.or(metadata.page_url).ok_or("page is missing, and page_url in metadata too")?,
+            device: self.device.or(metadata.device_type).unwrap_or_default(),
+            variant: self.variant.or(metadata.variant).unwrap_or_default(),
+            price_minor: self.price_minor.or(metadata.price_minor),
             tier: Tier::Guest,
-        }))
+        })
+    }
+}
+
+impl Activity<'_> {
+    fn into_owned(self) -> Activity<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Activity {
+            event_id: owned(self.event_id),
+            user_id: owned(self.user_id),
+            session_id: owned(self.session_id),
+            timestamp: self.timestamp,
+            action_type: self.action_type,
+            item_id: owned(self.item_id),
+            page: owned(self.page),
+            device: owned(self.device),
+            variant: owned(self.variant),
+            price_minor: self.price_minor,
+            tier: self.tier,
+        }
     }
 }
 

@@ -97,16 +97,31 @@ pub struct Pair {
     pub at: i64,
 }
 
-/// A record of `recommended_items`.
+/// A row of `clickstream.related_items`: what was looked at after an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Related {
+    /// Which run.
+    pub run: String,
+    /// After this
+    pub item_id: String,
+    /// these, most often first.
+    pub items: Vec<String>,
+    /// As of this event time.
+    pub at: i64,
+}
+
+/// A record of `recommended_items`, keyed by user; the newest holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recommended {
     /// Which run.
     pub run: String,
-    /// Who looks at this
+    /// Who
+    pub user_id: String,
+    /// looks at this
     pub item_id: String,
-    /// may like these, best first.
+    /// and may like these, best first.
     pub items: Vec<String>,
-    /// As of this event time.
+    /// When that look was, in event time.
     pub at: i64,
 }
 
@@ -148,6 +163,33 @@ pub struct Merge {
     pub parts: Vec<(i64, i64)>,
     /// Of the one session after.
     pub whole: (i64, i64),
+}
+
+/// A record of `alerts`, in the schema that all pipelines share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Unique.
+    pub alert_id: String,
+    /// `clickstream`.
+    pub pipeline: String,
+    /// What it says.
+    pub rule: String,
+    /// `info`, `warning` or `critical`.
+    pub severity: String,
+    /// Whom it is about.
+    pub subject_key: String,
+    /// From when.
+    pub window_start: i64,
+    /// Until when.
+    pub window_end: i64,
+    /// What was measured.
+    pub value: f64,
+    /// What it was measured against.
+    pub threshold: f64,
+    /// Why.
+    pub evidence: Vec<String>,
+    /// Event time.
+    pub ts: i64,
 }
 
 /// A record of `clickstream.bots`.

@@ -39,7 +39,7 @@ fn each_sabotage_turns_its_check_red() {
     for (_, how, red) in Sabotage::ALL {
         let (rate_per_s, events) = match red {
             // What is tiny takes many to be seen.
-            "ab_interval_covers_truth" => (1_000, 60_000),
+            "ab_interval_covers_truth" => (1_000, 50_000),
             "recommendations_beat_popularity" => (60, 7_000),
             _ => (60, 4_000),
         };
