@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use weir_model::Check;
 
-use super::settings::{CASES, DEAD_LETTERS, DECISIONS, RINGS, SCORES, TRANSACTIONS, TRUTH};
+use super::settings::{CASES, DEAD_LETTERS, DECISIONS, RINGS, SCORES, TRAINER_DEAD_LETTERS, TRANSACTIONS, TRUTH};
 use crate::{
     pipelines::shape::{Checker, Facts, Observed},
     truth::fraud::Judge,
@@ -34,7 +34,7 @@ impl Checker for Judged {
                     None => judge.ring(&ring_id, None),
                 }
             }
-            (DEAD_LETTERS, _) => self.dead_letters += 1,
+            (DEAD_LETTERS | TRAINER_DEAD_LETTERS, _) => self.dead_letters += 1,
             _ => {}
         }
     }

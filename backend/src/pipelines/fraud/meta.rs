@@ -24,8 +24,36 @@ pub(super) const HOLIDAY: &str = "holiday";
 pub(super) const MODEL_OFF: &str = "model_off";
 /// A rule that blocks everybody.
 pub(super) const BAD_RULE: &str = "bad_rule";
-/// How long faults that heal by themselves last, in milliseconds of the wall clock.
-pub(super) const HEALS_AFTER_MS: i64 = 10_000;
+/// Threads die; every run knows it.
+const KILL_PROCESSOR: &str = "kill_processor";
+
+/// What can be broken: its name, its label, for how many milliseconds of the wall clock, and what is seen then.
+pub(super) const FAULTS: [(&str, &str, i64, &str); 9] = [
+    (RING, "Launch a ring", 10_000, "A ring of mule accounts opens: its card appears, its accounts are blocked"),
+    (CARD_TESTING, "Card testing", 5_000, "Bots try 20 stolen cards: a burst of alerts by card-testing and small-then-large"),
+    (
+        TAKEOVER,
+        "Account takeover",
+        15_000,
+        "Credentials of 10 customers leak: amounts five times the usual are held or blocked, until they are changed",
+    ),
+    (
+        TERMINALS,
+        "Compromise terminals",
+        30_000,
+        "Five terminals fall to thieves: missed for a week of payments, then blocked by their risk, until repaired",
+    ),
+    (COPIES, "Copy cards", 5_000, "Ten cards are used far away: alerts by impossible-travel, points all over the map"),
+    (HOLIDAY, "Holiday", 5_000, "Ten times the payments a second (at most 100,000): nothing is skipped"),
+    (MODEL_OFF, "Take the model away", 10_000, "Rules decide alone and recall falls, until the newest model is back"),
+    (BAD_RULE, "Push a bad rule", 10_000, "A rule blocks everybody: precision falls to nothing until it is rolled back"),
+    (
+        KILL_PROCESSOR,
+        "Kill processors",
+        5_000,
+        "A thread of each application dies in its transaction: another goes on, every payment is decided once",
+    ),
+];
 
 /// What the card shows.
 pub fn meta() -> PipelineMeta {
@@ -38,11 +66,11 @@ pub fn meta() -> PipelineMeta {
         default,
         is_live,
     };
-    let fault = |id: &str, label: &str, effect: &str| FaultMeta {
+    let fault = |(id, label, for_ms, effect): (&str, &str, i64, &str)| FaultMeta {
         id: id.into(),
         label: label.into(),
         effect: effect.into(),
-        heals_after_ms: HEALS_AFTER_MS.unsigned_abs(),
+        heals_after_ms: for_ms.unsigned_abs(),
     };
     PipelineMeta {
         id: ID.into(),
@@ -61,16 +89,7 @@ pub fn meta() -> PipelineMeta {
             param("extras", "Rings, bursts and copied cards", "x", 0.0, 100.0, 1.0, false),
             param("reviewers", "Held payments are reviewed", "0 or 1", 0.0, 1.0, 1.0, false),
         ],
-        faults: vec![
-            fault(RING, "Launch a ring", "A ring of mule accounts opens: its card appears, its accounts are blocked"),
-            fault(CARD_TESTING, "Card testing", "Bots try 20 stolen cards: a burst of alerts by card-testing and small-then-large"),
-            fault(TAKEOVER, "Account takeover", "Credentials of 10 customers leak: amounts five times the usual are held or blocked"),
-            fault(TERMINALS, "Compromise terminals", "Five terminals fall to thieves: missed for a week, then blocked by their risk"),
-            fault(COPIES, "Copy cards", "Ten cards are used far away: alerts by impossible-travel, points all over the map"),
-            fault(HOLIDAY, "Holiday", "Ten times the payments a day for a day: nothing is skipped"),
-            fault(MODEL_OFF, "Take the model away", "Rules decide alone and recall falls; the model comes back by itself"),
-            fault(BAD_RULE, "Push a bad rule", "A rule blocks everybody: precision falls to nothing until it is rolled back"),
-        ],
+        faults: FAULTS.map(fault).into(),
         scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
     }
 }

@@ -25,10 +25,10 @@ const MULES: Scenario = Scenario {
             acts: &[Act::Fault(RING)],
             expects: Some(Expectation {
                 id: "ring_is_found",
-                what: "a ring of at least three accounts is named",
+                what: "a ring of at least six accounts is named, which no household is",
                 within_s: 25,
                 topic: RINGS,
-                is_met_by: |record| read::<Ring>(record).is_some_and(|ring| ring.accounts.len() >= 3),
+                is_met_by: |record| read::<Ring>(record).is_some_and(|ring| ring.accounts.len() >= 6),
             }),
         },
     ],
@@ -40,7 +40,7 @@ const THIEVES: Scenario = Scenario {
     story: "A burst of tiny payments, then the large ones: the pattern is found before the money is gone",
     length_s: 45,
     steps: &[
-        calm("A normal day: a few alerts an hour, most payments pass."),
+        calm("Normal days: a few alerts, most payments pass."),
         Step {
             at_s: 15,
             says: "Bots try twenty stolen cards with tiny amounts, to see which still work.",
@@ -65,25 +65,65 @@ const BAD_DAY: Scenario = Scenario {
     story: "The model is lost on a holiday, then somebody pushes a bad rule: rules decide alone, every payment is still decided",
     length_s: 60,
     steps: &[
-        calm("Rules and a model decide together. The model learns from chargebacks that come a week later."),
-        Step { at_s: 12, says: "Ten times the payments: a holiday. Nothing may be skipped.", acts: &[Act::Fault(HOLIDAY)], expects: None },
         Step {
-            at_s: 25,
-            says: "The model is gone. Rules go on alone: recall falls, and nobody waits.",
+            at_s: 0,
+            says: "Ten days of payments, quickly: frauds are charged back after a week, and only then is there something to learn from.",
+            acts: &[Act::Rate(1_500)],
+            expects: None,
+        },
+        Step {
+            at_s: 14,
+            says: "Rules and a model decide together, at an ordinary pace.",
+            acts: &[Act::Rate(400)],
+            expects: Some(Expectation {
+                id: "model_decides",
+                what: "a payment is decided with a model",
+                within_s: 5,
+                topic: DECISIONS,
+                is_met_by: |record| read::<Decision>(record).is_some_and(|decision| decision.model_version > 0),
+            }),
+        },
+        Step {
+            at_s: 20,
+            says: "Ten times the payments a second: a holiday. Nothing may be skipped.",
+            acts: &[Act::Fault(HOLIDAY)],
+            expects: None,
+        },
+        Step {
+            at_s: 22,
+            says: "The model is gone, in the middle of it. Rules go on alone: recall falls, and nobody waits.",
             acts: &[Act::Fault(MODEL_OFF)],
             expects: Some(Expectation {
                 id: "rules_decide_alone",
                 what: "a payment is decided without a model",
-                within_s: 10,
+                within_s: 8,
                 topic: DECISIONS,
                 is_met_by: |record| read::<Decision>(record).is_some_and(|decision| decision.model_version == 0),
+            }),
+        },
+        Step {
+            at_s: 33,
+            says: "The newest model is back in service.",
+            acts: &[],
+            expects: Some(Expectation {
+                id: "model_decides_again",
+                what: "a payment is decided with a model again",
+                within_s: 7,
+                topic: DECISIONS,
+                is_met_by: |record| read::<Decision>(record).is_some_and(|decision| decision.model_version > 0),
             }),
         },
         Step {
             at_s: 40,
             says: "Somebody pushes a rule that blocks everybody. Precision falls to nothing, until the rule is rolled back.",
             acts: &[Act::Fault(BAD_RULE)],
-            expects: None,
+            expects: Some(Expectation {
+                id: "everybody_is_blocked",
+                what: "a payment is blocked by the bad rule",
+                within_s: 8,
+                topic: DECISIONS,
+                is_met_by: |record| read::<Decision>(record).is_some_and(|it| it.rules_fired.iter().any(|rule| rule == BAD_RULE)),
+            }),
         },
         Step {
             at_s: 52,

@@ -10,7 +10,7 @@ pub const CHARGEBACKS: &str = "chargebacks";
 pub const VERDICTS: &str = "fraud.verdicts";
 /// Rules, keyed by rule; compacted.
 pub const RULES: &str = "rules";
-/// Models, keyed by role; compacted.
+/// Models, keyed by role.
 pub const MODELS: &str = "fraud.models";
 /// What was decided, keyed by account: one for each payment.
 pub const DECISIONS: &str = "decisions";
@@ -28,6 +28,8 @@ pub const EXAMPLES: &str = "fraud.examples";
 pub const ALERTS: &str = "alerts";
 /// Payments that can't be read, with the reason: the detector's dead letters.
 pub const DEAD_LETTERS: &str = "fraud-detector.dlq";
+/// Examples that can't be read: the trainer's dead letters.
+pub const TRAINER_DEAD_LETTERS: &str = "fraud-trainer.dlq";
 /// What the world knows and no topology reads.
 pub const TRUTH: &str = "_truth.fraud";
 /// The group that decides.
@@ -39,6 +41,8 @@ pub const PARTITIONS: i32 = 6;
 
 /// The key of the model that decides.
 pub const CHAMPION: &str = "champion";
+/// The key of what takes the champion out of service while it stands in the topic of models, whoever is champion meanwhile.
+pub const SUSPENDED: &str = "suspended";
 
 /// An hour in milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;

@@ -12,7 +12,7 @@ use super::{
     scenarios::SCENARIOS,
     settings::{
         ALERTS, CASES, CHARGEBACKS, DEAD_LETTERS, DECISIONS, EXAMPLES, MODELS, PARTITIONS, RING_MEMBERS, RINGS, RULES, SCORES,
-        TRANSACTIONS, TRUTH, VERDICTS,
+        TRAINER_DEAD_LETTERS, TRANSACTIONS, TRUTH, VERDICTS,
     },
     topology::{DetectorParams, Sabotage, detector, trainer},
     world::{FileWorld, PaymentWorld},
@@ -34,7 +34,7 @@ const fn topic(name: &'static str, partitions: i32, cleanup: Cleanup) -> TopicSp
 
 /// Every topic, inputs first. Event time runs far from the wall clock, so that nothing may be deleted by its age. Models and rings belong
 /// to one run: a model of another would know its future.
-pub(super) const TOPICS: [TopicSpec; 14] = [
+pub(super) const TOPICS: [TopicSpec; 15] = [
     topic(TRANSACTIONS, PARTITIONS, Cleanup::BySize),
     topic(CHARGEBACKS, PARTITIONS, Cleanup::BySize),
     topic(VERDICTS, PARTITIONS, Cleanup::BySize),
@@ -48,6 +48,7 @@ pub(super) const TOPICS: [TopicSpec; 14] = [
     topic(EXAMPLES, 1, Cleanup::BySize),
     topic(ALERTS, 1, Cleanup::BySize),
     topic(DEAD_LETTERS, 1, Cleanup::BySize),
+    topic(TRAINER_DEAD_LETTERS, 1, Cleanup::BySize),
     topic(TRUTH, 1, Cleanup::BySize),
 ];
 
@@ -86,7 +87,7 @@ impl Shape for Fraud {
         let topic = run.connection.as_ref().map(|connection| GivenTopic::fetch(connection, input, &run.name)).transpose()?.flatten();
         let input = topic.as_ref().map_or_else(|| input.to_owned(), GivenTopic::input);
         // A topic's lines may lose their name after this: the open file stays.
-        Ok(Box::new(FileWorld::open(&input, run.params.rate_per_s)?))
+        Ok(Box::new(FileWorld::open(&input, run)?))
     }
 
     fn checkers(&self, _: &RunParams) -> Vec<Box<dyn Checker>> {

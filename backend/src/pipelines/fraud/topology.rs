@@ -10,7 +10,7 @@ use super::{
     rules::Rule,
     settings::{
         ALERTS, CASES, CHAMPION, CHARGEBACKS, DECISIONS, DEDUPE_MS, EXAMPLES, GRACE_MS, GROUP, HONEST_SAMPLE, LABEL_DELAY_MS,
-        LABEL_SLACK_MS, MODELS, RING_MEMBERS, RINGS, RULES, SCORES, TRAINER_GROUP, TRANSACTIONS, VERDICTS,
+        LABEL_SLACK_MS, MODELS, RING_MEMBERS, RINGS, RULES, SCORES, SUSPENDED, TRAINER_GROUP, TRANSACTIONS, VERDICTS,
     },
     terminal::{AtTerminal, Terminals},
 };
@@ -128,8 +128,11 @@ fn terminals(accounts: &Stream<AccountId, FromAccounts>, labels: &Stream<Transac
 fn decisions(builder: &StreamsBuilder, assessed: &Stream<AccountId, Enriched>, policy: Policy, labels: &Stream<TransactionId, Label>) {
     let models = builder.global_table::<String, Model>(MODELS, "models");
     let rules = builder.global_table::<String, Rule>(RULES, "rule-book");
-    let scored =
-        assessed.join_global(&models, |_| CHAMPION.to_owned(), |record, model| (record.value.clone(), score(&record.value, model)));
+    let (champion, suspended) = (CHAMPION.to_owned(), SUSPENDED.to_owned());
+    let scored = assessed.join_whole(&models, move |record, models| {
+        let model = models.get(&champion).filter(|_| models.get(&suspended).is_none());
+        (record.value.clone(), score(&record.value, model))
+    });
     let decided = scored.join_whole(&rules, move |record, rules| {
         let (enriched, score) = &record.value;
         decide(enriched, score, rules.iter().map(|(_, rule)| rule), &policy)

@@ -1,6 +1,6 @@
 //! The world as a sequence of payments and, a week later, the chargebacks of those that were frauds; in the order of event time.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use super::{
     cities::CITIES,
@@ -13,7 +13,7 @@ use crate::sim::{Random, hash64};
 /// When a fraud becomes known: the handbook's feedback delay.
 const CHARGEBACK_DELAY_MS: i64 = 7 * DAY_MS;
 /// How many times the usual traffic a holiday brings.
-const HOLIDAY_FACTOR: f64 = 10.0;
+pub const HOLIDAY_FACTOR: f64 = 10.0;
 /// Bounds what a day can bring, however large the parameters.
 const PAYMENTS_PER_DAY_MAX: usize = 2_000_000;
 
@@ -104,10 +104,36 @@ pub enum Command {
     CompromiseTerminals(u32),
     /// Cards are copied and used far away.
     CopyCards(u32),
-    /// Ten times the payments, for this day and the next.
+    /// Ten times the payments, from now on.
     Holiday,
-    /// All victims are safe again.
-    Heal,
+    /// What such a command brought is over.
+    End(Trouble),
+}
+
+/// What a command brings and [`Command::End`] ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// Rings that were launched.
+    Ring,
+    /// Cards that are tested.
+    CardTesting,
+    /// Credentials that leaked.
+    Leak,
+    /// Terminals that were compromised.
+    Terminals,
+    /// Cards that were copied.
+    Copies,
+    /// The holiday.
+    Holiday,
+}
+
+/// What is to be taken back when a trouble ends.
+#[derive(Debug, Default)]
+struct Brought {
+    /// The running numbers of payments that were planned.
+    payments: Vec<Range<u64>>,
+    /// Customers or terminals.
+    victims: Vec<u32>,
 }
 
 /// A world at work.
@@ -124,7 +150,8 @@ pub struct Generator {
     planned: u64,
     payments: u64,
     rings: u32,
-    holiday_until_ms: i64,
+    is_holiday: bool,
+    brought: BTreeMap<Trouble, Brought>,
 }
 
 #[derive(Debug)]
@@ -146,7 +173,8 @@ impl Generator {
             planned: 0,
             payments: 0,
             rings: 0,
-            holiday_until_ms: i64::MIN,
+            is_holiday: false,
+            brought: BTreeMap::new(),
             params,
         }
     }
@@ -171,33 +199,53 @@ impl Generator {
         let now_ms = self.now_ms;
         let (customers, terminals) = (self.world.customers.len() as u64, self.world.terminals.len() as u64);
         match command {
-            Command::LaunchRing => self.launch_ring(now_ms),
+            Command::LaunchRing => self.bring(Trouble::Ring, |world| world.launch_ring(now_ms)),
             Command::CardTesting(cards) => (0..cards).for_each(|_| {
                 let customer = self.random.below(customers) as u32;
                 let from_ms = now_ms + self.random.between(0, 3_600_000);
                 let payments = burst(customer, from_ms, &self.world, &mut self.random);
-                self.plan(payments);
+                self.bring(Trouble::CardTesting, |world| world.plan(payments));
             }),
-            Command::LeakCredentials(count) => {
-                (0..count).for_each(|_| self.victims.leak(self.random.below(customers) as u32, now_ms));
-            }
-            Command::CompromiseTerminals(count) => {
-                (0..count).for_each(|_| self.victims.compromise(self.random.below(terminals) as u32, now_ms));
-            }
+            Command::LeakCredentials(count) => (0..count).for_each(|_| {
+                let customer = self.random.below(customers) as u32;
+                self.victims.leak(customer, now_ms);
+                self.brought.entry(Trouble::Leak).or_default().victims.push(customer);
+            }),
+            Command::CompromiseTerminals(count) => (0..count).for_each(|_| {
+                let terminal = self.random.below(terminals) as u32;
+                self.victims.compromise(terminal, now_ms);
+                self.brought.entry(Trouble::Terminals).or_default().victims.push(terminal);
+            }),
             Command::CopyCards(count) => (0..count).for_each(|_| {
                 let customer = self.random.below(customers) as u32;
-                self.copy_card(customer, now_ms);
+                self.bring(Trouble::Copies, |world| world.copy_card(customer, now_ms));
             }),
             Command::Holiday => {
-                self.holiday_until_ms = now_ms + DAY_MS;
+                self.is_holiday = true;
                 let day_ms = self.params.start_at_ms + (self.next_day - 1) * DAY_MS;
-                self.pay_all_day(day_ms, now_ms, HOLIDAY_FACTOR - 1.0);
+                self.bring(Trouble::Holiday, |world| world.pay_all_day(day_ms, now_ms, HOLIDAY_FACTOR - 1.0));
             }
-            Command::Heal => {
-                self.victims = Victims::default();
-                self.holiday_until_ms = i64::MIN;
-            }
+            Command::End(trouble) => self.end(trouble),
         }
+    }
+
+    /// Plans payments, and remembers which.
+    fn bring(&mut self, trouble: Trouble, plan: impl FnOnce(&mut Self)) {
+        let from = self.planned;
+        plan(self);
+        let planned = from..self.planned;
+        self.brought.entry(trouble).or_default().payments.push(planned);
+    }
+
+    /// Payments that were brought and not made yet are not made, and victims are safe.
+    fn end(&mut self, trouble: Trouble) {
+        let Some(brought) = self.brought.remove(&trouble) else { return };
+        self.due.retain(|(_, number), _| !brought.payments.iter().any(|planned| planned.contains(number)));
+        for victim in &brought.victims {
+            let victims = if trouble == Trouble::Leak { &mut self.victims.leaked } else { &mut self.victims.terminals };
+            victims.remove(victim);
+        }
+        self.is_holiday &= trouble != Trouble::Holiday;
     }
 
     /// What happens next. The world never ends.
@@ -270,8 +318,10 @@ impl Generator {
         let params = self.params;
         let (terminals, customers) = (params.compromised_terminals_per_day, params.leaked_customers_per_day);
         self.victims.draw(terminals, customers, &self.world, day_ms, &mut self.random);
-        let factor = if day_ms < self.holiday_until_ms { HOLIDAY_FACTOR } else { 1.0 };
-        self.pay_all_day(day_ms, day_ms, factor);
+        self.pay_all_day(day_ms, day_ms, 1.0);
+        if self.is_holiday {
+            self.bring(Trouble::Holiday, |world| world.pay_all_day(day_ms, day_ms, HOLIDAY_FACTOR - 1.0));
+        }
         for _ in 0..self.random.poisson(params.extras.rings_per_day) {
             let from_ms = day_ms + self.random.between(0, DAY_MS / 2);
             self.launch_ring(from_ms);

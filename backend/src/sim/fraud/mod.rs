@@ -14,6 +14,6 @@ mod people;
 mod tests;
 
 pub use crimes::Scenario;
-pub use generator::{Command, Emitted, Generator, Payment, PaymentEvent, Truth};
+pub use generator::{Command, Emitted, Generator, HOLIDAY_FACTOR, Payment, PaymentEvent, Trouble, Truth};
 pub use params::{Extras, WorldParams};
 pub use people::{Customer, Terminal, World};

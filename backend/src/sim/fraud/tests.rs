@@ -102,12 +102,29 @@ fn commands_bring_crimes_and_heal() {
         assert!(count(Some(command), Some(scenario)) >= least, "{command:?}");
         assert_eq!(count(None, Some(scenario)), 0, "{scenario:?} without a command");
     }
-    let mut generator =
-        Generator::new(WorldParams { compromised_terminals_per_day: 0, leaked_customers_per_day: 0, ..WorldParams::demo(1) });
-    generator.command(Command::CompromiseTerminals(2_000));
-    generator.command(Command::Heal);
-    let is_struck = |emitted| matches!(emitted, Emitted::Payment(_, Truth { scenario: Some(Scenario::Terminal), .. }));
-    assert!(!(0..2_000).any(|_| is_struck(generator.generate())));
+}
+
+#[test]
+fn what_a_command_brought_ends() {
+    let calm =
+        WorldParams { compromised_terminals_per_day: 0, leaked_customers_per_day: 0, extras: Extras::default(), ..WorldParams::demo(1) };
+    for (command, trouble, scenario) in [
+        (Command::LaunchRing, Trouble::Ring, Scenario::Ring),
+        (Command::CardTesting(50), Trouble::CardTesting, Scenario::Burst),
+        (Command::LeakCredentials(2_000), Trouble::Leak, Scenario::Leak),
+        (Command::CompromiseTerminals(5_000), Trouble::Terminals, Scenario::Terminal),
+        (Command::CopyCards(50), Trouble::Copies, Scenario::Travel),
+    ] {
+        let mut generator = Generator::new(calm);
+        generator.command(command);
+        let frauds = |generator: &mut Generator, payments: usize| {
+            let is_fraud = |emitted| matches!(emitted, Emitted::Payment(_, Truth { scenario: Some(of), .. }) if of == scenario);
+            (0..payments).filter(|_| is_fraud(generator.generate())).count()
+        };
+        assert!(frauds(&mut generator, 70) > 0, "{command:?}");
+        generator.command(Command::End(trouble));
+        assert_eq!(frauds(&mut generator, 3_000), 0, "{command:?}");
+    }
 }
 
 #[test]
@@ -122,4 +139,11 @@ fn a_holiday_brings_many_more_payments() {
             .count()
     };
     assert!(per_day(Some(Command::Holiday)) > 8 * per_day(None));
+    let mut generator = Generator::new(WorldParams::demo(2));
+    generator.generate();
+    [Command::Holiday, Command::End(Trouble::Holiday)].into_iter().for_each(|command| generator.command(command));
+    let mut usual = Generator::new(WorldParams::demo(2));
+    usual.generate();
+    let times = |generator: &mut Generator| (0..1_000).map(|_| (generator.generate(), generator.now_ms()).1).collect::<Vec<_>>();
+    assert_eq!(times(&mut generator), times(&mut usual), "a holiday that is over leaves nothing behind");
 }

@@ -15,7 +15,9 @@ use super::{
     model::Model,
     records::{Action, Alert, Case, Decision, Label, LabelSource, Ring},
     rules::RuleText,
-    settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, LABEL_DELAY_MS, LABEL_SLACK_MS, MODELS, RINGS, RULES, SCORES, VERDICTS},
+    settings::{
+        ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, LABEL_DELAY_MS, LABEL_SLACK_MS, MODELS, RINGS, RULES, SCORES, SUSPENDED, VERDICTS,
+    },
 };
 use crate::{pipelines::shape::Emit, truth::latency::DecisionLatency};
 use desk::Desk;
@@ -54,6 +56,7 @@ pub struct Fold {
     fired: BTreeMap<String, u64>,
     places: VecDeque<Decision>,
     model: Option<(u64, i64, u64, u64)>,
+    is_model_off: bool,
     newest_ms: Option<i64>,
     latency: DecisionLatency,
 }
@@ -105,6 +108,7 @@ impl Fold {
             (RINGS, None) => drop(self.rings.remove(&key())),
             (RULES, Some(value)) => read(value, |rule: RuleText| drop(self.rules.insert(rule.rule_id.clone(), rule))),
             (RULES, None) => drop(self.rules.remove(&key())),
+            (MODELS, value) if key() == SUSPENDED => self.is_model_off = value.is_some(),
             (MODELS, Some(value)) => read(value, |model: Model| {
                 let record = model.record();
                 self.model = Some((record.version, record.trained_at, record.examples, record.frauds));

@@ -178,7 +178,7 @@ fn quality(fold: &Fold) -> Widget {
     };
     let lines = vec![line("Recall", &|day| (day.caught, day.missed)), line("Precision", &|day| (day.caught, day.false_alarms))];
     let help = "By the day of the payments: the last week has no labels yet, because frauds are charged back after seven days";
-    let title = match fold.model {
+    let title = match fold.model.filter(|_| !fold.is_model_off) {
         Some((.., examples, _)) => format!("Precision and recall, learnt from {examples} payments"),
         None => "Precision and recall, by rules alone".to_owned(),
     };

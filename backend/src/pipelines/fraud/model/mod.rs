@@ -79,6 +79,19 @@ impl Model {
         }
     }
 
+    /// A model that knows nothing and scores nothing: what stands in the topic while the champion is out of service.
+    pub(super) fn blank() -> ModelRecord {
+        ModelRecord {
+            version: 0,
+            trained_at: 0,
+            examples: 0,
+            frauds: 0,
+            features: Feature::ALL.iter().map(|feature| feature.name().to_owned()).collect(),
+            base: 0.0,
+            trees: Vec::new(),
+        }
+    }
+
     /// Its version.
     pub fn version(&self) -> u64 {
         self.record.version

@@ -1,4 +1,5 @@
 //! The pipeline's parts against plain recomputations, and the topologies through the test driver.
 
 mod features;
+mod scenarios;
 mod topology;

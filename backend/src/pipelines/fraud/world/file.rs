@@ -10,16 +10,15 @@ use std::{
 
 use weir_model::Problem;
 
-use super::send;
+use super::{rulebook, send};
 use crate::{
     pipelines::{
         fraud::{
             input::{Format, Mapping, ROW_SHOWN_MAX, Row},
             records::{Label, LabelSource, Transaction},
-            rules::defaults,
-            settings::{CHARGEBACKS, DAY_MS, DEAD_LETTERS, LABEL_DELAY_MS, RULES, TRANSACTIONS, TRUTH},
+            settings::{CHARGEBACKS, DAY_MS, DEAD_LETTERS, LABEL_DELAY_MS, TRANSACTIONS, TRUTH},
         },
-        shape::{Command, Emit, World},
+        shape::{Command, Emit, RunParams, World},
     },
     sim::{
         Schedule,
@@ -75,11 +74,13 @@ pub(in crate::pipelines::fraud) struct FileWorld {
     row: u64,
     payments: u64,
     is_over: bool,
+    /// The topic of rules has none yet.
+    needs_rules: bool,
 }
 
 impl FileWorld {
     /// Opens a file, CSV or JSON by lines, or the files of a folder; behind a `?` may stand what their columns are called.
-    pub(in crate::pipelines::fraud) fn open(input: &str, rate_per_s: u32) -> Result<Self, Problem> {
+    pub(in crate::pipelines::fraud) fn open(input: &str, run: &RunParams) -> Result<Self, Problem> {
         let failed = |(why, what_to_do): (String, &str)| Problem::new(format!("{input} can't be read as payments"), why, what_to_do);
         let (path, mapping) = if Path::new(input).exists() { (input, "") } else { input.split_once('?').unwrap_or((input, "")) };
         let mapping = Mapping::parse(mapping).map_err(|why| failed((why, "Map columns like FILE?account=payer&amount=total")))?;
@@ -91,12 +92,13 @@ impl FileWorld {
             source,
             files,
             mapping,
-            schedule: Schedule::new(rate_per_s),
+            schedule: Schedule::new(run.params.rate_per_s),
             due: BTreeMap::new(),
             newest_ms: i64::MIN,
             day: VecDeque::new(),
             payments: 0,
             is_over: false,
+            needs_rules: !rulebook::is_kept(run),
         })
     }
 
@@ -205,10 +207,8 @@ impl World for FileWorld {
     }
 
     fn next(&mut self, out: &mut Emit) {
-        if self.schedule.due_ns() == 0 && self.payments == 0 {
-            for rule in defaults() {
-                send(out, RULES, &rule.rule_id, &rule, 0);
-            }
+        if std::mem::take(&mut self.needs_rules) {
+            rulebook::write_defaults(0, out);
         }
         self.schedule.advance();
         self.line(out);

@@ -5,22 +5,23 @@ use std::{
     sync::Arc,
 };
 
-use super::send;
+use super::{rulebook, send};
 use crate::{
     pipelines::{
         fraud::{
             TransactionId,
-            meta::{BAD_RULE, CARD_TESTING, COPIES, HEALS_AFTER_MS, HOLIDAY, MODEL_OFF, RING, TAKEOVER, TERMINALS},
+            meta::{BAD_RULE, CARD_TESTING, COPIES, FAULTS, HOLIDAY, MODEL_OFF, RING, TAKEOVER, TERMINALS},
+            model::Model,
             records::{Action, Case, Label},
             replay::{chargeback, transaction},
-            rules::{RuleText, defaults},
-            settings::{CASES, CHAMPION, CHARGEBACKS, DAY_MS, HOUR_MS, MODELS, RULES, TRANSACTIONS, TRUTH, VERDICTS},
+            rules::RuleText,
+            settings::{CASES, CHARGEBACKS, DAY_MS, HOUR_MS, MODELS, RULES, SUSPENDED, TRANSACTIONS, TRUTH, VERDICTS},
         },
         shape::{Command, Emit, EmitRecord, Observed, RunParams, World},
     },
     sim::{
         Random, Schedule,
-        fraud::{self, Emitted, Extras, Generator, WorldParams},
+        fraud::{self, Emitted, Extras, Generator, HOLIDAY_FACTOR, Trouble, WorldParams},
     },
 };
 
@@ -37,19 +38,23 @@ const REVIEW_LATEST_MS: i64 = 3 * DAY_MS;
 const REVIEW_ERROR: f64 = 0.02;
 /// Cases that wait for a reviewer; more are never looked at.
 const CASES_MAX: usize = 1_000;
+/// Payments a second of a holiday, at most.
+const HOLIDAY_RATE_MAX: u32 = 100_000;
 
 pub(in crate::pipelines::fraud) struct PaymentWorld {
     generator: Generator,
     schedule: Schedule,
+    /// Payments a second of an ordinary day.
+    rate_per_s: u32,
     random: Random,
     has_begun: bool,
+    /// The topic of rules has none yet.
+    needs_rules: bool,
     has_reviewers: bool,
     /// Frauds that are not charged back yet: what reviewers find out.
     frauds: BTreeMap<TransactionId, i64>,
     /// Cases in order of arrival, with when that was: in event time, and in nanoseconds of the schedule.
     cases: VecDeque<(i64, u128, Case)>,
-    /// The model that was heard last.
-    model: Option<(Vec<u8>, i64)>,
     /// When faults end, by name, in nanoseconds of the schedule.
     heals: BTreeMap<&'static str, u128>,
     /// What a command wrote, to go out with the next payment.
@@ -60,7 +65,9 @@ impl PaymentWorld {
     pub(in crate::pipelines::fraud) fn new(run: &RunParams) -> Self {
         let (seed, rate_per_s) = (run.params.seed, run.params.rate_per_s);
         let whole = |name: &str| run.setting(name).max(0.0) as u32;
-        let (extras, terminals) = (run.setting("extras"), whole("terminals").max(1));
+        // A scenario has the crimes it tells of, and no others of their kind.
+        let extras = if run.params.scenario.is_some() { 0.0 } else { run.setting("extras") };
+        let terminals = whole("terminals").max(1);
         let demo = WorldParams::demo(seed).extras;
         let midnight = |ms: i64| ms - ms.rem_euclid(DAY_MS);
         let start_at_ms = run.params.start_at.map_or_else(|| midnight(run.start_at.0) - HISTORY_DAYS * DAY_MS, |at| midnight(at.0));
@@ -82,12 +89,13 @@ impl PaymentWorld {
         Self {
             generator: Generator::new(params),
             schedule: Schedule::new(rate_per_s),
+            rate_per_s,
             random: Random::new(seed ^ 0x5eed),
             has_begun: false,
+            needs_rules: !rulebook::is_kept(run),
             has_reviewers: run.setting("reviewers") >= 0.5,
             frauds: BTreeMap::new(),
             cases: VecDeque::new(),
-            model: None,
             heals: BTreeMap::new(),
             written: Vec::new(),
         }
@@ -95,8 +103,8 @@ impl PaymentWorld {
 
     fn begin(&mut self, out: &mut Emit) {
         let now_ms = self.generator.now_ms();
-        for rule in defaults() {
-            send(out, RULES, &rule.rule_id, &rule, now_ms);
+        if self.needs_rules {
+            rulebook::write_defaults(now_ms, out);
         }
         // A run that was killed may have left it.
         out.push(tombstone(RULES, BAD_RULE, now_ms));
@@ -109,12 +117,21 @@ impl PaymentWorld {
         let over: Vec<_> = self.heals.iter().filter(|(_, at_ns)| **at_ns <= now_ns).map(|(fault, _)| *fault).collect();
         for fault in over {
             self.heals.remove(fault);
-            match (fault, &self.model) {
-                (BAD_RULE, _) => out.push(tombstone(RULES, BAD_RULE, now_ms)),
-                (MODEL_OFF, Some((model, _))) => out.send(MODELS, CHAMPION, model.clone(), now_ms),
-                _ => {}
+            match fault {
+                BAD_RULE => out.push(tombstone(RULES, BAD_RULE, now_ms)),
+                MODEL_OFF => out.push(tombstone(MODELS, SUSPENDED, now_ms)),
+                _ => {
+                    trouble(fault).into_iter().for_each(|trouble| self.generator.command(fraud::Command::End(trouble)));
+                }
             }
         }
+        self.pace();
+    }
+
+    /// As many payments a second as the day has.
+    fn pace(&mut self) {
+        let factor = if self.heals.contains_key(HOLIDAY) { HOLIDAY_FACTOR as u32 } else { 1 };
+        self.schedule.set_rate(self.rate_per_s.saturating_mul(factor).min(HOLIDAY_RATE_MAX.max(self.rate_per_s)));
     }
 
     /// Verdicts that are due.
@@ -133,7 +150,8 @@ impl PaymentWorld {
         }
     }
 
-    fn bad_rule(&mut self) {
+    /// A rule that holds for everybody.
+    fn push_bad_rule(&self, out: &mut Emit) {
         let rule = RuleText {
             rule_id: BAD_RULE.to_owned(),
             when: "amount > 0".to_owned(),
@@ -141,9 +159,20 @@ impl PaymentWorld {
             note: "A rule that was pushed without a back-test".to_owned(),
             is_paused: false,
         };
-        let mut out = Emit::default();
-        send(&mut out, RULES, &rule.rule_id, &rule, self.generator.now_ms());
-        self.written.extend(out.take());
+        send(out, RULES, &rule.rule_id, &rule, self.generator.now_ms());
+    }
+}
+
+/// What of the world a fault is.
+fn trouble(fault: &str) -> Option<Trouble> {
+    match fault {
+        RING => Some(Trouble::Ring),
+        CARD_TESTING => Some(Trouble::CardTesting),
+        TAKEOVER => Some(Trouble::Leak),
+        TERMINALS => Some(Trouble::Terminals),
+        COPIES => Some(Trouble::Copies),
+        HOLIDAY => Some(Trouble::Holiday),
+        _ => None,
     }
 }
 
@@ -179,7 +208,8 @@ impl World for PaymentWorld {
     }
 
     fn set_rate(&mut self, rate_per_s: u32) {
-        self.schedule.set_rate(rate_per_s);
+        self.rate_per_s = rate_per_s;
+        self.pace();
     }
 
     fn events(&self) -> u64 {
@@ -188,36 +218,38 @@ impl World for PaymentWorld {
 
     fn command(&mut self, command: &Command) -> Option<i64> {
         let knob = |name: &str, default: u32| command.knobs.get(name).and_then(|value| value.parse().ok()).unwrap_or(default).min(1_000);
-        let heals_at_ns = self.schedule.due_ns() + u128::from(HEALS_AFTER_MS.unsigned_abs()) * 1_000_000;
-        match command.fault.as_str() {
+        let (fault, _, for_ms, _) = FAULTS.into_iter().find(|(name, ..)| *name == command.fault.as_str())?;
+        let mut out = Emit::default();
+        match fault {
             RING => self.generator.command(fraud::Command::LaunchRing),
             CARD_TESTING => self.generator.command(fraud::Command::CardTesting(knob("cards", 20))),
             TAKEOVER => self.generator.command(fraud::Command::LeakCredentials(knob("customers", 10))),
             TERMINALS => self.generator.command(fraud::Command::CompromiseTerminals(knob("terminals", 5))),
             COPIES => self.generator.command(fraud::Command::CopyCards(knob("cards", 10))),
+            // One that goes on lasts longer, and is no hundredfold one.
+            HOLIDAY if self.heals.contains_key(HOLIDAY) => {}
             HOLIDAY => self.generator.command(fraud::Command::Holiday),
-            MODEL_OFF => {
-                self.written.push(tombstone(MODELS, CHAMPION, self.generator.now_ms()));
-                self.heals.insert(MODEL_OFF, heals_at_ns);
-            }
-            BAD_RULE => {
-                self.bad_rule();
-                self.heals.insert(BAD_RULE, heals_at_ns);
-            }
+            MODEL_OFF => send(&mut out, MODELS, &SUSPENDED.to_owned(), &Model::blank(), self.generator.now_ms()),
+            BAD_RULE => self.push_bad_rule(&mut out),
+            // Not the world's to do.
             _ => return None,
         }
-        Some(HEALS_AFTER_MS)
+        self.written.extend(out.take());
+        self.heals.insert(fault, self.schedule.due_ns() + u128::from(for_ms.unsigned_abs()) * 1_000_000);
+        self.pace();
+        Some(for_ms)
     }
 
     fn hears(&self) -> Vec<Arc<str>> {
-        let cases = self.has_reviewers.then(|| CASES.into());
-        cases.into_iter().chain([MODELS.into()]).collect()
+        if self.has_reviewers { vec![CASES.into(), VERDICTS.into()] } else { Vec::new() }
     }
 
     fn hear(&mut self, record: &Observed<'_>) {
         let Some(value) = record.value else { return };
-        if record.topic == MODELS {
-            self.model = Some((value.to_vec(), record.timestamp_ms));
+        if record.topic == VERDICTS {
+            // Somebody at the desk was faster.
+            let Ok(label) = serde_json::from_slice::<Label>(value) else { return };
+            self.cases.retain(|(.., case)| case.transaction_id != label.transaction_id);
         } else if let Ok(case) = serde_json::from_slice::<Case>(value)
             && self.cases.len() < CASES_MAX
         {
