@@ -1,6 +1,7 @@
 //! Every panel in every load state, both themes, narrow and wide: it draws, has accessible names and glyphs, and comes to rest.
 //!
-//! `WEIR_PICTURES=DIR cargo test -p weir --test panels` also writes each as a picture, to be looked at.
+//! `WEIR_PICTURES=DIR cargo test -p weir --test panels` also writes each as a picture, to be looked at; `WEIR_PICTURES_OF=dashboard-running`
+//! only those whose name holds this.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
 #[path = "support/fixtures.rs"]
@@ -17,7 +18,7 @@ use weir::{
     panels::{CONSUMERS, DASHBOARD, MESSAGES, OVERVIEW, PANELS, PIPELINES, PanelId, TOPICS, ThemeChoice},
     shell::{Recorded, Weir, settings::Settings},
 };
-use weir_ui_kit::{Theme, theme};
+use weir_ui_kit::{Theme, icons, theme};
 
 /// Widths of a small window, a laptop and a desk.
 const SIZES: [[f32; 2]; 3] = [[640.0, 420.0], [1_280.0, 800.0], [1_920.0, 1_080.0]];
@@ -63,17 +64,21 @@ fn every_panel_draws_in_every_state_and_comes_to_rest() {
 #[test]
 fn pictures_are_drawn_of_every_panel() {
     let folder = std::env::var_os("WEIR_PICTURES").map(std::path::PathBuf::from);
+    let wanted = std::env::var("WEIR_PICTURES_OF").unwrap_or_default();
     let sizes: &[[u32; 2]] = if folder.is_some() { &[[900, 600], [1_280, 800], [1_920, 1_080]] } else { &[[640, 420]] };
     let states: &[State] = if folder.is_some() { &State::ALL } else { &[State::Running] };
     for meta in PANELS {
         for (state, theme) in states.iter().flat_map(|state| Theme::ALL.map(|theme| (*state, theme))) {
             for size in sizes {
+                let name = format!("{}-{state:?}-{theme:?}-{}x{}.png", meta.id, size[0], size[1]).to_lowercase();
+                if !name.contains(&wanted) {
+                    continue;
+                }
                 let options = PictureOptions { size: *size, theme, pixels_per_point: 1.0 };
                 let mut screen = Answered(weir(state, meta.id, settings(theme)));
                 let png = picture::render(&mut screen, &picture::context(&options), &options).unwrap();
                 assert!(png.len() > 1_000);
                 if let Some(folder) = &folder {
-                    let name = format!("{}-{state:?}-{theme:?}-{}x{}.png", meta.id, size[0], size[1]).to_lowercase();
                     std::fs::write(folder.join(name), png).unwrap();
                 }
             }
@@ -167,7 +172,7 @@ fn a_presentation_shows_nothing_but_the_screen() {
 fn a_pipeline_starts_from_its_card() {
     let mut harness = harness(State::Ready, OVERVIEW, Theme::Dark, SIZES[1]);
     harness.run();
-    harness.get_by_label_contains("Start").click();
+    harness.get_by_label(&format!("{}  Start", icons::PLAY)).click();
     harness.run();
     assert_eq!(harness.state().current_panel(), DASHBOARD);
 }

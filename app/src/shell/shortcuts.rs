@@ -2,7 +2,7 @@
 
 use egui::{Context, Key, KeyboardShortcut, Modifiers};
 
-use crate::panels::{Command, PANELS, Route};
+use crate::panels::{Command, PANELS, Route, dashboard::FREEZE};
 
 /// Opens the palette.
 pub(super) const PALETTE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::K);
@@ -28,6 +28,7 @@ pub(super) fn list(ctx: &Context) -> Vec<(String, &'static str)> {
         ("Esc".to_owned(), "Close what is open"),
         (ctx.format_shortcut(&REFRESH), "Read the cluster now"),
         (ctx.format_shortcut(&PRESENT), "For an audience: larger, nothing but the screen; again to leave"),
+        (ctx.format_shortcut(&FREEZE), "Hold the dashboard's picture while the run goes on; again to let it go"),
         (ctx.format_shortcut(&HELP), "This help, and the settings"),
         (ctx.format_shortcut(&QUIT), "Quit"),
     ];

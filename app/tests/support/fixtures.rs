@@ -387,6 +387,12 @@ fn editor() -> WidgetBody {
     }
 }
 
+fn chosen(line: Line) -> WidgetBody {
+    let options = (1..6).map(|number| format!("u-{number:05}").into()).collect();
+    let chooser = Chooser { what: "user".into(), value: "u-00001".into(), is_chosen: true, options };
+    WidgetBody::Chosen { chooser, body: Box::new(WidgetBody::TimeSeries { unit: "events".into(), lines: vec![line], bands: Vec::new() }) }
+}
+
 fn dashboard() -> Dashboard {
     let widget = |id: &str, title: &str, span, body| Widget {
         id: id.into(),
@@ -405,6 +411,12 @@ fn dashboard() -> Dashboard {
         points: (0..300)
             .map(|x| (TimestampMs(NOW.0 - (300 - x) * 60_000), 400.0 / (at as f64 + 1.0) * (1.2 + (x as f64 / (20.0 + at as f64)).sin())))
             .collect(),
+    };
+    let band = |from: i64, to: i64, label: &str, severity| LaneSpan {
+        from: TimestampMs(NOW.0 - from * 60_000),
+        to: TimestampMs(NOW.0 - to * 60_000),
+        label: label.into(),
+        severity,
     };
     let top = ["/", "/category/shoes", "/item/1042", "/search", "/cart", "/checkout", "/item/77", "/help", "/item/9", "/account"];
     let rows = top.iter().enumerate().map(|(at, page)| TopRow { label: (*page).into(), value: 12_345.0 / (at as f64 + 1.0) }).collect();
@@ -443,10 +455,14 @@ fn dashboard() -> Dashboard {
                         .enumerate()
                         .map(|(at, name)| line(at, name))
                         .collect(),
-                    bands: Vec::new(),
+                    bands: vec![
+                        band(200, 170, "CDN-B fails in eu", Severity::Critical),
+                        band(90, 80, "A label that is longer than its band", Severity::Warning),
+                    ],
                 },
             ),
             widget("top_pages", "Top pages", Span::Third, WidgetBody::TopK { unit: "views".into(), rows }),
+            widget("user", "One user", Span::Full, chosen(line(0, "events a minute"))),
             widget("queue", "Review queue", Span::Full, queue()),
             widget("rules", "Rules in force", Span::Full, editor()),
             widget(

@@ -3,10 +3,14 @@
 
 mod support;
 
-use egui::{Key, Ui, Vec2};
+use egui::{Key, Ui, Vec2, pos2, vec2};
 use egui_kittest::{Harness, kittest::Queryable as _};
 use support::{Draw, PAGES, Page, ROWS};
-use weir_ui_kit::{Theme, theme};
+use weir_ui_kit::{
+    Theme,
+    plot::{self, TimeGroup, TimeLine, TimeSeries},
+    theme,
+};
 
 const SIZES: [[f32; 2]; 3] = [[420.0, 360.0], [1_280.0, 800.0], [2_200.0, 1_200.0]];
 /// Frames until a page has to be at rest.
@@ -38,6 +42,44 @@ fn every_page_draws_at_every_size_and_comes_to_rest() {
             println!("{name} {theme:?} {size:?}"); // shown when the test fails
             harness(draw, theme, size).run();
         }
+    }
+}
+
+#[test]
+fn charts_of_a_group_show_the_same_part_of_time_until_all_is_shown_again() {
+    let group = TimeGroup::new("together");
+    let points: Vec<(i64, f64)> = (0..100).map(|at| (1_795_392_000_000 + at * 1_000, at as f64)).collect();
+    let frame = move |ui: &mut Ui, is_zoomed: &mut bool| {
+        egui::CentralPanel::default().show(ui, |ui| {
+            let lines = [TimeLine { name: "line", points: &points }];
+            let series = TimeSeries { lines: &lines, height: 200.0, group: Some(group), ..TimeSeries::default() };
+            for id in ["first", "second"] {
+                plot::time_series(ui, &TimeSeries { id, ..series });
+            }
+            *is_zoomed = group.is_zoomed(ui);
+        });
+    };
+    // Short frames: two clicks have to follow one another soon.
+    let mut harness =
+        Harness::builder().with_size([800.0, 440.0]).with_step_dt(0.02).with_context_setup(theme::install).build_ui_state(frame, false);
+    harness.run();
+    assert!(!*harness.state());
+    for chart in [pos2(400.0, 100.0), pos2(400.0, 320.0)] {
+        harness.drag_at(chart);
+        harness.run();
+        harness.hover_at(chart - vec2(120.0, 0.0));
+        harness.run();
+        harness.drop_at(chart - vec2(120.0, 0.0));
+        harness.run();
+        assert!(*harness.state(), "dragging moves along time");
+        harness.hover_at(chart);
+        for is_pressed in [true, false, true, false] {
+            let button = egui::PointerButton::Primary;
+            harness.event(egui::Event::PointerButton { pos: chart, button, pressed: is_pressed, modifiers: egui::Modifiers::NONE });
+        }
+        harness.run();
+        assert!(!*harness.state(), "a double click shows all again");
+        harness.run_steps(50); // the next click is not this one's third
     }
 }
 

@@ -98,6 +98,28 @@ number_id! {
     QueryId, u64
 }
 
+impl FaultId {
+    /// This fault with some of its knobs set: `cdn_down:cdn=cdn-b,region=eu`.
+    pub fn with_knobs<'a>(&self, knobs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let knobs: Vec<String> = knobs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if knobs.is_empty() { self.clone() } else { format!("{}:{}", self.name(), knobs.join(",")).into() }
+    }
+
+    /// Its name without knobs.
+    pub fn name(&self) -> &str {
+        self.split().0
+    }
+
+    /// The knobs that are set, such as `cdn=cdn-b,region=eu`; empty for none.
+    pub fn knobs(&self) -> &str {
+        self.split().1
+    }
+
+    fn split(&self) -> (&str, &str) {
+        self.as_str().split_once(':').unwrap_or((self.as_str(), ""))
+    }
+}
+
 impl TimestampMs {
     /// The wall clock now.
     pub fn now() -> Self {
@@ -118,4 +140,20 @@ pub struct TopicPartition {
     pub topic: TopicName,
     /// The partition's number.
     pub partition: PartitionId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_named_with_its_knobs() {
+        let check = |knobs: &[(&str, &str)], expect: (&str, &str, &str)| {
+            let fault = FaultId::from("cdn_down").with_knobs(knobs.iter().copied());
+            assert_eq!((fault.as_str(), fault.name(), fault.knobs()), expect);
+        };
+        check(&[], ("cdn_down", "cdn_down", ""));
+        check(&[("cdn", "cdn-b")], ("cdn_down:cdn=cdn-b", "cdn_down", "cdn=cdn-b"));
+        check(&[("cdn", "cdn-b"), ("region", "eu")], ("cdn_down:cdn=cdn-b,region=eu", "cdn_down", "cdn=cdn-b,region=eu"));
+    }
 }

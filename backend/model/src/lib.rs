@@ -36,8 +36,8 @@ pub use ids::{
 pub use loadable::{Loadable, Stamped};
 pub use message::{DecoderName, MessageQuery, MessageRow, PartitionRange, Receipt, Record, RecordHeader, Start, StopReason, TimestampType};
 pub use pipeline::{
-    ALERTS_TOPIC, Availability, Check, CheckVerdict, FaultMeta, Latency, ParamMeta, Phase, PipelineMeta, PipelineParams, PipelineStatus,
-    RunReport,
+    ALERTS_TOPIC, Availability, Check, CheckVerdict, FaultMeta, KnobKind, KnobMeta, Latency, ParamMeta, Phase, PipelineMeta,
+    PipelineParams, PipelineStatus, RunReport, SabotageMeta,
 };
 pub use problem::{Notice, NoticeLevel, Problem};
 pub use request::{NewTopic, ProduceRecord, Request};

@@ -27,6 +27,8 @@ pub struct PipelineMeta {
     pub faults: Vec<FaultMeta>,
     /// Guided demos.
     pub scenarios: Vec<ScenarioMeta>,
+    /// Ways to break its processing on purpose, to see a check fail.
+    pub sabotages: Vec<SabotageMeta>,
 }
 
 /// Where all pipelines write their alerts; it is no pipeline's own.
@@ -87,6 +89,57 @@ pub struct FaultMeta {
     pub effect: Arc<str>,
     /// It heals by itself after this time.
     pub heals_after_ms: u64,
+    /// What can be chosen of it; none are, unless they are named: see [`FaultId::with_knobs`].
+    pub knobs: Vec<KnobMeta>,
+}
+
+/// Something of a fault that can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnobMeta {
+    /// Such as `cdn`.
+    pub name: Arc<str>,
+    /// For people.
+    pub label: Arc<str>,
+    /// What it is when it is not chosen, such as `cdn-b`, `any`.
+    pub default: Arc<str>,
+    /// What it can be.
+    pub kind: KnobKind,
+}
+
+/// What a knob can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnobKind {
+    /// One of these.
+    OneOf(Vec<Arc<str>>),
+    /// A whole number, from the first to the second.
+    Number(i64, i64),
+    /// A name.
+    Name,
+}
+
+impl KnobMeta {
+    /// A knob.
+    pub fn new(name: &str, label: &str, default: impl Into<Arc<str>>, kind: KnobKind) -> Self {
+        Self { name: name.into(), label: label.into(), default: default.into(), kind }
+    }
+
+    /// Whether this can be its value. A fault's knobs stand in one line, so that a name can't hold what divides them.
+    pub fn fits(&self, value: &str) -> bool {
+        match &self.kind {
+            KnobKind::OneOf(options) => options.iter().any(|option| **option == *value),
+            KnobKind::Number(min, max) => value.parse().is_ok_and(|number: i64| (*min..=*max).contains(&number)),
+            KnobKind::Name => !value.is_empty() && !value.contains([',', '=']),
+        }
+    }
+}
+
+/// A way to break a pipeline's processing on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SabotageMeta {
+    /// Its short name.
+    pub id: Arc<str>,
+    /// The check that turns red.
+    pub check: Arc<str>,
 }
 
 /// How to run a pipeline.
@@ -239,4 +292,26 @@ pub struct RunReport {
     pub checks: Vec<Check>,
     /// Figures against truth, by name.
     pub scores: BTreeMap<String, f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_knob_knows_what_fits() {
+        let check = |kind: &KnobKind, value: &str, expect: bool| {
+            assert_eq!(KnobMeta::new("k", "K", "", kind.clone()).fits(value), expect, "{kind:?} {value:?}");
+        };
+        let one_of = KnobKind::OneOf(vec!["eu".into(), "na".into()]);
+        check(&one_of, "eu", true);
+        check(&one_of, "mars", false);
+        let percent = KnobKind::Number(1, 100);
+        for (value, expect) in [("1", true), ("100", true), ("0", false), ("101", false), ("1.5", false), ("", false)] {
+            check(&percent, value, expect);
+        }
+        for (value, expect) in [("field-0001", true), ("", false), ("a,b", false), ("a=b", false)] {
+            check(&KnobKind::Name, value, expect);
+        }
+    }
 }

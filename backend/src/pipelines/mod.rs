@@ -16,7 +16,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use weir_model::{PipelineId, PipelineMeta, PipelineParams, Problem};
+use weir_model::{PipelineId, PipelineMeta, PipelineParams, Problem, SabotageMeta};
 
 use crate::{client::Connection, updates::Updates};
 use shape::Shape;
@@ -46,7 +46,11 @@ const ALL: &[Pipeline] = &[
 
 /// What the cards show.
 pub fn metas() -> Arc<[PipelineMeta]> {
-    ALL.iter().map(|pipeline| (pipeline.meta)()).collect()
+    let sabotage = |(id, check): &(&str, &str)| SabotageMeta { id: (*id).into(), check: (*check).into() };
+    ALL.iter()
+        .map(|pipeline| (pipeline.meta)())
+        .map(|meta| PipelineMeta { sabotages: sabotages(&meta.id).iter().map(sabotage).collect(), ..meta })
+        .collect()
 }
 
 /// What the card of a pipeline shows.

@@ -13,6 +13,7 @@ fn planned(id: &str, title: &str, story: &str) -> PipelineMeta {
         params: Vec::new(),
         faults: Vec::new(),
         scenarios: Vec::new(),
+        sabotages: Vec::new(),
     }
 }
 

@@ -34,8 +34,15 @@ impl Shape for Toy {
             topics: vec![NUMBERS.into(), COUNTS.into()],
             groups: vec!["toy".into()],
             params: Vec::new(),
-            faults: vec![FaultMeta { id: "hush".into(), label: "Hush".into(), effect: "None".into(), heals_after_ms: 1 }],
+            faults: vec![FaultMeta {
+                id: "hush".into(),
+                label: "Hush".into(),
+                effect: "None".into(),
+                heals_after_ms: 1,
+                knobs: Vec::new(),
+            }],
             scenarios: Vec::new(),
+            sabotages: Vec::new(),
         }
     }
 

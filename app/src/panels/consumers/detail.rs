@@ -6,7 +6,7 @@ use egui::{Align, Layout, ScrollArea, Ui};
 use weir_model::{Group, GroupId, GroupsSnapshot, MessageQuery, QueryId, Series, Start};
 use weir_ui_kit::{
     format, icons,
-    plot::{self, TimeLine},
+    plot::{self, TimeLine, TimeSeries},
     table::{ROW_HEIGHT, Table, TableCell, TableColumn},
     widgets::{self, StatTile, Tone},
 };
@@ -159,7 +159,8 @@ impl Detail {
         let Some((_, points)) = self.history.as_ref().filter(|(_, points)| points.len() >= CHART_POINTS_MIN) else { return };
         ui.add_space(4.0);
         widgets::card(ui, "Lag over time", |ui| {
-            plot::time_series(ui, "lag", &[TimeLine { name: "Lag", points }], "records", 150.0, "");
+            let lines = [TimeLine { name: "Lag", points }];
+            plot::time_series(ui, &TimeSeries { id: "lag", lines: &lines, unit: "records", height: 150.0, ..TimeSeries::default() });
         });
     }
 

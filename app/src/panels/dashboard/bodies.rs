@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use egui::{CursorIcon, ScrollArea, Sense, Ui};
-use weir_model::{FeedEntry, FlowEdge, FlowNode, Gauge, HeatRow, Incident, Lane, MapPoint, Severity, TimestampMs, Widget};
+use weir_model::{
+    FeedEntry, FlowEdge, FlowNode, Gauge, HeatRow, Incident, Lane, LaneSpan, Line, MapPoint, PipelineId, Severity, TimestampMs, Widget,
+};
 use weir_ui_kit::{
     format, plot,
     widgets::{self, Tone},
@@ -11,7 +13,7 @@ use weir_ui_kit::{
 
 use super::{
     open_source, trace,
-    widget::{nothing_yet, source},
+    widget::{CHART_HEIGHT, Chart, nothing_yet, source, time_group},
 };
 use crate::panels::PanelContext;
 
@@ -26,6 +28,38 @@ pub(super) fn tone(severity: Severity) -> Tone {
         Severity::Warning => Tone::Warning,
         Severity::Critical => Tone::Danger,
     }
+}
+
+pub(super) fn time_series(
+    ui: &mut Ui,
+    (pipeline, widget): (&PipelineId, &Widget),
+    unit: &str,
+    (lines, bands): (&[Line], &[LaneSpan]),
+    chart: Chart<'_>,
+    cx: &mut PanelContext<'_>,
+) {
+    if chart.points.iter().all(|line| line.len() < 2) {
+        return nothing_yet(ui);
+    }
+    let lines: Vec<plot::TimeLine<'_>> =
+        lines.iter().zip(chart.points).map(|(line, points)| plot::TimeLine { name: &line.name, points }).collect();
+    let bands: Vec<plot::LaneSpan<'_>> = bands.iter().map(span).collect();
+    let series = plot::TimeSeries {
+        id: &widget.id,
+        lines: &lines,
+        bands: &bands,
+        unit,
+        height: CHART_HEIGHT,
+        hint: "Right button: the records from here on",
+        group: Some(time_group(pipeline)),
+        covers_ms: chart.covers_ms,
+    };
+    let pressed = plot::time_series(ui, &series);
+    trace::open(pressed.and_then(|at| widget.records_from(TimestampMs(at))), cx);
+}
+
+fn span(span: &LaneSpan) -> plot::LaneSpan<'_> {
+    plot::LaneSpan { from_ms: span.from.0, to_ms: span.to.0, label: &span.label, tone: tone(span.severity) }
 }
 
 pub(super) fn heat(
@@ -48,52 +82,44 @@ pub(super) fn heat(
 }
 
 pub(super) fn lanes(ui: &mut Ui, widget: &Widget, lanes: &[Lane], cursor: Option<TimestampMs>, cx: &mut PanelContext<'_>) {
-    let spans: Vec<Vec<plot::LaneSpan<'_>>> = lanes
-        .iter()
-        .map(|lane| {
-            let span = |span: &'_ weir_model::LaneSpan| (span.from.0, span.to.0, tone(span.severity));
-            lane.spans
-                .iter()
-                .map(|each| {
-                    let (from_ms, to_ms, tone) = span(each);
-                    plot::LaneSpan { from_ms, to_ms, label: &each.label, tone }
-                })
-                .collect()
-        })
-        .collect();
-    let shown: Vec<plot::Lane<'_>> = lanes.iter().zip(&spans).map(|(lane, spans)| plot::Lane { label: &lane.label, spans }).collect();
+    let spans: Vec<Vec<plot::LaneSpan<'_>>> = lanes.iter().map(|lane| lane.spans.iter().map(span).collect()).collect();
+    let shown: Vec<plot::Lane<'_>> =
+        lanes.iter().zip(&spans).map(|(lane, spans)| plot::Lane { label: &lane.label, spans, cursor_ms: None }).collect();
     if let Some((lane, span)) = plot::lanes(ui, &plot::Lanes { lanes: &shown, cursor_ms: cursor.map(|cursor| cursor.0) }) {
         let span = lanes.get(lane).and_then(|lane| lane.spans.get(span));
         trace::open(span.and_then(|span| widget.records_from(span.from)), cx);
     }
 }
 
-pub(super) fn gauges(ui: &mut Ui, gauges: &[Gauge]) {
+pub(super) fn gauges(ui: &mut Ui, widget: &Widget, gauges: &[Gauge], cx: &mut PanelContext<'_>) {
     if gauges.is_empty() {
         return nothing_yet(ui);
     }
     for gauge in gauges {
-        plot::gauge(
-            ui,
-            &plot::Gauge {
-                label: &gauge.label,
-                value: gauge.value,
-                unit: &gauge.unit,
-                decimals: gauge.decimals.into(),
-                min: gauge.bounds.0,
-                max: gauge.bounds.1,
-                good: gauge.good,
-            },
-        );
+        let shown = plot::Gauge {
+            label: &gauge.label,
+            value: gauge.value,
+            unit: &gauge.unit,
+            decimals: gauge.decimals.into(),
+            min: gauge.bounds.0,
+            max: gauge.bounds.1,
+            good: gauge.good,
+        };
+        if plot::gauge(ui, &shown, &trace::words_of(widget, &gauge.label)) {
+            trace::open_of(widget, &gauge.label, cx);
+        }
     }
 }
 
-pub(super) fn sankey(ui: &mut Ui, unit: &str, nodes: &[FlowNode], edges: &[FlowEdge], height: f32) {
+pub(super) fn sankey(ui: &mut Ui, widget: &Widget, unit: &str, nodes: &[FlowNode], edges: &[FlowEdge], cx: &mut PanelContext<'_>) {
     if edges.iter().all(|edge| edge.value <= 0.0) {
         return nothing_yet(ui);
     }
-    let (nodes, edges) = flow(nodes, edges);
-    plot::sankey(ui, &nodes, &edges, unit, height);
+    let (places, edges) = flow(nodes, edges);
+    let whither = |at: usize| nodes.get(at).map(|node| trace::words_of(widget, &node.label));
+    if let Some(node) = plot::sankey(ui, &places, &edges, unit, CHART_HEIGHT, whither).and_then(|at| nodes.get(at)) {
+        trace::open_of(widget, &node.label, cx);
+    }
 }
 
 pub(super) fn graph(ui: &mut Ui, widget: &Widget, unit: &str, nodes: &[FlowNode], edges: &[FlowEdge], cx: &mut PanelContext<'_>) {

@@ -1,51 +1,50 @@
 //! What stands above a dashboard: the run's state, its controls, the faults to inject, and the verdicts against truth.
 
-use egui::{Align, Layout, Ui};
-use weir_model::{Check, CheckVerdict, Phase, PipelineMeta, PipelineStatus, PipelineView, Request, RunReport, TimestampMs};
+use egui::{Align, Layout, Link, RichText, Role, Ui, WidgetInfo};
+use weir_model::{
+    Check, CheckVerdict, GroupId, Phase, PipelineMeta, PipelineParams, PipelineStatus, PipelineView, Request, RunReport, Store, TimestampMs,
+};
 use weir_ui_kit::{
-    format, icons,
+    format, icons, tokens,
     widgets::{Tone, badge, primary_button, rate_slider, secondary_button, secondary_button_if, subdued, title},
 };
 
-use super::demo;
+use super::{demo, faults::Faults};
 use crate::panels::{
     Command, PanelContext, Route,
-    pipelines::{phase_badge, start},
+    pipelines::{StartDialog, phase_badge, start_with},
+    text,
 };
-
-/// How soon the countdown of a fault moves.
-const COUNTDOWN_STEP_MS: i64 = 1_000;
-/// The width of the menu of faults: lines that can be read at a glance.
-const FAULTS_WIDTH: f32 = 420.0;
 
 /// What the user is setting and the backend has not taken over yet.
 #[derive(Default)]
 pub(super) struct Controls {
     rate: Option<f64>,
+    faults: Faults,
 }
 
 impl Controls {
-    pub(super) fn ui(&mut self, ui: &mut Ui, meta: &PipelineMeta, view: Option<&PipelineView>, cx: &mut PanelContext<'_>) {
+    pub(super) fn ui(
+        &mut self,
+        ui: &mut Ui,
+        meta: &PipelineMeta,
+        view: Option<&PipelineView>,
+        dialog: &mut StartDialog,
+        cx: &mut PanelContext<'_>,
+    ) {
         let status = view.and_then(|view| view.status.as_deref());
-        ui.horizontal_wrapped(|ui| {
-            title(ui, &meta.title);
-            if let Some(status) = status {
-                phase_badge(ui, &status.phase);
-            }
-            if let Some(at) = view.and_then(|view| view.dashboard.as_deref()).and_then(|dashboard| dashboard.event_time) {
-                subdued(ui, format!("event time {} UTC", trimmed(at)));
-            }
-        });
         subdued(ui, &*meta.story);
         ui.add_space(4.0);
         ui.horizontal_wrapped(|ui| match status {
             Some(status) if status.phase.is_active() => {
                 self.running(ui, meta, status, cx);
             }
-            Some(_) => {
-                if primary_button(ui, &format!("{}  Start again", icons::PLAY)).clicked() {
-                    start(meta, cx);
+            Some(status) => {
+                let again = primary_button(ui, &format!("{}  Start again", icons::PLAY)).on_hover_text("As it was started the last time");
+                if again.clicked() {
+                    start_with(meta, PipelineParams { scenario: None, ..status.params.clone() }, cx);
                 }
+                dialog.button(ui, meta);
                 demo::buttons(ui, meta, cx);
             }
             None => {}
@@ -55,7 +54,7 @@ impl Controls {
             demo::progress(ui, view);
         }
         if let Some(status) = status {
-            figures(ui, status);
+            figures(ui, meta, status, cx);
             let report = view.and_then(|view| view.report.as_deref()).filter(|_| !status.phase.is_active());
             checks(ui, report.map_or(&status.checks[..], |report| &report.checks));
             if let Some(report) = report {
@@ -87,7 +86,7 @@ impl Controls {
             cx.push(Command::Navigate(Route::Streams(id())));
         }
         self.rate(ui, meta, status, cx);
-        faults(ui, meta, status, cx);
+        self.faults.ui(ui, meta, status, cx);
     }
 
     fn rate(&mut self, ui: &mut Ui, meta: &PipelineMeta, status: &PipelineStatus, cx: &mut PanelContext<'_>) {
@@ -113,52 +112,61 @@ impl Controls {
     }
 }
 
-/// What can be broken: a menu that says what each will do, and a badge for each that is at work.
-fn faults(ui: &mut Ui, meta: &PipelineMeta, status: &PipelineStatus, cx: &mut PanelContext<'_>) {
-    if meta.faults.is_empty() {
-        return;
-    }
-    let is_running = status.phase == Phase::Running;
-    let menu = ui.add_enabled_ui(is_running, |ui| {
-        ui.menu_button(format!("{}  Break something  {}", icons::LIGHTNING, icons::CARET_DOWN), |ui| {
-            ui.set_max_width(FAULTS_WIDTH);
-            for fault in &meta.faults {
-                if ui.button(format!("{}  {}", icons::LIGHTNING, fault.label)).clicked() {
-                    cx.request(Request::InjectFault(meta.id.clone(), fault.id.clone()));
-                    ui.close();
-                }
-                subdued(ui, &*fault.effect);
-                ui.add_space(4.0);
-            }
-        })
-    });
-    menu.response.on_disabled_hover_text("Only while the pipeline runs");
-    for fault in &meta.faults {
-        let heals_at = status.active_faults.iter().find(|(id, _)| *id == fault.id).map(|(_, at)| *at);
-        if let Some(heals_at) = heals_at.filter(|at| *at > cx.now) {
-            let left = format::duration_ms((heals_at.0 - cx.now.0 + 999) / 1_000 * 1_000);
-            badge(ui, icons::LIGHTNING, &format!("{}: {left}", fault.label), Tone::Warning).on_hover_text(&*fault.effect);
-            cx.repaint_at(TimestampMs(cx.now.0 + COUNTDOWN_STEP_MS));
-        }
-    }
-}
-
-fn figures(ui: &mut Ui, status: &PipelineStatus) {
+/// What goes in and out, each figure a link to what it was counted of.
+fn figures(ui: &mut Ui, meta: &PipelineMeta, status: &PipelineStatus, cx: &mut PanelContext<'_>) {
     if !status.phase.is_active() {
         return;
     }
-    let latency = &status.latency;
-    subdued(
-        ui,
-        format!(
-            "{} produced/s    {} processed/s    produce to process: p50 {} ms, p99 {} ms    seed {}",
-            format::integer(status.produced_per_s.round() as i64),
-            format::integer(status.processed_per_s.round() as i64),
-            format::decimal(latency.p50, 1),
-            format::decimal(latency.p99, 1),
-            status.params.seed,
-        ),
-    );
+    let per_s = |rate: f64| format::integer(rate.round() as i64);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 16.0;
+        if let Some(input) = meta.topics.first() {
+            let produced = figure(ui, &format!("{} produced/s", per_s(status.produced_per_s)), &format!("Open topic {input}"));
+            if produced {
+                cx.push(Command::Navigate(Route::Topic(input.clone())));
+            }
+        }
+        if figure(ui, &format!("{} processed/s", per_s(status.processed_per_s)), "Open what processes it: graph, tasks, stores") {
+            cx.push(Command::Navigate(Route::Streams(meta.id.clone())));
+        }
+        if let Some(Waiting { records, group }) = waiting(meta, cx.store) {
+            let told = format!("Open group {group}, for which most of them wait");
+            if figure(ui, &format!("lag {}", text::counted(records, "record")), &told) {
+                cx.push(Command::Navigate(Route::Group(group)));
+            }
+        }
+        let (latency, seed) = (&status.latency, status.params.seed);
+        let (p50, p99) = (format::decimal(latency.p50, 1), format::decimal(latency.p99, 1));
+        subdued(ui, format!("produce to process: p50 {p50} ms, p99 {p99} ms    seed {seed}"));
+        if let Some(sabotage) = &status.params.sabotage {
+            let check = meta.sabotages.iter().find(|known| known.id == *sabotage).map_or("a check", |known| &*known.check);
+            let told = format!("Started so on purpose: it turns {} red", check.replace('_', " "));
+            badge(ui, icons::WARNING, &format!("sabotage: {}", sabotage.replace('_', " ")), Tone::Warning).on_hover_text(told);
+        }
+    });
+}
+
+/// A figure that leads somewhere.
+fn figure(ui: &mut Ui, text: &str, whither: &str) -> bool {
+    let color = tokens(ui).text.normal;
+    let response = ui.add(Link::new(RichText::new(text).color(color))).on_hover_text(whither);
+    response.widget_info(|| WidgetInfo::labeled(Role::Link, true, format!("{text}: {whither}")));
+    response.clicked()
+}
+
+/// What waits to be processed.
+struct Waiting {
+    records: u64,
+    /// The group for which most of it waits.
+    group: GroupId,
+}
+
+/// The lag of a pipeline's groups; `None` before it was read.
+fn waiting(meta: &PipelineMeta, store: &Store) -> Option<Waiting> {
+    let groups = store.groups.value()?;
+    let lags = || meta.groups.iter().filter_map(|id| Some((groups.group(id)?.lag_records()?, id)));
+    let (_, group) = lags().max_by_key(|(lag, _)| *lag)?;
+    Some(Waiting { records: lags().map(|(lag, _)| lag).sum(), group: group.clone() })
 }
 
 fn checks(ui: &mut Ui, checks: &[Check]) {
@@ -184,6 +192,17 @@ fn ended(ui: &mut Ui, report: &RunReport) {
     let counts: Vec<String> =
         report.counts.iter().map(|(name, count)| format!("{} {}", format::integer(*count), name.replace('_', " "))).collect();
     ui.with_layout(Layout::top_down(Align::Min), |ui| subdued(ui, format!("The last run ended: {}", counts.join(", "))));
+}
+
+/// The pipeline's name, where its run is, and how far in time.
+pub(super) fn heading(ui: &mut Ui, meta: &PipelineMeta, view: Option<&PipelineView>) {
+    title(ui, &meta.title);
+    if let Some(status) = view.and_then(|view| view.status.as_deref()) {
+        phase_badge(ui, &status.phase);
+    }
+    if let Some(at) = view.and_then(|view| view.dashboard.as_deref()).and_then(|dashboard| dashboard.event_time) {
+        subdued(ui, format!("event time {} UTC", trimmed(at)));
+    }
 }
 
 /// To the second: more would flicker.

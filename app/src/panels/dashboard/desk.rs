@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use egui::{Label, RichText, Ui};
+use egui::{Key, Label, Margin, RichText, Role, TextEdit, Ui, WidgetInfo};
 use weir_model::{Chooser, EditorRow, PipelineAction, PipelineId, QueueRow, Request, Trace, Verb, Widget};
 use weir_ui_kit::{
     format,
     theme::{self, size},
     tokens,
-    widgets::{labelled_field, link, primary_button, secondary_button, strong, subdued},
+    widgets::{labelled_field, link, primary_button, secondary_button, secondary_button_if, strong, subdued},
 };
 
 use super::trace;
@@ -16,6 +16,8 @@ use crate::panels::PanelContext;
 
 /// Rows in sight; the others wait behind them.
 const ROWS_SHOWN: usize = 8;
+/// The width of a choice, and of the field for another.
+const CHOICE_WIDTH: f32 = 170.0;
 
 /// What waits, each with a button a verb.
 pub(super) fn queue(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), rows: &[QueueRow], verbs: &[Verb], cx: &mut PanelContext<'_>) {
@@ -85,26 +87,52 @@ pub(super) fn editor(
     ui.data_mut(|data| data.insert_temp(id, draft));
 }
 
-/// Which one of many is shown, and the way to another.
+/// Which one of many is shown, and the way to another: one of those that are offered, or any that is typed.
 pub(super) fn chooser(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), chooser: &Chooser, cx: &mut PanelContext<'_>) {
-    let choose = |name: &str, cx: &mut PanelContext<'_>| {
-        let (widget, verb) = (Arc::clone(&widget.id), Chooser::VERB.into());
-        cx.request(Request::ActOnPipeline(pipeline.clone(), PipelineAction { widget, verb, subject: name.into(), text: "".into() }));
-    };
-    ui.horizontal(|ui| {
+    let id = ui.scope_id().with(("choice", &*widget.id));
+    let mut typed: String = ui.data(|data| data.get_temp(id)).unwrap_or_default();
+    let mut chosen: Option<Arc<str>> = None;
+    ui.horizontal_wrapped(|ui| {
         let shown = if chooser.value.is_empty() { "none yet" } else { &*chooser.value };
-        let combo = egui::ComboBox::new((&*widget.id, "choice"), &*chooser.what).selected_text(shown);
-        combo.show_ui(ui, |ui| {
+        let what = format!("Which {}", chooser.what);
+        subdued(ui, &what);
+        let combo = egui::ComboBox::from_id_salt(("choice", &*widget.id)).width(CHOICE_WIDTH).selected_text(shown).show_ui(ui, |ui| {
             for option in &chooser.options {
                 if ui.selectable_label(*option == chooser.value, &**option).clicked() {
-                    choose(option, cx);
+                    chosen = Some(Arc::clone(option));
                 }
             }
         });
-        if chooser.is_chosen && secondary_button(ui, "Let it choose").clicked() {
-            choose("", cx);
+        let enabled = ui.is_enabled();
+        combo.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, enabled, &what));
+        let hint = format!("another {}", chooser.what);
+        let field = ui.add(TextEdit::singleline(&mut typed).hint_text(&hint).desired_width(CHOICE_WIDTH).margin(Margin::symmetric(8, 6)));
+        let text = typed.clone();
+        field.widget_info(|| {
+            let mut info = WidgetInfo::labeled(Role::TextInput, enabled, &hint);
+            info.current_text_value = Some(text.clone());
+            info
+        });
+        let is_entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        let is_named = !typed.trim().is_empty();
+        if (secondary_button_if(ui, is_named, "Show").clicked() || is_entered) && is_named {
+            chosen = Some(typed.trim().into());
+            typed.clear();
+        }
+        if chooser.is_chosen {
+            let back = secondary_button(ui, "Let it choose").on_hover_text("The pipeline shows the one that is worth a look");
+            if back.clicked() {
+                chosen = Some("".into());
+            }
+        } else if !chooser.value.is_empty() {
+            subdued(ui, "chosen by the pipeline");
         }
     });
+    if let Some(subject) = chosen {
+        let (widget, verb) = (Arc::clone(&widget.id), Chooser::VERB.into());
+        cx.request(Request::ActOnPipeline(pipeline.clone(), PipelineAction { widget, verb, subject, text: "".into() }));
+    }
+    ui.data_mut(|data| data.insert_temp(id, typed));
 }
 
 /// What a row is about, as a link to the records that say so.
@@ -175,5 +203,47 @@ mod tests {
         harness.run();
         let [Request::ActOnPipeline(_, action)] = harness.state().requests()[..] else { panic!("{:?}", harness.state().commands) };
         assert_eq!((&*action.verb, &*action.subject, &*action.text), ("put", "big", "block when amount > 9"));
+    }
+
+    fn chooser(value: &str, is_chosen: bool) -> WidgetBody {
+        let options = vec!["user-1".into(), "user-2".into()];
+        let chooser = Chooser { what: "user".into(), value: value.into(), is_chosen, options };
+        WidgetBody::Chosen { chooser, body: Box::new(WidgetBody::Feed { entries: Vec::new() }) }
+    }
+
+    #[track_caller]
+    fn assert_chosen(harness: &egui_kittest::Harness<'static, testing::Bench>, subject: &str) {
+        let [Request::ActOnPipeline(_, action)] = harness.state().requests()[..] else { panic!("{:?}", harness.state().commands) };
+        assert_eq!((&*action.widget, &*action.verb, &*action.subject), ("desk", Chooser::VERB, subject));
+    }
+
+    #[test]
+    fn one_of_the_options_is_chosen_with_two_clicks() {
+        let mut harness = shown(chooser("user-1", false));
+        harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Which user").click();
+        harness.run();
+        harness.get_by_label("user-2").click();
+        harness.run();
+        assert_chosen(&harness, "user-2");
+    }
+
+    #[test]
+    fn any_name_can_be_typed() {
+        let mut harness = shown(chooser("user-1", false));
+        harness.get_by_label("another user").focus();
+        harness.run();
+        harness.event(egui::Event::Text(" user-4711 ".to_owned()));
+        harness.run();
+        harness.key_press(Key::Enter);
+        harness.run();
+        assert_chosen(&harness, "user-4711");
+    }
+
+    #[test]
+    fn the_pipeline_gets_its_choice_back() {
+        let mut harness = shown(chooser("user-2", true));
+        harness.get_by_label("Let it choose").click();
+        harness.run();
+        assert_chosen(&harness, "");
     }
 }

@@ -4,7 +4,9 @@ mod bodies;
 mod controls;
 mod demo;
 mod desk;
+mod faults;
 mod trace;
+mod view;
 mod widget;
 
 use egui::Ui;
@@ -18,10 +20,13 @@ use super::{
     Command, Panel, PanelContext, PanelMeta, Route,
     grid::{LastCell, grid, scrolled},
     parts,
-    pipelines::start,
+    pipelines::{StartDialog, start},
 };
 use controls::Controls;
+use view::View;
 use widget::Charts;
+
+pub(crate) use view::FREEZE;
 
 /// The panel.
 pub const META: PanelMeta = PanelMeta {
@@ -40,7 +45,9 @@ struct DashboardPanel {
     /// The pipeline that was asked for.
     chosen: Option<PipelineId>,
     controls: Controls,
+    view: View,
     charts: Charts,
+    dialog: StartDialog,
 }
 
 impl Panel for DashboardPanel {
@@ -64,6 +71,7 @@ impl Panel for DashboardPanel {
             self.choice(ui, store, meta);
             self.pipeline(ui, meta, cx);
         });
+        self.dialog.ui(ui, cx);
     }
 }
 
@@ -88,15 +96,20 @@ impl DashboardPanel {
         let view = store.runs.get(&meta.id);
         let status = view.and_then(|view| view.status.as_deref());
         let dashboard = view.and_then(|view| view.dashboard.as_ref());
-        self.controls.ui(ui, meta, view, cx);
+        let phase = status.map(|status| &status.phase);
+        ui.horizontal_wrapped(|ui| {
+            controls::heading(ui, meta, view);
+            self.view.ui(ui, &meta.id, (phase, dashboard), cx);
+        });
+        self.controls.ui(ui, meta, view, &mut self.dialog, cx);
         if let Some(Phase::Failed(Problem { what, why, what_to_do })) = status.map(|status| &status.phase)
             && error_state(ui, Failure { what, why, what_to_do })
         {
             start(meta, cx);
         }
-        match dashboard {
+        match dashboard.map(|newest| self.view.shown(newest)) {
             Some(dashboard) => {
-                self.charts.refresh(dashboard);
+                self.charts.refresh(&dashboard);
                 let spans: Vec<u8> = dashboard.widgets.iter().map(|widget| widget.span.columns()).collect();
                 ui.add_space(4.0);
                 grid(ui, meta.id.as_str(), &spans, LastCell::Grows, |ui, at, height| match dashboard.widgets.get(at) {
@@ -106,12 +119,12 @@ impl DashboardPanel {
             }
             None if status.is_some_and(|status| status.phase.is_active()) => skeleton(ui, SKELETON_ROWS),
             None if status.is_some_and(|status| matches!(status.phase, Phase::Failed(_))) => {}
-            None => empty(ui, meta, cx),
+            None => empty(ui, meta, &mut self.dialog, cx),
         }
     }
 }
 
-fn empty(ui: &mut Ui, meta: &PipelineMeta, cx: &mut PanelContext<'_>) {
+fn empty(ui: &mut Ui, meta: &PipelineMeta, dialog: &mut StartDialog, cx: &mut PanelContext<'_>) {
     let is_connected = cx.store.connection.bootstrap().is_some();
     let heading = format!("{} does not run", meta.title);
     let action = format!("{}  Start {}", icons::PLAY, meta.title);
@@ -122,8 +135,11 @@ fn empty(ui: &mut Ui, meta: &PipelineMeta, cx: &mut PanelContext<'_>) {
     if empty_state(ui, icons::CHART_LINE_UP, &heading, what_to_do, action) {
         start(meta, cx);
     }
-    if is_connected && !meta.scenarios.is_empty() {
-        ui.vertical_centered(|ui| demo::buttons(ui, meta, cx));
+    if is_connected {
+        ui.vertical_centered(|ui| {
+            dialog.button(ui, meta);
+            demo::buttons(ui, meta, cx);
+        });
     }
 }
 

@@ -2,6 +2,7 @@
 
 use weir_model::{Cell, MessageQuery, QueryId, Start, Trace, Widget};
 
+use super::{open_source, widget::source};
 use crate::panels::{Command, PanelContext, Route};
 
 /// Records of each partition that are searched for a label.
@@ -22,6 +23,19 @@ pub(super) fn words(trace: &Trace) -> String {
         Some(label) => format!("Show the records of {label} in {}", trace.topic),
         None => format!("Show the records of that time in {}", trace.topic),
     }
+}
+
+/// Shows the records of what a label names, or else where the widget's figures come from.
+pub(super) fn open_of(widget: &Widget, label: &str, cx: &mut PanelContext<'_>) {
+    match widget.records_with(label) {
+        Some(records) => open(Some(records), cx),
+        None => cx.push(open_source(&widget.source)),
+    }
+}
+
+/// What a link to that says.
+pub(super) fn words_of(widget: &Widget, label: &str) -> String {
+    widget.records_with(label).as_ref().map_or_else(|| format!("Open {}", source(&widget.source)), words)
 }
 
 /// The records behind a row of a table: its first text is what the row is about.

@@ -5,7 +5,8 @@ use std::{borrow::Cow, sync::Arc};
 use egui::{Align, CursorIcon, Layout, Sense, Ui};
 use weir_model::{Cell, Column, Dashboard, PipelineId, Source, TimestampMs, TopRow, Variant, Widget, WidgetBody};
 use weir_ui_kit::{
-    format, icons, plot,
+    format, icons,
+    plot::{self, TimeGroup},
     table::{ROW_HEIGHT, Table, TableCell, TableColumn},
     widgets::{StatTile, icon_button, section, subdued},
 };
@@ -13,8 +14,8 @@ use weir_ui_kit::{
 use super::{bodies, desk, open_source, trace};
 use crate::panels::{PanelContext, grid::cell_card};
 
-/// The height of a chart over time.
-const CHART_HEIGHT: f32 = 250.0;
+/// The height of a chart.
+pub(super) const CHART_HEIGHT: f32 = 250.0;
 /// Characters of a figure and its unit that fit beside one another in a tile.
 const FIGURE_CHARS_MAX: usize = 13;
 /// Rows of a table in sight; the others scroll.
@@ -36,6 +37,21 @@ pub(super) struct Charts {
     dashboard: Option<Arc<Dashboard>>,
     /// By widget, then by line.
     lines: Vec<Vec<Vec<(i64, f64)>>>,
+    /// The time that all of them cover.
+    covers_ms: Option<(i64, i64)>,
+}
+
+/// What a chart over time takes from its dashboard.
+#[derive(Clone, Copy)]
+pub(super) struct Chart<'a> {
+    /// By line.
+    pub(super) points: &'a [Vec<(i64, f64)>],
+    pub(super) covers_ms: Option<(i64, i64)>,
+}
+
+/// The charts of a pipeline's dashboard show the same part of time.
+pub(super) fn time_group(pipeline: &PipelineId) -> TimeGroup {
+    TimeGroup::new(pipeline.as_str())
 }
 
 impl Charts {
@@ -54,6 +70,8 @@ impl Charts {
             }
         }
         self.lines = dashboard.widgets.iter().map(|widget| lines(&widget.body)).collect();
+        let times = || self.lines.iter().flatten().flatten().map(|(at, _)| *at);
+        self.covers_ms = times().min().zip(times().max());
         self.dashboard = Some(Arc::clone(dashboard));
     }
 
@@ -71,45 +89,33 @@ impl Charts {
         }
         cell_card(ui, height, |ui| {
             heading(ui, widget, cx);
-            let points = self.lines.get(at).map(Vec::as_slice).unwrap_or_default();
-            body(ui, (pipeline, widget), &widget.body, points, cx);
+            let chart = Chart { points: self.lines.get(at).map(Vec::as_slice).unwrap_or_default(), covers_ms: self.covers_ms };
+            body(ui, (pipeline, widget), &widget.body, chart, cx);
         })
     }
 }
 
-/// Draws what a widget shows; `points` are those of its lines.
-fn body(
-    ui: &mut Ui,
-    (pipeline, widget): (&PipelineId, &Widget),
-    shown: &WidgetBody,
-    points: &[Vec<(i64, f64)>],
-    cx: &mut PanelContext<'_>,
-) {
+/// Draws what a widget shows.
+fn body(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), shown: &WidgetBody, chart: Chart<'_>, cx: &mut PanelContext<'_>) {
     match shown {
         WidgetBody::Number { .. } => {}
-        WidgetBody::TimeSeries { unit, lines, .. } => {
-            if points.iter().all(|line| line.len() < 2) {
-                nothing_yet(ui);
-                return;
-            }
-            let lines: Vec<plot::TimeLine<'_>> =
-                lines.iter().zip(points).map(|(line, points)| plot::TimeLine { name: &line.name, points }).collect();
-            let pressed = plot::time_series(ui, &widget.id, &lines, unit, CHART_HEIGHT, "Right button: the records from here on");
-            trace::open(pressed.and_then(|at| widget.records_from(TimestampMs(at))), cx);
-        }
+        WidgetBody::TimeSeries { unit, lines, bands } => bodies::time_series(ui, (pipeline, widget), unit, (lines, bands), chart, cx),
         WidgetBody::TopK { unit, rows } => top(ui, widget, unit, rows, cx),
         WidgetBody::Funnel { stages } if stages.iter().all(|stage| stage.count == 0) => nothing_yet(ui),
         WidgetBody::Funnel { stages } => {
             let stages: Vec<(&str, u64)> = stages.iter().map(|stage| (&*stage.label, stage.count)).collect();
-            plot::funnel(ui, &stages);
+            let pressed = plot::funnel(ui, &stages, &trace::words_of(widget, ""));
+            if pressed.is_some() {
+                cx.push(open_source(&widget.source));
+            }
         }
-        WidgetBody::Intervals { unit, variants, conclusion } => intervals(ui, unit, variants, conclusion),
+        WidgetBody::Intervals { unit, variants, conclusion } => intervals(ui, widget, unit, variants, conclusion, cx),
         WidgetBody::Heat { unit, decimals, columns, rows, scale, severity } => {
             bodies::heat(ui, widget, (unit, *decimals), (columns, rows), (*scale, *severity), cx);
         }
         WidgetBody::Lanes { lanes, cursor } => bodies::lanes(ui, widget, lanes, *cursor, cx),
-        WidgetBody::Gauges { gauges } => bodies::gauges(ui, gauges),
-        WidgetBody::Sankey { unit, nodes, edges } => bodies::sankey(ui, unit, nodes, edges, CHART_HEIGHT),
+        WidgetBody::Gauges { gauges } => bodies::gauges(ui, widget, gauges, cx),
+        WidgetBody::Sankey { unit, nodes, edges } => bodies::sankey(ui, widget, unit, nodes, edges, cx),
         WidgetBody::Graph { unit, nodes, edges } => bodies::graph(ui, widget, unit, nodes, edges, cx),
         WidgetBody::Map { unit, points } => bodies::map(ui, widget, unit, points, cx),
         WidgetBody::Incidents { incidents } => bodies::incidents(ui, incidents, cx),
@@ -121,7 +127,7 @@ fn body(
         WidgetBody::Table { columns, rows } => table(ui, widget, columns, rows, cx),
         WidgetBody::Chosen { chooser, body: chosen } => {
             desk::chooser(ui, (pipeline, widget), chooser, cx);
-            body(ui, (pipeline, widget), chosen, points, cx);
+            body(ui, (pipeline, widget), chosen, chart, cx);
         }
     }
 }
@@ -191,7 +197,7 @@ fn top(ui: &mut Ui, widget: &Widget, unit: &str, rows: &[TopRow], cx: &mut Panel
     trace::open(pressed.and_then(records), cx);
 }
 
-fn intervals(ui: &mut Ui, unit: &str, variants: &[Variant], conclusion: &str) {
+fn intervals(ui: &mut Ui, widget: &Widget, unit: &str, variants: &[Variant], conclusion: &str, cx: &mut PanelContext<'_>) {
     if !variants.is_empty() {
         let rows: Vec<plot::IntervalRow<'_>> = variants
             .iter()
@@ -203,7 +209,9 @@ fn intervals(ui: &mut Ui, unit: &str, variants: &[Variant], conclusion: &str) {
                 high: variant.high,
             })
             .collect();
-        plot::intervals(ui, &rows, unit);
+        if plot::intervals(ui, &rows, unit, &trace::words_of(widget, "")).is_some() {
+            cx.push(open_source(&widget.source));
+        }
     }
     subdued(ui, conclusion);
 }

@@ -3,7 +3,7 @@
 use egui::Ui;
 use weir_model::{ConnectionState, Request, Verdict};
 use weir_ui_kit::{
-    plot::{BarRow, TimeLine, bar_list, time_series},
+    plot::{BarRow, TimeLine, TimeSeries, bar_list, time_series},
     table::{Table, TableCell, TableColumn},
     widgets::{error_state, link, section, skeleton, subdued},
 };
@@ -29,7 +29,9 @@ pub(super) fn write_rate(ui: &mut Ui, height: f32, figures: &Figures, cx: &mut P
             waiting(ui, cx, why);
             return;
         }
-        time_series(ui, "write rate", &[TimeLine { name: "Records", points: &figures.rate_points }], "records/s", CHART_HEIGHT, "");
+        let lines = [TimeLine { name: "Records", points: &figures.rate_points }];
+        let series = TimeSeries { id: "write rate", lines: &lines, unit: "records/s", height: CHART_HEIGHT, ..TimeSeries::default() };
+        time_series(ui, &series);
     })
 }
 

@@ -14,7 +14,7 @@ use super::{
     Command, Panel, PanelContext, PanelMeta, Route,
     grid::{LastCell, grid, scrolled},
     parts,
-    pipelines::pipeline_card,
+    pipelines::{StartDialog, pipeline_card},
 };
 
 /// The panel.
@@ -38,6 +38,7 @@ const ACTIVITY_SPANS: [u8; 3] = [8, 4, 12];
 #[derive(Default)]
 struct OverviewPanel {
     figures: figures::Figures,
+    dialog: StartDialog,
 }
 
 impl Panel for OverviewPanel {
@@ -48,7 +49,7 @@ impl Panel for OverviewPanel {
             partial(ui, cx);
             cluster::ui(ui, cx);
             self.figures.ui(ui, cx);
-            pipelines(ui, cx);
+            pipelines(ui, &mut self.dialog, cx);
             ui.add_space(8.0);
             grid(ui, "activity", &ACTIVITY_SPANS, LastCell::Grows, |ui, cell, height| match cell {
                 0 => activity::write_rate(ui, height, &self.figures, cx),
@@ -56,6 +57,7 @@ impl Panel for OverviewPanel {
                 _ => activity::groups(ui, height, &self.figures, cx),
             });
         });
+        self.dialog.ui(ui, cx);
     }
 }
 
@@ -65,7 +67,7 @@ fn partial(ui: &mut Ui, cx: &PanelContext<'_>) {
     parts::partial(ui, &[cluster, groups].concat());
 }
 
-fn pipelines(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+fn pipelines(ui: &mut Ui, dialog: &mut StartDialog, cx: &mut PanelContext<'_>) {
     let store = cx.store;
     ui.add_space(8.0);
     ui.horizontal(|ui| {
@@ -81,7 +83,7 @@ fn pipelines(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     }
     let shown = store.pipelines.len().min(PIPELINES_SHOWN);
     grid(ui, "pipelines", &vec![PIPELINE_SPAN; shown], LastCell::Stays, |ui, at, height| match store.pipelines.get(at) {
-        Some(meta) => pipeline_card(ui, height, meta, cx),
+        Some(meta) => pipeline_card(ui, height, meta, dialog, cx),
         None => 0.0,
     });
 }

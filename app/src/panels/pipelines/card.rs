@@ -7,18 +7,11 @@ use weir_ui_kit::{
     widgets::{Tone, badge, primary_button, secondary_button, section, subdued},
 };
 
-use super::reset;
+use super::{reset, start_dialog::StartDialog, start_form::default_params};
 use crate::panels::{Command, PanelContext, Route, grid::cell_card};
 
-/// Equal seeds give equal demonstrations.
-const SEED: u64 = 42;
-/// The rate where the pipeline names none.
-const RATE_PER_S: u32 = 1_000;
-/// The speed of event time where the pipeline names none.
-const SPEED: u32 = 1;
-
 /// Draws the card as tall as its row; returns the height it needs.
-pub(crate) fn pipeline_card(ui: &mut Ui, height: f32, meta: &PipelineMeta, cx: &mut PanelContext<'_>) -> f32 {
+pub(crate) fn pipeline_card(ui: &mut Ui, height: f32, meta: &PipelineMeta, dialog: &mut StartDialog, cx: &mut PanelContext<'_>) -> f32 {
     let store = cx.store;
     let view = store.runs.get(&meta.id);
     let status = view.and_then(|view| view.status.as_deref());
@@ -39,7 +32,7 @@ pub(crate) fn pipeline_card(ui: &mut Ui, height: f32, meta: &PipelineMeta, cx: &
             ui.label(figures(status));
         }
         ui.add_space(4.0);
-        ui.horizontal(|ui| buttons(ui, meta, status, view.is_some_and(|view| view.dashboard.is_some()), cx));
+        ui.horizontal(|ui| buttons(ui, meta, (status, view.is_some_and(|view| view.dashboard.is_some())), dialog, cx));
     })
 }
 
@@ -47,7 +40,13 @@ fn figures(status: &PipelineStatus) -> String {
     format!("{} events/s produced, {} processed", format::si(status.produced_per_s), format::si(status.processed_per_s))
 }
 
-fn buttons(ui: &mut Ui, meta: &PipelineMeta, status: Option<&PipelineStatus>, has_dashboard: bool, cx: &mut PanelContext<'_>) {
+fn buttons(
+    ui: &mut Ui,
+    meta: &PipelineMeta,
+    (status, has_dashboard): (Option<&PipelineStatus>, bool),
+    dialog: &mut StartDialog,
+    cx: &mut PanelContext<'_>,
+) {
     let open = Command::Navigate(Route::Dashboard(meta.id.clone()));
     let is_connected = cx.store.connection.bootstrap().is_some();
     if status.is_some_and(|status| status.phase.is_active()) {
@@ -72,6 +71,9 @@ fn buttons(ui: &mut Ui, meta: &PipelineMeta, status: Option<&PipelineStatus>, ha
             watch(meta, cx);
         }
     }
+    if is_connected {
+        dialog.button(ui, meta);
+    }
     if has_dashboard && secondary_button(ui, "Last results").clicked() {
         cx.push(open);
     }
@@ -93,26 +95,18 @@ fn watch(meta: &PipelineMeta, cx: &mut PanelContext<'_>) {
 
 /// Starts a pipeline as its card says, and shows its dashboard.
 pub(crate) fn start(meta: &PipelineMeta, cx: &mut PanelContext<'_>) {
-    cx.request(Request::StartPipeline(meta.id.clone(), default_params(meta)));
+    start_with(meta, default_params(meta), cx);
+}
+
+/// Starts a pipeline with these parameters, and shows its dashboard.
+pub(crate) fn start_with(meta: &PipelineMeta, params: PipelineParams, cx: &mut PanelContext<'_>) {
+    cx.request(Request::StartPipeline(meta.id.clone(), params));
     cx.push(Command::Navigate(Route::Dashboard(meta.id.clone())));
 }
 
 /// Starts a guided demo, and shows it.
 pub(crate) fn start_demo(meta: &PipelineMeta, id: &ScenarioId, cx: &mut PanelContext<'_>) {
-    let params = PipelineParams { scenario: Some(id.clone()), ..default_params(meta) };
-    cx.request(Request::StartPipeline(meta.id.clone(), params));
-    cx.push(Command::Navigate(Route::Dashboard(meta.id.clone())));
-}
-
-/// The parameters a pipeline starts with unless told otherwise.
-pub(crate) fn default_params(meta: &PipelineMeta) -> PipelineParams {
-    let default = |name: &str| meta.params.iter().find(|param| &*param.name == name).map(|param| param.default);
-    PipelineParams {
-        rate_per_s: default("rate_per_s").map_or(RATE_PER_S, |rate| rate as u32),
-        seed: default("seed").map_or(SEED, |seed| seed as u64),
-        speed: default("speed").map_or(SPEED, |speed| speed as u32),
-        ..PipelineParams::default()
-    }
+    start_with(meta, PipelineParams { scenario: Some(id.clone()), ..default_params(meta) }, cx);
 }
 
 /// Where a run is, as a word in a colour.

@@ -2,6 +2,10 @@
 
 mod card;
 mod reset;
+mod start_dialog;
+mod start_form;
+#[cfg(test)]
+mod tests;
 
 use egui::Ui;
 use weir_model::Availability;
@@ -14,7 +18,8 @@ use super::{
     Panel, PanelContext, PanelMeta,
     grid::{LastCell, grid, scrolled},
 };
-pub(super) use card::{phase_badge, pipeline_card, start, start_demo};
+pub(super) use card::{phase_badge, pipeline_card, start, start_demo, start_with};
+pub(super) use start_dialog::StartDialog;
 
 /// The panel.
 pub const META: PanelMeta = PanelMeta {
@@ -22,7 +27,7 @@ pub const META: PanelMeta = PanelMeta {
     title: "Pipelines",
     icon: icons::FLOW_ARROW,
     help: "Start one of the classic uses of Kafka as a real program over real topics",
-    make: || Box::new(PipelinesPanel),
+    make: || Box::new(PipelinesPanel::default()),
 };
 
 /// Rows of the outline while the list is on its way.
@@ -32,7 +37,10 @@ const READY_SPAN: u8 = 6;
 /// The width of a planned one.
 const PLANNED_SPAN: u8 = 4;
 
-struct PipelinesPanel;
+#[derive(Default)]
+struct PipelinesPanel {
+    dialog: StartDialog,
+}
 
 impl Panel for PipelinesPanel {
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -47,15 +55,16 @@ impl Panel for PipelinesPanel {
                 skeleton(ui, SKELETON_ROWS);
                 return;
             }
-            cards(ui, cx, Availability::Ready, READY_SPAN);
+            cards(ui, &mut self.dialog, cx, Availability::Ready, READY_SPAN);
             ui.add_space(12.0);
             section(ui, "Planned");
-            cards(ui, cx, Availability::Planned, PLANNED_SPAN);
+            cards(ui, &mut self.dialog, cx, Availability::Planned, PLANNED_SPAN);
         });
+        self.dialog.ui(ui, cx);
     }
 }
 
-fn cards(ui: &mut Ui, cx: &mut PanelContext<'_>, availability: Availability, span: u8) {
+fn cards(ui: &mut Ui, dialog: &mut StartDialog, cx: &mut PanelContext<'_>, availability: Availability, span: u8) {
     let store = cx.store;
     let metas: Vec<_> = store.pipelines.iter().filter(|meta| meta.availability == availability).collect();
     let id = match availability {
@@ -63,7 +72,7 @@ fn cards(ui: &mut Ui, cx: &mut PanelContext<'_>, availability: Availability, spa
         Availability::Planned => "planned",
     };
     grid(ui, id, &vec![span; metas.len()], LastCell::Stays, |ui, at, height| match metas.get(at) {
-        Some(meta) => pipeline_card(ui, height, meta, cx),
+        Some(meta) => pipeline_card(ui, height, meta, dialog, cx),
         None => 0.0,
     });
 }

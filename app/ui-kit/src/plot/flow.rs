@@ -2,7 +2,7 @@
 
 use egui::{Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, Shape, Stroke, Ui, epaint::CubicBezierShape, pos2, vec2};
 
-use super::{label, layers::layers};
+use super::{label, layers::layers, link};
 use crate::{
     format,
     theme::{self, size},
@@ -36,8 +36,15 @@ const NODE_WIDTH: f32 = 10.0;
 const NODE_GAP: f32 = 14.0;
 const RIBBON_STEPS: u16 = 24;
 
-/// Ribbons from left to right. Edges that lead back are left out.
-pub fn sankey(ui: &mut Ui, nodes: &[FlowNode<'_>], edges: &[FlowEdge], unit: &str, height: f32) {
+/// Ribbons from left to right. Edges that lead back are left out. Gives the place that was pressed, where they lead somewhere.
+pub fn sankey(
+    ui: &mut Ui,
+    nodes: &[FlowNode<'_>],
+    edges: &[FlowEdge],
+    unit: &str,
+    height: f32,
+    leads: impl Fn(usize) -> Option<String>,
+) -> Option<usize> {
     let tokens = tokens(ui);
     let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
     let layer = layers(nodes.len(), edges.iter().map(|edge| (edge.from, edge.to)));
@@ -51,7 +58,7 @@ pub fn sankey(ui: &mut Ui, nodes: &[FlowNode<'_>], edges: &[FlowEdge], unit: &st
     let per_value = places.scale;
     // How much of each side is taken already.
     let mut taken = vec![(0.0_f32, 0.0_f32); nodes.len()];
-    let mut told = None;
+    let (mut told, mut pressed) = (None, None);
     for edge in &flows {
         let (Some(from), Some(to)) = (places.rects.get(edge.from), places.rects.get(edge.to)) else { continue };
         let width = edge.value as f32 * per_value;
@@ -77,11 +84,17 @@ pub fn sankey(ui: &mut Ui, nodes: &[FlowNode<'_>], edges: &[FlowEdge], unit: &st
             Rect::from_min_max(pos2(rect.right() + 6.0, rect.top()), pos2(area.right(), rect.bottom().max(rect.top() + 16.0)))
         };
         let anchor = if is_last { Align2::RIGHT_CENTER } else { Align2::LEFT_CENTER };
-        label(ui, place, &text, FontId::proportional(size::SMALL), tokens.text.strong, anchor);
+        let taken = label(ui, place, &text, FontId::proportional(size::SMALL), tokens.text.strong, anchor);
+        if let Some(whither) = leads(at)
+            && link(ui, rect.union(taken), at, &format!("{}: {whither}", node.label))
+        {
+            pressed = Some(at);
+        }
     }
     if let Some(told) = told {
         response.on_hover_text(told);
     }
+    pressed
 }
 
 struct Columns {

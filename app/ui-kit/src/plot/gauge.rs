@@ -2,7 +2,7 @@
 
 use egui::{Align2, FontId, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
 
-use super::label;
+use super::{as_link, label};
 use crate::{
     format,
     theme::{self, size},
@@ -39,10 +39,11 @@ impl Gauge<'_> {
     }
 }
 
-/// Draws one as wide as there is room.
-pub fn gauge(ui: &mut Ui, gauge: &Gauge<'_>) {
+/// Draws one as wide as there is room; whether it was pressed, where it leads somewhere.
+pub fn gauge(ui: &mut Ui, gauge: &Gauge<'_>, whither: &str) -> bool {
     let tokens = tokens(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 46.0), Sense::hover());
+    let (rect, response) =
+        ui.allocate_exact_size(vec2(ui.available_width(), 46.0), if whither.is_empty() { Sense::hover() } else { Sense::click() });
     let words = rect.with_max_y(rect.top() + 20.0);
     let value = gauge.value.map_or_else(|| "–".to_owned(), |value| format::decimal(value, gauge.decimals));
     let figure = format!("{value} {}", gauge.unit);
@@ -66,5 +67,7 @@ pub fn gauge(ui: &mut Ui, gauge: &Gauge<'_>) {
         ui.painter().add(Shape::convex_polygon(vec![tip, tip + vec2(-4.0, -5.0), tip + vec2(4.0, -5.0)], color, Stroke::NONE));
     }
     let (low, high) = (format::decimal(gauge.good.0, gauge.decimals), format::decimal(gauge.good.1, gauge.decimals));
-    response.on_hover_text(format!("{}: {figure}; should be {low} – {high}", gauge.label));
+    let told = format!("{}: {figure}; should be {low} – {high}", gauge.label);
+    let response = response.on_hover_text(super::told(&told, whither));
+    !whither.is_empty() && as_link(ui, response, &format!("{}: {whither}", gauge.label))
 }

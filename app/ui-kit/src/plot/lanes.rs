@@ -26,6 +26,8 @@ pub struct Lane<'a> {
     pub label: &'a str,
     /// What happened in it, in no order.
     pub spans: &'a [LaneSpan<'a>],
+    /// Where time stands in this lane alone, as epoch milliseconds.
+    pub cursor_ms: Option<i64>,
 }
 
 /// One span of time, as epoch milliseconds.
@@ -53,7 +55,8 @@ pub fn lanes(ui: &mut Ui, shown: &Lanes<'_>) -> Option<(usize, usize)> {
         subdued(ui, "Nothing yet.");
         return None;
     };
-    let to_ms = spans().map(|span| span.to_ms).chain(shown.cursor_ms).max().unwrap_or(from_ms).max(from_ms + 1);
+    let cursors = shown.lanes.iter().filter_map(|lane| lane.cursor_ms).chain(shown.cursor_ms);
+    let to_ms = spans().map(|span| span.to_ms).chain(cursors).max().unwrap_or(from_ms).max(from_ms + 1);
     let label_width = (ui.available_width() * 0.25).min(LABEL_WIDTH_MAX);
     ui.spacing_mut().item_spacing.y = 0.0;
     let top = ui.cursor().top();
@@ -85,6 +88,10 @@ pub fn lanes(ui: &mut Ui, shown: &Lanes<'_>) -> Option<(usize, usize)> {
             if response.hover_pos().is_some_and(|pointer| bar.expand(1.0).contains(pointer)) {
                 hovered = Some((at, span));
             }
+        }
+        if let Some(cursor_ms) = lane.cursor_ms {
+            let x = x(cursor_ms).max(area.left());
+            ui.painter().line_segment([pos2(x, rect.top() + 1.0), pos2(x, rect.bottom() - 1.0)], Stroke::new(2.0, tokens.accent.main));
         }
         if let Some((at, span)) = hovered {
             if response.clicked() {

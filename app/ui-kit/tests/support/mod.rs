@@ -3,7 +3,7 @@
 use egui::{ScrollArea, Ui};
 use weir_ui_kit::{
     format, icons,
-    plot::{self, BarRow, FlowEdge, FlowNode, Gauge, Heat, HeatRow, IntervalRow, Lane, LaneSpan, Lanes, MapPoint, TimeLine},
+    plot::{self, BarRow, FlowEdge, FlowNode, Gauge, Heat, HeatRow, IntervalRow, Lane, LaneSpan, Lanes, MapPoint, TimeLine, TimeSeries},
     table::{Table, TableCell, TableColumn},
     widgets::{self, Failure, FeedEntry, Incident, StatTile, Tone},
 };
@@ -142,7 +142,13 @@ fn charts(ui: &mut Ui, _page: &mut Page) {
         let (into, out) = (line(0.0), line(1.2));
         widgets::card(ui, "Records per second", |ui| {
             let lines = [TimeLine { name: "produced", points: &into }, TimeLine { name: "consumed", points: &out }];
-            plot::time_series(ui, "rates", &lines, "records/s", 200.0, "");
+            let bands = [
+                plot::LaneSpan { from_ms: NOON_MS + 4_000_000, to_ms: NOON_MS + 4_600_000, label: "CDN-B fails in eu", tone: Tone::Danger },
+                plot::LaneSpan { from_ms: NOON_MS + 6_000_000, to_ms: NOON_MS + 6_200_000, label: "Rolled back", tone: Tone::Warning },
+            ];
+            let series =
+                TimeSeries { id: "rates", lines: &lines, bands: &bands, unit: "records/s", height: 200.0, ..TimeSeries::default() };
+            plot::time_series(ui, &series);
         });
         ui.columns(2, |columns| {
             if let [left, right] = columns {
@@ -151,14 +157,16 @@ fn charts(ui: &mut Ui, _page: &mut Page) {
                         [("/home", 81_234.0), ("/search", 40_120.0), ("/product/1842/reviews?sort=newest", 12_001.0), ("/cart", 903.0)];
                     plot::bar_list(ui, &rows.map(|(label, value)| BarRow { label, value }), "views", |_| None);
                 });
-                widgets::card(right, "Funnel", |ui| plot::funnel(ui, &[("view", 120_345), ("add to cart", 20_311), ("purchase", 4_120)]));
+                widgets::card(right, "Funnel", |ui| {
+                    plot::funnel(ui, &[("view", 120_345), ("add to cart", 20_311), ("purchase", 4_120)], "Open topic user_activity")
+                });
             }
         });
         widgets::card(ui, "A/B comparison", |ui| {
             let row = |name, estimate: f64| IntervalRow { name, n: 12_000, estimate, low: estimate - 0.21, high: estimate + 0.21 };
-            plot::intervals(ui, &[row("A (control)", 3.11), row("B", 3.52)], "%");
+            plot::intervals(ui, &[row("A (control)", 3.11), row("B", 3.52)], "%", "");
         });
-        widgets::card(ui, "No data yet", |ui| plot::time_series(ui, "empty", &[], "records/s", 90.0, ""));
+        widgets::card(ui, "No data yet", |ui| plot::time_series(ui, &TimeSeries { id: "empty", height: 90.0, ..TimeSeries::default() }));
     });
 }
 
@@ -205,15 +213,18 @@ fn swim_lanes(ui: &mut Ui) {
     let span = |from: i64, to: i64, label, tone| LaneSpan { from_ms: NOON_MS + from * 1_000, to_ms: NOON_MS + to * 1_000, label, tone };
     let first = [span(0, 300, "12 events", Tone::Ok), span(700, 1_000, "4 events, open", Tone::Info)];
     let second = [span(100, 520, "31 events", Tone::Ok), span(530, 545, "late", Tone::Warning)];
-    let lanes = [Lane { label: "u-0017", spans: &first }, Lane { label: "u-0230", spans: &second }];
+    let lanes = [
+        Lane { label: "u-0017", spans: &first, cursor_ms: None },
+        Lane { label: "u-0230", spans: &second, cursor_ms: Some(NOON_MS + 60_000) },
+    ];
     plot::lanes(ui, &Lanes { lanes: &lanes, cursor_ms: Some(NOON_MS + 960_000) });
 }
 
 fn gauges(ui: &mut Ui) {
     let gauge = Gauge { label: "Soil moisture", value: Some(34.2), unit: "%", decimals: 1, min: 0.0, max: 100.0, good: (30.0, 45.0) };
-    plot::gauge(ui, &gauge);
-    plot::gauge(ui, &Gauge { label: "Vibration", value: Some(7.9), unit: "mm/s", max: 10.0, good: (0.0, 4.5), ..gauge });
-    plot::gauge(ui, &Gauge { label: "Battery", value: None, unit: "V", max: 5.0, good: (3.2, 4.2), ..gauge });
+    plot::gauge(ui, &gauge, "Open topic device_state");
+    plot::gauge(ui, &Gauge { label: "Vibration", value: Some(7.9), unit: "mm/s", max: 10.0, good: (0.0, 4.5), ..gauge }, "");
+    plot::gauge(ui, &Gauge { label: "Battery", value: None, unit: "V", max: 5.0, good: (3.2, 4.2), ..gauge }, "");
 }
 
 fn incidents(ui: &mut Ui) {
@@ -255,7 +266,7 @@ fn flows(ui: &mut Ui) {
     ];
     let edge = |from, to, value| FlowEdge { from, to, value };
     let edges = [edge(0, 1, 5_000.0), edge(0, 2, 2_100.0), edge(0, 3, 3_300.0), edge(1, 4, 900.0), edge(2, 4, 120.0)];
-    plot::sankey(ui, &nodes, &edges, "events", 220.0);
+    plot::sankey(ui, &nodes, &edges, "events", 220.0, |at| (at == 0).then(|| "Open topic user_activity".to_owned()));
     ui.add_space(12.0);
     plot::graph(ui, &nodes, &edges, "/s");
 }

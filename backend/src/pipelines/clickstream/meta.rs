@@ -57,32 +57,45 @@ pub fn meta() -> PipelineMeta {
             param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
         ],
         faults: vec![
-            FaultMeta { id: TRAFFIC_SPIKE.into(), label: "Traffic spike".into(), effect: spike.into(), heals_after_ms: SPIKE_MS },
+            FaultMeta {
+                id: TRAFFIC_SPIKE.into(),
+                label: "Traffic spike".into(),
+                effect: spike.into(),
+                heals_after_ms: SPIKE_MS,
+                knobs: Vec::new(),
+            },
             FaultMeta {
                 id: PHONES_OFFLINE.into(),
                 label: "Phones offline".into(),
                 effect: offline.into(),
                 heals_after_ms: OFFLINE_EVENT_MS.unsigned_abs() / SPEED as u64,
+                knobs: Vec::new(),
             },
             FaultMeta {
                 id: BOT_SWARM.into(),
                 label: "Bot swarm".into(),
                 effect: "Robots ask for pages far faster than people: each is named within seconds, and left out of the A/B test".into(),
                 heals_after_ms: CROWD_MS,
+                knobs: Vec::new(),
             },
             FaultMeta {
                 id: CELEBRITY_KEY.into(),
                 label: "Celebrity key".into(),
-                effect: "Everybody uses one account: its partition takes most of the events, and no person is so fast, so it is named a robot".into(),
+                effect:
+                    "Everybody uses one account: its partition takes most of the events, and no person is so fast, so it is named a robot"
+                        .into(),
                 heals_after_ms: CROWD_MS,
+                knobs: Vec::new(),
             },
             FaultMeta {
                 id: "kill_processor".into(),
                 label: "Kill a processor".into(),
                 effect: "A thread of each application dies in its transaction: another goes on, every figure stays exact".into(),
                 heals_after_ms: 5_000,
+                knobs: Vec::new(),
             },
         ],
         scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
+        sabotages: Vec::new(), // the list of pipelines adds the shape's
     }
 }

@@ -1,6 +1,6 @@
 //! The card.
 
-use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
+use weir_model::{Availability, FaultMeta, KnobKind, KnobMeta, ParamMeta, PipelineMeta};
 
 use super::{scenarios::SCENARIOS, settings::ID, shape::TOPICS};
 use crate::pipelines::{
@@ -71,6 +71,7 @@ pub fn meta() -> PipelineMeta {
         label: label.into(),
         effect: effect.into(),
         heals_after_ms: for_ms.unsigned_abs(),
+        knobs: knobs(id),
     };
     PipelineMeta {
         id: ID.into(),
@@ -91,5 +92,18 @@ pub fn meta() -> PipelineMeta {
         ],
         faults: FAULTS.map(fault).into(),
         scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
+        sabotages: Vec::new(), // the list of pipelines adds the shape's
+    }
+}
+
+/// What can be chosen of a fault.
+fn knobs(fault: &str) -> Vec<KnobMeta> {
+    let count = |name: &str, label: &str, default: &str| vec![KnobMeta::new(name, label, default, KnobKind::Number(1, 1_000))];
+    match fault {
+        CARD_TESTING => count("cards", "Cards", "20"),
+        TAKEOVER => count("customers", "Customers", "10"),
+        TERMINALS => count("terminals", "Terminals", "5"),
+        COPIES => count("cards", "Cards", "10"),
+        _ => Vec::new(),
     }
 }

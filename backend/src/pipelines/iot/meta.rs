@@ -1,6 +1,6 @@
 //! The card.
 
-use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
+use weir_model::{Availability, FaultMeta, KnobKind, KnobMeta, ParamMeta, PipelineMeta};
 
 use super::{
     scenarios::SCENARIOS,
@@ -9,7 +9,7 @@ use super::{
         SITE_ROLLUPS,
     },
 };
-use crate::pipelines::shape::Scenario;
+use crate::{pipelines::shape::Scenario, sim::iot::Sensor};
 
 /// Topics that the card names, inputs first.
 pub(super) const TOPICS: [&str; 11] =
@@ -82,8 +82,25 @@ pub fn meta() -> PipelineMeta {
                 label: label.into(),
                 effect: effect.into(),
                 heals_after_ms: for_ms.unsigned_abs(),
+                knobs: knobs(id),
             })
             .into(),
         scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
+        sabotages: Vec::new(), // the list of pipelines adds the shape's
+    }
+}
+
+/// What can be chosen of a fault.
+fn knobs(fault: &str) -> Vec<KnobMeta> {
+    let device = || KnobMeta::new("device", "Device", "any", KnobKind::Name);
+    let sensors = || KnobKind::OneOf(Sensor::ALL.map(|(_, name)| name.into()).into());
+    let sensor = || KnobMeta::new("sensor", "Sensor", Sensor::Temperature.name(), sensors());
+    match fault {
+        "offline_30" => vec![KnobMeta::new("percent", "Percent", "30", KnobKind::Number(1, 100))],
+        "stuck" | "drift" | "spike" => vec![device(), sensor()],
+        "bearing" | "actuator_refuses" => vec![device()],
+        "clock_skew" => vec![KnobMeta::new("by", "Seconds", "90", KnobKind::Number(-86_400, 86_400))],
+        "reparent" => vec![KnobMeta::new("site", "Site", "any", KnobKind::Name)],
+        _ => Vec::new(),
     }
 }

@@ -1,6 +1,8 @@
 //! The card.
 
-use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
+use std::sync::Arc;
+
+use weir_model::{Availability, FaultMeta, KnobKind, KnobMeta, ParamMeta, PipelineMeta};
 
 use super::{
     scenarios::SCENARIOS,
@@ -9,7 +11,10 @@ use super::{
         RESULTS, VIEWS_MIN, VIEWS_MIN_SETTING,
     },
 };
-use crate::{pipelines::shape::Scenario, sim::media::DISORDER_MAX_MS};
+use crate::{
+    pipelines::shape::Scenario,
+    sim::media::{APPS, CDNS, DEVICES, DISORDER_MAX_MS, ISPS, REGIONS, ROOMS, TITLES, room_name, title_id},
+};
 
 /// The title with bad renditions, unless another is named: liked, but too few watch it to move the service's figures.
 pub(super) const BAD_ENCODE_TITLE: &str = "title-07";
@@ -90,8 +95,32 @@ pub fn meta() -> PipelineMeta {
                 label: label.into(),
                 effect: effect.into(),
                 heals_after_ms: for_ms.unsigned_abs(),
+                knobs: knobs(id),
             })
             .into(),
         scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
+        sabotages: Vec::new(), // the list of pipelines adds the shape's
+    }
+}
+
+/// What can be chosen of a fault.
+fn knobs(fault: &str) -> Vec<KnobMeta> {
+    fn one_of<T: Into<Arc<str>>>(name: &str, label: &str, default: &str, all: impl IntoIterator<Item = T>) -> KnobMeta {
+        KnobMeta::new(name, label, default, KnobKind::OneOf(all.into_iter().map(Into::into).collect()))
+    }
+    let cdn = || one_of("cdn", "CDN", CDNS[1].0, CDNS.map(|(name, _)| name));
+    let isp = || one_of("isp", "Network", ISPS[2].0, ISPS.map(|(name, ..)| name));
+    let region = || one_of("region", "Region", "any", REGIONS.map(|(name, _)| name));
+    let room = || one_of("room", "Room", &room_name(0), (0..ROOMS).map(room_name));
+    let app = || one_of("app", "Release", APPS[0].0, APPS.map(|(name, _)| name));
+    let device = || one_of("device", "Device", DEVICES[1].0, DEVICES.map(|(name, ..)| name));
+    match fault {
+        "cdn_down" => vec![cdn(), region()],
+        "isp_congested" => vec![isp(), region()],
+        "peering" => vec![cdn(), isp(), region()],
+        "bad_release" => vec![app(), device()],
+        "bad_encode" => vec![one_of("title", "Title", BAD_ENCODE_TITLE, (0..TITLES).map(title_id))],
+        "chat_raid" | "goal_moment" => vec![room()],
+        _ => Vec::new(),
     }
 }

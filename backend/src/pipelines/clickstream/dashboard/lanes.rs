@@ -165,7 +165,15 @@ mod tests {
 
     fn merge(user: &str, at: i64) -> Merge {
         let (run, user_id) = ("r".to_owned(), user.to_owned());
-        Merge { run, partition: 0, user_id, late_at: at, came_at: at + 9, parts: vec![(at - 5, at - 3), (at + 3, at + 5)], whole: (at - 5, at + 5) }
+        Merge {
+            run,
+            partition: 0,
+            user_id,
+            late_at: at,
+            came_at: at + 9,
+            parts: vec![(at - 5, at - 3), (at + 3, at + 5)],
+            whole: (at - 5, at + 5),
+        }
     }
 
     /// Who is shown, what the lanes are called, and who else can be.

@@ -44,8 +44,13 @@ fn now(fold: &Fold) -> Widget {
             Cell::DurationMs(newest - start),
         ]
     };
-    let columns =
-        vec![column("Partition", false), column("Events/s", true), column("Share %", true), column("Open sessions", true), column("Behind", true)];
+    let columns = vec![
+        column("Partition", false),
+        column("Events/s", true),
+        column("Share %", true),
+        column("Open sessions", true),
+        column("Behind", true),
+    ];
     let help = "The newest closed window of each partition: its share of the events, and how far in event time it is behind the others";
     widget("partition_lag", "Partitions now", help, Span::Third, STATS, WidgetBody::Table { columns, rows: rows.iter().map(row).collect() })
 }

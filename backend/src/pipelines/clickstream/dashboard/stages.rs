@@ -15,7 +15,16 @@ use crate::pipelines::clickstream::{
 
 /// All of them, in reading order.
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![fold.lanes.widget(fold.stream_time()), flows(fold), devices(fold), happened(fold), recommendations(fold), hit_rate(fold), attribution(fold), sales(fold)]
+    vec![
+        fold.lanes.widget(fold.stream_time()),
+        flows(fold),
+        devices(fold),
+        happened(fold),
+        recommendations(fold),
+        hit_rate(fold),
+        attribution(fold),
+        sales(fold),
+    ]
 }
 
 fn flows(fold: &Fold) -> Widget {

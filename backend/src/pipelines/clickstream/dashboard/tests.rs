@@ -97,7 +97,8 @@ fn a_hot_partition_is_seen() {
     assert_eq!(lines.len(), 2);
     let of_all = fold.complete_windows();
     for (at, (start, window)) in of_all.iter().enumerate() {
-        let of_each: f64 = lines.iter().filter_map(|line| line.points.get(at)).filter(|point| point.0.0 == *start).map(|point| point.1).sum();
+        let of_each: f64 =
+            lines.iter().filter_map(|line| line.points.get(at)).filter(|point| point.0.0 == *start).map(|point| point.1).sum();
         assert!((of_each - fold.per_s(window.events())).abs() < 1e-6, "{start}");
     }
     let Some(WidgetBody::Table { rows, .. }) = body("partition_lag") else { panic!("no table") };
