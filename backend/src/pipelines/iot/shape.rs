@@ -1,6 +1,6 @@
 //! The pipeline as the runner takes it.
 
-use std::{cell::RefCell, collections::BTreeMap, path::Path};
+use std::{cell::RefCell, collections::BTreeMap};
 
 use weir_model::{Check, PipelineMeta, Problem};
 
@@ -68,7 +68,7 @@ impl Shape for Iot {
     }
 
     fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {
-        Ok(Box::new(SeriesWorld::open(Path::new(input), run)?))
+        Ok(Box::new(SeriesWorld::open(input, run)?))
     }
 
     fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>> {

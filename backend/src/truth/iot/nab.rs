@@ -158,6 +158,34 @@ mod tests {
     }
 
     #[test]
+    fn a_corpus_is_scored_as_one() {
+        let check = |corpus: &[Labelled], expect: f64| {
+            let score = score(corpus, 0.5, &PROFILES[0]).unwrap();
+            assert!((score - expect).abs() < 1e-3, "{score}, not {expect}");
+        };
+        let unlabelled = |length: usize, alarms: &[usize]| {
+            let mut scores = vec![0.0; length];
+            alarms.iter().for_each(|row| scores[*row] = 1.0);
+            Labelled { scores, windows: Vec::new() }
+        };
+        // What has no window has no reward, and its alarms cost: 3 of 0.11 of 2 windows that are worth 2 each.
+        check(&[series(&[200, 600]), unlabelled(1_000, &[150, 151, 999])], 100.0 - 3.0 * 0.11 / 4.0 * 100.0);
+        // 15 % of 4,032 rows are 604; of 10,000 no more than of 5,000: 750.
+        check(&[series(&[200, 600]), unlabelled(4_032, &[603])], 100.0);
+        check(&[series(&[200, 600]), unlabelled(4_032, &[604])], 100.0 - 0.11 / 4.0 * 100.0);
+        check(&[series(&[200, 600]), unlabelled(10_000, &[0, 749])], 100.0);
+        check(&[series(&[200, 600]), unlabelled(10_000, &[750])], 100.0 - 0.11 / 4.0 * 100.0);
+        // A window that begins while nothing counts is found by the first alarm that does, worth by where that is:
+        // row 200 of 100 to 299 has 100 of 200 rows before the end: 0.848284/0.986614 = 0.859793.
+        let early = Labelled { windows: vec![100..=299], ..series(&[120, 200]) };
+        check(&[early], (0.859_793 + 1.0) / 2.0 * 100.0);
+        // The last row of a window is worth little, but more than a miss: 2/(1+e^-0.05)-1 = 0.024995; /0.986614 = 0.025334.
+        check(&[Labelled { windows: vec![200..=299], ..series(&[299]) }], (0.025_334 + 1.0) / 2.0 * 100.0);
+        // Three widths behind a window an alarm is as wrong as anywhere, at two it nearly is: 2/(1+e^10)-1 = -0.999909.
+        check(&[series(&[200, 600, 497])], 100.0 - 0.11 * 0.999_909 / 4.0 * 100.0);
+    }
+
+    #[test]
     fn the_best_threshold_is_found() {
         let mut series = series(&[]);
         (series.scores[210], series.scores[610], series.scores[400]) = (0.9, 0.8, 0.7);

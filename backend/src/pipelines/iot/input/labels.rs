@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::pipelines::media::input::parse_ms;
+use super::time::parse_ms;
 
 /// The file's name.
 const FILE: &str = "combined_windows.json";
@@ -41,12 +41,18 @@ impl Labels {
     /// First and last rows of a series' windows; `path` may say more than the labels' name of it.
     pub(super) fn of(&self, path: &Path, times: &[i64]) -> Vec<(u64, u64)> {
         let Some((_, windows)) = self.0.iter().find(|(series, _)| path.ends_with(series)) else { return Vec::new() };
-        // Times of real series may run back, where clocks do.
+        // As the benchmark does it, a window begins and ends at the first row of just that time. Times of real series may run back, where
+        // clocks do, and times that no row has lie between two.
         let rows = |(from, until): &(i64, i64)| {
             let is_in = |at: &i64| (*from..=*until).contains(at);
-            Some((times.iter().position(is_in)? as u64, times.iter().rposition(is_in)? as u64))
+            let first = times.iter().position(|at| at == from).or_else(|| times.iter().position(is_in))?;
+            let rest = times.get(first..)?;
+            let last = rest.iter().position(|at| at == until).or_else(|| rest.iter().rposition(is_in))?;
+            Some((first as u64, (first + last) as u64))
         };
-        windows.iter().filter_map(rows).collect()
+        let mut windows: Vec<_> = windows.iter().filter_map(rows).collect();
+        windows.sort_unstable();
+        windows
     }
 }
 
@@ -62,6 +68,11 @@ mod tests {
         assert_eq!(labels.of(Path::new("/corpus/data/real/a.csv"), &times), [(2, 4)]);
         assert_eq!(labels.of(Path::new("/corpus/data/b.csv"), &times), []);
         assert_eq!(labels.of(Path::new("/corpus/data/unreal/a.csv"), &times), []);
+        // Between two rows, the other way round, and where an hour comes twice.
+        let text = r#"{"a.csv": [["1970-01-01 00:00:21", "1970-01-01 00:00:29"], ["1970-01-01 00:00:04", "1970-01-01 00:00:12"]]}"#;
+        let labels = Labels::parse(text).unwrap();
+        assert_eq!(labels.of(Path::new("/data/a.csv"), &[0, 5_000, 10_000, 15_000, 25_000, 30_000]), [(1, 2), (4, 4)]);
+        assert_eq!(labels.of(Path::new("/data/a.csv"), &[4_000, 8_000, 12_000, 4_000, 8_000, 12_000, 16_000]), [(0, 2)]);
         assert!(Labels::parse("{\"a\": [[\"x\", \"y\"]]}").is_err());
     }
 }

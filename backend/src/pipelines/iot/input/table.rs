@@ -1,33 +1,94 @@
-//! A table of values over time.
+//! A table of values over time, as the series that are in it.
 
-use crate::pipelines::media::input::parse_ms;
+use std::collections::BTreeMap;
 
-/// Columns of one table that are read.
+use super::{
+    format::{Rows, flat},
+    mapping::{Mapping, Meaning, PASSED_OVER},
+    time::parse_ms,
+};
+
+/// Columns of values that are read, and series of one table.
 const COLUMNS_MAX: usize = 64;
-/// Names of the column that says which rows are anomalous.
-const LABELS: [&str; 3] = ["label", "anomaly", "is_anomaly"];
-/// Columns of labels that say something else: where something changed.
-const PASSED_OVER: [&str; 1] = ["changepoint"];
+const SERIES_MAX: usize = 10_000;
+/// What stands where nothing was measured.
+const MISSING: [&str; 7] = ["", "nan", "na", "n/a", "null", "none", "-"];
+/// Labels in words that say that all is well.
+const WELL: [&str; 6] = ["false", "f", "no", "n", "normal", "ok"];
+/// A clock is set back now and then; of a table in which more steps than one in so many run back, rows are out of order.
+const STEPS_BACK_SHARE: usize = 100;
 
 /// A table, read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Table {
-    /// When each row was taken.
-    pub(super) times: Vec<i64>,
-    /// The columns of values, by name.
-    pub(super) columns: Vec<(String, Vec<f64>)>,
-    /// First and last rows of what the table itself calls anomalous.
-    pub(super) windows: Vec<(u64, u64)>,
-    /// Lines that could not be read: number from 1, the line, why.
-    pub(super) rejected: Vec<(usize, String, String)>,
-    /// Whether its rows have labels of their own.
-    is_labelled: bool,
+    /// Its series, in the order in which they first come.
+    pub(super) series: Vec<Series>,
+    /// Lines that could not be read.
+    pub(super) rejected: Vec<Rejected>,
 }
 
-impl Table {
-    /// Whether its columns belong together: labels by row say of all of them at once that something is wrong.
-    pub(super) fn is_machine(&self) -> bool {
-        self.is_labelled && self.columns.len() > 1
+/// A line that could not be read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Rejected {
+    /// Its number, from 1.
+    pub(super) line: usize,
+    /// What stands there.
+    pub(super) text: String,
+    /// Why it is none.
+    pub(super) why: String,
+}
+
+/// Values of one thing over time, or figures of one machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Series {
+    /// Its name within the table; empty where that has no other.
+    pub(super) name: String,
+    /// Whether its figures belong together: labels by row say of all of them at once that something is wrong.
+    pub(super) is_machine: bool,
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Row {
+    at_ms: i64,
+    figures: Vec<f64>,
+    is_anomalous: bool,
+}
+
+impl Series {
+    /// How many rows it has.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// When a row was taken, and what was measured.
+    pub(super) fn row(&self, at: usize) -> Option<(i64, &[f64])> {
+        self.rows.get(at).map(|row| (row.at_ms, row.figures.as_slice()))
+    }
+
+    /// When each row was taken.
+    pub(super) fn times(&self) -> Vec<i64> {
+        self.rows.iter().map(|row| row.at_ms).collect()
+    }
+
+    /// First and last rows of what the table itself calls anomalous.
+    pub(super) fn windows(&self) -> Vec<(u64, u64)> {
+        let (mut windows, mut first) = (Vec::new(), 0);
+        for run in self.rows.chunk_by(|one, other| one.is_anomalous == other.is_anomalous) {
+            let next = first + run.len() as u64;
+            if run.first().is_some_and(|row| row.is_anomalous) {
+                windows.push((first, next - 1));
+            }
+            first = next;
+        }
+        windows
+    }
+
+    fn set_in_order(&mut self) {
+        let back = self.rows.windows(2).filter(|pair| matches!(pair, [one, other] if other.at_ms < one.at_ms)).count();
+        if back * STEPS_BACK_SHARE > self.rows.len() {
+            self.rows.sort_by_key(|row| row.at_ms);
+        }
     }
 }
 
@@ -35,94 +96,136 @@ impl Table {
 ///
 /// # Errors
 /// Why it is none.
-pub(super) fn read(text: &str) -> Result<Table, String> {
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let (_, header) = lines.next().ok_or("it is empty")?;
-    let separator = [';', '\t', ','].into_iter().find(|separator| header.contains(*separator)).unwrap_or(',');
-    let fields = |line: &'_ str| line.split(separator).map(|field| field.trim().trim_matches('"').to_owned()).collect::<Vec<_>>();
-    let names: Vec<String> = fields(header.trim_start_matches('\u{feff}')).iter().map(|name| name.to_lowercase()).collect();
-    let is_time = |name: &String| ["timestamp", "time", "datetime", "date", "ts"].contains(&name.as_str());
-    let time = names.iter().position(is_time).ok_or_else(|| format!("no column is a time; there are: {}", names.join(", ")))?;
-    let label = names.iter().position(|name| LABELS.contains(&name.as_str()));
-    let is_value =
-        |at: &usize| *at != time && Some(*at) != label && !names.get(*at).is_some_and(|name| PASSED_OVER.contains(&name.as_str()));
-    let values: Vec<usize> = match names.iter().position(|name| name == "value") {
-        Some(value) => vec![value],
-        None => (0..names.len()).filter(is_value).take(COLUMNS_MAX).collect(),
-    };
-    if values.is_empty() {
-        return Err("no column has values".to_owned());
-    }
-    let columns = values.iter().map(|at| (names.get(*at).cloned().unwrap_or_default(), Vec::new())).collect();
-    let mut table = Table { columns, is_labelled: label.is_some(), ..Table::default() };
-    let mut anomalous = Vec::new();
-    for (number, line) in lines {
-        match row(&fields(line), time, &values) {
-            Ok((at_ms, row)) => {
-                table.times.push(at_ms);
-                table.columns.iter_mut().zip(row).for_each(|((_, column), value)| column.push(value));
-                anomalous
-                    .push(label.and_then(|at| fields(line).get(at).and_then(|label| label.parse::<f64>().ok())).is_some_and(|is| is > 0.0));
-            }
-            Err(why) => table.rejected.push((number + 1, line.to_owned(), why)),
+pub(super) fn read(text: String, mapping: &Mapping) -> Result<Table, String> {
+    let text = flat(text)?;
+    let rows = Rows::of(&text)?;
+    let places = Places::of(&rows, mapping)?;
+    let (mut table, mut known) = (Table::default(), BTreeMap::new());
+    for (line, text, fields) in rows.iter() {
+        if let Err(why) = fields.and_then(|fields| places.read(&fields, &mut table.series, &mut known)) {
+            table.rejected.push(Rejected { line, text: text.to_owned(), why });
         }
     }
-    table.windows = runs(&anomalous);
+    table.series.iter_mut().for_each(Series::set_in_order);
     Ok(table)
 }
 
-fn row(fields: &[String], time: usize, values: &[usize]) -> Result<(i64, Vec<f64>), String> {
-    let field =
-        |at: usize| fields.get(at).map(String::as_str).ok_or_else(|| format!("it has {} fields, the header names more", fields.len()));
-    let at = field(time)?;
-    let at_ms = parse_ms(at).ok_or_else(|| format!("the time `{at}` is none"))?;
-    let number = |at: &usize| {
-        let text = field(*at)?;
-        text.parse::<f64>().ok().filter(|value| value.is_finite()).ok_or_else(|| format!("`{text}` is no number"))
-    };
-    Ok((at_ms, values.iter().map(number).collect::<Result<_, _>>()?))
+/// Which column says what.
+struct Places {
+    time: usize,
+    values: Vec<(usize, String)>,
+    series: Vec<usize>,
+    label: Option<usize>,
 }
 
-/// First and last places of each run of `true`.
-fn runs(flags: &[bool]) -> Vec<(u64, u64)> {
-    let mut runs: Vec<(u64, u64)> = Vec::new();
-    for at in (0..flags.len() as u64).filter(|at| flags.get(*at as usize) == Some(&true)) {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == at => *last = at,
-            _ => runs.push((at, at)),
+impl Places {
+    fn of(rows: &Rows<'_>, mapping: &Mapping) -> Result<Self, String> {
+        let names = &rows.names;
+        let told = |meaning| mapping.places(meaning, names);
+        let time = told(Meaning::Time)?.first().copied();
+        let time = time.ok_or_else(|| {
+            format!("no column is a time; there are: {}; name it behind a question mark: FILE?timestamp=COLUMN", names.join(", "))
+        })?;
+        let (series, label) = (told(Meaning::Series)?, told(Meaning::Label)?.first().copied());
+        let mut values = told(Meaning::Value)?;
+        if values.is_empty() {
+            let is_free = |at: &usize| {
+                let name = names.get(*at).map_or("", String::as_str);
+                // A column without a name is the row number that some programs write.
+                let is_named = !name.is_empty() && !name.starts_with("unnamed") && !PASSED_OVER.contains(&name);
+                *at != time && Some(*at) != label && !series.contains(at) && is_named
+            };
+            values = numbers(rows, (0..names.len()).filter(is_free).collect());
+        }
+        if values.is_empty() {
+            return Err(format!("no column has values; there are: {}", names.join(", ")));
+        }
+        let named = |at: usize| (at, names.get(at).cloned().unwrap_or_default());
+        Ok(Self { time, values: values.into_iter().take(COLUMNS_MAX).map(named).collect(), series, label })
+    }
+
+    /// Adds a row to the series it belongs to.
+    fn read(&self, fields: &[String], all: &mut Vec<Series>, known: &mut BTreeMap<String, usize>) -> Result<(), String> {
+        let field = |at: usize| fields.get(at).map_or("", |field| field.trim());
+        let at_ms = parse_ms(field(self.time)).ok_or_else(|| format!("the time `{}` is none", field(self.time)))?;
+        let is_anomalous = self.label.is_some_and(|at| is_anomalous(field(at)));
+        let id = self.series.iter().map(|at| field(*at)).collect::<Vec<_>>().join(" ");
+        let cells: Vec<_> = self.values.iter().map(|(at, _)| number(field(*at))).collect();
+        if !cells.iter().any(|cell| matches!(cell, Ok(Some(_)))) {
+            let bad = cells.iter().find_map(|cell| cell.as_ref().err());
+            return Err(bad.map_or_else(|| "it has no value".to_owned(), |text| format!("`{text}` is no number")));
+        }
+        let mut cells = cells.into_iter().map(|cell| cell.ok().flatten());
+        if self.label.is_some() && self.values.len() > 1 {
+            let series = series_of(id, true, all, known)?;
+            let before = series.rows.last().map(|row| row.figures.clone());
+            // What was not measured is as it was.
+            let held = |(at, cell): (usize, Option<f64>)| cell.or_else(|| before.as_ref()?.get(at).copied());
+            let figures = cells.enumerate().map(held).collect::<Option<_>>().ok_or("a value is missing, and there is none before it")?;
+            series.rows.push(Row { at_ms, figures, is_anomalous });
+            return Ok(());
+        }
+        for (_, column) in &self.values {
+            let Some(value) = cells.next().flatten() else { continue };
+            let name = match (self.values.len(), id.is_empty()) {
+                (1, _) => id.clone(),
+                (_, true) => column.clone(),
+                (_, false) => format!("{id}:{column}"),
+            };
+            series_of(name, false, all, known)?.rows.push(Row { at_ms, figures: vec![value], is_anomalous });
+        }
+        Ok(())
+    }
+}
+
+fn series_of<'a>(
+    name: String,
+    is_machine: bool,
+    all: &'a mut Vec<Series>,
+    known: &mut BTreeMap<String, usize>,
+) -> Result<&'a mut Series, String> {
+    let at = match known.get(&name) {
+        Some(at) => *at,
+        None if all.len() >= SERIES_MAX => return Err(format!("its series is one too many: a table may have {SERIES_MAX}")),
+        None => {
+            known.insert(name.clone(), all.len());
+            all.push(Series { name, is_machine, rows: Vec::new() });
+            all.len() - 1
+        }
+    };
+    all.get_mut(at).ok_or_else(|| "its series is lost".to_owned())
+}
+
+/// Those of the columns whose cells are numbers, where there is something in them, more often than not.
+fn numbers(rows: &Rows<'_>, columns: Vec<usize>) -> Vec<usize> {
+    let mut counts = vec![(0_usize, 0_usize); columns.len()];
+    for fields in rows.iter().filter_map(|(.., fields)| fields.ok()) {
+        for (at, (numbers, texts)) in columns.iter().zip(&mut counts) {
+            match number(fields.get(*at).map_or("", |field| field.trim())) {
+                Ok(Some(_)) => *numbers += 1,
+                Ok(None) => {}
+                Err(_) => *texts += 1,
+            }
         }
     }
-    runs
+    columns.into_iter().zip(counts).filter(|(_, (numbers, texts))| numbers > texts).map(|(at, _)| at).collect()
+}
+
+/// A number, nothing, or what is neither. Where commas do not separate fields, one may stand for the point.
+fn number(text: &str) -> Result<Option<f64>, String> {
+    if MISSING.iter().any(|missing| text.eq_ignore_ascii_case(missing)) {
+        return Ok(None);
+    }
+    let parsed = text.parse::<f64>().or_else(|_| text.replacen(',', ".", 1).parse());
+    parsed.map(|number| Some(number).filter(|number| number.is_finite())).map_err(|_| text.to_owned())
+}
+
+fn is_anomalous(label: &str) -> bool {
+    match number(label) {
+        Ok(number) => number.is_some_and(|number| number > 0.0),
+        Err(word) => !WELL.iter().any(|well| word.eq_ignore_ascii_case(well)),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_of_benchmarks_are_read() {
-        let nab = read("timestamp,value\n2014-02-14 14:30:00,0.132\n2014-02-14 14:35:00,x\n\n2014-02-14 14:40:00,0.134\n").unwrap();
-        assert_eq!(nab.columns, [("value".to_owned(), vec![0.132, 0.134])]);
-        assert_eq!(nab.times, [1_392_388_200_000, 1_392_388_800_000]);
-        assert_eq!(nab.rejected, [(3, "2014-02-14 14:35:00,x".to_owned(), "`x` is no number".to_owned())]);
-
-        let skab = "datetime;Accelerometer1RMS;Current;anomaly;changepoint\n\
-                    2020-03-09 10:14:33;0.026588;1.33;0.0;0.0\n2020-03-09 10:14:34;0.026170;1.35;1.0;1.0\n2020-03-09 10:14:35;0.026199;1.41;1.0;0.0\n";
-        let skab = read(skab).unwrap();
-        assert_eq!(skab.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["accelerometer1rms", "current"]);
-        assert_eq!((skab.windows.as_slice(), skab.rejected.len()), (&[(1, 2)][..], 0));
-    }
-
-    #[test]
-    fn what_is_no_table_says_why() {
-        for (text, why) in [("", "empty"), ("a,b\n1,2\n", "no column is a time"), ("timestamp\n1\n", "no column has values")] {
-            assert!(read(text).unwrap_err().contains(why), "{text}");
-        }
-    }
-
-    #[test]
-    fn runs_are_found() {
-        assert_eq!(runs(&[true, true, false, true]), [(0, 1), (3, 3)]);
-        assert_eq!(runs(&[]), []);
-    }
-}
+mod tests;

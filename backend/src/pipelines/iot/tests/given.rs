@@ -43,7 +43,11 @@ impl Shape for Given {
 }
 
 fn run(path: &Path) -> RunReport {
-    let input = path.display().to_string();
+    run_input(&path.display().to_string())
+}
+
+fn run_input(input: &str) -> RunReport {
+    let input = input.to_owned();
     let params =
         PipelineParams { input: Some((&*input).into()), events_max: Some(u64::MAX), rate_per_s: 1_000, ..PipelineParams::default() };
     rehearse(&Given(shape(), input), params, &mut |_| {}).unwrap()
@@ -104,6 +108,53 @@ fn a_table_without_labels_is_told_of_and_not_scored() {
     assert_eq!(report.counts.get("scored"), Some(&(ROWS as u64)), "{:?}", report.counts);
     assert!(report.counts.get("alarms").is_some_and(|alarms| *alarms > 0), "{:?}", report.counts);
     assert!(!report.scores.keys().any(|name| name.starts_with("nab")), "{:?}", report.scores);
+}
+
+#[test]
+fn one_bad_file_of_a_benchmark_changes_nothing_of_the_others() {
+    let corpus = tempfile::tempdir().unwrap();
+    let data = corpus.path().join("data");
+    for (at, name) in ["a/one.csv", "b/two.csv", "artificialNoAnomaly/calm.csv"].into_iter().enumerate() {
+        table(&data.join(name), at as u64 + 1, 200..210);
+    }
+    fs::create_dir_all(corpus.path().join("labels")).unwrap();
+    let labels = format!("{{\"a/one.csv\": [[\"{}\", \"{}\"]]}}", time(195), time(224));
+    fs::write(corpus.path().join("labels/combined_windows.json"), labels).unwrap();
+    let good = run(corpus.path());
+    fs::write(data.join("a/empty.csv"), "").unwrap();
+    fs::write(data.join("a/no_table.csv"), b"\xff\xfe\0\x01, what\n1,2\n").unwrap();
+    fs::write(data.join("b/no_time.csv"), "when,value\nnever,1\n").unwrap();
+    let report = run(corpus.path());
+    let counts = |report: &RunReport| ["series", "scored", "dead_letters"].map(|name| report.counts.get(name).copied());
+    assert_eq!(counts(&good), [Some(3), Some(3 * ROWS as u64), Some(0)]);
+    assert_eq!(counts(&report), [Some(3), Some(3 * ROWS as u64), Some(3)]);
+    // What has no label counts too: its alarms are false.
+    assert_eq!(report.scores, good.scores);
+    let of_one = run(&data.join("a/one.csv"));
+    assert!(good.scores["nab_standard_as_told"] < of_one.scores["nab_standard_as_told"], "{:?} {:?}", good.scores, of_one.scores);
+}
+
+#[test]
+fn tables_in_other_dress_are_told_by_a_mapping() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Random::new(6);
+    let (mut lines, mut json) = ("when;room;state;celsius;bad\r\n".to_owned(), String::new());
+    for row in 0..2 * ROWS {
+        let (room, is_wrong) = (["attic", "cellar"][row % 2], (400..420).contains(&row));
+        let value = 20.0 + f64::from(row as u32 / 2 % 4) + random.normal(0.0, 0.05) + if is_wrong { 9.0 } else { 0.0 };
+        lines += &format!("{};{room};\"ok; so far\";{value:.3};{}\r\n", time(row), if is_wrong { "True" } else { "False" });
+        json += &format!("{{\"ts\":{},\"device_id\":\"{room}\",\"value\":{value:.3},\"fw\":\"1.0\"}}\n", row * 1_000);
+    }
+    let (csv, packed) = (folder.path().join("rooms.txt"), folder.path().join("rooms.jsonl.gz"));
+    fs::write(&csv, lines).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(fs::File::create(&packed).unwrap(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, json.as_bytes()).unwrap();
+    encoder.finish().unwrap();
+    let report = run_input(&format!("{}?timestamp=when&value=celsius&series=room&label=bad, {}", csv.display(), packed.display()));
+    assert!(report.checks.iter().all(|check| check.verdict == CheckVerdict::Pass), "{:?}", report.checks);
+    let count = |name: &str| report.counts.get(name).copied().unwrap_or_default();
+    assert_eq!((count("series"), count("scored"), count("labelled_windows"), count("dead_letters")), (4, 4 * ROWS as u64, 2, 0));
+    assert!(report.scores["nab_standard"] > 60.0, "{:?}", report.scores);
 }
 
 #[test]

@@ -35,7 +35,6 @@ pub use columns::Mapping;
 use columns::{Columns, Lines};
 pub use folder::open;
 pub use labels::{Label, labels, parse_cause};
-pub(in crate::pipelines) use time::parse_ms;
 
 /// Cases in a file, and rows, at most; what is beyond is told as rejected.
 const CASES_MAX: usize = 10_000;
