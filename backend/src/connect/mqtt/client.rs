@@ -1,9 +1,9 @@
-//! A client: a device, or the bridge. It keeps what is not acknowledged and sends it again when it is back.
+//! A client: a device, or the bridge. It keeps what is not acknowledged and sends it again when it is back, or after a while.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -13,8 +13,8 @@ use tokio::{
     io::AsyncWriteExt,
     net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
     runtime::Handle,
-    sync::mpsc,
-    time::{sleep, timeout},
+    sync::{Notify, mpsc},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -46,6 +46,8 @@ pub struct ClientOptions {
     pub retry: Duration,
     /// Messages on their way at once.
     pub window: usize,
+    /// A message is sent again after so long without an answer: who publishes may, and answers get lost (MQTT 3.1.1, 4.4).
+    pub resend: Duration,
     /// It acknowledges what it gets when it is told to, not at once.
     pub acknowledges_itself: bool,
 }
@@ -68,7 +70,21 @@ enum Order {
     /// The network is gone: no word, no packet.
     Drop,
     Publish(Message),
-    Acknowledge(u16),
+}
+
+/// Acknowledgements on their way: at most as many as there are packet identifiers, so that none is ever lost for want of room.
+#[derive(Debug, Default)]
+struct Acknowledged {
+    ids: Mutex<BTreeSet<u16>>,
+    is_some: Notify,
+    /// The connection is to be made anew.
+    is_stale: Notify,
+}
+
+impl Acknowledged {
+    fn ids(&self) -> MutexGuard<'_, BTreeSet<u16>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The way to a client. It ends when this is dropped.
@@ -76,13 +92,14 @@ enum Order {
 pub struct Client {
     orders: mpsc::Sender<Order>,
     unacknowledged: Arc<AtomicUsize>,
+    acknowledged: Arc<Acknowledged>,
 }
 
 impl Client {
     /// Starts a client that waits to be told to connect. `on_event` runs on the runtime's threads and must not block.
     pub fn start(runtime: &Handle, options: ClientOptions, on_event: impl Fn(Event) + Send + Sync + 'static) -> Self {
         let (orders, received) = mpsc::channel(ORDERS_MAX);
-        let unacknowledged = Arc::new(AtomicUsize::new(0));
+        let (unacknowledged, acknowledged) = (Arc::new(AtomicUsize::new(0)), Arc::<Acknowledged>::default());
         let worker = Worker {
             options,
             orders: received,
@@ -92,9 +109,10 @@ impl Client {
             sent: VecDeque::new(),
             next_id: 0,
             unacknowledged: Arc::clone(&unacknowledged),
+            acknowledged: Arc::clone(&acknowledged),
         };
         runtime.spawn(worker.work());
-        Self { orders, unacknowledged }
+        Self { orders, unacknowledged, acknowledged }
     }
 
     /// Connects, and again whenever the connection is lost.
@@ -113,9 +131,15 @@ impl Client {
         self.order(Order::Publish(message));
     }
 
-    /// A message that came is safe; for the runtime's threads too. What is not taken is sent again by the broker.
+    /// A message that came is safe; for the runtime's threads too.
     pub fn acknowledge(&self, id: u16) {
-        drop(self.orders.try_send(Order::Acknowledge(id)));
+        self.acknowledged.ids().insert(id);
+        self.acknowledged.is_some.notify_one();
+    }
+
+    /// Connects anew, so that the broker sends again what was not acknowledged: a broker need not do so before. For the runtime's threads too.
+    pub fn reconnect(&self) {
+        self.acknowledged.is_stale.notify_one();
     }
 
     /// Messages that the broker has not acknowledged yet.
@@ -144,10 +168,11 @@ struct Worker {
     is_wanted: bool,
     /// Not sent yet.
     queue: VecDeque<Message>,
-    /// Not acknowledged yet, oldest first.
-    sent: VecDeque<(u16, Message)>,
+    /// Not acknowledged yet, oldest first, with when they were sent last.
+    sent: VecDeque<(u16, Message, Instant)>,
     next_id: u16,
     unacknowledged: Arc<AtomicUsize>,
+    acknowledged: Arc<Acknowledged>,
 }
 
 impl Worker {
@@ -171,7 +196,7 @@ impl Worker {
                 tokio::select! {
                     () = &mut pause => break,
                     order = self.orders.recv(), if self.queue.len() < QUEUE_MAX => match order {
-                        Some(order) => drop(self.take(order)),
+                        Some(order) => self.take(order),
                         None => return,
                     },
                 }
@@ -179,15 +204,12 @@ impl Worker {
         }
     }
 
-    /// Takes an order in; gives the acknowledgement to send, if it is one.
-    fn take(&mut self, order: Order) -> Option<u16> {
+    fn take(&mut self, order: Order) {
         match order {
             Order::Connect => self.is_wanted = true,
             Order::Drop => self.is_wanted = false,
             Order::Publish(message) => self.queue.push_back(message),
-            Order::Acknowledge(id) => return Some(id),
         }
-        None
     }
 
     async fn welcome(&self) -> Option<Talk> {
@@ -228,19 +250,20 @@ impl Worker {
     /// Talks until the connection is lost; whether nobody has orders any more.
     async fn talk(&mut self, talk: Talk) -> bool {
         let Talk { mut read, mut write, mut bytes, early } = talk;
-        let mut out = Vec::new();
+        let (mut out, acknowledged) = (Vec::new(), Arc::clone(&self.acknowledged));
+        // A broker that has forgotten the session gives identifiers anew; one that has not sends again what it waits for.
+        acknowledged.ids().clear();
         early.into_iter().for_each(|packet| self.receive(packet, &mut out));
-        for (id, message) in &self.sent {
-            Packet::Publish(Publish { message: message.clone(), id: *id, is_dup: true }).encode(&mut out);
-        }
+        self.send_again(Duration::ZERO, &mut out);
         let mut pings = tokio::time::interval(Duration::from_secs(u64::from(self.options.keep_alive_s.max(2)) / 2));
+        let mut looks = tokio::time::interval(self.options.resend);
         loop {
             while self.sent.len() < self.options.window
                 && let Some(message) = self.queue.pop_front()
             {
                 self.next_id = self.next_id.checked_add(1).unwrap_or(1);
                 Packet::Publish(Publish { message: message.clone(), id: self.next_id, is_dup: false }).encode(&mut out);
-                self.sent.push_back((self.next_id, message));
+                self.sent.push_back((self.next_id, message, Instant::now()));
             }
             if !out.is_empty() {
                 if write.write_all(&out).await.is_err() {
@@ -251,9 +274,7 @@ impl Worker {
             tokio::select! {
                 order = self.orders.recv(), if self.queue.len() < QUEUE_MAX => {
                     let Some(order) = order else { return true };
-                    if let Some(id) = self.take(order) {
-                        Packet::PubAck(id).encode(&mut out);
-                    }
+                    self.take(order);
                     if !self.is_wanted {
                         return false;
                     }
@@ -262,15 +283,28 @@ impl Worker {
                     let Some(packet) = packet else { return false };
                     self.receive(packet, &mut out);
                 }
+                () = acknowledged.is_some.notified() => {
+                    std::mem::take(&mut *acknowledged.ids()).into_iter().for_each(|id| Packet::PubAck(id).encode(&mut out));
+                }
+                () = acknowledged.is_stale.notified() => return false,
                 _ = pings.tick() => Packet::PingReq.encode(&mut out),
+                _ = looks.tick() => self.send_again(self.options.resend, &mut out),
             }
+        }
+    }
+
+    /// Sends again what has had no answer for so long.
+    fn send_again(&mut self, after: Duration, out: &mut Vec<u8>) {
+        for (id, message, sent_at) in self.sent.iter_mut().filter(|(.., sent_at)| sent_at.elapsed() >= after) {
+            Packet::Publish(Publish { message: message.clone(), id: *id, is_dup: true }).encode(out);
+            *sent_at = Instant::now();
         }
     }
 
     fn receive(&mut self, packet: Packet, out: &mut Vec<u8>) {
         match packet {
             Packet::PubAck(id) => {
-                if let Some(at) = self.sent.iter().position(|(known, _)| *known == id) {
+                if let Some(at) = self.sent.iter().position(|(known, ..)| *known == id) {
                     self.sent.remove(at);
                     self.unacknowledged.fetch_sub(1, Ordering::AcqRel);
                 }

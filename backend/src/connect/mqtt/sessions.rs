@@ -98,7 +98,10 @@ impl Sessions {
     }
 
     fn publish(&mut self, client: &str, publish: Publish) -> Sends {
-        let Publish { message, id, .. } = publish;
+        let Publish { message, id, is_dup } = publish;
+        if is_dup && self.unanswered.contains_key(&(client.to_owned(), id)) {
+            return Vec::new(); // it is on its way, and so is the answer
+        }
         if message.is_retained {
             if message.payload.is_empty() {
                 self.retained.remove(&message.topic);
@@ -266,6 +269,8 @@ mod tests {
         sessions.connect("device", true, None);
         let publish = |id| Packet::Publish(Publish { message: message("devices/1/data"), id, is_dup: false });
         assert_eq!(sessions.receive("device", publish(7)), Vec::new(), "nobody has it yet");
+        let dup = Packet::Publish(Publish { message: message("devices/1/data"), id: 7, is_dup: true });
+        assert_eq!(sessions.receive("device", dup), Vec::new(), "it waits already");
         let back = sessions.connect("bridge", false, None);
         let again = Publish { message: message("devices/1/data"), id: 1, is_dup: true };
         let welcome = Packet::ConnAck { is_present: true, code: 0 };

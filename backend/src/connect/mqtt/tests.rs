@@ -71,6 +71,7 @@ fn client(
         keep_alive_s: 30,
         retry: Duration::from_millis(20),
         window: 8,
+        resend: Duration::from_millis(50),
         acknowledges_itself,
     };
     (Client::start(runtime.handle(), options, move |event| drop(sender.try_send(event))), events)
@@ -127,4 +128,87 @@ fn messages_survive_the_death_of_the_broker_and_of_connections() {
     device.connect();
     assert_eq!(received(&events).message.payload, b"open", "it waited for the device");
     drop(broker);
+}
+
+#[test]
+fn a_message_without_an_answer_is_sent_again_on_the_same_connection() {
+    use std::io::{Read as _, Write as _};
+    let runtime = Runtime::new().expect("a runtime");
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let (device, _events) = client(&runtime, listener.local_addr().expect("an address"), "device", &[], false);
+    device.connect();
+    device.publish(Message { topic: "device/data".to_owned(), payload: vec![7], is_retained: false });
+    let (mut stream, _) = listener.accept().expect("it connects");
+    stream.set_read_timeout(Some(WAIT_MAX)).expect("a timeout");
+    let mut bytes = Vec::new();
+    let mut next = |stream: &mut std::net::TcpStream| loop {
+        match Packet::decode(&mut bytes).expect("a packet") {
+            Some(Packet::PingReq) => {}
+            Some(packet) => return packet,
+            None => {
+                let mut part = [0; 512];
+                let count = stream.read(&mut part).expect("bytes");
+                bytes.extend_from_slice(&part[..count]);
+            }
+        }
+    };
+    let answer = |stream: &mut std::net::TcpStream, packet: Packet| {
+        let mut out = Vec::new();
+        packet.encode(&mut out);
+        stream.write_all(&out).expect("it listens");
+    };
+    assert!(matches!(next(&mut stream), Packet::Connect { .. }));
+    answer(&mut stream, Packet::ConnAck { is_present: false, code: 0 });
+    // Its answers are lost, twice.
+    for is_dup in [false, true, true] {
+        let Packet::Publish(publish) = next(&mut stream) else { panic!("a message") };
+        assert_eq!((publish.message.payload, publish.id, publish.is_dup), (vec![7], 1, is_dup));
+    }
+    assert_eq!(device.unacknowledged(), 1);
+    answer(&mut stream, Packet::PubAck(1));
+    device.publish(Message { topic: "device/data".to_owned(), payload: vec![8], is_retained: false });
+    let second = loop {
+        // What was on its way when the answer came is the first once more.
+        match next(&mut stream) {
+            Packet::Publish(publish) if publish.id == 1 => {}
+            packet => break packet,
+        }
+    };
+    assert!(matches!(second, Packet::Publish(Publish { id: 2, is_dup: false, .. })), "{second:?}");
+    assert_eq!(device.unacknowledged(), 1, "only the second waits");
+}
+
+#[test]
+fn a_client_that_connects_anew_gets_again_what_it_did_not_acknowledge_and_no_acknowledgement_is_lost() {
+    let runtime = Runtime::new().expect("a runtime");
+    let broker = Broker::start(runtime.handle(), ([127, 0, 0, 1], 0).into()).expect("a broker");
+    let (bridge, bridged) = client(&runtime, broker.address(), "bridge", &["+/data"], true);
+    bridge.connect();
+    connected(&bridged);
+    let (device, events) = client(&runtime, broker.address(), "device", &[], false);
+    device.connect();
+    connected(&events);
+    device.publish(Message { topic: "device/data".to_owned(), payload: vec![1], is_retained: false });
+    let first = received(&bridged);
+    bridge.reconnect();
+    let again = received(&bridged);
+    assert_eq!((again.id, again.is_dup, &again.message), (first.id, true, &first.message));
+    bridge.acknowledge(again.id);
+    // More at once than a client takes orders.
+    let count = 6_000_u32;
+    let publisher = device.clone();
+    let publishing = std::thread::spawn(move || {
+        for number in 0..count {
+            let payload = number.to_be_bytes().to_vec();
+            publisher.publish(Message { topic: "device/data".to_owned(), payload, is_retained: false });
+        }
+    });
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < count as usize {
+        let publish = received(&bridged);
+        bridge.acknowledge(publish.id);
+        seen.extend(<[u8; 4]>::try_from(publish.message.payload.as_slice()).map(u32::from_be_bytes));
+    }
+    publishing.join().expect("it publishes");
+    drop((device, bridge, broker));
 }

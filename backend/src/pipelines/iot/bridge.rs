@@ -25,6 +25,8 @@ use crate::{
 const ROOT: &str = "devices/";
 /// Messages to devices on their way at once.
 const WINDOW: usize = 2_000;
+/// A message without an answer is sent again after this: while Kafka is there, answers take no second.
+pub(super) const RESEND: Duration = Duration::from_secs(15);
 
 /// The topic on which a device tells something.
 pub(super) fn mqtt_topic(device: &str, kind: Kind) -> String {
@@ -104,8 +106,9 @@ impl Bridge {
             will: None,
             filters,
             keep_alive_s: 30,
-            retry: Duration::from_millis(50),
+            retry: Duration::from_millis(200),
             window: WINDOW,
+            resend: RESEND,
             acknowledges_itself: true,
         };
         let client = Client::start(runtime, options, move |event| {
@@ -140,8 +143,8 @@ impl Bridge {
 }
 
 impl Passage {
-    /// Writes a message to Kafka and acknowledges it when that has. What is not for Kafka is acknowledged at once; what can't be written
-    /// now comes again with the next connection.
+    /// Writes a message to Kafka and acknowledges it when that has. What is not for Kafka is acknowledged at once; for what can't be
+    /// written now the connection is made anew, with which it comes again.
     fn pass(&self, publish: Publish) {
         let id = publish.id;
         let Some((topic, device)) = target(&publish.message.topic) else { return self.passed.acknowledge(id) };
@@ -171,7 +174,10 @@ impl Passage {
         self.passed.in_flight.fetch_add(1, Ordering::AcqRel);
         match self.producer.send_with(record, on_delivery) {
             Ok(Ok(())) => return,
-            Ok(Err(_full)) => tracing::warn!("Kafka takes no more; what {device} told comes again"),
+            Ok(Err(_full)) => {
+                tracing::warn!("Kafka takes no more; what {device} told comes again");
+                self.passed.client.get().into_iter().for_each(Client::reconnect);
+            }
             Err(error) => self.passed.fail(error),
         }
         self.passed.in_flight.fetch_sub(1, Ordering::AcqRel);

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use weir_model::Problem;
 
 use super::{
-    bridge::{Bridge, Kind, mqtt_topic},
+    bridge::{Bridge, Kind, RESEND, mqtt_topic},
     settings::{COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, SENSOR_DATA},
     world::FleetWorld,
 };
@@ -110,6 +110,7 @@ impl NetworkWorld {
                 keep_alive_s: 60,
                 retry: Duration::from_millis(100 + crate::sim::hash64(0, id.len() as u64 ^ id.bytes().map(u64::from).sum::<u64>()) % 400),
                 window: WINDOW,
+                resend: RESEND,
                 acknowledges_itself: false,
             };
             let to_hear = to_hear.clone();
