@@ -56,15 +56,12 @@ impl Control {
         Command { command_id, device_id: device_id.clone(), action, arg, ttl_ms: COMMAND_TTL_MS, reason, ts: now_ms }
     }
 
-    /// Takes an answer in; whether it is one that was waited for.
-    pub fn answered(&mut self, ack: &Ack, now_ms: i64) -> bool {
-        let is_mine = self.waiting.as_ref().is_some_and(|(command_id, _)| *command_id == ack.command_id);
-        if is_mine {
-            self.waiting = None;
-            let pause_ms = if ack.result == AckResult::Refused { REFUSED_PAUSE_MS } else { 1_000 };
-            self.settled_ms = now_ms.max(ack.ts) + pause_ms;
-        }
-        is_mine
+    /// Takes an answer in; when the command was given, if it is one that was waited for.
+    pub fn answered(&mut self, ack: &Ack, now_ms: i64) -> Option<i64> {
+        let (_, told_ms) = self.waiting.take_if(|(command_id, _)| *command_id == ack.command_id)?;
+        let pause_ms = if ack.result == AckResult::Refused { REFUSED_PAUSE_MS } else { 1_000 };
+        self.settled_ms = now_ms.max(ack.ts) + pause_ms;
+        Some(told_ms)
     }
 }
 
@@ -82,7 +79,8 @@ mod tests {
         assert_eq!(open.action, Action::OpenValve);
         assert_eq!(control.decide(&reading(28.0, false), known(2_000)), None, "it was told");
         let ack = |result| Ack { command_id: open.command_id.clone(), device_id: DeviceId::default(), result, ts: 2_100 };
-        assert!(control.answered(&ack(AckResult::Refused), 2_100) && !control.answered(&ack(AckResult::Refused), 2_200));
+        let mut answered = |now_ms| control.answered(&ack(AckResult::Refused), now_ms);
+        assert_eq!([2_100, 2_200].map(&mut answered), [Some(1_000), None]);
         assert_eq!(control.decide(&reading(27.0, false), known(3_000)), None, "it refuses for a while");
         assert!(control.decide(&reading(27.0, false), known(2_100 + REFUSED_PAUSE_MS)).is_some());
         let mut control = Control::default();

@@ -8,8 +8,8 @@ use super::{
     records::{Anomaly, DeviceState, Status},
     sabotage::Sabotage,
     seqs::{Place, Seqs},
-    settings::{CLOCK_MS, LIVE_MS, OFFLINE_MS, STALE_MS, TWIN_EVERY_MS},
-    watch::{Behaviour, Change, Watch, Wrong},
+    settings::{CLOCK_MS, DRY_PCT, LIVE_MS, OFFLINE_MS, OPEN_MAX_S, STALE_MS, TWIN_EVERY_MS, WET_PCT},
+    watch::{Behaviour, Change, Sign, Watch},
 };
 use crate::sim::iot::{Ack, Command, DeviceEvent, DeviceEventKind, Placement, Reading, SensorType};
 
@@ -59,8 +59,8 @@ pub struct Effects {
     pub anomalies: Vec<Anomaly>,
     /// What to tell the device.
     pub command: Option<Command>,
-    /// Its clock is wrong, as of now.
-    pub is_clock_wrong: bool,
+    /// Its clock is wrong, as of now, by so much.
+    pub clock_off_ms: Option<i64>,
     /// The twin is to be told.
     pub is_changed: bool,
 }
@@ -87,7 +87,7 @@ impl Device {
         let was_wrong = self.twin.clock_offset_ms != 0;
         let offset_ms = if offset_ms.abs() > CLOCK_MS { offset_ms } else { 0 };
         let event_ms = reading.ts - offset_ms;
-        effects.is_clock_wrong = offset_ms != 0 && !was_wrong;
+        effects.clock_off_ms = Some(offset_ms).filter(|offset_ms| *offset_ms != 0 && !was_wrong);
         if self.places.is_empty() && reading.sensor_type != SensorType::Series && self.unplaced.len() < UNPLACED_MAX {
             self.unplaced.push((event_ms, reading.clone()));
         } else {
@@ -146,8 +146,8 @@ impl Device {
         std::mem::take(&mut self.unplaced)
     }
 
-    /// Takes an answer to a command in.
-    pub fn answered(&mut self, ack: &Ack, now_ms: i64) -> bool {
+    /// Takes an answer to a command in; when that was given, if it was waited for.
+    pub fn answered(&mut self, ack: &Ack, now_ms: i64) -> Option<i64> {
         self.control.answered(ack, now_ms)
     }
 
@@ -192,6 +192,10 @@ impl Device {
         (twin.sensor_type, twin.last_seq, twin.last_ts, twin.clock_offset_ms) = (reading.sensor_type, reading.seq, event_ms, offset_ms);
         (twin.region, twin.site, twin.zone) = (place.region, place.site, place.zone);
         twin.is_on = reading.is_on;
+        if reading.soil_moisture_pct.is_some() && twin.cfg.is_empty() {
+            twin.cfg =
+                [("dry_pct", DRY_PCT), ("wet_pct", WET_PCT), ("open_max_s", OPEN_MAX_S)].map(|(name, mark)| (name.to_owned(), mark)).into();
+        }
         twin.fw = reading.fw.clone().unwrap_or_default();
         let others = [("battery_v", reading.battery_v), ("rssi", reading.rssi.map(f64::from))];
         twin.values = figures(reading).into_iter().chain(others).filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
@@ -203,8 +207,8 @@ impl Device {
         let silent_ms = (now_ms - twin.last_seen) as f64;
         let missed = |readings: f64, least_ms: i64| silent_ms > (readings * twin.interval_ms).max(least_ms as f64);
         twin.status = match () {
-            () if !self.is_connected || missed(10.0, OFFLINE_MS) => Status::Offline,
-            () if missed(3.0, STALE_MS) => Status::Stale,
+            () if !self.is_connected || missed(3.0, OFFLINE_MS) => Status::Offline,
+            () if missed(2.0, STALE_MS) => Status::Stale,
             () => Status::Online,
         };
         let below = |name: &str, least: f64| twin.values.get(name).is_some_and(|value| *value < least);
@@ -230,7 +234,7 @@ impl Device {
                 let is_running = reading.is_on.unwrap_or(true);
                 let change = self.machine.observe(event_ms, is_running, [vibration, temperature, power], tolerance);
                 match change {
-                    Some(Some(score)) => self.found(("machine", "vibration"), (event_ms, arrived_ms), score, effects),
+                    Some(Some(sign)) => self.found(("machine", "vibration"), (event_ms, arrived_ms), sign, effects),
                     Some(None) => self.over("machine", event_ms, effects),
                     None => {}
                 }
@@ -239,9 +243,10 @@ impl Device {
             let of = figures(reading);
             for (at, (sensor, behaviour)) in SENSORS.iter().enumerate() {
                 let Some(value) = of.iter().find(|(name, _)| name == sensor).and_then(|(_, value)| *value) else { continue };
-                match self.watches[at].observe(event_ms, value, &Behaviour { tolerance, ..*behaviour }) {
-                    Some(Change::Opened { wrong, since_ms, score }) => {
-                        self.found((sensor, wrong.name()), (since_ms, arrived_ms), score, effects);
+                let is_driven = reading.is_on == Some(true);
+                match self.watches[at].observe(event_ms, value, is_driven, &Behaviour { tolerance, ..*behaviour }) {
+                    Some(Change::Opened { wrong, since_ms, sign }) => {
+                        self.found((sensor, wrong.name()), (since_ms, arrived_ms), sign, effects);
                     }
                     Some(Change::Closed) => self.over(sensor, event_ms, effects),
                     None => {}
@@ -251,12 +256,12 @@ impl Device {
         self.twin.anomalies = self.open.iter().map(|anomaly| format!("{} {}", anomaly.sensor, anomaly.kind)).collect();
     }
 
-    fn found(&mut self, (sensor, kind): (&str, &str), (start, detected_at): (i64, i64), score: f64, effects: &mut Effects) {
+    fn found(&mut self, (sensor, kind): (&str, &str), (start, detected_at): (i64, i64), sign: Sign, effects: &mut Effects) {
         self.found += 1;
         let device_id = self.twin.device_id.clone();
         let anomaly_id = format!("{device_id}-{:x}-{}", self.twin.boot, self.found);
         let (sensor, kind) = (sensor.to_owned(), kind.to_owned());
-        let anomaly = Anomaly { anomaly_id, device_id, sensor, kind, score, start, detected_at, end: None };
+        let anomaly = Anomaly { anomaly_id, device_id, sensor, kind, score: sign.score(), sign, start, detected_at, end: None };
         self.open.push(anomaly.clone());
         effects.anomalies.push(anomaly);
     }
@@ -273,11 +278,8 @@ impl Device {
             return;
         }
         let moisture = SENSORS.iter().position(|(sensor, _)| *sensor == "soil_moisture_pct").map(|at| &self.watches[at]);
-        let known = Known {
-            is_moisture_wrong: moisture.and_then(Watch::wrong).is_some_and(|wrong| wrong != Wrong::Drift),
-            is_shaking: self.machine.is_open(),
-            now_ms: arrived_ms,
-        };
+        let known =
+            Known { is_moisture_wrong: moisture.and_then(Watch::wrong).is_some(), is_shaking: self.machine.is_open(), now_ms: arrived_ms };
         let command = self.control.decide(reading, known);
         effects.command = match sabotage {
             Some(Sabotage::NoIrrigation) => command.filter(|command| command.action != crate::sim::iot::Action::OpenValve),

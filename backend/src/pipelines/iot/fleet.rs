@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     device::{Device, Effects, figures},
-    records::{Anomaly, DeviceState, Partial, StatsByName},
+    records::{Anomaly, DeviceState, Partial, Standing, StatsByName, Status},
+    rollups::Told,
     sabotage::Sabotage,
-    settings::{GRACE_MS, ID, KEPT_MS, WINDOW_MS},
+    settings::{CLOCK_MS, COMMAND_TTL_MS, GRACE_MS, ID, KEPT_MS, WINDOW_MS},
+    watch::Sign,
 };
 use crate::{
     pipelines::fraud::records::Alert,
@@ -36,7 +38,8 @@ pub(super) enum Output {
     Anomaly(Anomaly),
     Command(Command),
     Alert(Alert),
-    Partial(Partial),
+    /// For the nodes above.
+    Told(Told),
 }
 
 /// What the store keeps: devices under `d/<id>`, windows under `w/<start>/<node>`.
@@ -75,8 +78,12 @@ pub(super) struct Fleet {
     /// Stream time when the wall clock was last heard, and for how long it has stood since.
     stood_at_ms: i64,
     stood_ms: i64,
+    /// How its devices stood when that was told last.
+    standing: Option<Standing>,
 }
 
+/// The key of what is told of all devices.
+const FLEET: &str = "fleet";
 /// How often the wall clock is heard.
 pub(super) const WALL_CLOCK_MS: i64 = 1_000;
 
@@ -84,7 +91,7 @@ type Out<'a> = Forward<'a, String, Output>;
 
 impl Fleet {
     pub(super) fn new(store: StoreHandle<String, Kept>, sabotage: Option<Sabotage>) -> Self {
-        Self { store, sabotage, looked_ms: i64::MIN, stood_at_ms: i64::MIN, stood_ms: 0 }
+        Self { store, sabotage, looked_ms: i64::MIN, stood_at_ms: i64::MIN, stood_ms: 0, standing: None }
     }
 
     /// Changes a device, and tells its twin where that says so.
@@ -124,14 +131,18 @@ impl Fleet {
 
     fn tell(&self, id: &str, effects: Effects, now_ms: i64, out: &mut Out<'_>) {
         let mut send = |value| out.send(&Record { key: id.to_owned(), value, timestamp_ms: now_ms });
-        if effects.is_clock_wrong {
-            send(Output::Alert(alert(id, "clock_skew", "warning", now_ms, vec!["its readings are set right by its offset".to_owned()])));
+        if let Some(off_ms) = effects.clock_off_ms {
+            let sign = Sign { value: off_ms as f64, limit: CLOCK_MS as f64 };
+            let evidence = format!("its clock is off by {off_ms} ms; its readings are set right by that");
+            send(Output::Alert(alert(id, "clock_skew", "warning", (now_ms, now_ms), sign, evidence)));
         }
         for anomaly in effects.anomalies {
             if anomaly.end.is_none() {
                 let severity = if anomaly.kind == "vibration" { "critical" } else { "warning" };
-                let evidence = vec![format!("{} of {}, score {:.2}", anomaly.kind, anomaly.sensor, anomaly.score)];
-                send(Output::Alert(alert(id, &anomaly.kind, severity, now_ms, evidence)));
+                let Sign { value, limit } = anomaly.sign;
+                let evidence =
+                    format!("{} of {}: {value:.1}, allowed are {limit:.1}, score {:.2}", anomaly.kind, anomaly.sensor, anomaly.score);
+                send(Output::Alert(alert(id, &anomaly.kind, severity, (anomaly.start, now_ms), anomaly.sign, evidence)));
             }
             send(Output::Anomaly(anomaly));
         }
@@ -152,7 +163,7 @@ impl Fleet {
         let region = &place.region;
         let site = format!("{region}/{}", place.site);
         let zone = format!("{site}/{}", place.zone);
-        for node in ["fleet", region, &site, &zone] {
+        for node in [FLEET, region, &site, &zone] {
             let first = || Kept::Window(Window { node: node.to_owned(), start_ms, ..Window::default() });
             self.store.borrow_mut().update(&format!("w/{start_ms:013}/{node}"), first, |kept| {
                 let Kept::Window(window) = kept else { return };
@@ -188,11 +199,27 @@ impl Fleet {
             let kept = store.update(&key, || Kept::Window(Window::default()), told);
             let Kept::Window(Window { node, start_ms, readings, stats, .. }) = kept.clone() else { continue };
             drop(store);
-            let partial = Partial { window_start: start_ms, source, readings, stats };
-            out.send(&Record { key: node, value: Output::Partial(partial), timestamp_ms: start_ms + WINDOW_MS - 1 });
+            let told = Told::Partial(Partial { window_start: start_ms, source, readings, stats });
+            out.send(&Record { key: node, value: Output::Told(told), timestamp_ms: start_ms + WINDOW_MS - 1 });
         }
-        for id in &devices {
-            self.mark(id, now_ms, is_leap, out);
+        self.mark_all(&devices, now_ms, is_leap, out);
+    }
+
+    /// Looks which devices have gone silent, and tells how all of them stand where that has changed.
+    fn mark_all(&mut self, devices: &[String], now_ms: i64, is_leap: bool, out: &mut Out<'_>) {
+        devices.iter().for_each(|id| self.mark(id, now_ms, is_leap, out));
+        let mut standing = Standing { source: out.origin().partition, devices: 0, offline: 0, missing: 0 };
+        for (_, kept) in self.store.borrow().range("d/".to_owned().."d0".to_owned()) {
+            if let Kept::Device(device) = kept
+                && device.twin.last_seen > 0
+            {
+                standing.devices += 1;
+                standing.offline += u64::from(device.twin.status == Status::Offline);
+                standing.missing += device.twin.missing;
+            }
+        }
+        if self.standing.replace(standing) != Some(standing) {
+            out.send(&Record { key: FLEET.to_owned(), value: Output::Told(Told::Standing(standing)), timestamp_ms: now_ms });
         }
     }
 
@@ -219,10 +246,11 @@ impl Processor<String, Input, String, Output> for Fleet {
                 waited.iter().for_each(|(event_ms, reading)| self.count(reading, *event_ms, place, out));
             }
             Input::Ack(ack) => {
-                let is_mine = self.with(&ack.device_id.0, |device| device.answered(ack, now_ms), |_| false, out);
-                if is_mine == Some(true) && ack.result != AckResult::Done {
-                    let evidence = vec![format!("command {} was answered with {:?}", ack.command_id, ack.result)];
-                    let alert = alert(&ack.device_id.0, "actuator", "warning", now_ms, evidence);
+                let told_ms = self.with(&ack.device_id.0, |device| device.answered(ack, now_ms), |_| false, out).flatten();
+                if let Some(told_ms) = told_ms.filter(|_| ack.result != AckResult::Done) {
+                    let sign = Sign { value: (ack.ts - told_ms) as f64, limit: COMMAND_TTL_MS as f64 };
+                    let evidence = format!("command {} was answered with {:?} after {} ms", ack.command_id, ack.result, sign.value);
+                    let alert = alert(&ack.device_id.0, "actuator", "warning", (told_ms, now_ms), sign, evidence);
                     out.send(&Record { key: ack.device_id.0.clone(), value: Output::Alert(alert), timestamp_ms: now_ms });
                 }
             }
@@ -249,7 +277,7 @@ impl Processor<String, Input, String, Output> for Fleet {
         self.stood_ms += WALL_CLOCK_MS;
         if stream_ms > i64::MIN && self.stood_ms > WALL_CLOCK_MS {
             let ids: Vec<_> = self.store.borrow().range("d/".to_owned().."d0".to_owned()).map(|(key, _)| key[2..].to_owned()).collect();
-            ids.iter().for_each(|id| self.mark(id, stream_ms + self.stood_ms, false, out));
+            self.mark_all(&ids, stream_ms + self.stood_ms, false, out);
         }
     }
 }
@@ -258,18 +286,19 @@ fn device_key(id: &str) -> String {
     format!("d/{id}")
 }
 
-fn alert(subject: &str, rule: &str, severity: &str, ts: i64, evidence: Vec<String>) -> Alert {
+/// An alert; `sign` is what gave it away, and its limit.
+fn alert(subject: &str, rule: &str, severity: &str, (from_ms, ts): (i64, i64), sign: Sign, evidence: String) -> Alert {
     Alert {
         alert_id: format!("{ID}-{subject}-{rule}-{ts}"),
         pipeline: ID.to_owned(),
         rule: rule.to_owned(),
         severity: severity.to_owned(),
         subject_key: subject.to_owned(),
-        window_start: ts,
+        window_start: from_ms,
         window_end: ts,
-        value: 0.0,
-        threshold: 0.0,
-        evidence,
+        value: sign.value,
+        threshold: sign.limit,
+        evidence: vec![evidence],
         ts,
     }
 }

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::watch::Sign;
+
 /// Figures: vibration, temperature, power.
 const FIGURES: usize = 3;
 /// Readings before anything is said, and how many later ones remember.
@@ -34,8 +36,8 @@ impl MachineWatch {
         self.is_open
     }
 
-    /// Looks at a reading; `Some(Some(score))` where something begins to be wrong, `Some(None)` where it ends.
-    pub fn observe(&mut self, ts_ms: i64, is_running: bool, figures: [f64; FIGURES], tolerance: f64) -> Option<Option<f64>> {
+    /// Looks at a reading; `Some(Some(sign))` where something begins to be wrong, `Some(None)` where it ends.
+    pub fn observe(&mut self, ts_ms: i64, is_running: bool, figures: [f64; FIGURES], tolerance: f64) -> Option<Option<Sign>> {
         if !is_running {
             (self.since_ms, self.has_stopped, self.wrong) = (None, true, 0);
             return std::mem::take(&mut self.is_open).then_some(None);
@@ -54,7 +56,7 @@ impl MachineWatch {
         self.wrong += 1;
         let is_new = self.wrong >= WRONG_MIN && !self.is_open;
         self.is_open |= is_new;
-        is_new.then_some(Some(1.0 - 0.5 / excess))
+        is_new.then_some(Some(Sign { value: excess, limit: 1.0 }))
     }
 
     /// T² along the first principal component, and Q off it, of figures in units of their deviation.

@@ -22,6 +22,7 @@ mod input;
 pub mod machine;
 mod meta;
 mod network;
+mod path;
 pub mod records;
 mod rollups;
 mod sabotage;
@@ -30,6 +31,7 @@ pub mod seqs;
 pub mod series;
 pub mod settings;
 mod shape;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod topology;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::watch::Sign;
 use crate::{
     sim::iot::{DeviceId, SensorType},
     stream::{Key, Malformed},
@@ -26,7 +27,7 @@ pub enum Status {
     /// It is heard of.
     #[default]
     Online,
-    /// It has missed three readings.
+    /// It has missed two readings.
     Stale,
     /// Its last will was read, or it has missed ten.
     Offline,
@@ -78,6 +79,9 @@ pub struct DeviceState {
     pub fw: String,
     /// What is not as it should be.
     pub anomalies: Vec<String>,
+    /// By which marks it is controlled, by name.
+    #[serde(default)]
+    pub cfg: BTreeMap<String, f64>,
     /// As of when this is.
     pub ts: i64,
 }
@@ -164,6 +168,19 @@ pub struct Partial {
     pub stats: StatsByName,
 }
 
+/// How the devices of one task stand: told whole each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Which task: its partition.
+    pub source: i32,
+    /// Devices that were heard of.
+    pub devices: u64,
+    /// Those of them that are offline.
+    pub offline: u64,
+    /// Readings that should be there and are not.
+    pub missing: u64,
+}
+
 /// A record of `site_rollups`: a node's window as it is known now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rollup {
@@ -177,6 +194,9 @@ pub struct Rollup {
     pub readings: u64,
     /// How often something came late for it.
     pub revision: u32,
+    /// Readings in it that were not there when it was first told.
+    #[serde(default)]
+    pub late: u64,
     /// The figures.
     pub metrics: BTreeMap<String, Summary>,
 }
@@ -194,6 +214,9 @@ pub struct Anomaly {
     pub kind: String,
     /// How far from normal, 0 to 1.
     pub score: f64,
+    /// What gave it away, and from where on it is wrong: deviations, readings that are the same, or times its limit.
+    #[serde(default)]
+    pub sign: Sign,
     /// Since when, event time.
     pub start: i64,
     /// When it was found, by the cluster's clock.

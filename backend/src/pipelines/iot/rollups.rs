@@ -1,14 +1,50 @@
-//! Roll-ups: what the tasks counted of a node's window, put together. A task tells its count whole each time, so nothing counts twice.
+//! Nodes: what the tasks counted of a node's window, and how their devices stand, put together. A task tells its count whole each time, so
+//! nothing counts twice.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    records::{Partial, Rollup, Stats},
+    records::{Partial, Rollup, Standing, Stats},
     settings::{KEPT_MS, WINDOW_MS},
+    standing::Outage,
 };
-use crate::stream::{Forward, Processor, Record, StoreHandle};
+use crate::{
+    pipelines::fraud::records::Alert,
+    stream::{Forward, Processor, Record, StoreHandle},
+};
+
+/// What tasks tell.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Told {
+    Partial(Partial),
+    Standing(Standing),
+}
+
+/// What it comes to.
+#[derive(Clone, Debug)]
+pub(super) enum Sum {
+    Rollup(Rollup),
+    Alert(Alert),
+}
+
+/// What is kept of a node: its windows under their time and its name, how all devices stand under no more than that.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Node {
+    Window(NodeWindow),
+    Fleet(Outage),
+}
+
+impl Node {
+    /// When nothing more is waited for. Tasks are apart in time, so that it is later than theirs.
+    pub(super) fn expires_at(_: &String, node: &Self) -> i64 {
+        match node {
+            Self::Window(window) => window.start_ms + WINDOW_MS + 2 * KEPT_MS,
+            Self::Fleet(_) => i64::MAX,
+        }
+    }
+}
 
 /// A node's window.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -16,47 +52,74 @@ pub(super) struct NodeWindow {
     start_ms: i64,
     revision: u32,
     by_task: BTreeMap<i32, Partial>,
+    /// Readings of which each task told first.
+    first: BTreeMap<i32, u64>,
 }
 
 impl NodeWindow {
-    /// When nothing more is waited for. Tasks are apart in time, so that it is later than theirs.
-    pub(super) fn expires_at(_: &String, window: &Self) -> i64 {
-        window.start_ms + WINDOW_MS + 2 * KEPT_MS
+    fn take(&mut self, partial: &Partial) {
+        self.first.entry(partial.source).or_insert(partial.readings);
+        // A task that tells its count again has got something late.
+        self.revision += u32::from(self.by_task.insert(partial.source, partial.clone()).is_some());
+    }
+
+    fn rollup(&self, node_id: &str) -> Rollup {
+        let mut metrics = BTreeMap::<String, Stats>::new();
+        for (name, stats) in self.by_task.values().flat_map(|partial| &partial.stats) {
+            metrics.entry(name.clone()).or_default().merge(stats);
+        }
+        let readings = self.by_task.values().map(|partial| partial.readings).sum::<u64>();
+        Rollup {
+            node_id: node_id.to_owned(),
+            window_start: self.start_ms,
+            window_end: self.start_ms + WINDOW_MS,
+            readings,
+            revision: self.revision,
+            late: readings.saturating_sub(self.first.values().sum()),
+            metrics: metrics.into_iter().map(|(name, stats)| (name, stats.summary())).collect(),
+        }
     }
 }
 
 pub(super) struct Totals {
-    pub(super) windows: StoreHandle<String, NodeWindow>,
+    pub(super) nodes: StoreHandle<String, Node>,
 }
 
-impl Processor<String, Partial, String, Rollup> for Totals {
-    fn process(&mut self, record: &Record<String, Partial>, out: &mut Forward<'_, String, Rollup>) {
-        let partial = &record.value;
-        let key = format!("{:013}/{}", partial.window_start, record.key);
-        let first = || NodeWindow { start_ms: partial.window_start, ..NodeWindow::default() };
-        let mut windows = self.windows.borrow_mut();
-        let window = windows.update(&key, first, |window| {
-            // A task that tells its count again has got something late.
-            window.revision += u32::from(window.by_task.insert(partial.source, partial.clone()).is_some());
-        });
-        let mut metrics = BTreeMap::<String, Stats>::new();
-        for (name, stats) in window.by_task.values().flat_map(|partial| &partial.stats) {
-            metrics.entry(name.clone()).or_default().merge(stats);
+impl Processor<String, Told, String, Sum> for Totals {
+    fn process(&mut self, record: &Record<String, Told>, out: &mut Forward<'_, String, Sum>) {
+        let mut nodes = self.nodes.borrow_mut();
+        let mut sum = None;
+        match &record.value {
+            Told::Partial(partial) => {
+                let key = format!("{:013}/{}", partial.window_start, record.key);
+                let first = || Node::Window(NodeWindow { start_ms: partial.window_start, ..NodeWindow::default() });
+                nodes.update(&key, first, |node| {
+                    if let Node::Window(window) = node {
+                        window.take(partial);
+                        sum = Some(Sum::Rollup(window.rollup(&record.key)));
+                    }
+                });
+            }
+            Told::Standing(standing) => {
+                nodes.update(
+                    &record.key,
+                    || Node::Fleet(Outage::default()),
+                    |node| {
+                        if let Node::Fleet(outage) = node {
+                            sum = outage.take(standing, record.timestamp_ms).map(Sum::Alert);
+                        }
+                    },
+                );
+            }
         }
-        let rollup = Rollup {
-            node_id: record.key.clone(),
-            window_start: partial.window_start,
-            window_end: partial.window_start + WINDOW_MS,
-            readings: window.by_task.values().map(|partial| partial.readings).sum(),
-            revision: window.revision,
-            metrics: metrics.into_iter().map(|(name, stats)| (name, stats.summary())).collect(),
-        };
-        drop(windows);
-        out.send(&record.with_value(rollup));
+        drop(nodes);
+        if let Some(sum) = sum {
+            out.send(&record.with_value(sum));
+        }
     }
 
-    fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Rollup>) {
+    fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Sum>) {
         let now_ms = out.stream_time_ms();
-        while self.windows.borrow_mut().pop_expired(now_ms).is_some() {}
+        while self.nodes.borrow_mut().pop_expired(now_ms).is_some() {}
     }
 }

@@ -1,12 +1,13 @@
 //! Guided demos.
 
 use super::{
-    records::{Anomaly, DeviceState, Rollup, Status},
-    settings::{ANOMALIES, COMMAND_ACKS, DEVICE_STATE, SITE_ROLLUPS},
+    records::{Anomaly, DeviceState, Rollup},
+    settings::{ALERTS, ANOMALIES, DEVICE_STATE, ID, SITE_ROLLUPS},
+    standing::{COMPLETE, OUTAGE},
 };
-use crate::{
-    pipelines::shape::{Act, Expectation, Observed, Scenario, Step},
-    sim::iot::{Ack, AckResult},
+use crate::pipelines::{
+    fraud::records::Alert,
+    shape::{Act, Expectation, Observed, Scenario, Step},
 };
 
 /// All of them.
@@ -16,43 +17,45 @@ const OFFLINE: Scenario = Scenario {
     id: "fleet_offline",
     title: "A third of the fleet loses its network",
     story: "Devices go dark, keep measuring, and send later: gaps open and close, and no roll-up stays wrong",
-    length_s: 50,
+    length_s: 56,
     steps: &[
         Step { at_s: 0, says: "Each square of the grid is a device. All of them report twice a second.", acts: &[], expects: None },
         Step {
             at_s: 14,
             says: "Thirty percent lose their network. Their last wills say so at once: squares turn red.",
-            acts: &[Act::Fault("offline_30:for=14s")],
+            acts: &[Act::Fault("offline_30:for=18s")],
             expects: Some(Expectation {
                 id: "devices_go_offline",
-                what: "a twin says offline",
-                within_s: 5,
-                topic: DEVICE_STATE,
-                is_met_by: |record| read::<DeviceState>(record).is_some_and(|state| state.status == Status::Offline),
+                what: "a quarter of the fleet is offline",
+                within_s: 4,
+                topic: ALERTS,
+                is_met_by: |record| read::<Alert>(record).is_some_and(|alert| alert.pipeline == ID && alert.rule == OUTAGE),
             }),
         },
         Step {
-            at_s: 28,
-            says: "They are back. The newest reading comes first, then what was kept: gaps fill, and closed windows are corrected.",
+            at_s: 30,
+            says: "They come back. The newest reading comes first, then what was kept: gaps fill, and closed windows are corrected.",
             acts: &[],
             expects: Some(Expectation {
                 id: "rollups_are_corrected",
-                what: "a window of the fleet is told again",
-                within_s: 20,
+                what: "a twentieth of a window of the fleet came after it was told",
+                within_s: 18,
                 topic: SITE_ROLLUPS,
-                is_met_by: |record| read::<Rollup>(record).is_some_and(|rollup| rollup.node_id == "fleet" && rollup.revision > 0),
+                is_met_by: |record| {
+                    read::<Rollup>(record).is_some_and(|rollup| rollup.node_id == "fleet" && rollup.late * 20 >= rollup.readings)
+                },
             }),
         },
         Step {
-            at_s: 36,
+            at_s: 34,
             says: "Not one reading is missing.",
             acts: &[],
             expects: Some(Expectation {
                 id: "gaps_fill",
-                what: "a device that had a gap has none",
-                within_s: 14,
-                topic: DEVICE_STATE,
-                is_met_by: |record| read::<DeviceState>(record).is_some_and(|state| state.filled > 0 && state.missing == 0),
+                what: "the fleet is back, and no reading of it is missing",
+                within_s: 20,
+                topic: ALERTS,
+                is_met_by: |record| read::<Alert>(record).is_some_and(|alert| alert.pipeline == ID && alert.rule == COMPLETE),
             }),
         },
     ],
@@ -85,11 +88,11 @@ const BEARING: Scenario = Scenario {
             acts: &[],
             expects: Some(Expectation {
                 id: "machine_stops",
-                what: "machine-0011 has obeyed",
+                what: "machine-0011 stands still",
                 within_s: 10,
-                topic: COMMAND_ACKS,
+                topic: DEVICE_STATE,
                 is_met_by: |record| {
-                    read::<Ack>(record).is_some_and(|ack| ack.device_id.0 == "machine-0011" && ack.result == AckResult::Done)
+                    read::<DeviceState>(record).is_some_and(|state| state.device_id.0 == "machine-0011" && state.is_on == Some(false))
                 },
             }),
         },

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    detect::{Detector, Together, learns_of, probation_of},
+    detect::{ALARM_SCORE, Detector, Together, learns_of, probation_of},
     records::Anomaly,
     settings::{ANOMALIES, SERIES, SERIES_SCORES},
+    watch::Sign,
 };
 use crate::{
     sim::iot::DeviceId,
@@ -143,6 +144,7 @@ fn anomaly(series: &str, score: &SampleScore) -> Anomaly {
         sensor: "value".to_owned(),
         kind: "strange".to_owned(),
         score: score.score,
+        sign: Sign { value: score.score, limit: ALARM_SCORE },
         start: score.ts,
         detected_at: score.ts,
         end: Some(score.ts),

@@ -42,10 +42,14 @@ pub const GRACE_MS: i64 = 10_000;
 pub const KEPT_MS: i64 = 600_000;
 /// A device's clock may be off by so much before it is set right.
 pub const CLOCK_MS: i64 = 2_000;
-/// A device is stale after three missed readings, but not before this; it is offline after ten, but not before that.
+/// A device is stale after two missed readings, but not before this: networks are not even.
 pub const STALE_MS: i64 = 2_000;
-/// The same for offline.
-pub const OFFLINE_MS: i64 = 6_000;
+/// It is offline after three, but not before this.
+pub const OFFLINE_MS: i64 = 3_000;
+/// So many percent of the fleet offline at once are no chance; it is well again with fewer than the other, and nothing missing.
+pub const FLEET_OFFLINE_PCT: f64 = 25.0;
+/// The same for well again.
+pub const FLEET_WELL_PCT: f64 = 10.0;
 /// Twins are told this often, and whenever their state changes.
 pub const TWIN_EVERY_MS: i64 = 1_000;
 

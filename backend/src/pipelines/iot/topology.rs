@@ -2,8 +2,8 @@
 
 use super::{
     fleet::{Fleet, Input, Kept, Output, WALL_CLOCK_MS},
-    records::{Anomaly, DeviceState, Partial},
-    rollups::{NodeWindow, Totals},
+    records::{Anomaly, DeviceState, Rollup},
+    rollups::{Node, Sum, Told, Totals},
     sabotage::Sabotage,
     series::series,
     settings::{ALERTS, ANOMALIES, APP, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_STATE, HIERARCHY, SENSOR_DATA, SITE_ROLLUPS},
@@ -31,13 +31,15 @@ pub fn topology(sabotage: Option<Sabotage>) -> Result<Topology, TopologyError> {
         of(&results, as_anomaly).to(ANOMALIES);
         of(&results, as_command).to(COMMANDS);
         of(&results, as_alert).to(ALERTS);
-        let totals = Store::<String, NodeWindow>::expiring(NodeWindow::expires_at);
         series(builder);
-        of(&results, as_partial).process("nodes", totals, None, |windows| Totals { windows }).to(SITE_ROLLUPS);
+        let nodes = Store::<String, Node>::expiring(Node::expires_at);
+        let sums = of(&results, as_told).process("nodes", nodes, None, |nodes| Totals { nodes });
+        of(&sums, as_rollup).to(SITE_ROLLUPS);
+        of(&sums, as_fleet_alert).to(ALERTS);
     })
 }
 
-fn of<V: Clone + 'static>(results: &Stream<String, Output>, select: fn(&Output) -> Option<V>) -> Stream<String, V> {
+fn of<T: Clone + 'static, V: Clone + 'static>(results: &Stream<String, T>, select: fn(&T) -> Option<V>) -> Stream<String, V> {
     results.flat_map_values(move |record| select(&record.value))
 }
 
@@ -57,6 +59,14 @@ fn as_alert(output: &Output) -> Option<Alert> {
     if let Output::Alert(alert) = output { Some(alert.clone()) } else { None }
 }
 
-fn as_partial(output: &Output) -> Option<Partial> {
-    if let Output::Partial(partial) = output { Some(partial.clone()) } else { None }
+fn as_told(output: &Output) -> Option<Told> {
+    if let Output::Told(told) = output { Some(told.clone()) } else { None }
+}
+
+fn as_rollup(sum: &Sum) -> Option<Rollup> {
+    if let Sum::Rollup(rollup) = sum { Some(rollup.clone()) } else { None }
+}
+
+fn as_fleet_alert(sum: &Sum) -> Option<Alert> {
+    if let Sum::Alert(alert) = sum { Some(alert.clone()) } else { None }
 }

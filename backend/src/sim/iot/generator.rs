@@ -73,6 +73,8 @@ const ANNOUNCED_MS: i64 = 2_000;
 const BACK_OFF_MS: u64 = 4_000;
 /// How long what fails by itself lasts.
 const DEFECT_MS: i64 = 12_000;
+/// How fast a sensor wanders off, in its own units.
+const DRIFT_PER_S: f64 = 0.6;
 const SPIKE_MS: i64 = 2_500;
 const BEARING_MS: i64 = 30_000;
 
@@ -190,7 +192,7 @@ impl Generator {
             }
             FaultKind::Stuck { device, sensor } => self.spoil(device.as_ref(), *sensor, Defect::Stuck(None), until_ms),
             FaultKind::Drift { device, sensor } => {
-                self.spoil(device.as_ref(), *sensor, Defect::Drift { per_s: 0.6, since_ms: now_ms }, until_ms)
+                self.spoil(device.as_ref(), *sensor, Defect::Drift { per_s: DRIFT_PER_S, since_ms: now_ms }, until_ms)
             }
             FaultKind::Spike { device, sensor } => self.spoil(device.as_ref(), *sensor, Defect::Spike(15.0), until_ms),
             FaultKind::Bearing { device } => self.wear(device.as_ref(), until_ms),
@@ -242,10 +244,13 @@ impl Generator {
                 let sensor = Sensor::ALL[self.random.below(3) as usize].0;
                 // A device that measures rarely must be seen to fail all the same.
                 let interval_ms = self.devices.len() as i64 * 1_000 / i64::from(self.schedule.rate_per_s());
-                let (temperature, until_ms) = (Sensor::Temperature, now_ms + DEFECT_MS.max(12 * interval_ms));
+                let until_ms = now_ms + DEFECT_MS.max(12 * interval_ms);
                 match self.random.below(4) {
                     0 => self.spoil(None, sensor, Defect::Stuck(None), until_ms),
-                    1 => self.spoil(None, temperature, Defect::Drift { per_s: 0.6, since_ms: now_ms }, until_ms),
+                    1 => {
+                        let per_s = if self.random.chance(0.5) { DRIFT_PER_S } else { -DRIFT_PER_S };
+                        self.spoil(None, sensor, Defect::Drift { per_s, since_ms: now_ms }, until_ms)
+                    }
                     2 => self.spoil(None, sensor, Defect::Spike(15.0), now_ms + SPIKE_MS.max(4 * interval_ms)),
                     _ => self.wear(None, now_ms + BEARING_MS),
                 };

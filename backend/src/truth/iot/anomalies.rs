@@ -25,6 +25,8 @@ const YOUNG_MS: i64 = 10_000;
 const PRECISION_MIN: f64 = 0.8;
 const RECALL_MIN: f64 = 0.75;
 const LABELS_MIN: usize = 4;
+/// Findings that are nothing, from which on it is noise.
+const NOISE_MIN: usize = 4;
 
 /// A label.
 #[derive(Clone, Debug)]
@@ -78,7 +80,7 @@ impl Anomalies {
     }
 
     /// The verdict.
-    pub fn verdict(&self, is_over: bool) -> Check {
+    pub fn verdict(&self) -> Check {
         let id = "anomalies_found";
         let score = self.score();
         let mut evidence = format!(
@@ -94,16 +96,18 @@ impl Anomalies {
         );
         evidence += &score.missed.as_ref().map(|missed| format!("; first missed: {missed}")).unwrap_or_default();
         evidence += &score.noise.as_ref().map(|noise| format!("; first that was nothing: {noise}")).unwrap_or_default();
-        // Findings without any defect are wrong whatever else there is.
-        let is_noisy = score.found - score.right > 5 && score.precision() < PRECISION_MIN;
-        if score.labels < LABELS_MIN && !is_noisy {
+        // A few defects more or less are chance: red is only what chance does not explain, and that is red at once.
+        let can_be = |hits: usize, n: usize, least: f64| n == 0 || wilson(hits as u64, n as u64, Z_95).high >= least;
+        let is_noisy = score.found - score.right >= NOISE_MIN && !can_be(score.right, score.found, PRECISION_MIN);
+        let is_blind = !can_be(score.hit, score.labels, RECALL_MIN);
+        if is_noisy || is_blind {
+            return check(id, false, evidence);
+        }
+        if score.labels < LABELS_MIN {
             return pending(id, format!("{} defects so far; it takes {LABELS_MIN}", score.labels));
         }
         let holds = score.precision() >= PRECISION_MIN && score.recall() >= RECALL_MIN;
-        // A few defects more or less are chance: red is only what chance does not explain.
-        let can_be = |hits: usize, n: usize, least: f64| wilson(hits as u64, n as u64, Z_95).high >= least;
-        let is_clear = !can_be(score.right, score.found, PRECISION_MIN) || !can_be(score.hit, score.labels, RECALL_MIN);
-        if holds || is_noisy || (is_over && is_clear) { check(id, holds, evidence) } else { pending(id, evidence) }
+        if holds { check(id, true, evidence) } else { pending(id, evidence) }
     }
 
     /// Figures.
@@ -169,5 +173,50 @@ impl Score {
 
     fn recall(&self) -> f64 {
         if self.labels == 0 { 1.0 } else { self.hit as f64 / self.labels as f64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_model::CheckVerdict;
+
+    use super::*;
+    use crate::pipelines::iot::watch::Sign;
+
+    /// Labels of as many devices, of which the first are found, and findings that are nothing, as of a minute later.
+    fn verdict(labels: usize, found: usize, noise: usize) -> CheckVerdict {
+        let mut anomalies = Anomalies::default();
+        let mut see =
+            |topic, value: Vec<u8>| anomalies.observe(&Seen { topic, partition: 0, key: b"k", value: &value, timestamp_ms: 60_000 });
+        let device = |at: usize| DeviceId(format!("d{at}"));
+        for at in 0..labels {
+            let label = TruthRecord::Label { device_id: device(at), anomaly: "drift".to_owned(), from_ms: 1_000, until_ms: 9_000 };
+            see(TRUTH, serde_json::to_vec(&label).unwrap());
+        }
+        for at in (0..found).chain(1_000..1_000 + noise) {
+            let (anomaly_id, device_id) = (format!("a{at}"), device(at));
+            let (sensor, kind) = ("temperature_c".to_owned(), "drift".to_owned());
+            let sign = Sign { value: 20.0, limit: 15.0 };
+            let anomaly = Anomaly { anomaly_id, device_id, sensor, kind, score: 0.7, sign, start: 2_000, detected_at: 3_000, end: None };
+            see(ANOMALIES, serde_json::to_vec(&anomaly).unwrap());
+        }
+        anomalies.verdict().verdict
+    }
+
+    #[test]
+    fn what_chance_does_not_explain_is_red_at_once_and_what_it_may_explain_is_pending() {
+        let check = |labels, found, noise, expect| assert_eq!(verdict(labels, found, noise), expect, "{labels} {found} {noise}");
+        check(0, 0, 0, CheckVerdict::Pending);
+        check(1, 0, 0, CheckVerdict::Pending);
+        check(2, 0, 0, CheckVerdict::Fail);
+        check(5, 0, 0, CheckVerdict::Fail);
+        check(5, 3, 0, CheckVerdict::Pending);
+        check(5, 4, 0, CheckVerdict::Pass);
+        check(3, 3, 0, CheckVerdict::Pending);
+        check(5, 5, 1, CheckVerdict::Pass);
+        check(5, 5, 3, CheckVerdict::Pending);
+        check(0, 0, 3, CheckVerdict::Pending);
+        check(0, 0, 4, CheckVerdict::Fail);
+        check(5, 5, 9, CheckVerdict::Fail);
     }
 }

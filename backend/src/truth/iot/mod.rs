@@ -66,7 +66,7 @@ impl IotTruth {
     pub fn verdicts(&self, is_over: bool) -> Vec<Check> {
         let mut checks = self.fleet.verdicts(is_over);
         checks.push(self.rollups.verdict(is_over));
-        checks.push(self.anomalies.verdict(is_over));
+        checks.push(self.anomalies.verdict());
         checks.extend(self.control.verdicts(is_over));
         checks
     }

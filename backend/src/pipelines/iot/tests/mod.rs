@@ -1,6 +1,7 @@
 //! The pipeline as a whole, without a broker.
 
 mod given;
+mod scenarios;
 
 use std::collections::BTreeMap;
 
