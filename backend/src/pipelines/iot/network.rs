@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Devices with a connection of their own; each takes two file descriptors of this process, of which there are 1,024 by default.
-pub(super) const CLIENTS_MAX: u32 = 400;
+const CLIENTS_MAX: u32 = 400;
 /// Messages of a device on their way at once: with all devices fewer than what a broker keeps for the bridge.
 const WINDOW: usize = 32;
 /// Commands that devices heard and the world has not taken yet.
@@ -76,9 +76,10 @@ impl NetworkWorld {
         let bridge = Bridge::start(runtime.handle(), &address.to_string(), &run.name, connection, Arc::clone(&now_ms));
         let bridge = bridge.map_err(|error| failed(error.to_string()))?;
         let (to_hear, heard) = mpsc::sync_channel(INBOX_MAX);
-        let (world, name) = (FleetWorld::new(run), Arc::clone(&run.name));
         let whose = if broker.is_some() { "the embedded broker" } else { "the broker that was there" };
-        tracing::info!("devices speak MQTT at {address}, {whose}");
+        let through = format!("{address}, {whose}");
+        tracing::info!("devices speak MQTT at {through}");
+        let (world, name) = (FleetWorld::new(run, CLIENTS_MAX, through), Arc::clone(&run.name));
         let (devices, heard) = (BTreeMap::new(), Mutex::new(heard));
         Ok(Self {
             world,
@@ -131,12 +132,18 @@ impl NetworkWorld {
     fn route(&mut self, out: &mut Emit) {
         for record in out.take() {
             match (record.topic, record.partition) {
-                (SENSOR_DATA, None) => self.publish(record, Kind::Data),
-                (COMMAND_ACKS, None) => self.publish(record, Kind::Acks),
-                (DEVICE_EVENTS, None) => self.change_connection(record),
+                (SENSOR_DATA, None) if self.speaks(&record) => self.publish(record, Kind::Data),
+                (COMMAND_ACKS, None) if self.speaks(&record) => self.publish(record, Kind::Acks),
+                (DEVICE_EVENTS, None) if self.speaks(&record) => self.change_connection(record),
                 _ => out.push(record),
             }
         }
+    }
+
+    /// Whether a record's device speaks MQTT: the first of them do, as many as can.
+    fn speaks(&self, record: &EmitRecord) -> bool {
+        let id = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+        id.is_some_and(|id| self.devices.contains_key(id) || self.devices.len() < CLIENTS_MAX as usize)
     }
 
     fn publish(&mut self, record: EmitRecord, kind: Kind) {
@@ -235,13 +242,14 @@ impl World for NetworkWorld {
 
     /// The bridge's other direction: from Kafka to the device's topic.
     fn hear(&mut self, record: &Observed<'_>) {
-        let device = record.key.and_then(|key| std::str::from_utf8(key).ok()).filter(|id| self.devices.contains_key(*id));
-        // A command for somebody else is nobody's, whatever key it has.
+        let device = record.key.and_then(|key| std::str::from_utf8(key).ok());
         let command = record.value.and_then(|value| serde_json::from_slice::<iot::Command>(value).ok());
-        if let (Some(device), Some(value), Some(command)) = (device, record.value, command)
-            && command.device_id.0 == device
-        {
-            self.bridge.command(device, value);
+        let (Some(device), Some(value), Some(command)) = (device, record.value, command) else { return };
+        // A command for somebody else is nobody's, whatever key it has.
+        match (command.device_id.0 == device, self.devices.contains_key(device)) {
+            (true, true) => self.bridge.command(device, value),
+            (true, false) => self.world.tell(command),
+            (false, _) => {}
         }
     }
 

@@ -5,10 +5,10 @@ use std::{cell::RefCell, collections::BTreeMap};
 use weir_model::{Check, PipelineMeta, Problem};
 
 use super::{
-    dashboard::Fold,
+    dashboard::{Fold, SeriesFold},
     input::{SeriesJudge, SeriesWorld},
     meta::{TOPICS, meta},
-    network::{CLIENTS_MAX, NetworkWorld},
+    network::NetworkWorld,
     sabotage::Sabotage,
     scenarios::SCENARIOS,
     settings::{ALERTS, DEVICE_STATE, DLQ, HIERARCHY, PARTITIONS, SITE_ROLLUPS, TRUTH},
@@ -55,14 +55,17 @@ impl Shape for Iot {
     }
 
     fn world(&self, run: &RunParams) -> Box<dyn World> {
-        let speaks_mqtt = run.setting("mqtt") >= 0.5 && run.setting("devices") <= f64::from(CLIENTS_MAX);
+        let alone = |why: &str| Box::new(FleetWorld::new(run, 0, why.to_owned()));
+        if run.setting("mqtt") < 0.5 {
+            return alone("mqtt is 0");
+        }
         // Without a cluster there is nothing to bridge to.
-        let Some(connection) = run.connection.as_ref().filter(|_| speaks_mqtt) else { return Box::new(FleetWorld::new(run)) };
+        let Some(connection) = &run.connection else { return alone("there is no cluster to bridge to") };
         match NetworkWorld::start(run, connection, run.setting("mqtt_port") as u16) {
             Ok(world) => Box::new(world),
             Err(problem) => {
                 tracing::warn!("{}: {}; devices write to Kafka themselves", problem.what, problem.why);
-                Box::new(FleetWorld::new(run))
+                alone(&format!("{}: {}", problem.what, problem.why))
             }
         }
     }
@@ -79,6 +82,9 @@ impl Shape for Iot {
     }
 
     fn dashboard(&self, run: &RunParams) -> Box<dyn DashboardFold> {
+        if run.params.input.is_some() {
+            return Box::new(SeriesFold::default());
+        }
         Box::new(Fold::new(run.start_at.0))
     }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     pipelines::shape::{Command, Emit, EmitRecord, Observed, RunParams, World},
-    sim::iot::{self, DeviceId, FaultKind, Generator, GeneratorParams, Reading, Record, Sensor, Topic},
+    sim::iot::{self, DeviceId, FaultKind, Generator, GeneratorParams, Reading, Record, Sensor, Topic, TruthRecord},
 };
 
 /// A burst measures so many times as often.
@@ -19,10 +19,13 @@ pub(super) struct FleetWorld {
     generator: Generator,
     rate_per_s: u32,
     burst_until_ms: Option<i64>,
+    /// How devices send, until it is told.
+    network: Option<TruthRecord>,
 }
 
 impl FleetWorld {
-    pub(super) fn new(run: &RunParams) -> Self {
+    /// A fleet of which so many devices speak MQTT: through which broker, or why none does.
+    pub(super) fn new(run: &RunParams, mqtt_devices: u32, through: String) -> Self {
         let params = GeneratorParams {
             seed: run.params.seed,
             rate_per_s: run.params.rate_per_s,
@@ -30,7 +33,9 @@ impl FleetWorld {
             devices: run.setting("devices") as u32,
             defects_per_min: run.setting("defects_per_min"),
         };
-        Self { generator: Generator::new(params), rate_per_s: params.rate_per_s, burst_until_ms: None }
+        let (mqtt_devices, devices) = (u64::from(mqtt_devices.min(params.devices)), u64::from(params.devices));
+        let network = Some(TruthRecord::Network { mqtt_devices, devices, through });
+        Self { generator: Generator::new(params), rate_per_s: params.rate_per_s, burst_until_ms: None, network }
     }
 
     /// Event time of the next reading.
@@ -53,6 +58,9 @@ impl World for FleetWorld {
         if self.burst_until_ms.is_some_and(|until_ms| until_ms <= self.generator.now_ms()) {
             self.burst_until_ms = None;
             self.generator.set_rate(self.rate_per_s);
+        }
+        if let Some(network) = self.network.take() {
+            out.send(TRUTH, "truth", serde_json::to_vec(&network).unwrap_or_default(), self.generator.now_ms());
         }
         self.generator.generate().into_iter().for_each(|record| send(out, record));
     }

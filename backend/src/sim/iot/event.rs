@@ -198,6 +198,15 @@ pub enum TruthRecord {
         /// Its last.
         last_row: u64,
     },
+    /// By which way devices send, told once.
+    Network {
+        /// Devices that speak MQTT.
+        mqtt_devices: u64,
+        /// All of them.
+        devices: u64,
+        /// Through which broker, or why they do not.
+        through: String,
+    },
     /// How wet the fields are, once a second.
     Moisture {
         /// When.

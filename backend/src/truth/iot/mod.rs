@@ -15,6 +15,8 @@ pub use control::Control;
 pub use fleet::Fleet;
 pub use rollups::Rollups;
 
+use crate::{pipelines::iot::settings::TRUTH, sim::iot::TruthRecord};
+
 /// A record of one of the pipeline's topics.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
@@ -45,13 +47,15 @@ pub struct IotTruth {
     rollups: Rollups,
     anomalies: Anomalies,
     control: Control,
+    /// How many devices speak MQTT, and how many there are.
+    network: Option<(u64, u64)>,
 }
 
 impl IotTruth {
     /// Judges of a run that began then.
     pub fn new(since_ms: i64) -> Self {
-        let (fleet, rollups, anomalies, control) = Default::default();
-        Self { since_ms, fleet, rollups, anomalies, control }
+        let (fleet, rollups, anomalies, control, network) = Default::default();
+        Self { since_ms, fleet, rollups, anomalies, control, network }
     }
 
     /// Takes a record in; topics in any order, each partition in the order of offsets.
@@ -60,6 +64,9 @@ impl IotTruth {
         self.rollups.observe(seen, self.since_ms);
         self.anomalies.observe(seen);
         self.control.observe(seen);
+        if let (TRUTH, Some(TruthRecord::Network { mqtt_devices, devices, .. })) = (seen.topic, seen.read()) {
+            self.network = Some((mqtt_devices, devices));
+        }
     }
 
     /// The verdicts; what can be told only when everything is processed is pending until `is_over`.
@@ -83,6 +90,9 @@ impl IotTruth {
         let mut counts = self.fleet.counts();
         counts.extend(self.anomalies.counts());
         counts.extend(self.control.counts());
+        if let Some((mqtt_devices, devices)) = self.network {
+            counts.extend([("mqtt_devices".to_owned(), mqtt_devices), ("devices".to_owned(), devices)]);
+        }
         counts
     }
 }

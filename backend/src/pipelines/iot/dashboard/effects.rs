@@ -4,10 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use weir_model::{FeedEntry, Gauge, Line, Severity, Span, TimestampMs, Widget, WidgetBody};
 
-use super::{BAND_PCT, Fold, Told, moisture, widget};
+use super::{
+    BAND_PCT, Fold, Told,
+    fleet::{self, Zones},
+    moisture, widget,
+};
 use crate::{
-    pipelines::iot::settings::{ANOMALIES, COMMAND_ACKS, COMMANDS, DEVICE_STATE, DRY_PCT, WET_PCT},
-    sim::iot::{AckResult, Action},
+    pipelines::iot::{
+        records::DeviceState,
+        settings::{ANOMALIES, COMMAND_ACKS, COMMANDS, DEVICE_STATE, DRY_PCT, WET_PCT},
+    },
+    sim::iot::{AckResult, Action, SensorType},
 };
 
 /// Gauges, entries of the feed, and the length of a point of the latency chart.
@@ -53,7 +60,7 @@ pub(super) fn tiles(fold: &Fold) -> Vec<Widget> {
 }
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![soil(fold), driest(fold), latency(fold), commands(fold)]
+    vec![soil(fold), driest(fold), actuators(fold), latency(fold), commands(fold)]
 }
 
 fn soil(fold: &Fold) -> Widget {
@@ -74,7 +81,7 @@ fn soil(fold: &Fold) -> Widget {
 fn driest(fold: &Fold) -> Widget {
     let mut fields: Vec<_> = fold.twins.values().filter_map(|twin| Some((moisture(twin)?, twin))).collect();
     fields.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let gauge = |(pct, twin): (f64, &super::DeviceState)| Gauge {
+    let gauge = |(pct, twin): (f64, &DeviceState)| Gauge {
         label: format!("{}{}", twin.device_id, if twin.is_on == Some(true) { ", valve open" } else { "" }).into(),
         value: Some(pct),
         unit: "%".into(),
@@ -84,6 +91,28 @@ fn driest(fold: &Fold) -> Widget {
     };
     let body = WidgetBody::Gauges { gauges: fields.into_iter().take(GAUGES_MAX).map(gauge).collect() };
     widget("driest", "Driest fields", "Each between the marks at which its valve opens and closes", Span::Third, DEVICE_STATE, body)
+}
+
+/// Valves and machines by zone.
+fn actuators(fold: &Fold) -> Widget {
+    let (mut valves, mut machines) = (Zones::new(), Zones::new());
+    for twin in fold.twins.values().filter(|twin| twin.is_on.is_some()) {
+        let of = if twin.sensor_type == SensorType::Machine { &mut machines } else { &mut valves };
+        of.entry((&twin.site, &twin.zone)).or_default().push(twin);
+    }
+    let is_on = |twin: &DeviceState| twin.is_on == Some(true);
+    let mut rows = fleet::rows(valves, "valves", |twin| if is_on(twin) { 1.0 } else { 0.0 });
+    rows.extend(fleet::rows(machines, "machines", |twin| if is_on(twin) { 0.0 } else { 2.0 }));
+    let body = WidgetBody::Heat {
+        unit: "(0 valve closed or machine runs, 1 valve open, 2 machine stopped)".into(),
+        decimals: 0,
+        columns: Vec::new(),
+        rows,
+        scale: (0.0, 2.0),
+        severity: Severity::Info,
+    };
+    let help = "A cell for each actuator, by zone: pale is a closed valve or a machine that runs, half blue an open valve, blue a machine that stands still";
+    widget("actuators", "Valves and machines", help, Span::Half, DEVICE_STATE, body)
 }
 
 fn latencies(fold: &Fold) -> impl Iterator<Item = (i64, i64)> {

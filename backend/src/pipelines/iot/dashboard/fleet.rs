@@ -7,13 +7,14 @@ use weir_model::{Cell, Column, HeatRow, Line, Severity, Span, TimestampMs, Widge
 use super::{Fold, widget};
 use crate::pipelines::iot::{
     records::{DeviceState, Status},
-    settings::{DEVICE_EVENTS, DEVICE_STATE, SENSOR_DATA},
+    settings::{DEVICE_EVENTS, DEVICE_STATE, SENSOR_DATA, TRUTH},
 };
 
 /// Devices of a zone that are drawn; the worst come first where there are more.
 const COLUMNS_MAX: usize = 48;
-/// Rows of the table of gaps.
+/// Rows of the tables of gaps and of devices.
 const GAPS_MAX: usize = 8;
+const WORST_MAX: usize = 10;
 
 pub(super) fn tiles(fold: &Fold) -> Vec<Widget> {
     let history = |of: fn(&super::Standing) -> u64| fold.standings.values().map(|standing| of(standing) as f64).collect::<Arc<[f64]>>();
@@ -29,7 +30,7 @@ pub(super) fn tiles(fold: &Fold) -> Vec<Widget> {
         widget(
             "online",
             "Online",
-            "Devices that were heard of within three of their readings",
+            "Devices that were heard of within two of their readings",
             Span::Tile,
             DEVICE_STATE,
             number(is_known.then_some(online), of_all, history(|standing| standing.online)),
@@ -54,42 +55,105 @@ pub(super) fn tiles(fold: &Fold) -> Vec<Widget> {
 }
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![grid(fold), connections(fold), gaps(fold)]
+    vec![grid(fold), connections(fold), worst(fold), gaps(fold), network(fold)]
+}
+
+/// Devices by site and zone.
+pub(super) type Zones<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a DeviceState>>;
+
+/// One row a zone, one cell a device; of more devices than there is room for, those with the highest values.
+pub(super) fn rows(zones: Zones<'_>, what: &str, value: impl Fn(&DeviceState) -> f64) -> Vec<HeatRow> {
+    let row = |((site, zone), twins): ((&str, &str), Vec<&DeviceState>)| {
+        let mut values: Vec<_> = twins.into_iter().map(&value).collect();
+        let more = values.len().saturating_sub(COLUMNS_MAX);
+        if more > 0 {
+            values.sort_by(|a, b| b.total_cmp(a));
+        }
+        let more = if more > 0 { format!(", {more} more") } else { String::new() };
+        let label = [site, zone, what].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        HeatRow { label: format!("{label}{more}").into(), values: values.into_iter().take(COLUMNS_MAX).map(Some).collect() }
+    };
+    zones.into_iter().map(row).collect()
 }
 
 fn grid(fold: &Fold) -> Widget {
-    let mut zones = BTreeMap::<(&str, &str), Vec<&DeviceState>>::new();
+    let mut zones = Zones::new();
     for twin in fold.twins.values() {
         zones.entry((&twin.site, &twin.zone)).or_default().push(twin);
     }
-    let value = |status| match status {
+    let value = |twin: &DeviceState| match twin.status {
         Status::Online => 0.0,
         Status::Stale => 1.0,
         Status::Offline => 2.0,
-    };
-    let row = |((site, zone), mut twins): ((&str, &str), Vec<&DeviceState>)| {
-        if twins.len() > COLUMNS_MAX {
-            twins.sort_by_key(|twin| std::cmp::Reverse(twin.status));
-        }
-        let values = twins.into_iter().take(COLUMNS_MAX).map(|twin| Some(value(twin.status))).collect();
-        HeatRow { label: format!("{site} {zone}").into(), values }
     };
     let body = WidgetBody::Heat {
         unit: "(0 online, 1 stale, 2 offline)".into(),
         decimals: 0,
         columns: Vec::new(),
-        rows: zones.into_iter().map(row).collect(),
+        rows: rows(zones, "", value),
         scale: (0.0, 2.0),
         severity: Severity::Critical,
     };
-    widget(
-        "fleet",
-        "The fleet",
-        "A cell for each device, by zone: pale is online, half red stale, red offline",
-        Span::TwoThirds,
-        DEVICE_STATE,
-        body,
-    )
+    let help = "A cell for each device, by zone: pale is online, half red stale, red offline; who they are is in the list of devices";
+    widget("fleet", "The fleet", help, Span::TwoThirds, DEVICE_STATE, body)
+}
+
+/// Devices by name, the worst first.
+fn worst(fold: &Fold) -> Widget {
+    let mut twins: Vec<_> = fold.twins.values().collect();
+    twins.sort_by(|a, b| b.status.cmp(&a.status).then(a.health.total_cmp(&b.health)).then_with(|| a.device_id.cmp(&b.device_id)));
+    let row = |twin: &DeviceState| {
+        let status = match twin.status {
+            Status::Online => "online",
+            Status::Stale => "stale",
+            Status::Offline => "offline",
+        };
+        vec![
+            text(&twin.device_id.0),
+            text(&format!("{} {}", twin.site, twin.zone)),
+            text(status),
+            Cell::Float(twin.health.round()),
+            Cell::DurationMs(twin.clock_offset_ms),
+            text(&twin.anomalies.join(", ")),
+        ]
+    };
+    let columns =
+        [("Device", false), ("Where", false), ("Status", false), ("Health", true), ("Clock off by", true), ("Not as it should be", false)];
+    let body = table(&columns, twins.into_iter().map(row).collect(), WORST_MAX);
+    let help =
+        "Health is 100 less what silence, anomalies, gaps, a wrong clock, a weak battery and a weak radio take from it; the worst first";
+    widget("devices", "Devices", help, Span::Half, DEVICE_STATE, body)
+}
+
+/// By which way devices send.
+fn network(fold: &Fold) -> Widget {
+    let rows = fold.network.iter().flat_map(|network| {
+        let integer = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+        let direct = network.devices - network.mqtt_devices.min(network.devices);
+        let (is_mqtt, through) = (network.mqtt_devices > 0, network.through.as_str());
+        let by_mqtt = is_mqtt.then(|| vec![text("MQTT"), integer(network.mqtt_devices), text(through)]);
+        let why = if is_mqtt { "more than can have a connection of their own" } else { through };
+        let by_kafka = (direct > 0).then(|| vec![text("straight to Kafka"), integer(direct), text(why)]);
+        by_mqtt.into_iter().chain(by_kafka)
+    });
+    let body = table(&[("Way", false), ("Devices", true), ("Through, or why", false)], rows.collect(), 2);
+    widget("network", "How devices send", "A broker, a bridge and each device a client; or none of them", Span::Half, TRUTH, body)
+}
+
+/// A table of the first rows, and how many more there are.
+fn table(columns: &[(&str, bool)], mut rows: Vec<Vec<Cell>>, rows_max: usize) -> WidgetBody {
+    let more = rows.len().saturating_sub(rows_max);
+    rows.truncate(rows_max);
+    if more > 0 {
+        let blank = columns.iter().skip(1).map(|_| text(""));
+        rows.push(std::iter::once(text(&format!("and {more} more"))).chain(blank).collect());
+    }
+    let column = |(title, is_number): &(&str, bool)| Column { title: (*title).into(), is_number: *is_number };
+    WidgetBody::Table { columns: columns.iter().map(column).collect(), rows }
+}
+
+fn text(text: &str) -> Cell {
+    Cell::Text(text.into())
 }
 
 fn connections(fold: &Fold) -> Widget {
@@ -110,18 +174,15 @@ fn gaps(fold: &Fold) -> Widget {
     let row = |twin: &DeviceState| {
         let first = twin.first_missing.filter(|_| twin.missing > 0);
         vec![
-            Cell::Text(twin.device_id.0.as_str().into()),
+            text(&twin.device_id.0),
             integer(twin.missing),
-            first.map_or_else(|| Cell::Text("–".into()), integer),
+            first.map_or_else(|| text("–"), integer),
             integer(twin.filled),
             integer(twin.duplicates),
         ]
     };
     let columns = [("Device", false), ("Missing", true), ("From reading", true), ("Came later", true), ("Came twice", true)];
-    let body = WidgetBody::Table {
-        columns: columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into(),
-        rows: twins.into_iter().take(GAPS_MAX).map(row).collect(),
-    };
+    let body = table(&columns, twins.into_iter().map(row).collect(), GAPS_MAX);
     let help = "Devices number their readings: what is missing shows, fills when the device sends what it kept, and counts once";
     widget("gaps", "Gaps", help, Span::Half, DEVICE_STATE, body)
 }

@@ -3,21 +3,23 @@
 mod effects;
 mod fleet;
 mod sensors;
+mod series;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::de::DeserializeOwned;
-use weir_model::{Dashboard, Source, Span, TimestampMs, Widget, WidgetBody};
+use weir_model::{Chooser, Dashboard, PipelineAction, Problem, Source, Span, TimestampMs, Widget, WidgetBody};
 
+pub(super) use self::series::SeriesFold;
 use super::{
     records::{Anomaly, DeviceState, Rollup, Status},
-    settings::{ANOMALIES, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_STATE, SENSOR_DATA, SITE_ROLLUPS},
+    settings::{ANOMALIES, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_STATE, SENSOR_DATA, SITE_ROLLUPS, TRUTH},
 };
 use crate::{
-    pipelines::shape::{DashboardFold, Observed},
-    sim::iot::{Ack, AckResult, Command, DeviceEvent, DeviceEventKind, DeviceId, SensorType},
+    pipelines::shape::{DashboardFold, Emit, Observed},
+    sim::iot::{Ack, AckResult, Command, DeviceEvent, DeviceEventKind, DeviceId, SensorType, TruthRecord},
 };
 
 /// Devices, and those of them whose figures are kept for the chart.
@@ -79,6 +81,18 @@ pub(super) struct Fold {
     commands: VecDeque<Told>,
     /// Answers that came before their commands: topics are read side by side.
     early: BTreeMap<String, (AckResult, i64)>,
+    /// How devices send.
+    network: Option<Network>,
+    /// The device that the user chose.
+    chosen: Option<DeviceId>,
+}
+
+/// How devices send.
+#[derive(Clone, Debug)]
+struct Network {
+    mqtt_devices: u64,
+    devices: u64,
+    through: String,
 }
 
 impl Fold {
@@ -204,6 +218,14 @@ impl DashboardFold for Fold {
             ANOMALIES => read(record, |anomaly| self.add_anomaly(anomaly)),
             COMMANDS => read(record, |command| self.add_command(command)),
             COMMAND_ACKS => read(record, |ack| self.add_ack(ack)),
+            TRUTH => {
+                read(record, |truth| {
+                    if let TruthRecord::Network { mqtt_devices, devices, through } = truth {
+                        self.network = Some(Network { mqtt_devices, devices, through });
+                    }
+                });
+                return;
+            }
             _ => return,
         }
         // The end of a run lets time go on so that windows close; nobody's reading is no news.
@@ -220,6 +242,32 @@ impl DashboardFold for Fold {
         widgets.extend(effects::all(self));
         Dashboard { event_time: self.newest_ms.map(TimestampMs), widgets }
     }
+
+    fn act(&mut self, action: &PipelineAction, _: &mut Emit) -> Result<(), Problem> {
+        let wanted = chosen(action, "device")?.map(DeviceId);
+        if let Some(id) = wanted.as_ref().filter(|id| !self.traces.contains_key(*id)) {
+            return Err(unknown("device", &id.0));
+        }
+        self.chosen = wanted;
+        Ok(())
+    }
+}
+
+/// What the user chose; `None` lets the pipeline choose.
+fn chosen(action: &PipelineAction, what: &str) -> Result<Option<String>, Problem> {
+    if &*action.verb != Chooser::VERB {
+        let why = format!("a {what} can be chosen here, and nothing else");
+        return Err(Problem::new(
+            format!("Nothing was done in {}", action.widget),
+            why,
+            "This is a defect of this program; please report it",
+        ));
+    }
+    Ok(Some(action.subject.trim().to_owned()).filter(|subject| !subject.is_empty()))
+}
+
+fn unknown(what: &str, name: &str) -> Problem {
+    Problem::new(format!("There is no {what} {name}"), "nothing of it was seen", "Choose one from the list, or none")
 }
 
 /// A field's soil moisture.

@@ -1,13 +1,16 @@
 //! What is measured, what is wrong with it, and what it adds up to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use weir_model::{Cell, Column, FeedEntry, Lane, LaneSpan, Line, Severity, Span, TimestampMs, Widget, WidgetBody};
+use weir_model::{Cell, Chooser, Column, FeedEntry, Lane, LaneSpan, Line, Severity, Span, TimestampMs, Widget, WidgetBody};
 
 use super::{Fold, widget};
-use crate::pipelines::iot::{
-    records::{Anomaly, Rollup},
-    settings::{ANOMALIES, DEVICE_STATE, SITE_ROLLUPS, WINDOW_MS},
+use crate::{
+    pipelines::iot::{
+        records::{Anomaly, Rollup},
+        settings::{ANOMALIES, DEVICE_STATE, SITE_ROLLUPS, WINDOW_MS},
+    },
+    sim::iot::{DeviceId, SensorType},
 };
 
 /// Devices with a lane, and entries of the feed.
@@ -15,45 +18,66 @@ const LANES_MAX: usize = 8;
 const FEED_MAX: usize = 12;
 /// How much of the past lanes show.
 const LANES_MS: i64 = 120_000;
-/// What a machine's anomaly is drawn over.
+/// What is drawn of a machine, and of a field that is well.
 const MACHINE_FIGURE: &str = "vibration_rms_g";
+const FIELD_FIGURE: &str = "soil_moisture_pct";
+/// Devices that are offered; any other can be typed.
+const OPTIONS_MAX: usize = 60;
+/// The widget of one device.
+pub(super) const DEVICE: &str = "device";
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
     vec![tree(fold), device(fold), lanes(fold), feed(fold)]
 }
 
-/// The device with the newest anomaly, or any.
+/// A chosen device, else the one with the newest anomaly, else any.
 fn device(fold: &Fold) -> Widget {
     let is_traced = |anomaly: &&Anomaly| fold.traces.contains_key(&anomaly.device_id);
-    let anomaly = fold.anomalies.iter().find(is_traced);
-    let id = anomaly.map(|anomaly| &anomaly.device_id).or_else(|| fold.traces.keys().next());
-    let figure = match anomaly.map(|anomaly| anomaly.sensor.as_str()) {
-        Some("machine") => MACHINE_FIGURE,
-        Some(sensor) => sensor,
-        None => "temperature_c",
+    let newest = || fold.anomalies.iter().find(is_traced).map(|anomaly| &anomaly.device_id);
+    let id = fold.chosen.as_ref().or_else(newest).or_else(|| fold.traces.keys().next());
+    let mine: Vec<_> = fold.anomalies.iter().filter(|anomaly| Some(&anomaly.device_id) == id).collect();
+    let figure = match (mine.first().map(|anomaly| anomaly.sensor.as_str()), id.and_then(|id| fold.twins.get(id))) {
+        (Some("machine"), _) => MACHINE_FIGURE,
+        (Some(sensor), _) => sensor,
+        (None, Some(twin)) if twin.sensor_type == SensorType::Machine => MACHINE_FIGURE,
+        (None, _) => FIELD_FIGURE,
     };
     let trace = id.and_then(|id| fold.traces.get(id));
     let points: Vec<_> =
         trace.into_iter().flatten().filter_map(|(at_ms, values)| Some((TimestampMs(*at_ms), *values.get(figure)?))).collect();
-    let mut lines = Vec::new();
-    if let Some((id, first)) = id.zip(points.first().copied()) {
-        lines.push(Line { name: id.0.as_str().into(), points: points.iter().copied().collect() });
-        lines.extend(fold.zone_mean(id, figure, first.0));
-        if let Some(anomaly) = anomaly {
-            let until_ms = anomaly.end.unwrap_or(i64::MAX);
-            let is_in = |(at, _): &&(TimestampMs, f64)| (anomaly.start - 1_000..=until_ms).contains(&at.0);
-            let name = format!("{} found after {:.1} s", anomaly.kind, (anomaly.detected_at - anomaly.start).max(0) as f64 / 1_000.0);
-            lines.push(Line { name: name.into(), points: points.iter().filter(is_in).copied().collect() });
+    let (mut lines, mut bands) = (Vec::new(), Vec::new());
+    if let Some((id, ((first, _), (last, _)))) = id.zip(points.first().copied().zip(points.last().copied())) {
+        lines.push(Line { name: id.0.as_str().into(), points: points.into() });
+        lines.extend(fold.zone_mean(id, figure, first));
+        let is_seen = |anomaly: &&&Anomaly| anomaly.end.is_none_or(|end| end >= first.0) && anomaly.start <= last.0;
+        bands.extend(mine.iter().filter(is_seen).map(|anomaly| LaneSpan {
+            from: TimestampMs(anomaly.start.max(first.0)),
+            to: TimestampMs(anomaly.end.unwrap_or(last.0).clamp(first.0, last.0).max(anomaly.start)),
+            label: found_after(anomaly).into(),
+            severity: severity(anomaly),
+        }));
+    }
+    let with_anomalies = fold.anomalies.iter().map(|anomaly| &anomaly.device_id);
+    let mut options: Vec<Arc<str>> = Vec::new();
+    for id in with_anomalies.chain(fold.traces.keys()) {
+        if options.len() < OPTIONS_MAX && !options.iter().any(|known| **known == *id.0) {
+            options.push(id.0.as_str().into());
         }
     }
-    let body = WidgetBody::TimeSeries { unit: figure.into(), lines, bands: Vec::new() };
-    let help = "The device with the newest anomaly, beside its zone's mean; the anomaly is drawn over it";
-    widget("device", "What is wrong", help, Span::Half, DEVICE_STATE, body)
+    let value = id.map_or("", |id| id.0.as_str()).into();
+    let chooser = Chooser { what: "device".into(), value, is_chosen: fold.chosen.is_some(), options };
+    let body = Box::new(WidgetBody::TimeSeries { unit: figure.into(), lines, bands });
+    let help = "A device beside its zone's mean, unless you choose another the one with the newest anomaly; bands are its anomalies";
+    widget(DEVICE, "One device", help, Span::Half, DEVICE_STATE, WidgetBody::Chosen { chooser, body })
+}
+
+fn found_after(anomaly: &Anomaly) -> String {
+    format!("{} found after {:.1} s", anomaly.kind, (anomaly.detected_at - anomaly.start).max(0) as f64 / 1_000.0)
 }
 
 impl Fold {
     /// What a zone's devices measure in the mean, by window.
-    fn zone_mean(&self, id: &crate::sim::iot::DeviceId, figure: &str, from: TimestampMs) -> Option<Line> {
+    fn zone_mean(&self, id: &DeviceId, figure: &str, from: TimestampMs) -> Option<Line> {
         let twin = self.twins.get(id)?;
         let windows = self.rollups.get(&format!("{}/{}/{}", twin.region, twin.site, twin.zone))?;
         let mean = |rollup: &Rollup| Some((TimestampMs(rollup.window_start + WINDOW_MS / 2), rollup.metrics.get(figure)?.avg));
@@ -124,9 +148,10 @@ fn tree(fold: &Fold) -> Widget {
             figure(rollup, "temperature_c"),
             figure(rollup, "soil_moisture_pct"),
             Cell::Integer(revision),
+            Cell::Integer(i64::try_from(rollup.late).unwrap_or(i64::MAX)),
         ]
     };
-    let titles: [(&str, bool); 5] = [("Node", false), ("Readings", true), ("°C", true), ("Soil, %", true), ("Corrected", true)];
+    let titles = [("Node", false), ("Readings", true), ("°C", true), ("Soil, %", true), ("Corrected", true), ("Of them late", true)];
     let columns = titles.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
     let body = WidgetBody::Table { columns, rows: nodes.iter().map(row).collect() };
     let help = "The newest ten seconds of every node; a reading counts where its device belonged when it was taken, and corrects what was told before it came";
