@@ -88,8 +88,7 @@ impl Subcommand for Run {
     fn run(self, globals: &Globals) -> Result<(), Failure> {
         let metas = weir_backend::pipelines::metas();
         let meta = find(&metas, &self.pipeline)?;
-        let params = self.params(meta)?;
-        self.options.check_faults(meta, self.for_ms)?;
+        let params = PipelineParams { faults: self.options.read_faults(meta, self.for_ms)?, ..self.params(meta)? };
         let mut stage = Stage::set(globals)?;
         note(format_args!(
             "{} on {}, {} events/s, seed {}; Ctrl-C ends it",

@@ -133,6 +133,49 @@ impl KnobMeta {
     }
 }
 
+impl KnobMeta {
+    /// What is meant by a typed value: an option by its whole name or by what stands behind its last dash, in any case (`B` for `cdn-b`).
+    fn meant(&self, typed: &str) -> Option<String> {
+        let KnobKind::OneOf(options) = &self.kind else { return self.fits(typed).then(|| typed.to_owned()) };
+        let is_meant = |option: &&Arc<str>| {
+            let short = option.rsplit('-').next().unwrap_or(option);
+            option.eq_ignore_ascii_case(typed) || short.eq_ignore_ascii_case(typed)
+        };
+        options.iter().find(is_meant).map(ToString::to_string)
+    }
+}
+
+impl FaultMeta {
+    /// A fault as somebody typed it, such as `cdn_down:cdn=B,region=eu`; its name was read already.
+    ///
+    /// # Errors
+    /// What of it can't be, and what can.
+    pub fn with_knobs(&self, typed: &str) -> Result<FaultId, String> {
+        let mut knobs = Vec::new();
+        for knob in typed.split(',').map(str::trim).filter(|knob| !knob.is_empty()) {
+            let (name, value) = knob.split_once('=').ok_or_else(|| format!("`{knob}` is no knob; write NAME=VALUE"))?;
+            let known = self.knobs.iter().find(|known| *known.name == *name.trim());
+            let known = known.ok_or_else(|| match self.knobs.iter().map(|knob| &*knob.name).collect::<Vec<_>>() {
+                names if names.is_empty() => format!("{} has no knobs", self.id),
+                names => format!("{} has no knob {name}; there is: {}", self.id, names.join(", ")),
+            })?;
+            let meant = known.meant(value.trim()).ok_or_else(|| format!("{name} can't be {value}; it is {}", known.kind))?;
+            knobs.push(format!("{}={meant}", known.name));
+        }
+        Ok(if knobs.is_empty() { self.id.clone() } else { format!("{}:{}", self.id, knobs.join(",")).as_str().into() })
+    }
+}
+
+impl std::fmt::Display for KnobKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::OneOf(options) => write!(f, "one of: {}", options.join(", ")),
+            Self::Number(min, max) => write!(f, "a whole number from {min} to {max}"),
+            Self::Name => f.write_str("a name"),
+        }
+    }
+}
+
 /// A way to break a pipeline's processing on purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SabotageMeta {
@@ -313,5 +356,28 @@ mod tests {
         for (value, expect) in [("field-0001", true), ("", false), ("a,b", false), ("a=b", false)] {
             check(&KnobKind::Name, value, expect);
         }
+    }
+
+    #[test]
+    fn a_typed_fault_means_what_it_says_or_is_told_what_it_can_be() {
+        let one_of = |options: &[&str]| KnobKind::OneOf(options.iter().map(|option| Arc::from(*option)).collect());
+        let knobs = vec![
+            KnobMeta::new("cdn", "CDN", "cdn-b", one_of(&["cdn-a", "cdn-b"])),
+            KnobMeta::new("region", "Region", "any", one_of(&["eu", "na"])),
+            KnobMeta::new("percent", "Percent", "30", KnobKind::Number(1, 100)),
+        ];
+        let fault = FaultMeta { id: "down".into(), label: "Down".into(), effect: "It is down".into(), heals_after_ms: 1, knobs };
+        let check = |typed: &str, expect: Result<&str, &str>| match (fault.with_knobs(typed), expect) {
+            (Ok(read), Ok(expected)) => assert_eq!(read.as_str(), expected),
+            (Err(why), Err(says)) => assert!(why.contains(says), "{why}"),
+            (read, expected) => panic!("{typed}: {read:?}, not {expected:?}"),
+        };
+        check("", Ok("down"));
+        check("cdn=B,region=EU", Ok("down:cdn=cdn-b,region=eu"));
+        check("cdn=cdn-a, percent=5", Ok("down:cdn=cdn-a,percent=5"));
+        check("cdn=c", Err("one of: cdn-a, cdn-b"));
+        check("percent=0", Err("from 1 to 100"));
+        check("cnd=a", Err("there is: cdn, region, percent"));
+        check("fast", Err("NAME=VALUE"));
     }
 }

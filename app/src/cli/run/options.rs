@@ -58,15 +58,20 @@ impl Options {
         self.input.is_some()
     }
 
-    /// Whether the pipeline has the faults that are asked for, and lasts until then: better said now than at their time.
-    pub(super) fn check_faults(&self, meta: &PipelineMeta, ends_at_ms: Option<u64>) -> Result<(), Failure> {
-        if let Some((at_ms, fault)) = self.faults.iter().find(|(at_ms, _)| ends_at_ms.is_some_and(|end_ms| *at_ms >= end_ms)) {
-            return Err(Failure::Usage(format!("{fault} at {} s comes after the end of the run", at_ms / 1_000)));
-        }
-        let is_known = |wanted: &FaultId| meta.faults.iter().any(|fault| Some(fault.id.as_str()) == wanted.as_str().split(':').next());
-        let Some((_, wanted)) = self.faults.iter().find(|(_, wanted)| !is_known(wanted)) else { return Ok(()) };
-        let known: Vec<_> = meta.faults.iter().map(|fault| fault.id.as_str()).collect();
-        Err(Failure::Usage(format!("{} has no fault {wanted}; there is: {}", meta.id, known.join(", "))))
+    /// The faults as the pipeline knows them, if it does and lasts until then: better said now than at their time.
+    pub(super) fn read_faults(&self, meta: &PipelineMeta, ends_at_ms: Option<u64>) -> Result<Vec<(u64, FaultId)>, Failure> {
+        let read = |(at_ms, typed): &(u64, FaultId)| {
+            let (name, knobs) = typed.as_str().split_once(':').unwrap_or((typed.as_str(), ""));
+            let Some(fault) = meta.faults.iter().find(|fault| fault.id.as_str() == name) else {
+                let known: Vec<_> = meta.faults.iter().map(|fault| fault.id.as_str()).collect();
+                return Err(format!("{} has no fault {name}; there is: {}", meta.id, known.join(", ")));
+            };
+            if ends_at_ms.is_some_and(|end_ms| *at_ms >= end_ms) {
+                return Err(format!("{name} at {} s comes after the end of the run", at_ms / 1_000));
+            }
+            Ok((*at_ms, fault.with_knobs(knobs)?))
+        };
+        self.faults.iter().map(read).collect::<Result<_, _>>().map_err(Failure::Usage)
     }
 
     /// The parameters with these options.
@@ -80,7 +85,6 @@ impl Options {
             is_joining: self.join,
             input: self.input.as_deref().map(Into::into),
             sabotage: self.sabotage.as_deref().map(Into::into),
-            faults: self.faults.clone(),
             scenario: self.scenario.as_deref().map(Into::into),
             ..params
         }
@@ -128,17 +132,21 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_another_pipeline_is_refused_with_those_there_are() {
+    fn a_fault_of_another_pipeline_or_time_is_refused_with_those_there_are() {
         let metas = weir_backend::pipelines::metas();
         let media = metas.iter().find(|meta| meta.id.as_str() == "media").unwrap();
-        let check = |wanted: &str| Options { faults: vec![(1_000, wanted.into())], ..Options::default() }.check_faults(media, Some(2_000));
-        assert!(check("cdn_down:cdn=cdn-b").is_ok());
-        let late = Options { faults: vec![(2_000, "cdn_down".into())], ..Options::default() };
-        assert!(matches!(late.check_faults(media, Some(2_000)), Err(Failure::Usage(why)) if why.contains("after the end")));
-        assert!(late.check_faults(media, None).is_ok());
+        let read = |at_ms: u64, wanted: &str| {
+            Options { faults: vec![(at_ms, wanted.into())], ..Options::default() }.read_faults(media, Some(2_000))
+        };
+        assert_eq!(read(1_000, "cdn_down:cdn=B,region=eu").unwrap(), [(1_000, "cdn_down:cdn=cdn-b,region=eu".into())]);
+        let check = |at_ms: u64, wanted: &str, says: &str| {
+            let refused = read(at_ms, wanted);
+            assert!(matches!(&refused, Err(Failure::Usage(why)) if why.contains(says)), "{wanted}");
+        };
         for unknown in ["cdn_up", "traffic_spike", "cdn_down2:cdn=b"] {
-            let refused = check(unknown);
-            assert!(matches!(&refused, Err(Failure::Usage(why)) if why.contains("ad_server_slow")), "{unknown}");
+            check(1_000, unknown, "ad_server_slow");
         }
+        check(1_000, "cdn_down:cdn=z", "cdn-a");
+        check(2_000, "cdn_down", "after the end");
     }
 }
