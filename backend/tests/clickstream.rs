@@ -207,7 +207,7 @@ fn web_log() -> (Vec<String>, Vec<Plain>) {
 
 /// Runs what was given, and compares its sessions with the batch job's.
 fn assert_sessions_of_input(cluster: &Cluster, input: &str, expected: &[Plain]) {
-    let mut run = Run::start(cluster, PipelineParams { input: Some(input.into()), ..PipelineParams::default() });
+    let mut run = Run::start(cluster, PipelineParams { input: Some(input.into()), events_max: None, ..params() });
     let report = run.report();
     let verdicts = verdicts(&report);
     for id in ["no_loss", "sessions_equal_batch", "funnel_equal_batch", "late_drops_equal_oracle"] {

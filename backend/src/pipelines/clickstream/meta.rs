@@ -6,11 +6,11 @@ use crate::{
     pipelines::{
         clickstream::{
             scenarios::SCENARIOS,
-            settings::{ATTRIBUTION_APP, GRACE, GRACE_MS, GROUP, ID, RECOMMENDER_APP, SESSION_GAP, SESSION_GAP_MS, TOPICS},
+            settings::{ATTRIBUTION_APP, DISORDER, GRACE, GRACE_MS, GROUP, ID, RECOMMENDER_APP, SESSION_GAP, SESSION_GAP_MS, SKEW, TOPICS},
         },
         shape::Scenario,
     },
-    sim::clickstream::{CROWD_MS, OFFLINE_EVENT_MS, SPIKE_FACTOR, SPIKE_MS},
+    sim::clickstream::{self as sim, CROWD_MS, DISORDER_MS, OFFLINE_EVENT_MS, SPIKE_FACTOR, SPIKE_MS},
 };
 
 /// The fault that multiplies the rate.
@@ -54,6 +54,8 @@ pub fn meta() -> PipelineMeta {
             param("speed", "Event time", "x the clock", 1.0, 1_000.0, SPEED, false),
             param(SESSION_GAP, "Session gap", "s", 1.0, 86_400.0, (SESSION_GAP_MS / 1_000) as f64, false),
             param(GRACE, "Grace", "s", 0.0, 3_600.0, (GRACE_MS / 1_000) as f64, false),
+            param(DISORDER, "Disorder", "s", 0.0, 600.0, (DISORDER_MS / 1_000) as f64, false),
+            param(SKEW, "Skew of items", "", 0.0, 3.0, sim::SKEW, false),
             param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
         ],
         faults: vec![

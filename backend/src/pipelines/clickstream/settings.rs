@@ -91,6 +91,10 @@ pub const PARTITIONS: i32 = 4;
 pub const SESSION_GAP_MS: i64 = 30 * 60_000;
 /// The setting for another gap.
 pub const SESSION_GAP: &str = "session_gap_s";
+/// The setting for how late events come at most.
+pub const DISORDER: &str = "disorder_s";
+/// The setting for how unevenly items are wanted.
+pub const SKEW: &str = "skew";
 /// The setting for another grace.
 pub const GRACE: &str = "grace_s";
 /// How much later than its successors an event may come.

@@ -9,7 +9,7 @@ use crate::{
         clickstream::{
             meta::{BOT_SWARM, CELEBRITY_KEY, PHONES_OFFLINE, TRAFFIC_SPIKE},
             records::{AdClick, Item, RunTruth, User},
-            settings::{AD_CLICKS, EVENTS, ITEMS, TRUTH, USERS, Windows},
+            settings::{AD_CLICKS, DISORDER, EVENTS, ITEMS, SKEW, TRUTH, USERS, Windows},
         },
         shape::{Command, Emit, EmitRecord, RunParams, World},
     },
@@ -45,7 +45,8 @@ pub(super) fn catalogue(run: &RunParams, out: &mut Emit) {
 fn generator(run: &RunParams) -> Generator {
     let (params, sessions) = (&run.params, Windows::of(run).sessions);
     let params = GeneratorParams { seed: params.seed, rate_per_s: params.rate_per_s, speed: params.speed, start_at_ms: run.start_at.0 };
-    Generator::new(params).for_sessions(sessions.gap_ms, sessions.grace_ms)
+    let disorder_ms = (run.setting(DISORDER).max(0.0) * 1_000.0) as i64;
+    Generator::new(params).for_sessions(sessions.gap_ms, sessions.grace_ms).with_disorder(disorder_ms).with_skew(run.setting(SKEW))
 }
 
 impl Visitors {

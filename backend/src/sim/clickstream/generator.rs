@@ -45,9 +45,10 @@ const HELD_MAX: usize = 100_000;
 const AWAY_MAX: usize = 100_000;
 /// A visitor who waits this long for a slot (after a drop of the rate) gives up.
 const OVERDUE_MAX_MS: i64 = 120_000;
-/// Events reach the log this late on average, and this late at most: each is stamped before it is sent.
-const JITTER_MEAN_MS: f64 = 700.0;
-const JITTER_MAX_MS: f64 = 8_000.0;
+/// Events reach the log this late at most, unless told otherwise: each is stamped before it is sent.
+pub const DISORDER_MS: i64 = 8_000;
+/// How late they are on average, as a share of that.
+const JITTER_MEAN: f64 = 0.0875;
 /// A user comes back no sooner than this after what ends a session, so that a visit and a session are the same thing.
 const RETURN_AFTER_GAP_MS: i64 = 5 * 60_000;
 /// What ends a session, and how late an event may come, unless told otherwise.
@@ -131,6 +132,7 @@ pub struct Generator {
     held: VecDeque<(String, Vec<u8>)>,
     gap_ms: i64,
     grace_ms: i64,
+    disorder_ms: i64,
     /// Owners of offline phones who may still go on elsewhere.
     elsewhere_left: u32,
     /// What their phones hold back, by user, and what came out of those.
@@ -173,6 +175,7 @@ impl Generator {
             held: VecDeque::new(),
             gap_ms: GAP_MS,
             grace_ms: GRACE_MS,
+            disorder_ms: DISORDER_MS,
             elsewhere_left: 0,
             in_phones: BTreeMap::new(),
             flushed: VecDeque::new(),
@@ -188,6 +191,20 @@ impl Generator {
     #[must_use]
     pub fn for_sessions(mut self, gap_ms: i64, grace_ms: i64) -> Self {
         (self.gap_ms, self.grace_ms) = (gap_ms, grace_ms);
+        self
+    }
+
+    /// With events that come up to so late.
+    #[must_use]
+    pub fn with_disorder(mut self, disorder_ms: i64) -> Self {
+        self.disorder_ms = disorder_ms.max(0);
+        self
+    }
+
+    /// With items that are wanted by this exponent of Zipf's law: none for all alike, more for few that everybody wants.
+    #[must_use]
+    pub fn with_skew(mut self, exponent: f64) -> Self {
+        self.shop = self.shop.with_skew(exponent);
         self
     }
 
@@ -359,7 +376,7 @@ impl Generator {
             let campaign = self.draw_campaign();
             visitor.campaign = Some(campaign);
             // Before anything of the visit, whatever the jitter of its first event.
-            self.touch_of(visitor, referrer, campaign, now_ms - JITTER_MAX_MS as i64 - 1_000);
+            self.touch_of(visitor, referrer, campaign, now_ms - self.disorder_ms - 1_000);
         }
     }
 
@@ -457,7 +474,8 @@ impl Generator {
     }
 
     fn write(&mut self, profile: &Profile, by: By, step: Step, (now_ms, due_ms): (i64, i64)) {
-        let jitter_ms = self.random.exponential(JITTER_MEAN_MS).min(JITTER_MAX_MS) as i64;
+        let disorder_ms = self.disorder_ms as f64;
+        let jitter_ms = self.random.exponential(disorder_ms * JITTER_MEAN).min(disorder_ms) as i64;
         let timestamp_ms = if step.told == Told::Soon { now_ms - jitter_ms } else { due_ms };
         let desktop = Profile { device: DESKTOP, ..*profile };
         let profile = if step.told == Told::Elsewhere { &desktop } else { profile };

@@ -7,6 +7,8 @@ const CATEGORIES: [&str; 12] =
     ["shoes", "jackets", "shirts", "trousers", "dresses", "bags", "watches", "sport", "kids", "home", "garden", "sale"];
 /// Items, each a page.
 const ITEMS: usize = 400;
+/// How unevenly items are wanted, as an exponent of Zipf's law, unless told otherwise.
+pub const SKEW: f64 = 1.0;
 /// Items that go with an item.
 const RELATED_ITEMS: u64 = 5;
 /// What people search, most wanted first.
@@ -92,10 +94,15 @@ impl Shop {
         Self {
             items,
             category_pages: CATEGORIES.iter().map(|name| format!("/{name}").into()).collect(),
-            item_popularity: Zipf::new(ITEMS, 1.0),
+            item_popularity: Zipf::new(ITEMS, SKEW),
             category_popularity: Zipf::new(CATEGORIES.len(), 0.7),
             query_popularity: Zipf::new(QUERIES.len(), 0.8),
         }
+    }
+
+    /// With items that are wanted by this exponent of Zipf's law.
+    pub(super) fn with_skew(self, exponent: f64) -> Self {
+        Self { item_popularity: Zipf::new(self.items.len(), exponent), ..self }
     }
 
     pub(super) fn draw_item(&self, random: &mut Random) -> u16 {

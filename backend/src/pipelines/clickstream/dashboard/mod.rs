@@ -13,7 +13,7 @@ use weir_model::{Chooser, Dashboard, PipelineAction, Problem, TimestampMs};
 use crate::{
     pipelines::clickstream::{
         records::{Ab, AbCount, Attribution, Bot, Funnel, Offer, Pages, Pair, Sales, Session, Stats, Totals},
-        settings::{AB, ATTRIBUTION, BOTS, FUNNEL, MERGES, OFFERS, PAGES, PAIRS, RECOMMENDED, SALES, SESSIONS, STATS},
+        settings::{AB, ATTRIBUTION, BOTS, FUNNEL, MERGES, OFFERS, OTHER_PAGES, PAGES, PAIRS, RECOMMENDED, SALES, SESSIONS, STATS},
     },
     sim::clickstream::Action,
     truth::clickstream::HitRate,
@@ -236,15 +236,17 @@ impl Fold {
         self.last_window_at.is_none_or(|at| now.since(at) > QUIET_MS)
     }
 
-    fn top_pages(&self, n: usize) -> Vec<(&str, u64)> {
+    /// The most viewed pages, and by how much each may be viewed more: so many views were of pages beyond those counted by name.
+    fn top_pages(&self, n: usize) -> (Vec<(&str, u64)>, u64) {
         let mut views: HashMap<&str, u64> = HashMap::new();
         for (page, count) in self.pages.values().flat_map(BTreeMap::values).flatten() {
             *views.entry(page).or_default() += count;
         }
+        let uncounted = views.remove(OTHER_PAGES).unwrap_or(0);
         let mut ranked: Vec<_> = views.into_iter().collect();
         ranked.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         ranked.truncate(n);
-        ranked
+        (ranked, uncounted)
     }
 
     fn funnel(&self) -> Funnel {

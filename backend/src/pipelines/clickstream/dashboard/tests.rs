@@ -89,6 +89,23 @@ fn a_user_can_be_chosen_and_nothing_else_done() {
 }
 
 #[test]
+fn pages_that_were_not_counted_by_name_are_a_bound() {
+    let check = |views: &[(&str, u64)], rows: usize, help: &str| {
+        let views: BTreeMap<_, _> = views.iter().map(|(page, views)| ((*page).to_owned(), *views)).collect();
+        let pages = Pages { run: "1".into(), partition: 0, window_start: 0, window_end: 60_000, views };
+        let mut fold = Fold::default();
+        fold.observe(PAGES, &serde_json::to_vec(&pages).expect("JSON"), TimestampMs(1));
+        let dashboard = fold.dashboard(TimestampMs(1));
+        let widget = dashboard.widgets.iter().find(|widget| &*widget.id == "top_pages").expect("the widget");
+        let WidgetBody::TopK { rows: shown, .. } = &widget.body else { panic!("{:?}", widget.body) };
+        assert!(shown.len() == rows && shown.iter().all(|row| &*row.label != OTHER_PAGES), "{shown:?}");
+        assert!(widget.help.contains(help), "{}", widget.help);
+    };
+    check(&[("/a", 3), ("/b", 2)], 2, "exact");
+    check(&[("/a", 3), (OTHER_PAGES, 7)], 1, "up to 7 views more");
+}
+
+#[test]
 fn a_hot_partition_is_seen() {
     let fold = fold(&results("1"));
     let dashboard = fold.dashboard(TimestampMs(1));

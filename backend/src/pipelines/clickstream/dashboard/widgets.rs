@@ -7,7 +7,7 @@ use weir_model::{Cell, Column, FunnelStage, Line, Source, Span, TimestampMs, Top
 use super::{Fold, Window, partitions, stages};
 use crate::{
     pipelines::{
-        clickstream::settings::{AB, FUNNEL, PAGES, SESSIONS, STATS},
+        clickstream::settings::{AB, FUNNEL, PAGES, PAGES_PER_WINDOW_MAX, SESSIONS, STATS},
         shape::experiment,
     },
     sim::clickstream::Action,
@@ -92,8 +92,13 @@ fn events_by_action(fold: &Fold, windows: &[(i64, Window)]) -> Widget {
 
 fn top_pages(fold: &Fold) -> Widget {
     let row = |(page, views): (&str, u64)| TopRow { label: page.into(), value: views as f64 };
-    let rows = fold.top_pages(PAGES_SHOWN).into_iter().map(row).collect();
-    let help = "The most viewed pages of the last 15 closed windows, exact";
+    let (pages, uncounted) = fold.top_pages(PAGES_SHOWN);
+    let rows = pages.into_iter().map(row).collect();
+    let bound = match uncounted {
+        0 => "exact".to_owned(),
+        most => format!("each with up to {most} views more, which were of pages beyond the {PAGES_PER_WINDOW_MAX} of a window"),
+    };
+    let help = &format!("The most viewed pages of the last 15 closed windows, {bound}");
     widget("top_pages", "Top pages", help, Span::Third, PAGES, WidgetBody::TopK { unit: "views".into(), rows })
 }
 

@@ -64,7 +64,7 @@ impl Files {
             return Err("its records have a header, and that in one partition only; give JSON, or lines of an access log".to_owned());
         }
         let header = usize::from(has_header);
-        Ok(Self { files: first.into_iter().map(|first| first.from_row(format.clone(), header)).collect() })
+        Ok(Self { files: first.into_iter().map(|first| first.into_file(format.clone(), header)).collect() })
     }
 }
 

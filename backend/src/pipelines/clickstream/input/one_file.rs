@@ -71,11 +71,11 @@ impl FirstLines {
         let texts = self.texts();
         let (format, has_header) = Format::of(&texts, mapping)?;
         let blank = texts.iter().take_while(|text| text.trim().is_empty()).count();
-        Ok(self.from_row(format, if has_header { blank + 1 } else { 0 }))
+        Ok(self.into_file(format, if has_header { blank + 1 } else { 0 }))
     }
 
     /// The file in this format, without so many lines at its beginning.
-    pub(super) fn from_row(mut self, format: Format, passed_over: usize) -> OneFile {
+    pub(super) fn into_file(mut self, format: Format, passed_over: usize) -> OneFile {
         self.lines.drain(..passed_over.min(self.lines.len()));
         let Self { name, reader, lines } = self;
         let mut opened = OneFile { name, reader, format, waiting: lines, failed: None, number: passed_over as u64, next: None };

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use weir_model::{CheckVerdict, PipelineMeta, PipelineParams, Problem, RunReport};
 
-use super::super::{sabotage::Sabotage, shape};
+use super::super::{
+    records::{Alert, Bot},
+    sabotage::Sabotage,
+    settings::{ALERTS, BOTS},
+    shape,
+};
 use crate::{
     pipelines::shape::{
         Act, AppSpec, Checker, DashboardFold, Emit, RunParams, Scenario, Shape, Step, TopicSpec, World, rehearsal::rehearse,
@@ -47,6 +52,36 @@ fn each_sabotage_turns_its_check_red() {
         let failed = with(&rehearsed(&*shape(), params), CheckVerdict::Fail);
         assert!(failed.iter().any(|check| check.starts_with(&format!("{red}:"))), "{how}: {failed:?}");
     }
+}
+
+#[test]
+fn every_robot_that_is_named_raises_an_alert() {
+    let params = PipelineParams { rate_per_s: 200, speed: 60, seed: 11, scenario: Some("bot_swarm".into()), ..PipelineParams::default() };
+    let (mut named, mut alerts) = (Vec::new(), Vec::new());
+    rehearse(&*shape(), params, &mut |record| match record.topic {
+        BOTS => named.push(serde_json::from_slice::<Bot>(record.value.expect("a value")).expect("a robot")),
+        ALERTS => alerts.push(serde_json::from_slice::<Alert>(record.value.expect("a value")).expect("an alert")),
+        _ => {}
+    })
+    .expect("topologies are right");
+    assert!(!named.is_empty() && alerts.len() == named.len(), "{} robots, {} alerts", named.len(), alerts.len());
+    for (bot, alert) in named.iter().zip(&alerts) {
+        assert_eq!((&alert.subject_key, alert.window_start, alert.window_end), (&bot.user_id, bot.start, bot.at));
+        assert!(alert.value > 0.0 && alert.value < alert.threshold && alert.evidence.len() == 2, "{alert:?}");
+    }
+}
+
+#[test]
+fn more_disorder_than_grace_is_dropped_as_the_oracle_says() {
+    let run = |disorder_s: f64| {
+        let settings = [(Arc::from("disorder_s"), disorder_s)].into();
+        let report =
+            rehearsed(&*shape(), PipelineParams { rate_per_s: 100, events_max: Some(4_000), settings, ..PipelineParams::default() });
+        assert_eq!(with(&report, CheckVerdict::Fail), Vec::<String>::new(), "{disorder_s} s");
+        report.counts["window_late_dropped"]
+    };
+    assert_eq!(run(8.0), 0);
+    assert!(run(120.0) > 0);
 }
 
 /// The pipeline with a scenario in which nothing breaks.

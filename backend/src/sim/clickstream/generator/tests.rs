@@ -44,7 +44,7 @@ fn disorder_is_bounded_and_the_events_are_whole() {
     for (number, event) in events(PARAMS, 20_000).iter().enumerate() {
         let timestamp = event["timestamp"].as_i64().expect("a timestamp");
         let slot = PARAMS.start_at_ms + number as i64 * 60;
-        assert!((slot - JITTER_MAX_MS as i64..=slot).contains(&timestamp));
+        assert!((slot - DISORDER_MS..=slot).contains(&timestamp));
         newest = newest.max(timestamp);
         for field in ["event_id", "user_id", "session_id", "action_type", "page", "device", "country", "referrer", "variant"] {
             assert!(event[field].as_str().is_some_and(|text| !text.is_empty()), "{field} in {event}");
@@ -113,6 +113,33 @@ fn offline_phones_hold_events_back_and_lose_none() {
         sent += 1;
     }
     assert_eq!(sent as u64, generator.events());
+}
+
+#[test]
+fn disorder_and_skew_can_be_told() {
+    let late_max = |disorder_ms: i64| {
+        let mut generator = Generator::new(PARAMS).with_disorder(disorder_ms);
+        let late = |slot: i64| {
+            let event: Value = serde_json::from_slice(generator.generate().expect("nothing is held back").value).expect("JSON");
+            PARAMS.start_at_ms + slot * 60 - event["timestamp"].as_i64().expect("a time")
+        };
+        (0..20_000).map(late).max().expect("events")
+    };
+    assert_eq!(late_max(0), 0);
+    assert!((20_000..=60_000).contains(&late_max(60_000)), "{}", late_max(60_000));
+    let most_wanted = |exponent: f64| {
+        let mut generator = Generator::new(PARAMS).with_skew(exponent);
+        let mut views: BTreeMap<String, u64> = BTreeMap::new();
+        for _ in 0..20_000 {
+            let event: Value = serde_json::from_slice(generator.generate().expect("nothing is held back").value).expect("JSON");
+            if let Some(item) = event["item_id"].as_str() {
+                *views.entry(item.to_owned()).or_default() += 1;
+            }
+        }
+        views.values().max().copied().unwrap_or_default()
+    };
+    let (even, usual, steep) = (most_wanted(0.0), most_wanted(1.0), most_wanted(2.0));
+    assert!(even * 2 < usual && usual * 2 < steep, "{even} {usual} {steep}");
 }
 
 #[test]
