@@ -227,6 +227,9 @@ impl Shape for Faulty {
     fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
         Media.apps(run)
     }
+    fn rows(&self, run: &RunParams, out: &mut Emit) {
+        Media.rows(run, out);
+    }
     fn world(&self, run: &RunParams) -> Box<dyn World> {
         Box::new(FaultyWorld { world: Media.world(run), faults: self.faults.clone() })
     }

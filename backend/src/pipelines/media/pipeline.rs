@@ -15,11 +15,11 @@ use super::{
         TRUTH, VIEWS_MIN_SETTING,
     },
     topologies,
-    world::Viewers,
+    world::{Viewers, tell_campaigns},
 };
 use crate::{
     pipelines::shape::{
-        AppSpec, Checker, Cleanup, DashboardFold, Facts, GivenTopic, Observed, RunParams, Scenario, Shape, TopicSpec, World,
+        AppSpec, Checker, Cleanup, DashboardFold, Emit, Facts, GivenTopic, Observed, RunParams, Scenario, Shape, TopicSpec, World,
     },
     sim::media::GeneratorParams,
     stream::{TopologyError, app::Guarantee},
@@ -45,10 +45,10 @@ impl Shape for Media {
         let spec = |name: &'static str| {
             let is_small = [SLICES, INCIDENTS, CAMPAIGNS, ALERTS, TRUTH, DLQ].contains(&name) || DEAD_LETTERS.contains(&name);
             let cleanup = match name {
-                // Whoever looks later finds how each incident ended.
-                INCIDENTS => Cleanup::Compact,
-                // Tables of a run are there as long as it lasts, and alerts until there are too many.
-                CAMPAIGNS | LEASES | ALERTS => Cleanup::BySize,
+                // Whoever looks later finds how each incident ended; a run writes its campaigns over those of the run before.
+                INCIDENTS | CAMPAIGNS => Cleanup::Compact,
+                // What is lent counts as long as a run lasts, and alerts stay until there are too many.
+                LEASES | ALERTS => Cleanup::BySize,
                 _ => Cleanup::Delete,
             };
             TopicSpec { name, partitions: if is_small { 1 } else { PARTITIONS }, cleanup }
@@ -62,6 +62,10 @@ impl Shape for Media {
         let options = Options { run: run.name.to_string(), sabotage, detection };
         let spec = |topology| AppSpec::new(topology, Guarantee::ExactlyOnce);
         Ok(topologies(&options)?.into_iter().map(spec).collect())
+    }
+
+    fn rows(&self, run: &RunParams, out: &mut Emit) {
+        tell_campaigns(run, out);
     }
 
     fn world(&self, run: &RunParams) -> Box<dyn World> {

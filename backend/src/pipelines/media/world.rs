@@ -12,37 +12,28 @@ use super::{
     },
 };
 use crate::{
-    pipelines::shape::{Command, Emit, EmitRecord, Observed, World},
+    pipelines::shape::{Command, Emit, EmitRecord, Observed, RunParams, World},
     sim::media::{
         APPS, AdRequest, CDNS, DEVICES, FaultKind, Generator, GeneratorParams, ISPS, Presence, PresenceAction, REGIONS, ROOMS, TITLES,
         Topic, TruthRecord, campaigns, room_name, title_id,
     },
 };
 
-/// Campaigns are told again this often: their topic keeps an hour.
-const CAMPAIGNS_EVERY_MS: i64 = 600_000;
-
 /// The world of a run.
 pub(super) struct Viewers {
     generator: Generator,
-    seed: u64,
-    campaigns_at_ms: Option<i64>,
+}
+
+/// The campaigns of a run, before anybody asks for an ad.
+pub(super) fn tell_campaigns(run: &RunParams, out: &mut Emit) {
+    for campaign in campaigns(run.params.seed) {
+        out.send(CAMPAIGNS, campaign.campaign_id.clone(), json(&campaign), run.start_at.0);
+    }
 }
 
 impl Viewers {
     pub(super) fn new(params: GeneratorParams) -> Self {
-        Self { generator: Generator::new(params), seed: params.seed, campaigns_at_ms: None }
-    }
-
-    fn tell_campaigns(&mut self, out: &mut Emit) {
-        let now_ms = self.generator.now_ms();
-        if self.campaigns_at_ms.is_some_and(|at_ms| now_ms - at_ms < CAMPAIGNS_EVERY_MS) {
-            return;
-        }
-        self.campaigns_at_ms = Some(now_ms);
-        for campaign in campaigns(self.seed) {
-            out.send(CAMPAIGNS, campaign.campaign_id.clone(), json(&campaign), now_ms);
-        }
+        Self { generator: Generator::new(params) }
     }
 
     fn tell_truth(&mut self, out: &mut Emit) {
@@ -58,7 +49,6 @@ impl World for Viewers {
     }
 
     fn next(&mut self, out: &mut Emit) {
-        self.tell_campaigns(out);
         let record = self.generator.generate();
         out.send(topic_of(record.topic), record.key, record.value, record.timestamp_ms);
         self.tell_truth(out);

@@ -22,6 +22,8 @@ const WINDOWS_MAX: usize = 100_000;
 const PRECISION_MIN: f64 = 0.95;
 const RECALL_MIN: f64 = 0.90;
 const SPAM_MIN: usize = 50;
+/// While a run goes on, a window is judged when others so much later are told.
+const SETTLED_MS: i64 = 10_000;
 /// Four deviations of a sketch with 2,048 registers.
 const SKETCH_ERROR_MAX: f64 = 0.092;
 
@@ -157,6 +159,7 @@ impl Rooms {
         }
         let is_full = self.sent.len() >= WINDOWS_MAX;
         let (mut equal, mut wrong, mut untold, mut example) = (0_u64, 0_u64, 0_u64, None);
+        let newest_ms = self.told.keys().map(|(_, start_ms)| *start_ms).max().unwrap_or(i64::MIN);
         let sent_untold = self.sent.keys().filter(|key| is_over && !self.told.contains_key(*key));
         for key in self.told.keys().chain(sent_untold).filter(|key| !is_full || self.sent.contains_key(*key)) {
             let of = |windows: &BTreeMap<(String, i64), Window>| windows.get(key).cloned().unwrap_or_default();
@@ -165,8 +168,8 @@ impl Rooms {
                 equal += 1;
                 continue;
             }
-            // A window's late events are told on another way than its counts.
-            if !is_over && told.events() + late.events() < sent.events() {
+            // Events, what came too late, and counts are read each in their own time.
+            if !is_over && key.1 + SETTLED_MS > newest_ms {
                 untold += 1;
                 continue;
             }
