@@ -197,7 +197,8 @@ fn a_client_that_connects_anew_gets_again_what_it_did_not_acknowledge_and_no_ack
     // More at once than a client takes orders.
     let count = 6_000_u32;
     let publisher = device.clone();
-    let publishing = std::thread::spawn(move || {
+    let publishing = std::thread::Builder::new().name("publisher".to_owned());
+    let publishing = publishing.spawn(move || {
         for number in 0..count {
             let payload = number.to_be_bytes().to_vec();
             publisher.publish(Message { topic: "device/data".to_owned(), payload, is_retained: false });
@@ -209,6 +210,6 @@ fn a_client_that_connects_anew_gets_again_what_it_did_not_acknowledge_and_no_ack
         bridge.acknowledge(publish.id);
         seen.extend(<[u8; 4]>::try_from(publish.message.payload.as_slice()).map(u32::from_be_bytes));
     }
-    publishing.join().expect("it publishes");
+    publishing.expect("a thread").join().expect("it publishes");
     drop((device, bridge, broker));
 }
