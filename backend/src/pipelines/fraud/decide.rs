@@ -4,7 +4,7 @@ use super::{
     features::{Feature, Features},
     ids::TransactionId,
     model::Model,
-    records::{Action, Alert, Case, Decision, Enriched, Score},
+    records::{Action, Alert, Case, Cause, Decision, Enriched, Score},
     rules::Rule,
     settings::ID,
 };
@@ -56,8 +56,8 @@ pub(super) fn decide<'a>(enriched: &Enriched, score: &Score, rules: impl Iterato
     let by_model = policy.action(score.score);
     let fired: Vec<_> = rules.filter(|rule| rule.holds(&enriched.features)).collect();
     let action = fired.iter().map(|rule| rule.text().action).fold(by_model, Action::max);
-    let because_of_rules = fired.iter().map(|rule| rule.text()).filter(|rule| rule.action > Action::Allow);
-    let mut why: Vec<_> = because_of_rules.map(|rule| rule.note.clone()).collect();
+    let because_of_rules = fired.iter().filter(|rule| rule.text().action > Action::Allow);
+    let mut why: Vec<_> = because_of_rules.map(|rule| rule.reason().to_owned()).collect();
     if by_model > Action::Allow {
         why.extend(score.contributions.iter().filter(|(_, by)| *by > 0.0).map(|(name, _)| reason(name, &enriched.features)));
     }
@@ -72,9 +72,23 @@ pub(super) fn decide<'a>(enriched: &Enriched, score: &Score, rules: impl Iterato
         score: score.score,
         model_version: score.model_version,
         why,
+        cause: cause(action, &fired, score, (&enriched.features, policy)),
         place: payment.lat.zip(payment.lon),
         latency_us: 0,
     }
+}
+
+/// The first of the rules that did what was done, or else the model.
+fn cause(action: Action, fired: &[&Rule], score: &Score, (features, policy): (&Features, &Policy)) -> Option<Cause> {
+    let limit = match action {
+        Action::Allow => return None,
+        Action::Hold => policy.hold_from,
+        Action::Block => policy.block_from,
+    };
+    let rule = fired.iter().find(|rule| rule.text().action == action);
+    let by_rule = rule.and_then(|rule| Some((rule.text().rule_id.as_str(), rule.met(features)?)));
+    let (by, (value, threshold)) = by_rule.or_else(|| Some(("model", (score.score?, limit))))?;
+    Some(Cause { by: by.to_owned(), value, threshold })
 }
 
 /// A feature and its value, in words.
@@ -105,20 +119,59 @@ pub(super) fn case(decision: &Decision) -> Case {
     }
 }
 
-/// The alert of a blocked payment.
-pub(super) fn alert(decision: &Decision, policy: &Policy) -> Alert {
-    let TransactionId(transaction) = &decision.transaction_id;
-    Alert {
+/// The alert of a payment that was stopped.
+pub(super) fn alert(decision: &Decision) -> Option<Alert> {
+    let (TransactionId(transaction), cause) = (&decision.transaction_id, decision.cause.as_ref()?);
+    Some(Alert {
         alert_id: format!("{ID}-{transaction}"),
         pipeline: ID.to_owned(),
-        rule: decision.rules_fired.first().cloned().unwrap_or_else(|| "model".to_owned()),
-        severity: "warning".to_owned(),
+        rule: cause.by.clone(),
+        severity: if decision.action == Action::Block { "critical" } else { "warning" }.to_owned(),
         subject_key: decision.account_id.to_string(),
         window_start: decision.ts,
         window_end: decision.ts,
-        value: decision.score.unwrap_or(1.0),
-        threshold: policy.block_from,
+        value: cause.value,
+        threshold: cause.threshold,
         evidence: decision.why.clone(),
         ts: decision.ts,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipelines::fraud::{records::Transaction, rules::RuleText};
+
+    fn payment(amount_minor: i64) -> Enriched {
+        let text = r#"{"transaction_id":"1","account_id":"a","terminal_id":"t","ts":5,"amount_minor":0}"#;
+        let transaction = Transaction { amount_minor, ..serde_json::from_str(text).unwrap() };
+        let mut features = Features::default();
+        features.set(Feature::Amount, amount_minor as f64 / 100.0);
+        Enriched { transaction, features }
+    }
+
+    #[test]
+    fn an_alert_names_what_stopped_the_payment_and_by_how_much() {
+        let rule = |rule_id: &str, when: &str, action| {
+            let text = RuleText { rule_id: rule_id.into(), when: when.into(), action, note: String::new(), is_paused: false };
+            Rule::new(text).unwrap()
+        };
+        // By name the rule that holds comes first.
+        let rules =
+            [rule("a", "amount > 10", Action::Hold), rule("b", "amount > 50", Action::Block), rule("c", "amount > 0", Action::Allow)];
+        let check = |amount_minor: i64, by_model: f64, expect: Option<(&str, &str, f64, f64)>| {
+            let enriched = payment(amount_minor);
+            let score = Score { score: Some(by_model), ..score(&enriched, None) };
+            let decision = decide(&enriched, &score, rules.iter(), &Policy::default());
+            let alert = alert(&decision);
+            let told = alert.as_ref().map(|it| (it.rule.as_str(), it.severity.as_str(), it.value, it.threshold));
+            assert_eq!(told, expect, "{amount_minor} {by_model}");
+        };
+        check(500, 0.1, None);
+        check(2_000, 0.1, Some(("a", "warning", 20.0, 10.0)));
+        check(6_000, 0.1, Some(("b", "critical", 60.0, 50.0)));
+        check(6_000, 0.9, Some(("b", "critical", 60.0, 50.0)));
+        check(2_000, 0.9, Some(("model", "critical", 0.9, 0.85)));
+        check(500, 0.5, Some(("model", "warning", 0.5, 0.4)));
     }
 }

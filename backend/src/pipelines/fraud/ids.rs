@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::stream::{Key, Malformed};
+use crate::{
+    sim::hash64,
+    stream::{Key, Malformed},
+};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -39,6 +42,13 @@ id!(
     /// A payment's name.
     TransactionId
 );
+impl TransactionId {
+    /// A number to know it by where ids are many.
+    pub fn hash(&self) -> u64 {
+        self.0.bytes().fold(0, |hash, byte| hash64(hash, u64::from(byte)))
+    }
+}
+
 id!(
     /// A card account's name.
     AccountId

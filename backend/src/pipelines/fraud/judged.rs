@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use weir_model::Check;
+use weir_model::{Check, TimestampMs};
 
-use super::settings::{CASES, DEAD_LETTERS, DECISIONS, RINGS, SCORES, TRAINER_DEAD_LETTERS, TRANSACTIONS, TRUTH};
+use super::{
+    latency::EndToEnd,
+    records::{Decision, Transaction},
+    settings::{CASES, DEAD_LETTERS, DECISIONS, RINGS, SCORES, TRAINER_DEAD_LETTERS, TRANSACTIONS, TRUTH},
+};
 use crate::{
     pipelines::shape::{Checker, Facts, Observed},
     truth::fraud::Judge,
@@ -15,15 +19,22 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Judged {
     judge: Judge,
+    end_to_end: EndToEnd,
     dead_letters: u64,
 }
 
 impl Checker for Judged {
     fn observe(&mut self, record: &Observed<'_>) {
-        let judge = &mut self.judge;
+        let (judge, end_to_end) = (&mut self.judge, &mut self.end_to_end);
         match (record.topic, record.value) {
-            (TRANSACTIONS, Some(value)) => read(value, |payment| judge.payment(&payment)),
-            (DECISIONS, Some(value)) => read(value, |decision| judge.decision(&decision)),
+            (TRANSACTIONS, Some(value)) => read(value, |payment: Transaction| {
+                end_to_end.payment(&payment.transaction_id, record);
+                judge.payment(&payment);
+            }),
+            (DECISIONS, Some(value)) => read(value, |decision: Decision| {
+                end_to_end.decision(&decision.transaction_id, TimestampMs::now().0);
+                judge.decision(&decision);
+            }),
             (SCORES, Some(value)) => read(value, |score| judge.score(&score)),
             (TRUTH, Some(value)) => read(value, |truth| judge.truth(&truth)),
             (CASES, Some(_)) => judge.case(),
@@ -44,7 +55,7 @@ impl Checker for Judged {
     }
 
     fn scores(&self, facts: &Facts) -> BTreeMap<String, f64> {
-        if facts.is_over { self.judge.scores() } else { BTreeMap::new() }
+        if facts.is_over { self.judge.scores().into_iter().chain(self.end_to_end.scores()).collect() } else { BTreeMap::new() }
     }
 
     fn counts(&self) -> BTreeMap<String, u64> {

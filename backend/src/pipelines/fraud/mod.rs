@@ -21,6 +21,7 @@ pub mod features;
 mod ids;
 pub mod input;
 mod judged;
+mod latency;
 mod meta;
 pub mod model;
 pub mod records;

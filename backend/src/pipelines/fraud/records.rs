@@ -128,12 +128,26 @@ pub struct Decision {
     pub model_version: u64,
     /// The most important reasons, in words.
     pub why: Vec<String>,
+    /// What stopped it; `None` for a payment that passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// Where the terminal is, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<(f64, f64)>,
     /// How long it took from the payment's arrival in the task that decides, in microseconds; 0 in virtual time.
     #[serde(default)]
     pub latency_us: i64,
+}
+
+/// What stopped a payment, and the figure that was too high or too low for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The rule, or `model`.
+    pub by: String,
+    /// What was measured.
+    pub value: f64,
+    /// What it was measured against.
+    pub threshold: f64,
 }
 
 /// A record of `fraud_scores`: what the decision rests on.

@@ -96,7 +96,19 @@ impl Rule {
 
     /// Whether it holds.
     pub fn holds(&self, features: &Features) -> bool {
-        !self.text.is_paused && self.any.iter().any(|all| all.iter().all(|condition| condition.holds(features)))
+        self.met(features).is_some()
+    }
+
+    /// Where it holds: what was measured and against what, by the first condition of those that hold together.
+    pub fn met(&self, features: &Features) -> Option<(f64, f64)> {
+        let is_met = |all: &&Vec<Condition>| all.iter().all(|condition| condition.holds(features));
+        let first = self.any.iter().filter(|_| !self.text.is_paused).find(is_met)?.first()?;
+        Some((f64::from(features.get(first.feature)), f64::from(first.limit)))
+    }
+
+    /// What it is for; its condition where nobody wrote that down.
+    pub fn reason(&self) -> &str {
+        if self.text.note.is_empty() { &self.text.when } else { &self.text.note }
     }
 }
 
@@ -233,6 +245,18 @@ mod tests {
         for (when, expected) in [("amount <= 0", true), ("amount == 0", true), ("amount != 0", false), ("amount < 0", false)] {
             assert_eq!(holds(when, &[]), expected, "{when}");
         }
+    }
+
+    #[test]
+    fn what_was_met_is_told_and_a_paused_rule_meets_nothing() {
+        let mut features = Features::default();
+        features.set(Feature::Count10m, 7.0);
+        features.set(Feature::Amount, 4.5);
+        let met = |rule: &Rule| rule.met(&features);
+        let found = rule("travel_kmh > 900 or count_10m >= 6 and amount < 5").unwrap();
+        assert_eq!((met(&found), found.reason()), (Some((7.0, 6.0)), found.text().when.as_str()));
+        assert_eq!(met(&rule("count_10m >= 8").unwrap()), None);
+        assert_eq!(met(&Rule::new(RuleText { is_paused: true, ..found.text().clone() }).unwrap()), None);
     }
 
     #[test]

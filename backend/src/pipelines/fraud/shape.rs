@@ -110,12 +110,16 @@ impl Shape for Fraud {
     }
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
-        const { &[(Sabotage::ALL[0].1, Sabotage::ALL[0].2), (Sabotage::ALL[1].1, Sabotage::ALL[1].2), (Sabotage::ALL[2].1, Sabotage::ALL[2].2)] }
+        const {
+            let [a, b, c, d] = Sabotage::ALL;
+            &[(a.1, a.2), (b.1, b.2), (c.1, c.2), (d.1, d.2)]
+        }
     }
 }
 
 impl DashboardFold for Fold {
     fn observe(&mut self, record: &Observed<'_>, at: TimestampMs) {
+        self.time(record, at);
         Self::observe(self, record.topic, record.key, record.value, at);
     }
 

@@ -14,10 +14,7 @@ use super::{
     },
     terminal::{AtTerminal, Terminals},
 };
-use crate::{
-    sim::hash64,
-    stream::{JoinWindows, Record, Stream, StreamsBuilder, Topology, TopologyError},
-};
+use crate::stream::{JoinWindows, Record, Stream, StreamsBuilder, Topology, TopologyError};
 
 /// How the application that decides is made.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -37,14 +34,17 @@ pub enum Sabotage {
     NoRings,
     /// Accounts forget their payments.
     ShortMemory,
+    /// Held payments don't come into the review queue.
+    NoCases,
 }
 
 impl Sabotage {
     /// Each with its name and the check that must fail.
-    pub const ALL: [(Self, &'static str, &'static str); 3] = [
+    pub const ALL: [(Self, &'static str, &'static str); 4] = [
         (Self::NoDedupe, "no_dedupe", "decisions_equal_payments"),
         (Self::NoRings, "no_rings", "rings_found"),
         (Self::ShortMemory, "short_memory", "features_equal_batch"),
+        (Self::NoCases, "no_cases", "holds_have_cases"),
     ];
 }
 
@@ -60,7 +60,7 @@ pub fn detector(params: DetectorParams) -> Result<Topology, TopologyError> {
         }
         let labels = builder.stream::<TransactionId, Label>(CHARGEBACKS).merge(&builder.stream(VERDICTS));
         let assessed = terminals(&accounts, &labels);
-        decisions(builder, &assessed, params.policy, &labels);
+        decisions(builder, &assessed, params, &labels);
     })
 }
 
@@ -125,7 +125,13 @@ fn terminals(accounts: &Stream<AccountId, FromAccounts>, labels: &Stream<Transac
 }
 
 /// Scores, rules, decisions; and the features joined with the labels that come later.
-fn decisions(builder: &StreamsBuilder, assessed: &Stream<AccountId, Enriched>, policy: Policy, labels: &Stream<TransactionId, Label>) {
+fn decisions(
+    builder: &StreamsBuilder,
+    assessed: &Stream<AccountId, Enriched>,
+    params: DetectorParams,
+    labels: &Stream<TransactionId, Label>,
+) {
+    let DetectorParams { policy, sabotage } = params;
     let models = builder.global_table::<String, Model>(MODELS, "models");
     let rules = builder.global_table::<String, Rule>(RULES, "rule-book");
     let (champion, suspended) = (CHAMPION.to_owned(), SUSPENDED.to_owned());
@@ -139,17 +145,17 @@ fn decisions(builder: &StreamsBuilder, assessed: &Stream<AccountId, Enriched>, p
     });
     let decided = decided.map_values_timed(|record, latency_us| Decision { latency_us, ..record.value.clone() });
     decided.to(DECISIONS);
-    outcomes(&decided, policy);
+    outcomes(&decided, sabotage);
     let scores = scored.select_key(|record| record.value.0.transaction.transaction_id.clone()).map_values(|record| record.value.1.clone());
     scores.to(SCORES);
     examples(&scores.repartition("scores"), labels);
 }
 
-fn outcomes(decided: &Stream<AccountId, Decision>, policy: Policy) {
-    let held = decided.filter(|record| record.value.action == Action::Hold);
+fn outcomes(decided: &Stream<AccountId, Decision>, sabotage: Option<Sabotage>) {
+    let is_lost = sabotage == Some(Sabotage::NoCases);
+    let held = decided.filter(move |record| record.value.action == Action::Hold && !is_lost);
     held.select_key(|record| record.value.transaction_id.clone()).map_values(|record| case(&record.value)).to(CASES);
-    let blocked = decided.filter(|record| record.value.action == Action::Block);
-    blocked.map_values(move |record| alert(&record.value, &policy)).to(ALERTS);
+    decided.flat_map_values(|record| alert(&record.value)).to(ALERTS);
 }
 
 /// The features as they were when the decision was made, with the label that came later; none until the delay has passed means honest.
@@ -165,8 +171,8 @@ fn examples(scores: &Stream<TransactionId, Score>, labels: &Stream<TransactionId
 }
 
 /// One honest payment in so many, the same ones each time.
-fn is_sampled(TransactionId(name): &TransactionId) -> bool {
-    name.bytes().fold(0, |hash, byte| hash64(hash, u64::from(byte))) % HONEST_SAMPLE == 0
+fn is_sampled(payment: &TransactionId) -> bool {
+    payment.hash().is_multiple_of(HONEST_SAMPLE)
 }
 
 fn time_of(value: &[u8]) -> Option<i64> {

@@ -38,6 +38,20 @@ pub enum Scenario {
     Travel,
 }
 
+impl Scenario {
+    /// As it stands in the truth's records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amount => "amount",
+            Self::Terminal => "terminal",
+            Self::Leak => "leak",
+            Self::Ring => "ring",
+            Self::Burst => "burst",
+            Self::Travel => "travel",
+        }
+    }
+}
+
 /// Who is a victim until when.
 #[derive(Debug, Default)]
 pub(super) struct Victims {

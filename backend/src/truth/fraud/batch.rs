@@ -1,48 +1,186 @@
-//! An account's windows recomputed plainly: from the list of all its payments, not from what the pipeline remembers.
+//! An account's features recomputed plainly: from the list of its payments, not from what the pipeline remembers.
 
 use std::collections::HashMap;
 
-/// An hour and a day in milliseconds.
+use crate::pipelines::fraud::{features::Feature, records::Transaction};
+
+/// A minute, an hour and a day in milliseconds.
+const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// The longest window; older payments are forgotten.
 const REMEMBERED_MS: i64 = 31 * DAY_MS;
+/// Velocity windows keep no more payments of a day than these, so that larger counts are not compared.
+const DAY_PAYMENTS_MAX: usize = 250;
+/// Card testing: an amount up to the first, then one from the second on, in minor units, within a minute.
+const TEST_MINOR: (i64, i64) = (100, 30_000);
+/// A payment is unusual above so many times the usual amount, which follows the last hundred payments, each counted as no more than that.
+const UNUSUAL: f64 = 2.5;
+const USUAL_PAYMENTS: usize = 100;
+/// Unusual payments count for so long, and no more of them than these.
+const UNUSUAL_MS: i64 = 14 * DAY_MS;
+const UNUSUAL_MAX: usize = 16;
+/// Devices an account is known by, the latest.
+const DEVICES_MAX: usize = 8;
+/// The mean radius of the earth, and below which distance nobody is said to have travelled.
+const EARTH_KM: f64 = 6_371.0;
+const TRAVEL_KM_MIN: f64 = 100.0;
 
-/// Figures of an account as of a payment, itself included.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub struct Spent {
-    /// Payments of the last 24 hours.
-    pub count_24h: u32,
-    /// Their sum in minor units.
-    pub sum_24h_minor: i64,
-    /// Payments of the last 7 days, in whole hours.
-    pub count_7d: u32,
-}
+/// What is recomputed: all that rests on the account alone. What rests on terminals and rings hangs on when labels and edges came.
+pub const RECOMPUTED: [Feature; 20] = [
+    Feature::Amount,
+    Feature::Weekend,
+    Feature::Night,
+    Feature::AccountCount1d,
+    Feature::AccountMean1d,
+    Feature::AccountCount7d,
+    Feature::AccountMean7d,
+    Feature::AccountCount30d,
+    Feature::AccountMean30d,
+    Feature::AmountRatio,
+    Feature::Known,
+    Feature::Unusual14d,
+    Feature::Count1m,
+    Feature::Count10m,
+    Feature::Count1h,
+    Feature::Count24h,
+    Feature::Sum24h,
+    Feature::TravelKmh,
+    Feature::SmallThenLarge,
+    Feature::NewDevice,
+];
 
-/// All payments by account.
+/// The values of [`RECOMPUTED`], in its order.
+pub type Recomputed = [f64; RECOMPUTED.len()];
+
+/// All accounts.
 #[derive(Debug, Default)]
 pub struct Batch {
-    by_account: HashMap<u32, Vec<(i64, i64)>>,
+    by_account: HashMap<u32, History>,
+}
+
+#[derive(Debug, Default)]
+struct History {
+    /// Time and amount in minor units, in the order of their partition.
+    payments: Vec<(i64, i64)>,
+    known: usize,
+    usual_minor: f64,
+    unusual: Vec<i64>,
+    /// The newest place a card was used at: time, latitude, longitude.
+    place: Option<(i64, f64, f64)>,
+    /// Devices in the order in which they were new.
+    devices: Vec<String>,
 }
 
 impl Batch {
-    /// A payment, in the order of its partition.
-    pub fn add(&mut self, account: u32, ts: i64, amount_minor: i64) -> Spent {
-        let all = self.by_account.entry(account).or_default();
-        all.push((ts, amount_minor));
-        if all.len().is_multiple_of(64) {
-            let newest = all.iter().map(|(ts, _)| *ts).max().unwrap_or(ts);
-            all.retain(|(ts, _)| *ts > newest - REMEMBERED_MS);
-        }
-        let (mut spent, hour) = (Spent::default(), ts.div_euclid(HOUR_MS));
-        for (other, minor) in all.iter() {
-            if *other > ts - DAY_MS && *other <= ts {
-                spent.count_24h += 1;
-                spent.sum_24h_minor += minor;
-            }
-            let other = other.div_euclid(HOUR_MS);
-            spent.count_7d += u32::from(other > hour - 7 * 24 && other <= hour);
-        }
-        spent
+    /// A payment, in the order of its partition; `None` for one that is not compared, as it comes late or in too long a row.
+    pub fn add(&mut self, account: u32, payment: &Transaction) -> Option<Recomputed> {
+        let history = self.by_account.entry(account).or_default();
+        let is_late = history.payments.iter().any(|(ts, _)| *ts > payment.ts);
+        let recomputed = history.add(payment);
+        let is_long = history.within(payment.ts, DAY_MS).count() > DAY_PAYMENTS_MAX;
+        (!is_late && !is_long).then_some(recomputed)
     }
+}
+
+impl History {
+    fn add(&mut self, payment: &Transaction) -> Recomputed {
+        let (ts, amount) = (payment.ts, payment.amount_minor as f64);
+        let flag = |holds: bool| f64::from(u8::from(holds));
+        let (ratio, known, unusual) = self.usual(ts, amount);
+        let was_tested = self.payments.iter().any(|(other, minor)| *minor <= TEST_MINOR.0 && (0..=MINUTE_MS).contains(&(ts - other)));
+        self.payments.push((ts, payment.amount_minor));
+        if self.payments.len().is_multiple_of(64) {
+            let newest = self.payments.iter().map(|(ts, _)| *ts).max().unwrap_or(ts);
+            self.payments.retain(|(ts, _)| *ts > newest - REMEMBERED_MS);
+        }
+        let day = ts.div_euclid(DAY_MS);
+        let sum_24h: i64 = self.within(ts, DAY_MS).map(|(_, minor)| minor).sum();
+        let [(count_1d, mean_1d), (count_7d, mean_7d), (count_30d, mean_30d)] = [1, 7, 30].map(|days| self.hours(ts, days));
+        [
+            amount / 100.0,
+            // The epoch began on a Thursday.
+            flag((day + 3).rem_euclid(7) >= 5),
+            flag((ts - day * DAY_MS) / HOUR_MS <= 6),
+            count_1d,
+            mean_1d,
+            count_7d,
+            mean_7d,
+            count_30d,
+            mean_30d,
+            ratio,
+            known,
+            unusual,
+            self.within(ts, MINUTE_MS).count() as f64,
+            self.within(ts, 10 * MINUTE_MS).count() as f64,
+            self.within(ts, HOUR_MS).count() as f64,
+            self.within(ts, DAY_MS).count() as f64,
+            sum_24h as f64 / 100.0,
+            self.travel_kmh(payment),
+            flag(was_tested && payment.amount_minor >= TEST_MINOR.1),
+            flag(self.is_new_device(&payment.device_id)),
+        ]
+    }
+
+    fn within(&self, ts: i64, ms: i64) -> impl Iterator<Item = &(i64, i64)> {
+        self.payments.iter().filter(move |(other, _)| *other > ts - ms && *other <= ts)
+    }
+
+    /// Payments of so many days in whole hours, and their mean.
+    fn hours(&self, ts: i64, days: i64) -> (f64, f64) {
+        let hour = ts.div_euclid(HOUR_MS);
+        let within =
+            self.payments.iter().filter(|(other, _)| (hour - other.div_euclid(HOUR_MS)) < days * 24 && *other < (hour + 1) * HOUR_MS);
+        let (count, sum) = within.fold((0_u32, 0_i64), |(count, sum), (_, minor)| (count + 1, sum + minor));
+        (f64::from(count), sum as f64 / 100.0 / f64::from(count.max(1)))
+    }
+
+    /// The amount over the usual one, payments that say what is usual, and unusual ones of late.
+    fn usual(&mut self, ts: i64, amount: f64) -> (f64, f64, f64) {
+        let ratio = if self.known > 0 && self.usual_minor >= 1.0 { amount / self.usual_minor } else { 1.0 };
+        let lately = self.unusual.iter().rev().take(UNUSUAL_MAX).filter(|at| **at > ts - UNUSUAL_MS).count();
+        let told = (ratio, self.known as f64, lately as f64);
+        if ratio > UNUSUAL && self.known >= 3 {
+            self.unusual.retain(|at| *at > ts - UNUSUAL_MS);
+            self.unusual.push(ts);
+        }
+        let counted = if self.known >= 3 { amount.min(self.usual_minor * UNUSUAL) } else { amount };
+        self.known = (self.known + 1).min(USUAL_PAYMENTS);
+        self.usual_minor += (counted - self.usual_minor) / self.known as f64;
+        told
+    }
+
+    fn travel_kmh(&mut self, payment: &Transaction) -> f64 {
+        let Some((lat, lon)) = payment.lat.zip(payment.lon).filter(|_| payment.channel != "online") else { return 0.0 };
+        let before = self.place.replace((payment.ts, lat, lon));
+        let Some((ts, from_lat, from_lon)) = before else { return 0.0 };
+        if ts > payment.ts {
+            self.place = before;
+        }
+        let minutes = ((payment.ts - ts).abs() as f64 / MINUTE_MS as f64).max(1.0);
+        let km = distance_km((from_lat, from_lon), (lat, lon));
+        if km < TRAVEL_KM_MIN { 0.0 } else { km / minutes * 60.0 }
+    }
+
+    fn is_new_device(&mut self, device: &str) -> bool {
+        if device.is_empty() || self.devices.iter().rev().take(DEVICES_MAX).any(|known| known == device) {
+            return false;
+        }
+        self.devices.push(device.to_owned());
+        if self.devices.len() > 2 * DEVICES_MAX {
+            self.devices.drain(..DEVICES_MAX);
+        }
+        self.devices.len() > 1
+    }
+}
+
+/// Over the earth's surface, by the angle between the two places as seen from its centre.
+fn distance_km(from: (f64, f64), to: (f64, f64)) -> f64 {
+    let at = |(lat, lon): (f64, f64)| {
+        let (lat, lon) = (lat.to_radians(), lon.to_radians());
+        [lat.cos() * lon.cos(), lat.cos() * lon.sin(), lat.sin()]
+    };
+    let ([ax, ay, az], [bx, by, bz]) = (at(from), at(to));
+    let chord = ((ax - bx).powi(2) + (ay - by).powi(2) + (az - bz).powi(2)).sqrt();
+    2.0 * EARTH_KM * (chord / 2.0).min(1.0).asin()
 }

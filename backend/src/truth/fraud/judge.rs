@@ -1,65 +1,99 @@
-//! Gathers what the topics say, and judges.
+//! Gathers what the topics say, and judges. What is known of a payment whole leaves a few bytes for the scores, so that a run of hours can be
+//! judged.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use weir_model::Check;
 
-use super::{Batch, Judged, Spent, weeks};
+use super::{
+    Batch,
+    batch::{RECOMPUTED, Recomputed},
+    scores::{Outcome, Outcomes},
+};
 use crate::{
     pipelines::fraud::{
-        features::Feature,
+        TransactionId,
         records::{Action, Decision, Ring, Score, Transaction},
     },
-    sim::{fraud::Truth, hash64},
-    truth::{check, latency::DecisionLatency, pending, ranking},
+    sim::fraud::{Scenario, Truth},
+    truth::{check, latency::DecisionLatency, pending},
 };
 
-/// Payments remembered; a longer run is judged by its first ones, and says so.
-const PAYMENTS_MAX: usize = 3_000_000;
+/// Payments of which something is still to come; above it new ones are not looked at, and the checks say so.
+const OPEN_MAX: usize = 1_000_000;
+/// Payments whose truth may still come though all else is known: real data have none.
+const TRUTHLESS_MAX: usize = 50_000;
+/// Ids of payments that are done, so that what comes again is known; it comes soon.
+const DONE_MAX: usize = 500_000;
 /// Examples named as evidence.
 const NAMED_MAX: usize = 3;
-/// Whole weeks are scored from this many days after the first payment on: 30 days of windows, a week of delay, and some to learn from.
-const WARM_UP_DAYS: i64 = 42;
+/// Topics are read side by side: what is missing is overdue when so many decisions that should follow it are there.
+const OVERDUE_DECISIONS: u64 = 20_000;
+/// Decisions between two notes of how many were held.
+const NOTED_EVERY: u64 = 1_000;
 /// The share of ring accounts that must be found (PIPELINES.md 4.2).
 pub const RINGS_RECALL_MIN: f64 = 0.9;
 /// Accounts that belong to no ring, in those found.
 const INNOCENT_MAX: usize = 2;
 /// A ring is one from so many accounts on that paid.
 const RING_ACCOUNTS_MIN: usize = 4;
-/// Velocity windows keep no more payments than these, so larger counts are not compared.
-const COUNT_24H_MAX: u32 = 250;
+/// Features travel as 32-bit floats.
+const NEAR: f64 = 1e-4;
 
-/// A payment and what became of it. Small, as there are millions.
+/// A payment while something of it is still to come.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
+    payment: Option<Paid>,
+    decided: Option<Decided>,
+    has_features: bool,
+    published: Option<Recomputed>,
+    truth: Option<Option<Scenario>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Paid {
     card: u32,
     ts: i64,
     amount_minor: i64,
-    /// Distinct records in the input topic are payments; this tells whether there was one.
-    is_payment: bool,
-    decided: u8,
-    action: Option<Action>,
+    /// Until compared.
+    expected: Option<Recomputed>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Decided {
+    action: Action,
     score: f32,
-    has_truth: bool,
-    is_fraud: bool,
-    expected: Spent,
-    published: Option<Spent>,
+    has_model: bool,
 }
 
 /// Gathers and judges.
 #[derive(Debug, Default)]
 pub struct Judge {
     /// By a hash of the transaction's id: ids are many and long.
-    entries: HashMap<u64, Entry>,
+    open: HashMap<u64, Entry>,
+    /// Payments that lack only their truth, oldest first.
+    truthless: VecDeque<u64>,
+    done: HashSet<u64>,
+    done_order: VecDeque<u64>,
+    outcomes: Outcomes,
     cards: HashMap<String, u32>,
     batch: Batch,
     rings: BTreeMap<String, Ring>,
     /// The accounts of each true ring that paid.
     true_rings: BTreeMap<u32, BTreeSet<String>>,
+    /// Payments in the order in which they came, from the first undecided one on, with how many came before.
+    undecided: VecDeque<(u64, u64)>,
+    overdue: HashSet<u64>,
+    /// How many were held, noted now and then.
+    holds_noted: VecDeque<u64>,
+    compared: u64,
+    wrong: u64,
+    named: Vec<String>,
     holds: u64,
     cases: u64,
+    decisions: u64,
+    twice: u64,
     is_full: bool,
-    /// What the report counts, kept up to date: it is asked for several times a second.
     payments: u64,
     decided: u64,
     by_action: [u64; 3],
@@ -67,57 +101,56 @@ pub struct Judge {
     latency: DecisionLatency,
 }
 
-/// Decisions against truth.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Confusion {
-    caught: u64,
-    missed: u64,
-    false_alarms: u64,
-    honest: u64,
-    saved_minor: i64,
-    lost_minor: i64,
-}
-
 impl Judge {
     /// A record of `transaction_events`; a repetition of an id is no second payment.
     pub fn payment(&mut self, payment: &Transaction) {
-        let card = self.card(&payment.account_id.0);
-        let Some(entry) = self.entry(&payment.transaction_id.0) else { return };
-        if entry.is_payment {
+        let (id, card) = (payment.transaction_id.hash(), self.card(&payment.account_id.0));
+        if self.entry(id).is_none_or(|entry| entry.payment.is_some()) {
             return;
         }
-        (entry.is_payment, entry.card, entry.ts, entry.amount_minor) = (true, card, payment.ts, payment.amount_minor);
+        let expected = self.batch.add(card, payment);
+        self.undecided.push_back((id, self.payments));
         self.payments += 1;
-        let expected = self.batch.add(card, payment.ts, payment.amount_minor);
-        if let Some(entry) = self.entry(&payment.transaction_id.0) {
-            entry.expected = expected;
+        if let Some(entry) = self.entry(id) {
+            entry.payment = Some(Paid { card, ts: payment.ts, amount_minor: payment.amount_minor, expected });
         }
+        self.settle(id);
+        self.look_for_overdue();
     }
 
     /// A record of `decisions`.
     pub fn decision(&mut self, decision: &Decision) {
+        let id = decision.transaction_id.hash();
+        self.decisions += 1;
         self.holds += u64::from(decision.action == Action::Hold);
+        if self.decisions.is_multiple_of(NOTED_EVERY) {
+            self.holds_noted.push_back(self.holds);
+            if self.holds_noted.len() as u64 > OVERDUE_DECISIONS / NOTED_EVERY {
+                self.holds_noted.pop_front();
+            }
+        }
         self.latency.record(decision.latency_us);
-        let Some(entry) = self.entry(&decision.transaction_id.0) else { return };
-        entry.decided = entry.decided.saturating_add(1);
-        entry.action = Some(decision.action);
-        entry.score = decision.score.unwrap_or(0.0) as f32;
-        let is_first = entry.decided == 1;
-        self.decided += u64::from(is_first);
-        self.by_action[decision.action as usize] += u64::from(is_first);
+        if self.done.contains(&id) || self.open.get(&id).is_some_and(|entry| entry.decided.is_some()) {
+            self.twice += 1;
+            return;
+        }
+        let Some(entry) = self.entry(id) else { return };
+        let (score, has_model) = (decision.score.unwrap_or(0.0) as f32, decision.model_version > 0);
+        entry.decided = Some(Decided { action: decision.action, score, has_model });
+        self.decided += 1;
+        self.by_action[decision.action as usize] += 1;
+        self.overdue.remove(&id);
+        self.settle(id);
+        self.look_for_overdue();
     }
 
     /// A record of `fraud_scores`.
     pub fn score(&mut self, score: &Score) {
-        let of = |feature| f64::from(score.features.get(feature));
-        let published = Spent {
-            count_24h: of(Feature::Count24h) as u32,
-            sum_24h_minor: (of(Feature::Sum24h) * 100.0).round() as i64,
-            count_7d: of(Feature::AccountCount7d) as u32,
-        };
-        if let Some(entry) = self.entry(&score.transaction_id.0) {
-            entry.published = Some(published);
-        }
+        let id = score.transaction_id.hash();
+        let published = RECOMPUTED.map(|feature| f64::from(score.features.get(feature)));
+        let Some(entry) = self.entry(id) else { return };
+        (entry.has_features, entry.published) = (true, Some(published));
+        self.settle(id);
     }
 
     /// A record of the truth.
@@ -125,11 +158,12 @@ impl Judge {
         if let Some(ring) = truth.ring {
             self.true_rings.entry(ring).or_default().insert(truth.account_id.clone());
         }
-        if let Some(entry) = self.entry(&truth.transaction_id) {
-            let is_new_fraud = !entry.has_truth && truth.scenario.is_some();
-            (entry.has_truth, entry.is_fraud) = (true, truth.scenario.is_some());
-            self.frauds += u64::from(is_new_fraud);
-        }
+        let id = TransactionId::from(truth.transaction_id.as_str()).hash();
+        let Some(entry) = self.entry(id) else { return };
+        let is_new_fraud = entry.truth.is_none() && truth.scenario.is_some();
+        entry.truth = Some(truth.scenario);
+        self.frauds += u64::from(is_new_fraud);
+        self.settle(id);
     }
 
     /// A record of `rings`; `None` where another ring took it in.
@@ -145,13 +179,82 @@ impl Judge {
         self.cases += 1;
     }
 
-    fn entry(&mut self, transaction_id: &str) -> Option<&mut Entry> {
-        let id = transaction_id.bytes().fold(0, |hash, byte| hash64(hash, u64::from(byte)));
-        if !self.entries.contains_key(&id) && self.entries.len() >= PAYMENTS_MAX {
+    /// What is known of a payment; `None` for one that is done, and when there are too many.
+    fn entry(&mut self, id: u64) -> Option<&mut Entry> {
+        if self.done.contains(&id) {
+            return None;
+        }
+        if self.open.len() >= OPEN_MAX && !self.open.contains_key(&id) {
             self.is_full = true;
             return None;
         }
-        Some(self.entries.entry(id).or_default())
+        Some(self.open.entry(id).or_default())
+    }
+
+    /// Compares features once both sides are there, and closes a payment of which all is known.
+    fn settle(&mut self, id: u64) {
+        let Some(entry) = self.open.get_mut(&id) else { return };
+        let Some(paid) = &mut entry.payment else { return };
+        if let Some(published) = entry.published.take()
+            && let Some(expected) = paid.expected.take()
+        {
+            self.compared += 1;
+            let is_far = |at: &usize| (published[*at] - expected[*at]).abs() > NEAR * expected[*at].abs().max(1.0);
+            if let Some(at) = (0..RECOMPUTED.len()).find(is_far) {
+                self.wrong += 1;
+                if self.named.len() < NAMED_MAX {
+                    self.named.push(format!("{} {} instead of {}", RECOMPUTED[at].name(), published[at], expected[at]));
+                }
+            }
+        }
+        let (Some(decided), true) = (entry.decided, entry.has_features) else { return };
+        let (card, ts, amount_minor) = (paid.card, paid.ts, paid.amount_minor);
+        if let Some(truth) = entry.truth {
+            self.outcomes.add(&Outcome {
+                card,
+                ts,
+                amount_minor,
+                score: decided.score,
+                has_model: decided.has_model,
+                is_stopped: decided.action > Action::Allow,
+                truth,
+            });
+            self.close(id);
+            return;
+        }
+        self.truthless.push_back(id);
+        if self.truthless.len() > TRUTHLESS_MAX
+            && let Some(oldest) = self.truthless.pop_front()
+        {
+            self.close(oldest);
+        }
+    }
+
+    fn close(&mut self, id: u64) {
+        if self.open.remove(&id).is_none() {
+            return;
+        }
+        self.done.insert(id);
+        self.done_order.push_back(id);
+        if self.done_order.len() > DONE_MAX
+            && let Some(oldest) = self.done_order.pop_front()
+        {
+            self.done.remove(&oldest);
+        }
+    }
+
+    /// A payment is overdue when so many that came after it are decided.
+    fn look_for_overdue(&mut self) {
+        while let Some((id, before)) = self.undecided.front().copied() {
+            let is_decided = self.open.get(&id).is_none_or(|entry| entry.decided.is_some());
+            if !is_decided {
+                if self.decided <= before + OVERDUE_DECISIONS {
+                    return;
+                }
+                self.overdue.insert(id);
+            }
+            self.undecided.pop_front();
+        }
     }
 
     fn card(&mut self, account_id: &str) -> u32 {
@@ -177,60 +280,52 @@ impl Judge {
         counts.map(|(name, count)| (name.to_owned(), count)).into()
     }
 
-    /// The verdicts. Before the run is over, what is missing may still come.
+    /// The verdicts. Before the run is over they hold of what was seen so far: what is missing may still come, unless it is overdue.
     pub fn verdicts(&self, is_over: bool) -> Vec<Check> {
-        if !is_over {
-            let ids = ["decisions_equal_payments", "features_equal_batch", "holds_have_cases", "rings_found"];
-            return ids.map(|id| pending(id, "the run goes on")).into();
-        }
-        vec![self.decided_once(), self.features_equal(), self.holds_have_cases(), self.rings_found()]
+        let rings = if is_over { self.rings_found() } else { pending("rings_found", "the run goes on") };
+        vec![self.decided_once(is_over), self.features_equal(), self.holds_have_cases(is_over), rings]
     }
 
-    fn decided_once(&self) -> Check {
+    fn decided_once(&self, is_over: bool) -> Check {
         let id = "decisions_equal_payments";
-        let (mut payments, mut skipped, mut twice, mut unknown) = (0_u64, 0_u64, 0_u64, 0_u64);
-        for entry in self.entries.values() {
-            payments += u64::from(entry.is_payment);
-            skipped += u64::from(entry.is_payment && entry.decided == 0);
-            twice += u64::from(entry.decided > 1);
-            unknown += u64::from(!entry.is_payment && entry.decided > 0);
+        if self.payments == 0 {
+            return pending(id, "no payment was seen");
         }
-        let note = if self.is_full { format!("; more than {PAYMENTS_MAX} are not looked at") } else { String::new() };
+        let (payments, twice) = (self.payments, self.twice);
+        if !is_over {
+            let (waiting, overdue) = (payments.saturating_sub(self.decided), self.overdue.len());
+            let evidence = format!("{payments} payments so far: {waiting} wait, {overdue} are overdue, {twice} decided twice");
+            return check(id, overdue == 0 && twice == 0, evidence);
+        }
+        let (mut skipped, mut unknown) = (0_u64, 0_u64);
+        for entry in self.open.values() {
+            skipped += u64::from(entry.payment.is_some() && entry.decided.is_none());
+            unknown += u64::from(entry.payment.is_none() && entry.decided.is_some());
+        }
+        let note = if self.is_full { format!("; with {OPEN_MAX} waiting, more were not looked at") } else { String::new() };
         let evidence = format!(
             "{payments} payments: {skipped} without a decision, {twice} decided twice, {unknown} decisions without a payment{note}"
         );
-        if payments == 0 {
-            return pending(id, "no payment was seen");
-        }
         check(id, skipped + twice + unknown == 0, evidence)
     }
 
     fn features_equal(&self) -> Check {
         let id = "features_equal_batch";
-        let (mut compared, mut wrong, mut named) = (0_u64, 0_u64, Vec::new());
-        for entry in self.entries.values().filter(|entry| entry.is_payment) {
-            let Some(published) = entry.published else { continue };
-            if entry.expected.count_24h > COUNT_24H_MAX {
-                continue;
-            }
-            compared += 1;
-            // Sums travel as 32-bit floats of major units: exact to a ten-millionth.
-            let near = (published.sum_24h_minor - entry.expected.sum_24h_minor).abs() <= 1 + entry.expected.sum_24h_minor.abs() / 1_000_000;
-            if !near || (published.count_24h, published.count_7d) != (entry.expected.count_24h, entry.expected.count_7d) {
-                wrong += 1;
-                if named.len() < NAMED_MAX {
-                    named.push(format!("{published:?} instead of {:?}", entry.expected));
-                }
-            }
-        }
-        if compared == 0 {
+        if self.compared == 0 {
             return pending(id, "no features were seen");
         }
-        check(id, wrong == 0, format!("{compared} payments' windows of a day and a week recomputed, {wrong} differ {}", named.join(", ")))
+        let (compared, wrong, features) = (self.compared, self.wrong, RECOMPUTED.len());
+        let evidence = format!("{features} features of {compared} payments recomputed, {wrong} payments differ {}", self.named.join(", "));
+        check(id, wrong == 0, evidence)
     }
 
-    fn holds_have_cases(&self) -> Check {
-        check("holds_have_cases", self.holds == self.cases, format!("{} payments held, {} in the review queue", self.holds, self.cases))
+    fn holds_have_cases(&self, is_over: bool) -> Check {
+        let (id, evidence) = ("holds_have_cases", format!("{} payments held, {} in the review queue", self.holds, self.cases));
+        if is_over {
+            return check(id, self.holds == self.cases, evidence);
+        }
+        let noted = self.holds_noted.front().filter(|_| self.holds_noted.len() as u64 == OVERDUE_DECISIONS / NOTED_EVERY);
+        check(id, noted.is_none_or(|overdue| self.cases >= *overdue), format!("{evidence} so far"))
     }
 
     fn rings_found(&self) -> Check {
@@ -254,73 +349,9 @@ impl Judge {
 
     /// Figures against truth.
     pub fn scores(&self) -> BTreeMap<String, f64> {
-        let known = || self.entries.values().filter(|entry| entry.is_payment && entry.has_truth);
-        let judged: Vec<_> = known()
-            .map(|entry| Judged { card: entry.card, ts: entry.ts, score: f64::from(entry.score), is_fraud: entry.is_fraud })
-            .collect();
-        let mut scores = self.latency.scores("decision");
-        let mut put = |name: &str, value: Option<f64>| scores.extend(value.map(|value| (name.to_owned(), value)));
-        let weeks = weeks(&judged, WARM_UP_DAYS);
-        let mean = |of: fn(&super::Week) -> f64| (!weeks.is_empty()).then(|| weeks.iter().map(of).sum::<f64>() / weeks.len() as f64);
-        let worst = |of: fn(&super::Week) -> f64| weeks.iter().map(of).min_by(f64::total_cmp);
-        put("test_weeks", (!weeks.is_empty()).then_some(weeks.len() as f64));
-        put("average_precision", mean(|week| week.average_precision));
-        put("average_precision_worst_week", worst(|week| week.average_precision));
-        put("card_precision_100", mean(|week| week.card_precision_100));
-        put("card_precision_100_worst_week", worst(|week| week.card_precision_100));
-        // Over all payments, those before there was a model too: what a short run has to show.
-        let all: Vec<_> = judged
-            .iter()
-            .map(|it| ranking::Scored { card: it.card, day: it.ts.div_euclid(86_400_000), score: it.score, is_fraud: it.is_fraud })
-            .collect();
-        put("average_precision_all", ranking::average_precision(&all));
-        let confusion = confusion(known());
-        let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
-        put("precision", share(confusion.caught, confusion.caught + confusion.false_alarms));
-        put("recall", share(confusion.caught, confusion.caught + confusion.missed));
-        put("false_positive_rate", share(confusion.false_alarms, confusion.false_alarms + confusion.honest));
-        put("value_saved", Some(confusion.saved_minor as f64 / 100.0));
-        put("value_lost", Some(confusion.lost_minor as f64 / 100.0));
-        put("ring_recall", self.ring_recall().map(|(recall, ..)| recall));
-        let (payments, seconds) = first_stops(known());
-        put("payments_to_first_stop_median", payments);
-        put("seconds_to_first_stop_median", seconds);
+        let mut scores = self.latency.scores("deciding");
+        scores.extend(self.outcomes.scores());
+        scores.extend(self.ring_recall().map(|(recall, ..)| ("ring_recall".to_owned(), recall)));
         scores
     }
-}
-
-fn confusion<'a>(entries: impl Iterator<Item = &'a Entry>) -> Confusion {
-    let mut confusion = Confusion::default();
-    for entry in entries {
-        let is_stopped = entry.action.is_some_and(|action| action > Action::Allow);
-        match (is_stopped, entry.is_fraud) {
-            (true, true) => (confusion.caught, confusion.saved_minor) = (confusion.caught + 1, confusion.saved_minor + entry.amount_minor),
-            (false, true) => (confusion.missed, confusion.lost_minor) = (confusion.missed + 1, confusion.lost_minor + entry.amount_minor),
-            (true, false) => confusion.false_alarms += 1,
-            (false, false) => confusion.honest += 1,
-        }
-    }
-    confusion
-}
-
-/// Over the cards that were stopped: frauds up to the first that was, and seconds from the first fraud to it; medians.
-fn first_stops<'a>(entries: impl Iterator<Item = &'a Entry>) -> (Option<f64>, Option<f64>) {
-    let mut by_card = BTreeMap::<u32, Vec<(i64, bool)>>::new();
-    for entry in entries.filter(|entry| entry.is_fraud) {
-        let is_stopped = entry.action.is_some_and(|action| action > Action::Allow);
-        by_card.entry(entry.card).or_default().push((entry.ts, is_stopped));
-    }
-    let (mut payments, mut seconds) = (Vec::new(), Vec::new());
-    for frauds in by_card.values_mut() {
-        frauds.sort_unstable();
-        let Some(at) = frauds.iter().position(|(_, is_stopped)| *is_stopped) else { continue };
-        payments.push((at + 1) as f64);
-        seconds.push((frauds[at].0 - frauds[0].0) as f64 / 1_000.0);
-    }
-    (median(payments), median(seconds))
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
 }

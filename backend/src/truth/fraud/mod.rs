@@ -2,11 +2,16 @@
 //! the decisions were worth. It is told records one by one, in any order between topics; payments of an account in their order.
 
 mod batch;
+mod bootstrap;
+mod delays;
 mod judge;
+mod scores;
 #[cfg(test)]
 mod tests;
 mod weeks;
 
-pub use batch::{Batch, Spent};
+pub use batch::Batch;
+pub use bootstrap::{Intervals, intervals};
+pub use delays::{Delay, Delays};
 pub use judge::{Judge, RINGS_RECALL_MIN};
-pub use weeks::{Judged, Week, weeks};
+pub use weeks::{Judged, Week, test_weeks, weeks};

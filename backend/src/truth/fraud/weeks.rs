@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::truth::ranking::{Scored, average_precision, card_precision};
+use crate::truth::ranking::{Scored, average_precision, card_precision, roc_auc};
 
 /// A day in milliseconds.
 const DAY_MS: i64 = 86_400_000;
@@ -37,14 +37,30 @@ pub struct Week {
     pub average_precision: f64,
     /// Card precision at 100.
     pub card_precision_100: f64,
+    /// The area under the receiver operating characteristic.
+    pub roc_auc: f64,
 }
 
-/// Scores every whole week that begins at least `warm_up_days` after the first payment, by the handbook's protocol: cards whose frauds
-/// are known by then, from two weeks before the test week until a week and a day before each day, are left out.
+/// Scores every whole week that begins at least `warm_up_days` after the first payment.
 pub fn weeks(judged: &[Judged], warm_up_days: i64) -> Vec<Week> {
-    let day_of = |it: &Judged| it.ts.div_euclid(DAY_MS);
+    let score = |tested: &Vec<Scored>| {
+        Some(Week {
+            day: tested.first()?.day,
+            payments: tested.len(),
+            frauds: tested.iter().filter(|it| it.is_fraud).count(),
+            average_precision: average_precision(tested)?,
+            card_precision_100: card_precision(tested, CARDS_PER_DAY)?,
+            roc_auc: roc_auc(tested)?,
+        })
+    };
+    test_weeks(judged, warm_up_days).iter().filter_map(score).collect()
+}
+
+/// What is tested in each of these weeks, by the handbook's protocol: cards whose frauds are known by then, from two weeks before the test
+/// week until a week and a day before each day, are left out.
+pub fn test_weeks(judged: &[Judged], warm_up_days: i64) -> Vec<Vec<Scored>> {
     let mut days = BTreeMap::<i64, Vec<&Judged>>::new();
-    judged.iter().for_each(|it| days.entry(day_of(it)).or_default().push(it));
+    judged.iter().for_each(|it| days.entry(it.day()).or_default().push(it));
     let (Some(first), Some(last)) = (days.keys().next().copied(), days.keys().next_back().copied()) else { return Vec::new() };
     let frauds_of = |day: i64| days.get(&day).into_iter().flatten().filter(|it| it.is_fraud).map(|it| it.card);
     let mut weeks = Vec::new();
@@ -55,15 +71,29 @@ pub fn weeks(judged: &[Judged], warm_up_days: i64) -> Vec<Week> {
         for day in start..start + WEEK_DAYS {
             known.extend(frauds_of(day - WEEK_DAYS - 1));
             let of_day = days.get(&day).into_iter().flatten().filter(|it| !known.contains(&it.card));
-            tested.extend(of_day.map(|it| Scored { card: it.card, day, score: it.score, is_fraud: it.is_fraud }));
+            tested.extend(of_day.map(|it| it.scored()));
         }
-        if let (Some(average_precision), Some(card_precision_100)) = (average_precision(&tested), card_precision(&tested, CARDS_PER_DAY)) {
-            let frauds = tested.iter().filter(|it| it.is_fraud).count();
-            weeks.push(Week { day: start, payments: tested.len(), frauds, average_precision, card_precision_100 });
+        if tested.iter().any(|it| it.is_fraud) {
+            weeks.push(tested);
         }
         start += WEEK_DAYS;
     }
     weeks
+}
+
+/// All payments from a day on.
+pub(super) fn since(judged: &[Judged], day: i64) -> Vec<Scored> {
+    judged.iter().filter(|it| it.day() >= day).map(Judged::scored).collect()
+}
+
+impl Judged {
+    fn day(&self) -> i64 {
+        self.ts.div_euclid(DAY_MS)
+    }
+
+    fn scored(&self) -> Scored {
+        Scored { card: self.card, day: self.day(), score: self.score, is_fraud: self.is_fraud }
+    }
 }
 
 #[cfg(test)]

@@ -20,12 +20,16 @@ const PAST_MAX: usize = 20_000;
 const FRAUDS_MAX: usize = 100_000;
 
 /// How a rule is written.
-pub(super) const HINT: &str = "block when amount > 2000 and count_1h >= 3";
+pub(super) const HINT: &str = "block when amount > 2000 and count_1h >= 3 because nobody shops like that";
 const FRAUD: &str = "fraud";
 const HONEST: &str = "honest";
 const TRY: &str = "try";
 const PUT: &str = "put";
+const PAUSE: &str = "pause";
+const RESUME: &str = "resume";
 const REMOVE: &str = "remove";
+/// Stands between a rule's condition and its reason.
+const BECAUSE: &str = " because ";
 
 /// What can be done with a held payment.
 pub(super) fn verdict_verbs() -> Vec<Verb> {
@@ -34,7 +38,7 @@ pub(super) fn verdict_verbs() -> Vec<Verb> {
 
 /// What can be done with a rule.
 pub(super) fn rule_verbs() -> Vec<Verb> {
-    let verbs = [(TRY, "Try on past payments"), (PUT, "Put in force"), (REMOVE, "Take out of force")];
+    let verbs = [(TRY, "Try on past payments"), (PUT, "Put in force"), (PAUSE, "Pause"), (RESUME, "Resume"), (REMOVE, "Take out of force")];
     verbs.map(|(id, label)| Verb { id: id.into(), label: label.into() }).into()
 }
 
@@ -73,8 +77,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Something done to a rule; the answer stands beside the editor, a mistake too.
-    pub(super) fn rule(&mut self, action: &PipelineAction, now_ms: i64, out: &mut Emit) -> Result<(), Problem> {
+    /// Something done to a rule, which is `known` where it is in its topic; the answer stands beside the editor, a mistake too.
+    pub(super) fn rule(&mut self, known: Option<&RuleText>, action: &PipelineAction, now_ms: i64, out: &mut Emit) -> Result<(), Problem> {
         let rule_id = action.subject.trim();
         if rule_id.is_empty() {
             self.answer = "Give the rule a name.".to_owned();
@@ -90,6 +94,9 @@ impl Desk {
             });
             self.answer = format!("{rule_id} is out of force.");
             return Ok(());
+        }
+        if matches!(&*action.verb, PAUSE | RESUME) {
+            return self.pause(rule_id, known, &*action.verb == PAUSE, (now_ms, out));
         }
         let rule = match read(rule_id, &action.text) {
             Ok(rule) => rule,
@@ -109,6 +116,18 @@ impl Desk {
         Ok(())
     }
 
+    /// A paused rule stays as it is written, and is not asked for.
+    fn pause(&mut self, rule_id: &str, known: Option<&RuleText>, is_paused: bool, (now_ms, out): (i64, &mut Emit)) -> Result<(), Problem> {
+        let Some(rule) = known else {
+            self.answer = format!("There is no rule {rule_id}.");
+            return Ok(());
+        };
+        let rule = RuleText { is_paused, ..rule.clone() };
+        out.send(RULES, rule_id, serde_json::to_vec(&rule).map_err(|error| unwritten(&error))?, now_ms);
+        self.answer = format!("{rule_id} is {}.", if is_paused { "paused" } else { "in force again" });
+        Ok(())
+    }
+
     fn tried(&self, rule: &Rule) -> String {
         let result = back_test(rule, self.past.iter(), |score| self.frauds.contains(&score.transaction_id));
         if result.payments == 0 {
@@ -122,19 +141,22 @@ impl Desk {
     }
 }
 
-/// `ACTION when CONDITION`.
+/// `ACTION when CONDITION because REASON`; the reason may be left out.
 fn read(rule_id: &str, text: &str) -> Result<Rule, String> {
     let how = format!("Write it as: {HINT}");
     let (action, when) = text.trim().split_once(" when ").ok_or_else(|| how.clone())?;
     let action = Action::ALL.into_iter().find(|known| known.name() == action.trim());
     let action = action.ok_or_else(|| format!("It begins with allow, hold or block. {how}"))?;
-    let text = RuleText { rule_id: rule_id.to_owned(), when: when.trim().to_owned(), action, note: String::new(), is_paused: false };
+    let (when, note) = when.split_once(BECAUSE).unwrap_or((when, ""));
+    let (when, note) = (when.trim().to_owned(), note.trim().to_owned());
+    let text = RuleText { rule_id: rule_id.to_owned(), when, action, note, is_paused: false };
     Rule::new(text).map_err(|error| error.to_string())
 }
 
 /// A rule as the editor has it.
 pub(super) fn written(rule: &RuleText) -> String {
-    format!("{} when {}", rule.action.name(), rule.when)
+    let because = if rule.note.is_empty() { "" } else { BECAUSE };
+    format!("{} when {}{because}{}", rule.action.name(), rule.when, rule.note)
 }
 
 fn unwritten(error: &serde_json::Error) -> Problem {
@@ -153,7 +175,8 @@ mod tests {
     fn rules_are_tried_put_in_force_and_taken_out() {
         let check = |verb: &str, subject: &str, text: &str, answer: &str, records: usize| {
             let (mut desk, mut out) = (Desk::default(), Emit::default());
-            desk.rule(&action(verb, subject, text), 5, &mut out).unwrap();
+            let known = read("big", HINT).unwrap();
+            desk.rule(Some(known.text()).filter(|_| subject == "big"), &action(verb, subject, text), 5, &mut out).unwrap();
             assert!(desk.answer.contains(answer), "{verb} {text}: {}", desk.answer);
             let written = out.take();
             assert_eq!(written.len(), records, "{verb} {text}");
@@ -163,6 +186,9 @@ mod tests {
         check(PUT, "big", HINT, "in force", 1);
         check(TRY, "big", HINT, "no past payments", 0);
         check(REMOVE, "big", "", "out of force", 1);
+        check(PAUSE, "big", "", "paused", 1);
+        check(RESUME, "big", "", "in force again", 1);
+        check(PAUSE, "small", "", "no rule small", 0);
         check(PUT, "", HINT, "a name", 0);
         check(PUT, "big", "amount > 5", "Write it as", 0);
         check(PUT, "big", "burn when amount > 5", "allow, hold or block", 0);
@@ -173,5 +199,20 @@ mod tests {
     fn a_written_rule_reads_as_itself() {
         let rule = read("big", HINT).unwrap();
         assert_eq!(written(rule.text()), HINT);
+        assert_eq!(rule.reason(), "nobody shops like that");
+        let bare = "hold when amount > 5";
+        assert_eq!(written(read("big", bare).unwrap().text()), bare);
+    }
+
+    #[test]
+    fn a_paused_rule_keeps_what_it_says() {
+        let (mut desk, known) = (Desk::default(), read("big", HINT).unwrap());
+        let mut written = |verb: &str| {
+            let mut out = Emit::default();
+            desk.rule(Some(known.text()), &action(verb, "big", "anything"), 5, &mut out).unwrap();
+            serde_json::from_slice::<RuleText>(out.take()[0].value.as_ref().unwrap()).unwrap()
+        };
+        assert_eq!(written(PAUSE), RuleText { is_paused: true, ..known.text().clone() });
+        assert_eq!(written(RESUME), *known.text());
     }
 }

@@ -1,6 +1,7 @@
 //! The dashboard, folded from the pipeline's topics alone. Precision, recall and value come from the labels that have arrived, as they
 //! would with real payments: nobody knows a fraud before its chargeback.
 
+mod crimes;
 mod desk;
 #[cfg(test)]
 mod tests;
@@ -12,14 +13,21 @@ use weir_model::{Dashboard, PipelineAction, Problem, TimestampMs};
 
 use super::{
     TransactionId,
+    latency::EndToEnd,
     model::Model,
     records::{Action, Alert, Case, Decision, Label, LabelSource, Ring},
     rules::RuleText,
     settings::{
-        ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, LABEL_DELAY_MS, LABEL_SLACK_MS, MODELS, RINGS, RULES, SCORES, SUSPENDED, VERDICTS,
+        ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, LABEL_DELAY_MS, LABEL_SLACK_MS, MODELS, RINGS, RULES, SCORES, SUSPENDED,
+        TRANSACTIONS, TRUTH, VERDICTS,
     },
 };
-use crate::{pipelines::shape::Emit, truth::latency::DecisionLatency};
+use crate::{
+    pipelines::shape::{Emit, Observed},
+    sim::fraud::Truth,
+    truth::latency::DecisionLatency,
+};
+use crimes::Crimes;
 use desk::Desk;
 
 /// Days of history.
@@ -32,7 +40,7 @@ const CASES_MAX: usize = 200;
 const ALERTS_MAX: usize = 20;
 /// Rings remembered.
 const RINGS_MAX: usize = 50;
-/// Stopped payments on the map.
+/// Stopped payments on the map, and as many that passed.
 const PLACES_MAX: usize = 60;
 /// Stopped payments whose label may still come.
 const STOPPED_MAX: usize = 200_000;
@@ -54,11 +62,16 @@ pub struct Fold {
     rules: BTreeMap<String, RuleText>,
     desk: Desk,
     fired: BTreeMap<String, u64>,
-    places: VecDeque<Decision>,
+    /// The newest payments that were stopped, and those that passed.
+    stopped_places: VecDeque<Decision>,
+    passed_places: VecDeque<Decision>,
     model: Option<(u64, i64, u64, u64)>,
     is_model_off: bool,
     newest_ms: Option<i64>,
-    latency: DecisionLatency,
+    /// From a payment's arrival in the task that decides.
+    deciding: DecisionLatency,
+    end_to_end: EndToEnd,
+    crimes: Crimes,
 }
 
 /// A day's figures.
@@ -104,6 +117,7 @@ impl Fold {
             (SCORES, Some(value)) => read(value, |score| self.desk.score(score)),
             (CASES, Some(value)) => read(value, |case| self.case(case)),
             (ALERTS, Some(value)) => read(value, |alert| self.alert(alert)),
+            (TRUTH, Some(value)) => read(value, |truth: Truth| self.crimes.truth(&truth)),
             (RINGS, Some(value)) => read(value, |ring: Ring| self.ring(ring)),
             (RINGS, None) => drop(self.rings.remove(&key())),
             (RULES, Some(value)) => read(value, |rule: RuleText| drop(self.rules.insert(rule.rule_id.clone(), rule))),
@@ -118,6 +132,21 @@ impl Fold {
         }
     }
 
+    /// Times payments from their being sent to their decision; `at` is when the record came.
+    pub(super) fn time(&mut self, record: &Observed<'_>, at: TimestampMs) {
+        /// All that is needed of payments and decisions.
+        #[derive(serde::Deserialize)]
+        struct Named {
+            transaction_id: TransactionId,
+        }
+        let Some(value) = record.value else { return };
+        match record.topic {
+            TRANSACTIONS => read(value, |it: Named| self.end_to_end.payment(&it.transaction_id, record)),
+            DECISIONS => read(value, |it: Named| self.end_to_end.decision(&it.transaction_id, at.0)),
+            _ => {}
+        }
+    }
+
     /// What an analyst did: a verdict in the queue, or something with a rule.
     ///
     /// # Errors
@@ -128,7 +157,7 @@ impl Fold {
             let case = self.cases.iter().find(|case| *case.transaction_id.0 == *action.subject);
             return self.desk.judge(case, action, now_ms, out);
         }
-        self.desk.rule(action, now_ms, out)
+        self.desk.rule(self.rules.get(action.subject.trim()), action, now_ms, out)
     }
 
     /// The dashboard as of now.
@@ -141,7 +170,8 @@ impl Fold {
         while self.seconds.len() > SECONDS_MAX {
             self.seconds.pop_first();
         }
-        self.latency.record(decision.latency_us);
+        self.deciding.record(decision.latency_us);
+        self.crimes.decision(&decision);
         self.advance(decision.ts);
         for rule in &decision.rules_fired {
             *self.fired.entry(rule.clone()).or_default() += 1;
@@ -157,10 +187,11 @@ impl Fold {
             if self.stopped.len() > STOPPED_MAX {
                 self.stopped.pop_first();
             }
-            self.places.push_back(decision);
-            if self.places.len() > PLACES_MAX {
-                self.places.pop_front();
-            }
+        }
+        let places = if decision.action > Action::Allow { &mut self.stopped_places } else { &mut self.passed_places };
+        places.push_back(decision);
+        if places.len() > PLACES_MAX {
+            places.pop_front();
         }
     }
 

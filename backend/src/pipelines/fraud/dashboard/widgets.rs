@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use weir_model::{
-    EditorRow, FeedEntry, FlowEdge, FlowNode, Line, MapPoint, QueueRow, Severity, Source, Span, TimestampMs, Widget, WidgetBody,
+    Cell, Column, EditorRow, FeedEntry, FlowEdge, FlowNode, Line, MapPoint, QueueRow, Severity, Source, Span, TimestampMs, Widget,
+    WidgetBody,
 };
 
 use super::{Day, Fold, desk};
 use crate::pipelines::fraud::{
     records::{Action, Case, Ring},
     rules::RuleText,
-    settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, RINGS, RULES},
+    settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, RINGS, RULES, TRUTH},
 };
+use crate::{sim::fraud::Scenario as Crime, truth::fraud::Delay};
 
 /// Cases shown of the queue.
 const CASES_SHOWN: usize = 12;
@@ -27,6 +29,7 @@ pub(super) fn all(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
     widgets.push(quality(fold));
     widgets.push(queue(fold));
     widgets.push(ring(fold));
+    widgets.push(crimes(fold));
     widgets.push(rules(fold));
     widgets
 }
@@ -101,11 +104,21 @@ fn tiles(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
         tile(
             "decision_latency",
             "Decision, p99",
-            "From a payment's arrival in the task that decides to the decision: 99 of 100 took at most this long; the budget is 10 ms",
+            "From a payment's being sent to its decision's being read here: 99 of 100 took at most this long",
+            DECISIONS,
+            "ms",
+            0,
+            fold.end_to_end.percentile_ms(99.0),
+            Arc::clone(&none),
+        ),
+        tile(
+            "deciding_latency",
+            "Deciding, p99",
+            "The last step of it, from a payment's arrival in the task that decides to the decision; its budget is 10 ms",
             DECISIONS,
             "ms",
             2,
-            fold.latency.percentile_ms(99.0),
+            fold.deciding.percentile_ms(99.0),
             none,
         ),
     ]
@@ -114,7 +127,11 @@ fn tiles(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
 fn map(fold: &Fold) -> Widget {
     let point = |decision: &crate::pipelines::fraud::records::Decision| {
         let (latitude, longitude) = decision.place?;
-        let severity = if decision.action == Action::Block { Severity::Critical } else { Severity::Warning };
+        let severity = match decision.action {
+            Action::Allow => Severity::Ok,
+            Action::Hold => Severity::Warning,
+            Action::Block => Severity::Critical,
+        };
         // Why it was stopped stands among the alerts; a sentence would cover half a continent.
         Some(MapPoint {
             label: decision.account_id.to_string().into(),
@@ -124,11 +141,12 @@ fn map(fold: &Fold) -> Widget {
             severity,
         })
     };
-    let body = WidgetBody::Map { unit: "EUR".into(), points: fold.places.iter().filter_map(point).collect() };
+    let body =
+        WidgetBody::Map { unit: "EUR".into(), points: fold.passed_places.iter().chain(&fold.stopped_places).filter_map(point).collect() };
     widget(
         "map",
-        "Where payments were stopped",
-        "The newest held and blocked payments at their terminals",
+        "Payments",
+        "The newest payments at their terminals: those that passed, and those that were held or blocked",
         Span::TwoThirds,
         DECISIONS,
         body,
@@ -136,13 +154,21 @@ fn map(fold: &Fold) -> Widget {
 }
 
 fn feed(fold: &Fold) -> Widget {
+    let is_blocked = |alert: &crate::pipelines::fraud::records::Alert| alert.severity == "critical";
     let entry = |alert: &crate::pipelines::fraud::records::Alert| FeedEntry {
         at: TimestampMs(alert.ts),
-        severity: Severity::Critical,
-        text: format!("{} blocked by {}: {}", alert.subject_key, alert.rule, alert.evidence.join("; ")).into(),
+        severity: if is_blocked(alert) { Severity::Critical } else { Severity::Warning },
+        text: format!(
+            "{} {} by {}: {}",
+            alert.subject_key,
+            if is_blocked(alert) { "blocked" } else { "held" },
+            alert.rule,
+            alert.evidence.join("; ")
+        )
+        .into(),
     };
     let body = WidgetBody::Feed { entries: fold.alerts.iter().map(entry).collect() };
-    widget("alerts", "Alerts", "Blocked payments with the reasons, newest first, in event time", Span::Third, ALERTS, body)
+    widget("alerts", "Alerts", "Blocked and held payments with the reasons, newest first, in event time", Span::Third, ALERTS, body)
 }
 
 fn value(fold: &Fold) -> Widget {
@@ -224,6 +250,31 @@ fn graph(ring: &Ring) -> WidgetBody {
     };
     let edges = ring.links.iter().filter_map(edge).collect();
     WidgetBody::Graph { unit: "".into(), nodes: all.iter().map(node).collect(), edges }
+}
+
+/// How soon each kind of crime was stopped, by what the world knows.
+fn crimes(fold: &Fold) -> Widget {
+    let count = |count: usize| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+    let never = || Cell::Text("never".into());
+    let row = |(kind, delay): (Crime, Delay)| {
+        vec![
+            // As it stands in the truth's records.
+            Cell::Text(kind.name().into()),
+            count(delay.cards),
+            count(delay.found),
+            count(delay.missed()),
+            delay.payments_median.map_or_else(never, Cell::Float),
+            delay.ms_median.map_or_else(never, Cell::DurationMs),
+        ]
+    };
+    let columns =
+        [("Crime", false), ("Cards", true), ("Found", true), ("Missed", true), ("Payments to the first stop", true), ("Time to it", true)];
+    let body = WidgetBody::Table {
+        columns: columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into(),
+        rows: fold.crimes.by_kind().into_iter().map(row).collect(),
+    };
+    let help = "By the generator's truth, in event time: medians over all cards a crime used, those that were never stopped included";
+    widget("crimes", "How soon crimes are stopped", help, Span::Half, TRUTH, body)
 }
 
 fn rules(fold: &Fold) -> Widget {

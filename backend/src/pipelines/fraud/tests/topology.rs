@@ -94,7 +94,10 @@ fn a_rule_counts_from_the_next_payment_on_until_it_is_taken_back() {
     assert_eq!(driver.read_all::<String, serde_json::Value>(&format!("{GROUP}.dlq")).unwrap().len(), 1);
     publish(&mut driver, "all", "amount >= 0", Action::Block);
     assert_eq!(actions(&mut driver), BTreeSet::from([(Action::Block, vec!["all".to_owned()])]));
-    assert_eq!(driver.read_all::<AccountId, Alert>(ALERTS).unwrap().len(), 20);
+    let alerts = driver.read_all::<AccountId, Alert>(ALERTS).unwrap().into_iter().filter_map(|alert| alert.value);
+    let severities: Vec<_> = alerts.map(|alert| alert.severity).collect();
+    // Twice 20 were held, 20 blocked.
+    assert_eq!(severities, [vec!["warning"; 40], vec!["critical"; 20]].concat());
     driver.pipe_bytes(RULES, Some(b"all".to_vec()), None, 0).unwrap();
     assert_eq!(actions(&mut driver), nothing);
 }
