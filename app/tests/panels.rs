@@ -15,7 +15,7 @@ use weir::{
         Screen,
         picture::{self, PictureOptions},
     },
-    panels::{CONSUMERS, DASHBOARD, MESSAGES, OVERVIEW, PANELS, PIPELINES, PanelId, TOPICS, ThemeChoice},
+    panels::{CONSUMERS, Command, DASHBOARD, MESSAGES, OVERVIEW, PANELS, PIPELINES, PanelId, TOPICS, ThemeChoice},
     shell::{Recorded, Weir, settings::Settings},
 };
 use weir_ui_kit::{Theme, icons, theme};
@@ -68,14 +68,20 @@ fn pictures_are_drawn_of_every_panel() {
     let sizes: &[[u32; 2]] = if folder.is_some() { &[[900, 600], [1_280, 800], [1_920, 1_080]] } else { &[[640, 420]] };
     let states: &[State] = if folder.is_some() { &State::ALL } else { &[State::Running] };
     for meta in PANELS {
-        for (state, theme) in states.iter().flat_map(|state| Theme::ALL.map(|theme| (*state, theme))) {
+        let presented = [false, true].into_iter().flat_map(|is_presented| states.iter().map(move |state| (*state, is_presented)));
+        let presented = presented.filter(|(state, is_presented)| !is_presented || *state == State::Running);
+        for ((state, is_presented), theme) in presented.flat_map(|shown| Theme::ALL.map(|theme| (shown, theme))) {
             for size in sizes {
-                let name = format!("{}-{state:?}-{theme:?}-{}x{}.png", meta.id, size[0], size[1]).to_lowercase();
+                let state_name = if is_presented { "presented".to_owned() } else { format!("{state:?}") };
+                let name = format!("{}-{state_name}-{theme:?}-{}x{}.png", meta.id, size[0], size[1]).to_lowercase();
                 if !name.contains(&wanted) {
                     continue;
                 }
                 let options = PictureOptions { size: *size, theme, pixels_per_point: 1.0 };
                 let mut screen = Answered(weir(state, meta.id, settings(theme)));
+                if is_presented {
+                    screen.0.push(Command::TogglePresentation);
+                }
                 let png = picture::render(&mut screen, &picture::context(&options), &options).unwrap();
                 assert!(png.len() > 1_000);
                 if let Some(folder) = &folder {
@@ -123,7 +129,13 @@ fn navigation_leads_where_it_says() {
     let mut harness = harness(State::Running, OVERVIEW, Theme::Dark, SIZES[2]);
     harness.run();
     for meta in PANELS {
-        harness.get_all_by_label(meta.title).next().unwrap().click();
+        // What waits behind an entry stands in its name.
+        let is_entry = |label: &str| label == meta.title || label.strip_prefix(meta.title).is_some_and(|rest| rest.starts_with(", "));
+        harness
+            .get_all(egui_kittest::kittest::By::new().predicate(|node| node.label().is_some_and(|label| is_entry(&label))))
+            .next()
+            .unwrap()
+            .click();
         harness.run();
         assert_eq!(harness.state().current_panel(), meta.id);
     }

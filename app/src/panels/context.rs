@@ -54,6 +54,10 @@ pub enum Command {
     },
     /// Ask for a file, then write these rows to it.
     ExportMessages(Vec<Arc<MessageRow>>),
+    /// Somebody has seen to these alerts, by `alert_id`.
+    Acknowledge(Vec<Arc<str>>),
+    /// The last acknowledgement is taken back.
+    UndoAcknowledge,
     /// Work with another cluster.
     Connect(Cluster),
     /// Change the theme; kept in the settings.

@@ -3,6 +3,7 @@
 //! Each frame: [`Weir::logic`] drains news into the store and runs the commands of the frame before; [`Weir::ui`] paints. Painting changes
 //! nothing but what belongs to the interface itself.
 
+mod alerts;
 mod cluster_menu;
 mod files;
 mod help;
@@ -26,6 +27,7 @@ use crate::{
     hosts::Screen,
     panels::{self, Command, Panel, PanelContext, PanelId, Route},
 };
+use alerts::CriticalAlerts;
 use cluster_menu::ClusterMenu;
 use files::FileDialogs;
 use layout::Layout;
@@ -91,6 +93,7 @@ pub struct Weir<B: Backend> {
     is_presenting: bool,
     toasts: VecDeque<Toast>,
     notices_seen: u64,
+    critical_alerts: CriticalAlerts,
     settings: Settings,
     saver: Option<Saver>,
     dialogs: FileDialogs,
@@ -125,6 +128,7 @@ impl<B: Backend> Weir<B> {
             is_presenting: false,
             toasts: VecDeque::new(),
             notices_seen: 0,
+            critical_alerts: CriticalAlerts::default(),
             settings,
             saver: None,
             dialogs: FileDialogs::new(),
@@ -187,6 +191,8 @@ impl<B: Backend> Weir<B> {
                 }
             }
             Command::FileChosen { path, rows } => self.request(Request::ExportMessages { rows, path }),
+            Command::Acknowledge(ids) => self.store.alerts.acknowledge(ids),
+            Command::UndoAcknowledge => self.store.alerts.undo_acknowledge(),
             Command::Connect(cluster) => self.connect(cluster),
             Command::SetTheme(theme) => self.settings.theme = theme,
             Command::OpenPalette => self.palette = Some(Palette::default()),
@@ -251,6 +257,14 @@ impl<B: Backend> Weir<B> {
         notices.iter().for_each(|notice| self.tell(notice));
         if let Some(problem) = self.saver.as_ref().and_then(Saver::problem) {
             self.tell(&Notice::of_problem(&problem, (self.clock)()));
+        }
+    }
+
+    /// Critical alerts become a toast now and then; an audience is not disturbed.
+    fn take_alerts(&mut self) {
+        let news = self.critical_alerts.news(&self.store.alerts, (self.clock)());
+        if let Some((title, detail)) = news.filter(|_| !self.is_presenting) {
+            self.toast(ToastKind::Warning, title, detail);
         }
     }
 
@@ -338,6 +352,7 @@ impl<B: Backend> Screen for Weir<B> {
             self.store.apply(update);
         }
         self.take_notices();
+        self.take_alerts();
         self.commands.extend(self.dialogs.answered());
         for command in std::mem::take(&mut self.commands) {
             self.run(ctx, command);

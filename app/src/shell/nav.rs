@@ -1,7 +1,7 @@
 //! The navigation on the left: cluster, panels, and what belongs to the whole program.
 
-use egui::{Align, Button, Layout, Margin, Panel as SidePanel, RichText, Role, Ui, WidgetInfo, vec2};
-use weir_model::{ConnectionState, Store};
+use egui::{Align, Button, Layout, Margin, Panel as SidePanel, Rect, RichText, Role, Ui, WidgetInfo, vec2};
+use weir_model::{ConnectionState, Store, WaitingAlerts};
 use weir_ui_kit::{
     icons,
     theme::{self, size},
@@ -10,7 +10,7 @@ use weir_ui_kit::{
 };
 
 use super::shortcuts;
-use crate::panels::{Command, PANELS, PanelId, Route};
+use crate::panels::{ALERTS, Command, PANELS, PanelId, Route};
 
 /// Narrower windows show icons only.
 const LABELS_FROM_WIDTH: f32 = 900.0;
@@ -26,7 +26,9 @@ pub(super) fn ui(ui: &mut Ui, store: &Store, current: PanelId, commands: &mut Ve
         ui.add_space(12.0);
         for (at, meta) in PANELS.iter().enumerate() {
             let shortcut = shortcuts::of_panel(at).map(|keys| ui.ctx().format_shortcut(&keys)).unwrap_or_default();
-            let entry = Entry { icon: meta.icon, label: meta.title, hint: &shortcut, help: meta.help, is_chosen: meta.id == current };
+            let waiting = if meta.id == ALERTS { store.alerts.waiting } else { WaitingAlerts::default() };
+            let (is_chosen, help) = (meta.id == current, meta.help);
+            let entry = Entry { icon: meta.icon, label: meta.title, hint: &shortcut, help, is_chosen, waiting };
             if entry.ui(ui, has_labels) {
                 commands.push(Command::Navigate(Route::Panel(meta.id)));
             }
@@ -34,7 +36,7 @@ pub(super) fn ui(ui: &mut Ui, store: &Store, current: PanelId, commands: &mut Ve
         ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             let hint = ui.ctx().format_shortcut(&shortcuts::PALETTE);
-            if (Entry { icon: icons::QUESTION, label: "Help", hint: "?", help: "Shortcuts and settings", is_chosen: false })
+            if (Entry { icon: icons::QUESTION, label: "Help", hint: "?", help: "Shortcuts and settings", ..Entry::default() })
                 .ui(ui, has_labels)
             {
                 commands.push(Command::OpenHelp);
@@ -44,7 +46,7 @@ pub(super) fn ui(ui: &mut Ui, store: &Store, current: PanelId, commands: &mut Ve
                 label: "Commands",
                 hint: &hint,
                 help: "Find any screen, topic, group or action",
-                is_chosen: false,
+                ..Entry::default()
             })
             .ui(ui, has_labels)
             {
@@ -91,12 +93,15 @@ pub(super) fn state_of(connection: &ConnectionState) -> (Tone, &'static str) {
     }
 }
 
+#[derive(Default)]
 struct Entry<'a> {
     icon: &'a str,
     label: &'a str,
     hint: &'a str,
     help: &'a str,
     is_chosen: bool,
+    /// What waits behind it.
+    waiting: WaitingAlerts,
 }
 
 impl Entry<'_> {
@@ -116,13 +121,38 @@ impl Entry<'_> {
         let painter = ui.painter();
         let icon_at = if has_labels { rect.left_center() + vec2(18.0, 0.0) } else { rect.center() };
         painter.text(icon_at, egui::Align2::CENTER_CENTER, self.icon, theme::icon(17.0), icon_color);
+        self.badge(ui, rect, has_labels);
+        let painter = ui.painter();
         if has_labels {
             let font = if self.is_chosen { theme::medium(size::BODY) } else { egui::FontId::proportional(size::BODY) };
             painter.text(rect.left_center() + vec2(36.0, 0.0), egui::Align2::LEFT_CENTER, self.label, font, color);
             let hint_font = egui::FontId::proportional(size::SMALL);
             painter.text(rect.right_center() - vec2(8.0, 0.0), egui::Align2::RIGHT_CENTER, self.hint, hint_font, tokens.text.subdued);
         }
-        response.widget_info(|| WidgetInfo::selected(Role::Button, true, self.is_chosen, self.label));
+        let waiting = if self.waiting.count > 0 { format!(", {} wait", self.waiting.count) } else { String::new() };
+        let name = format!("{}{waiting}", self.label);
+        response.widget_info(|| WidgetInfo::selected(Role::Button, true, self.is_chosen, &name));
         response.on_hover_text(if has_labels { self.help.to_owned() } else { format!("{}: {}", self.label, self.help) }).clicked()
+    }
+
+    /// How many wait: a figure beside the label, or a dot at the icon.
+    fn badge(&self, ui: &Ui, rect: Rect, has_labels: bool) {
+        const HINT_WIDTH: f32 = 52.0;
+        const COUNT_MAX: usize = 99;
+        if self.waiting.count == 0 {
+            return;
+        }
+        let tokens = tokens(ui);
+        let tone = if self.waiting.critical > 0 { Tone::Danger } else { Tone::Warning };
+        if !has_labels {
+            ui.painter().circle_filled(rect.center() + vec2(9.0, -8.0), 4.0, tone.color(&tokens));
+            return;
+        }
+        let text = if self.waiting.count > COUNT_MAX { format!("{COUNT_MAX}+") } else { self.waiting.count.to_string() };
+        let galley = ui.painter().layout_no_wrap(text, theme::medium(size::SMALL), tone.color(&tokens));
+        let place = galley.size() + vec2(12.0, 4.0);
+        let place = Rect::from_min_size(rect.right_center() - vec2(HINT_WIDTH + place.x, place.y / 2.0), place);
+        ui.painter().rect_filled(place, place.height() / 2.0, tone.soft(&tokens));
+        ui.painter().galley(place.min + vec2(6.0, 2.0), galley, tone.color(&tokens));
     }
 }

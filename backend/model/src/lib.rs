@@ -22,7 +22,7 @@ mod streams;
 mod update;
 
 pub use action::{EditorRow, PipelineAction, QueueRow, Verb};
-pub use alert::{Alert, AlertSeverity};
+pub use alert::{ALERTS_MAX, Alert, AlertLog, AlertSeverity, WaitingAlerts};
 pub use cluster::{Broker, ClusterSnapshot, ConfigEntry, ConfigSource, Partition, Rates, Topic};
 pub use connection::{Cluster, ClusterProperty, ConnectionState, Secret};
 pub use dashboard::{
@@ -43,7 +43,7 @@ pub use problem::{Notice, NoticeLevel, Problem};
 pub use request::{NewTopic, ProduceRecord, Request};
 pub use scenario::{ScenarioMeta, ScenarioStep, ScenarioView};
 pub use series::Series;
-pub use store::{ALERTS_MAX, LAG_HISTORY_GROUPS_MAX, MESSAGES_MAX, MessagesView, NOTICES_MAX, PipelineView, Store};
+pub use store::{LAG_HISTORY_GROUPS_MAX, MESSAGES_MAX, MessagesView, NOTICES_MAX, PipelineView, Store};
 pub use streams::{
     StoreEntries, StoreQuery, StreamsApp, StreamsEvent, StreamsNode, StreamsNodeKind, StreamsStore, StreamsTask, StreamsTaskPhase,
     StreamsThread, StreamsView, StreamsWindow,

@@ -6,16 +6,15 @@ use std::{
 };
 
 use crate::{
-    Alert, ClusterSnapshot, ConfigEntry, ConnectionState, Dashboard, GroupId, GroupsSnapshot, Loadable, MessageQuery, MessageRow, Notice,
-    PipelineId, PipelineMeta, PipelineStatus, QueryId, Receipt, RunReport, Series, Stamped, StoreEntries, StreamsView, TopicName, Update,
+    AlertLog, ClusterSnapshot, ConfigEntry, ConnectionState, Dashboard, GroupId, GroupsSnapshot, Loadable, MessageQuery, MessageRow,
+    Notice, PipelineId, PipelineMeta, PipelineStatus, QueryId, Receipt, RunReport, Series, Stamped, StoreEntries, StreamsView, TopicName,
+    Update,
 };
 
 /// Rows a message list keeps; beyond it the oldest make room and [`MessagesView::dropped_rows`] counts them.
 pub const MESSAGES_MAX: usize = 100_000;
 /// Notices kept for the history.
 pub const NOTICES_MAX: usize = 200;
-/// Alerts kept.
-pub const ALERTS_MAX: usize = 1_000;
 /// Groups whose lag history is kept.
 pub const LAG_HISTORY_GROUPS_MAX: usize = 1_000;
 /// Topics whose configuration is kept.
@@ -50,10 +49,8 @@ pub struct Store {
     pub notices: VecDeque<Notice>,
     /// Notices ever taken in, so that a reader can tell which are new.
     pub notices_total: u64,
-    /// The newest alerts of pipelines, oldest first; at most [`ALERTS_MAX`].
-    pub alerts: VecDeque<Alert>,
-    /// Alerts there were.
-    pub alerts_total: u64,
+    /// The newest alerts of pipelines.
+    pub alerts: AlertLog,
 }
 
 /// The open message query and what it found.
@@ -120,8 +117,7 @@ impl Default for Store {
             runs: BTreeMap::new(),
             notices: VecDeque::new(),
             notices_total: 0,
-            alerts: VecDeque::new(),
-            alerts_total: 0,
+            alerts: AlertLog::default(),
         }
     }
 }
@@ -148,13 +144,8 @@ impl Store {
             Update::Dashboard(id, dashboard) => self.runs.entry(id).or_default().dashboard = Some(dashboard),
             Update::Streams(id, view) => self.runs.entry(id).or_default().streams = Some(view),
             Update::StoreEntries(id, entries) => self.runs.entry(id).or_default().store_entries = Some(entries),
-            Update::Alerts { alerts, passed_over } => {
-                self.alerts_total += alerts.len() as u64 + passed_over;
-                self.alerts.extend(alerts);
-                let surplus = self.alerts.len().saturating_sub(ALERTS_MAX);
-                self.alerts.drain(..surplus);
-            }
             Update::PipelineReset { id, .. } => drop(self.runs.remove(&id)),
+            Update::Alerts { alerts, passed_over } => self.alerts.apply(alerts, passed_over),
             Update::RunReport(report) => {
                 let id = report.pipeline.clone();
                 self.runs.entry(id).or_default().report = Some(report);
