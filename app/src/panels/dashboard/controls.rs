@@ -36,6 +36,7 @@ impl Controls {
         subdued(ui, &*meta.story);
         ui.add_space(4.0);
         ui.horizontal_wrapped(|ui| match status {
+            Some(status) if status.phase.is_active() && status.params.is_watching => watching(ui, meta, cx),
             Some(status) if status.phase.is_active() => {
                 self.running(ui, meta, status, cx);
             }
@@ -112,9 +113,17 @@ impl Controls {
     }
 }
 
+/// What can be done with a run that another program leads.
+fn watching(ui: &mut Ui, meta: &PipelineMeta, cx: &mut PanelContext<'_>) {
+    if secondary_button(ui, &format!("{}  Stop watching", icons::STOP)).clicked() {
+        cx.request(Request::StopPipeline(meta.id.clone()));
+    }
+    subdued(ui, "Another program on this cluster leads the run, paces it and judges it; this is what its topics say.");
+}
+
 /// What goes in and out, each figure a link to what it was counted of.
 fn figures(ui: &mut Ui, meta: &PipelineMeta, status: &PipelineStatus, cx: &mut PanelContext<'_>) {
-    if !status.phase.is_active() {
+    if !status.phase.is_active() || status.params.is_watching {
         return;
     }
     let per_s = |rate: f64| format::integer(rate.round() as i64);

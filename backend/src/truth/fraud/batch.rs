@@ -27,7 +27,7 @@ const EARTH_KM: f64 = 6_371.0;
 const TRAVEL_KM_MIN: f64 = 100.0;
 
 /// What is recomputed: all that rests on the account alone. What rests on terminals and rings hangs on when labels and edges came.
-pub const RECOMPUTED: [Feature; 20] = [
+pub(super) const RECOMPUTED: [Feature; 20] = [
     Feature::Amount,
     Feature::Weekend,
     Feature::Night,
@@ -51,7 +51,7 @@ pub const RECOMPUTED: [Feature; 20] = [
 ];
 
 /// The values of [`RECOMPUTED`], in its order.
-pub type Recomputed = [f64; RECOMPUTED.len()];
+pub(super) type Recomputed = [f64; RECOMPUTED.len()];
 
 /// All accounts.
 #[derive(Debug, Default)]

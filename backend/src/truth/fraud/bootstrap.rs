@@ -1,7 +1,7 @@
 //! How far the scores of other days might lie: 95 % intervals by drawing the days of each tested span anew, with replacement (Efron 1979).
 //! Days are drawn whole, because frauds of a day hang together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     sim::Random,
@@ -53,9 +53,8 @@ struct Span {
 
 impl Span {
     fn new(scored: &[Scored]) -> Option<Self> {
-        let mut days = BTreeMap::new();
-        scored.iter().for_each(|it| drop(days.insert(it.day, ())));
-        let days: BTreeMap<i64, usize> = days.into_keys().zip(0..).collect();
+        let days: BTreeSet<i64> = scored.iter().map(|it| it.day).collect();
+        let days: BTreeMap<i64, usize> = days.into_iter().zip(0..).collect();
         if days.len() < 2 || !scored.iter().any(|it| it.is_fraud) {
             return None;
         }
