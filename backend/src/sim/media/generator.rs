@@ -13,7 +13,7 @@ use super::{
     chat,
     event::{AdDecision, AdRequest, Cell, ChatMessage, HomeRow, PlayerAction, PlayerCommand},
     fault::{Fault, FaultKind, Shown},
-    player::{Content, Out, Player, Returning, Surroundings, emoji},
+    player::{Content, Out, Player, Returning, Surroundings},
     write::record,
 };
 use crate::sim::{Random, Schedule, Zipf};
@@ -126,12 +126,6 @@ const SLOW_MS: f64 = 6_000.0;
 const SLOW_MAX_MS: f64 = 20_000.0;
 /// See [`SLOW_MS`].
 pub const AD_PATIENCE_MS: i64 = 2_000;
-/// How many times as many emoji as usual a goal brings in its room.
-const GOAL_FACTOR: f64 = 50.0;
-/// The most events per second a goal may ask for; above it one core can't generate and process.
-const GOAL_RATE_MAX: u32 = 20_000;
-/// Places of the queue that are looked at for somebody in the room.
-const FANS_LOOKED_AT: usize = 200;
 /// Of those who arrive, the share that was there before, and of these the share that goes on with what it watched.
 const RETURN_SHARE: f64 = 0.25;
 const SAME_SHARE: f64 = 0.5;
@@ -154,22 +148,22 @@ const COMMANDS_MAX: usize = 64;
 pub struct Generator {
     pub(super) params: GeneratorParams,
     pub(super) random: Random,
-    schedule: Schedule,
+    pub(super) schedule: Schedule,
     /// Without what a goal adds.
-    base_rate_per_s: u32,
+    pub(super) base_rate_per_s: u32,
     /// The share of slots that a goal takes.
-    cheer_share: f64,
+    pub(super) cheer_share: f64,
     /// Emoji that were sent without a goal, by room, and events that a goal added.
-    usual_cheers: [u64; ROOMS],
-    added: u64,
+    pub(super) usual_cheers: [u64; ROOMS],
+    pub(super) added: u64,
     departed: VecDeque<Returning>,
-    players: HashMap<u64, Player>,
-    due: BinaryHeap<Reverse<(i64, u64)>>,
+    pub(super) players: HashMap<u64, Player>,
+    pub(super) due: BinaryHeap<Reverse<(i64, u64)>>,
     arrived: u64,
     pub(super) events: u64,
     titles: Zipf,
     home: Vec<usize>,
-    faults: Vec<Fault>,
+    pub(super) faults: Vec<Fault>,
     commands: Vec<PlayerCommand>,
     pub(super) truth: Truth,
     pub(super) audience: Audience,
@@ -236,21 +230,6 @@ impl Generator {
     pub fn set_rate(&mut self, rate_per_s: u32) {
         self.base_rate_per_s = rate_per_s.max(1);
         self.pace();
-    }
-
-    /// The rate with what a goal adds: so many times the emoji its room usually sends.
-    fn pace(&mut self) {
-        let base = f64::from(self.base_rate_per_s);
-        let usual = |room: usize| {
-            let events = self.events - self.added;
-            // Before much has happened a room is taken for one like others.
-            (self.usual_cheers.get(room).copied().unwrap_or(0) + 5) as f64 / (events + 1_000) as f64
-        };
-        let rooms = self.faults.iter().filter_map(|fault| if let FaultKind::GoalMoment { room } = fault.kind { Some(room) } else { None });
-        let added = rooms.map(|room| base * usual(room) * (GOAL_FACTOR - 1.0)).sum::<f64>();
-        let added = added.min((f64::from(GOAL_RATE_MAX) - base).max(0.0));
-        self.cheer_share = added / (base + added);
-        self.schedule.set_rate((base + added).round() as u32);
     }
 
     /// Breaks something for so long.
@@ -320,24 +299,6 @@ impl Generator {
             let message = ChatMessage { message_id, room: room.clone(), user_id, ts: now_ms, text: chat::spam(&mut self.random) };
             record(Topic::Chat, room, &message, now_ms)
         })
-    }
-
-    /// An emoji of somebody in a room where there is a goal.
-    fn fan(&mut self, now_ms: i64) -> Option<Record> {
-        if self.cheer_share <= 0.0 || !self.random.chance(self.cheer_share) {
-            return None;
-        }
-        let from = self.random.below(self.due.len().max(1) as u64) as usize;
-        let queue = self.due.as_slice();
-        let numbers = queue.iter().cycle().skip(from).take(FANS_LOOKED_AT.min(queue.len())).map(|Reverse((_, number))| *number);
-        let is_there = |number: &u64| self.players.get(number).is_some_and(|player| self.is_goal(player) && player.is_playing());
-        let number = numbers.into_iter().find(is_there)?;
-        let mut player = self.players.remove(&number)?;
-        let (used, emoji) = (self.used(&player.home), emoji(&mut self.random));
-        let record = self.write(&mut player, used, Out::Reaction(emoji), now_ms);
-        self.players.insert(number, player);
-        self.added += 1;
-        Some(record)
     }
 
     /// How long a request waits for the ad server.
@@ -428,7 +389,7 @@ impl Generator {
     }
 
     /// The cell a player uses: its own, but for what it was commanded.
-    fn used(&self, home: &Cell) -> Cell {
+    pub(super) fn used(&self, home: &Cell) -> Cell {
         let mut used = home.clone();
         for command in self.commands.iter().filter(|command| command.is_for(home)) {
             match &command.action {
@@ -463,7 +424,7 @@ impl Generator {
         caps.min().unwrap_or(u32::MAX)
     }
 
-    fn is_goal(&self, player: &Player) -> bool {
+    pub(super) fn is_goal(&self, player: &Player) -> bool {
         let Content::Live { room } = player.content else { return false };
         self.faults.iter().any(|fault| fault.kind == FaultKind::GoalMoment { room })
     }

@@ -11,6 +11,7 @@ mod event;
 mod fault;
 mod forecasts;
 mod generator;
+mod goal;
 mod player;
 mod sheet;
 mod write;
