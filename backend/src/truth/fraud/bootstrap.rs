@@ -53,7 +53,7 @@ struct Span {
 
 impl Span {
     fn new(scored: &[Scored]) -> Option<Self> {
-        let days: BTreeSet<i64> = scored.iter().map(|it| it.day).collect();
+        let days: BTreeSet<_> = scored.iter().map(|it| it.day).collect();
         let days: BTreeMap<i64, usize> = days.into_iter().zip(0..).collect();
         if days.len() < 2 || !scored.iter().any(|it| it.is_fraud) {
             return None;
@@ -107,7 +107,7 @@ mod tests {
     fn an_interval_holds_the_score_and_is_as_wide_as_days_differ() {
         // Good days and bad days.
         let mixed = span(20, |day, card| if card % 10 == 0 { f64::from(u32::from(day % 2 == 0)) } else { f64::from(card) / 100.0 });
-        let (of_mixed, score) = (intervals(&[mixed.clone()], 1).unwrap(), average_precision(&mixed).unwrap());
+        let (of_mixed, score) = (intervals(std::slice::from_ref(&mixed), 1).unwrap(), average_precision(&mixed).unwrap());
         let (low, high) = of_mixed.average_precision;
         assert!(low < score && score < high && high - low > 0.1, "{of_mixed:?} {score}");
         let perfect = intervals(&[span(20, |_, card| f64::from(u8::from(card % 10 == 0)))], 1).unwrap();
