@@ -174,6 +174,7 @@ fn a_presentation_shows_nothing_but_the_screen() {
         harness.key_press(Key::F11);
         harness.run();
         assert!(!has_navigation(&harness) && harness.ctx.zoom_factor() > before);
+        assert!(harness.query_by_label_contains("Pause").is_none(), "what is for the one at the keys stays away");
         harness.key_press(leave);
         harness.run();
         assert!(has_navigation(&harness) && harness.ctx.zoom_factor() == before);

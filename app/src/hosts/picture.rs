@@ -68,7 +68,7 @@ fn draw(screen: &mut dyn Screen, ctx: &Context, options: &PictureOptions) -> Ima
     let mut renderer = Renderer::new();
     let mut frame = 0;
     loop {
-        let mut output = ctx.run_ui(input(options, frame), |ui| {
+        let mut output = ctx.run_ui(input(options, frame, ctx.zoom_factor()), |ui| {
             screen.logic(ui.ctx());
             screen.ui(ui);
         });
@@ -82,8 +82,9 @@ fn draw(screen: &mut dyn Screen, ctx: &Context, options: &PictureOptions) -> Ima
     }
 }
 
-fn input(options: &PictureOptions, frame: usize) -> RawInput {
-    let [width, height] = options.size.map(|edge| edge as f32 / options.pixels_per_point);
+fn input(options: &PictureOptions, frame: usize, zoom_factor: f32) -> RawInput {
+    // Larger type leaves room for less of it.
+    let [width, height] = options.size.map(|edge| edge as f32 / (options.pixels_per_point * zoom_factor));
     let mut input = RawInput {
         screen_rect: Some(Rect::from_min_size(Pos2::ZERO, vec2(width, height))),
         time: Some(frame as f64 * FRAME.as_secs_f64()),
@@ -152,5 +153,26 @@ mod tests {
             let options = PictureOptions { size, theme: Theme::Dark, pixels_per_point: 1.0 };
             assert!(matches!(png(options), Err(PictureError::Size(..))));
         }
+    }
+
+    /// Tells how wide the screen is that it was drawn on last.
+    struct Zoomed(f32);
+
+    impl Screen for Zoomed {
+        fn logic(&mut self, ctx: &Context) {
+            ctx.set_zoom_factor(2.0);
+        }
+
+        fn ui(&mut self, ui: &mut egui::Ui) {
+            self.0 = ui.ctx().content_rect().width();
+        }
+    }
+
+    #[test]
+    fn larger_type_does_not_reach_over_the_edge() {
+        let options = PictureOptions { size: [320, 200], theme: Theme::Dark, pixels_per_point: 1.0 };
+        let mut screen = Zoomed(0.0);
+        render(&mut screen, &context(&options), &options).unwrap();
+        assert_eq!(screen.0, 160.0);
     }
 }

@@ -111,13 +111,13 @@ impl AlertsPanel {
         let log = &cx.store.alerts;
         let columns = [
             TableColumn::text("Event time UTC", 170.0).unsorted(),
-            TableColumn::text("Severity", 100.0).unsorted(),
-            TableColumn::text("State", 110.0).unsorted(),
-            TableColumn::text("Pipeline", 100.0).unsorted(),
-            TableColumn::text("Rule", 180.0).unsorted(),
-            TableColumn::text("About", 180.0).unsorted(),
-            TableColumn::number("Value", 110.0).unsorted(),
-            TableColumn::number("Limit", 110.0).unsorted(),
+            TableColumn::text("Severity", 96.0).unsorted(),
+            TableColumn::text("State", 124.0).unsorted(),
+            TableColumn::text("Pipeline", 96.0).unsorted(),
+            TableColumn::text("Rule", 156.0).unsorted(),
+            TableColumn::text("About", 160.0).unsorted(),
+            TableColumn::number("Value", 90.0).unsorted(),
+            TableColumn::number("Limit", 90.0).unsorted(),
         ];
         let selected = shown.iter().position(|alert| Some(&alert.alert_id) == self.selected.as_ref());
         let height = ui.available_height() - if selected.is_some() { DETAIL_HEIGHT } else { 0.0 };

@@ -15,6 +15,8 @@ pub struct PanelContext<'a> {
     pub commands: &'a mut Vec<Command>,
     /// When the panel wants to be drawn again although nothing happened; the earliest wish counts.
     pub repaint_at: &'a mut Option<TimestampMs>,
+    /// Whether an audience looks on: what is only for the one at the keys stays away.
+    pub is_presenting: bool,
     /// Why the panel was opened, once, right after a link led here.
     pub arrival: Option<Route>,
 }

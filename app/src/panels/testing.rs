@@ -18,6 +18,7 @@ pub(crate) const NOW: TimestampMs = TimestampMs(1_778_311_800_000);
 pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) commands: Vec<Command>,
+    pub(crate) is_presenting: bool,
     panel: Box<dyn Panel>,
     arrival: Option<Route>,
 }
@@ -40,7 +41,7 @@ pub(crate) fn bench(meta: &PanelMeta, updates: Vec<Update>, arrival: Option<Rout
     for update in updates {
         store.apply(update);
     }
-    let bench = Bench { store, commands: Vec::new(), panel: (meta.make)(), arrival };
+    let bench = Bench { store, commands: Vec::new(), is_presenting: false, panel: (meta.make)(), arrival };
     let mut harness = Harness::builder().with_size([1_200.0, 800.0]).with_context_setup(weir_ui_kit::theme::install).build_ui_state(
         |ui, bench: &mut Bench| {
             let mut repaint_at = None;
@@ -49,6 +50,7 @@ pub(crate) fn bench(meta: &PanelMeta, updates: Vec<Update>, arrival: Option<Rout
                 now: NOW,
                 commands: &mut bench.commands,
                 repaint_at: &mut repaint_at,
+                is_presenting: bench.is_presenting,
                 arrival: bench.arrival.take(),
             };
             bench.panel.ui(ui, &mut cx);

@@ -38,8 +38,9 @@ use settings::{Loaded, Saver, Settings};
 const UPDATES_PER_FRAME: usize = 512;
 /// Toasts that wait to be seen; the oldest make room.
 const TOASTS_MAX: usize = 16;
-/// Text for people three metres away.
-const PRESENTATION_SCALE: f32 = 1.5;
+/// Text for people three metres away: as large as a screen of so many points allows, from half again to three times the usual.
+const PRESENTED_WIDTH: f32 = 1_100.0;
+const PRESENTATION_SCALES: std::ops::RangeInclusive<f32> = 1.5..=3.0;
 /// How long a toast stays that is no error.
 const TOAST_MS: i64 = 6_000;
 
@@ -91,6 +92,7 @@ pub struct Weir<B: Backend> {
     cluster_menu: Option<ClusterMenu>,
     is_help_open: bool,
     is_presenting: bool,
+    presentation_scale: f32,
     toasts: VecDeque<Toast>,
     notices_seen: u64,
     critical_alerts: CriticalAlerts,
@@ -126,6 +128,7 @@ impl<B: Backend> Weir<B> {
             cluster_menu: None,
             is_help_open: false,
             is_presenting: false,
+            presentation_scale: *PRESENTATION_SCALES.start(),
             toasts: VecDeque::new(),
             notices_seen: 0,
             critical_alerts: CriticalAlerts::default(),
@@ -206,6 +209,12 @@ impl<B: Backend> Weir<B> {
 
     fn present(&mut self, ctx: &Context, is_presenting: bool) {
         self.is_presenting = is_presenting;
+        if is_presenting {
+            // The whole monitor, where it is known: the window is about to fill it.
+            let window = ctx.content_rect().size();
+            let width = ctx.input(|input| input.viewport().monitor_size).unwrap_or(window).x * ctx.zoom_factor();
+            self.presentation_scale = (width / PRESENTED_WIDTH).clamp(*PRESENTATION_SCALES.start(), *PRESENTATION_SCALES.end());
+        }
         ctx.send_viewport_cmd(ViewportCommand::Fullscreen(is_presenting));
         if is_presenting {
             self.toast(ToastKind::Info, "For an audience".to_owned(), "F11 or Esc leads back to work".to_owned());
@@ -269,7 +278,7 @@ impl<B: Backend> Weir<B> {
     }
 
     fn apply_theme(&mut self, ctx: &Context) {
-        let scale = if self.is_presenting { self.settings.text_scale.max(PRESENTATION_SCALE) } else { self.settings.text_scale };
+        let scale = if self.is_presenting { self.settings.text_scale.max(self.presentation_scale) } else { self.settings.text_scale };
         let wanted = (self.settings.theme.theme(ctx.system_theme()), scale);
         if self.applied != Some(wanted) {
             theme::apply(ctx, wanted.0);
@@ -294,9 +303,10 @@ impl<B: Backend> Weir<B> {
 
     fn central(&mut self, ui: &mut Ui, now: TimestampMs, repaint_at: &mut Option<TimestampMs>) {
         self.banner(ui);
-        let Self { store, panels, layout, commands, arrivals, .. } = self;
+        let Self { store, panels, layout, commands, arrivals, is_presenting, .. } = self;
         layout.ui(ui, &mut |ui, panel| {
-            let mut cx = PanelContext { store, now, commands, repaint_at, arrival: arrivals.remove(panel) };
+            let arrival = arrivals.remove(panel);
+            let mut cx = PanelContext { store, now, commands, repaint_at, is_presenting: *is_presenting, arrival };
             if let Some(panel) = panels.get_mut(panel) {
                 panel.ui(ui, &mut cx);
             }

@@ -66,6 +66,9 @@ impl Controls {
 
     fn running(&mut self, ui: &mut Ui, meta: &PipelineMeta, status: &PipelineStatus, cx: &mut PanelContext<'_>) {
         let id = || meta.id.clone();
+        if cx.is_presenting {
+            return self.faults.ui(ui, meta, status, cx);
+        }
         match status.phase {
             Phase::Paused => {
                 if primary_button(ui, &format!("{}  Resume", icons::PLAY)).clicked() {
@@ -146,7 +149,9 @@ fn figures(ui: &mut Ui, meta: &PipelineMeta, status: &PipelineStatus, cx: &mut P
         }
         let (latency, seed) = (&status.latency, status.params.seed);
         let (p50, p99) = (format::decimal(latency.p50, 1), format::decimal(latency.p99, 1));
-        subdued(ui, format!("produce to process: p50 {p50} ms, p99 {p99} ms    seed {seed}"));
+        if !cx.is_presenting {
+            subdued(ui, format!("produce to process: p50 {p50} ms, p99 {p99} ms    seed {seed}"));
+        }
         if let Some(sabotage) = &status.params.sabotage {
             let check = meta.sabotages.iter().find(|known| known.id == *sabotage).map_or("a check", |known| &*known.check);
             let told = format!("Started so on purpose: it turns {} red", check.replace('_', " "));

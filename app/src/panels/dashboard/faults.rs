@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use egui::{
-    PopupCloseBehavior, Role, ScrollArea, TextEdit, Ui, WidgetInfo,
+    Button, PopupCloseBehavior, Role, ScrollArea, TextEdit, TextWrapMode, Ui, WidgetInfo,
     containers::menu::{MenuButton, MenuConfig},
 };
 use weir_model::{FaultId, FaultMeta, KnobKind, KnobMeta, Phase, PipelineId, PipelineMeta, PipelineStatus, Request, TimestampMs};
@@ -35,14 +35,15 @@ impl Faults {
         if meta.faults.is_empty() {
             return;
         }
-        let is_running = status.phase == Phase::Running;
-        let shown = ui.add_enabled_ui(is_running, |ui| {
-            // A click on a knob must not close it.
+        let text = format!("{}  Break something  {}", icons::LIGHTNING, icons::CARET_DOWN);
+        if status.phase == Phase::Running {
+            // A click on a knob must not close it; in a row that is full it begins the next one.
             let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
-            let text = format!("{}  Break something  {}", icons::LIGHTNING, icons::CARET_DOWN);
-            MenuButton::new(text).config(config).ui(ui, |ui| self.menu(ui, meta, cx));
-        });
-        shown.response.on_disabled_hover_text("Only while the pipeline runs");
+            let button = Button::new(text).wrap_mode(TextWrapMode::Extend);
+            MenuButton::from_button(button).config(config).ui(ui, |ui| self.menu(ui, meta, cx));
+        } else {
+            secondary_button_if(ui, false, &text).on_disabled_hover_text("Only while the pipeline runs");
+        }
         at_work(ui, meta, status, cx);
     }
 

@@ -68,7 +68,9 @@ impl Panel for DashboardPanel {
             return;
         };
         scrolled(ui, |ui| {
-            self.choice(ui, store, meta);
+            if !cx.is_presenting {
+                self.choice(ui, store, meta);
+            }
             self.pipeline(ui, meta, cx);
         });
         self.dialog.ui(ui, cx);

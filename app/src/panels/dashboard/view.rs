@@ -54,9 +54,10 @@ impl View {
         let Some(newest) = newest else { return };
         let word = if self.frozen.is_some() { "Let it go on" } else { "Freeze view" };
         let icon = if self.frozen.is_some() { icons::PLAY } else { icons::PAUSE };
-        let button = secondary_button(ui, &format!("{icon}  {word}"));
         let keys = ui.ctx().format_shortcut(&FREEZE);
-        if button.on_hover_text(format!("Holds this picture while the run goes on ({keys})")).clicked() || is_pressed(ui) {
+        let told = format!("Holds this picture while the run goes on ({keys})");
+        let is_clicked = !cx.is_presenting && secondary_button(ui, &format!("{icon}  {word}")).on_hover_text(told).clicked();
+        if is_clicked || is_pressed(ui) {
             self.frozen = match self.frozen.take() {
                 Some(_) => None,
                 None => Some(Frozen { pipeline: pipeline.clone(), dashboard: Arc::clone(newest), at: cx.now }),
