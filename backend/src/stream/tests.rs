@@ -96,6 +96,20 @@ fn a_table_join_asks_as_of_the_records_time() {
 }
 
 #[test]
+fn a_deletion_hides_an_older_row_that_comes_later() {
+    let mut driver = driver(|builder| {
+        let prices = builder.table_with_history::<String, i64>("prices", "prices", 100);
+        builder.stream::<String, i64>("orders").left_join_table(&prices, |_, price| price.copied()).to("out");
+    });
+    driver.pipe_bytes("prices", Some(b"a".to_vec()), None, 10).unwrap();
+    pipe(&mut driver, "prices", &[("a", 5, 9)]);
+    pipe(&mut driver, "orders", &[("a", 0, 9), ("a", 0, 10)]);
+    assert_eq!(read::<i64>(&mut driver, "out"), [("a".into(), Some(5), 9), ("a".into(), None, 10)]);
+    pipe(&mut driver, "prices", &[("b", 1, 200)]);
+    assert_eq!(driver.task().store("prices").unwrap().borrow().len(), 1, "what lies before the history is forgotten");
+}
+
+#[test]
 fn tables_join_and_take_rows_back() {
     let mut driver = driver(|builder| {
         let (left, right) = (builder.table::<String, i64>("left", "left"), builder.table::<String, i64>("right", "right"));

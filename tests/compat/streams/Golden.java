@@ -4,9 +4,11 @@ import java.nio.file.Files;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Properties;
 import java.util.Random;
+import java.util.Set;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.utils.Bytes;
 import org.apache.kafka.streams.KeyValue;
@@ -29,7 +31,6 @@ import org.apache.kafka.streams.processor.api.ProcessorSupplier;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.internals.ProcessorNode;
 import org.apache.kafka.streams.processor.internals.ProcessorTopology;
-import org.apache.kafka.streams.state.SessionBytesStoreSupplier;
 import org.apache.kafka.streams.state.SessionStore;
 import org.apache.kafka.streams.state.Stores;
 import org.apache.kafka.streams.state.WindowStore;
@@ -65,7 +66,7 @@ public final class Golden {
             run("tumbling_closed", at, builder -> windowed(left(builder).groupByKey().windowedBy(tumbling).emitStrategy(EmitStrategy.onWindowClose()).reduce(Long::sum, retained()).toStream()));
             run("hopping_closed", at, builder -> windowed(left(builder).groupByKey().windowedBy(hopping).emitStrategy(EmitStrategy.onWindowClose()).reduce(Long::sum, retained()).toStream()));
             run("sessions", at, builder -> windowed(left(builder).groupByKey().windowedBy(sessions).reduce(Long::sum, kept()).toStream()));
-            run("sessions_closed", at, builder -> windowed(left(builder).groupByKey().windowedBy(sessions).emitStrategy(EmitStrategy.onWindowClose()).reduce(Long::sum).toStream()));
+            run("sessions_closed", at, builder -> windowed(left(builder).groupByKey().windowedBy(sessions).emitStrategy(EmitStrategy.onWindowClose()).reduce(Long::sum, kept()).toStream()));
             run("join", at, builder -> told(left(builder).join(right(builder), Golden::pair, windows, joined())));
             run("left_join", at, builder -> told(left(builder).leftJoin(right(builder), Golden::pair, windows, joined())));
             run("outer_join", at, builder -> told(left(builder).outerJoin(right(builder), Golden::pair, windows, joined())));
@@ -107,10 +108,10 @@ public final class Golden {
         return StreamJoined.with(Serdes.String(), Serdes.Long(), Serdes.Long());
     }
 
-    /** Sessions that are gone once they are closed; the usual store keeps them for another while, to be reopened by late records. */
+    /** Sessions that are gone once they are closed, not a millisecond before as is usual: they could not be extended, but overwritten. */
     private static Materialized<String, Long, SessionStore<Bytes, byte[]>> kept() {
-        SessionBytesStoreSupplier store = Stores.inMemorySessionStore("sums", GAP.plus(GRACE).plusMillis(1));
-        return Materialized.<String, Long>as(store).withKeySerde(Serdes.String()).withValueSerde(Serdes.Long());
+        Duration kept = GAP.plus(GRACE).plusMillis(1);
+        return Materialized.<String, Long, SessionStore<Bytes, byte[]>>with(Serdes.String(), Serdes.Long()).withRetention(kept);
     }
 
     /** Windows that are still there when they are closed, however far stream time jumps. */
@@ -158,6 +159,7 @@ public final class Golden {
             TestInputTopic<String, Long> left = driver.createInputTopic("l", Serdes.String().serializer(), Serdes.Long().serializer());
             TestInputTopic<String, Long> right = isOfTwo ? driver.createInputTopic("r", Serdes.String().serializer(), Serdes.Long().serializer()) : null;
             long now = 1_000;
+            Set<String> versions = new HashSet<>();
             for (int number = 0; number < 60; number++) {
                 now += random.nextInt(10) == 0 ? random.nextInt(40) : random.nextInt(4);
                 boolean isRight = isOfTwo && random.nextBoolean();
@@ -165,6 +167,10 @@ public final class Golden {
                 boolean isDeletion = hasDeletions && (isRight || operator.startsWith("table")) && random.nextInt(6) == 0;
                 Long value = isDeletion ? null : (long) (number + 1);
                 long time = now - (random.nextInt(3) == 0 ? random.nextInt(22) : 0);
+                // The versioned store forgets a deletion that is of the same time as the row before it.
+                while (operator.endsWith("versioned") && isRight && !versions.add(key + time)) {
+                    time++;
+                }
                 System.out.println("in\t" + (isRight ? "r" : "l") + "\t" + key + "\t" + text(value) + "\t" + time);
                 OUT.clear();
                 lookForLone(driver);

@@ -140,7 +140,8 @@ impl<K, V> Clone for TableStore<K, V> {
 
 impl<K: Key, V: Value> TableStore<K, V> {
     pub(super) fn new(history_ms: i64) -> Self {
-        Self(Rc::new(RefCell::new(Rows { history_ms, written: Cell::default(), store: Store::new() })))
+        let store = if history_ms > 0 { Store::expiring(|_, versions| Versions::forgotten_after_ms(versions)) } else { Store::new() };
+        Self(Rc::new(RefCell::new(Rows { history_ms, written: Cell::default(), store })))
     }
 
     /// Adds the store with a changelog of its own.
@@ -179,6 +180,11 @@ impl<V> Versions<V> {
         self.0.last()?.1.as_ref()
     }
 
+    /// A deletion still hides rows that are older and come later, as far back as history goes; then all of the key can go.
+    fn forgotten_after_ms(&self) -> i64 {
+        if let Some((from_ms, None)) = self.0.last() { *from_ms } else { i64::MAX }
+    }
+
     fn at(&self, timestamp_ms: i64) -> Option<&V> {
         let next = self.0.partition_point(|(from, _)| *from <= timestamp_ms);
         self.0.get(next.checked_sub(1)?)?.1.as_ref()
@@ -208,9 +214,7 @@ impl<K: Key, V: Value> Rows<K, V> {
             },
         );
         let is_newest = versions.0.last().is_some_and(|(from, _)| *from <= timestamp_ms);
-        if versions.0.len() == 1 && versions.latest().is_none() {
-            self.store.delete(key);
-        }
+        while self.store.pop_expired(oldest_ms).is_some() {}
         is_newest
     }
 
