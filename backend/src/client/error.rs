@@ -79,6 +79,30 @@ impl ClientError {
         matches!(self.code, Some(Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism | Code::SSL))
     }
 
+    /// The same, with the topic it is about.
+    pub(super) fn of_topic(self, topic: &str) -> Self {
+        Self { message: format!("{topic}: {}", self.message), ..self }
+    }
+
+    /// Whether a record that met it meets it again, until somebody changes the cluster or the application.
+    pub(crate) fn is_for_good(&self) -> bool {
+        use RDKafkaErrorCode as Code;
+        matches!(
+            self.code,
+            Some(
+                Code::MessageSizeTooLarge
+                    | Code::InvalidMessageSize
+                    | Code::InvalidRecord
+                    | Code::InvalidTimestamp
+                    | Code::InvalidTopic
+                    | Code::PolicyViolation
+                    | Code::TopicAuthorizationFailed
+                    | Code::ClusterAuthorizationFailed
+                    | Code::TransactionalIdAuthorizationFailed
+            )
+        ) || self.is_unknown_topic()
+    }
+
     /// Whether the topic or partition does not exist.
     pub fn is_unknown_topic(&self) -> bool {
         matches!(

@@ -72,6 +72,8 @@ struct Counts {
     delivered: AtomicU64,
     failed: AtomicU64,
     first_error: Mutex<Option<ClientError>>,
+    /// The first since somebody asked.
+    refused: Mutex<Option<ClientError>>,
     /// Callbacks by the number that travels with their record; bounded by the producer's queue.
     waiting: Mutex<HashMap<usize, OnDelivery>>,
     /// The largest offset delivered under each number.
@@ -236,6 +238,11 @@ impl Producer {
     pub fn first_error(&self) -> Option<ClientError> {
         self.counts.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// Why a record was not written, and its topic: the first of those that failed since this was asked before.
+    pub fn take_refused(&self) -> Option<ClientError> {
+        self.counts.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl Drop for Producer {
@@ -268,8 +275,10 @@ impl ProducerContext for Counting {
                 self.0.delivered.fetch_add(1, Ordering::Release);
                 Ok(Delivery { partition: message.partition(), offset: message.offset() })
             }
-            Err((error, _)) => {
+            Err((error, message)) => {
                 let error = ClientError::from(error.clone());
+                let of_topic = || error.clone().of_topic(message.topic());
+                self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(of_topic);
                 self.0.first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
                 self.0.failed.fetch_add(1, Ordering::Release);
                 Err(error)

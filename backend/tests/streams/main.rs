@@ -7,6 +7,7 @@ mod fraud;
 mod golden;
 mod joins;
 mod protocols;
+mod refused;
 mod shape;
 mod state;
 mod support;

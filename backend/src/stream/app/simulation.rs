@@ -15,11 +15,11 @@ use std::{
 
 use super::{
     TaskId,
-    tasks::{OwnedTask, stream_time_of},
+    tasks::{OwnedTask, stream_time_of, to_commit},
 };
 use crate::{
     sim::Random,
-    stream::{Change, InputRecord, StreamTask, TaskError, Topology},
+    stream::{Change, Forward, InputRecord, Processor, Record, Store, StoreHandle, StreamTask, TaskError, Topology},
 };
 use log::{At, Log, State, partition_of};
 
@@ -30,6 +30,7 @@ const STEPS: usize = 260;
 const MEMBERS: usize = 3;
 const INPUT: &str = "in";
 const OUTPUT: &str = "out";
+const TICKS: &str = "ticks";
 
 /// What the simulated runtime does wrong on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ enum Sabotage {
     NoRollback,
     /// The coordinator takes offsets of members it has given up.
     NoFencing,
+    /// A transaction in which no record was read has no offsets that the coordinator could refuse.
+    NoUnchangedOffsets,
     /// A restore does not wait for transactions that are open.
     NoWait,
 }
@@ -69,12 +72,33 @@ struct Simulation {
     /// By number, for ever; `None` for the dead.
     members: Vec<Option<Member>>,
     written: u64,
+    wall_ms: i64,
 }
 
-/// Counts and sums by another key than the input's, so that every record goes through a repartition topic.
+/// Counts on each tick of the wall clock, under the key of the task's first record.
+struct Tick(StoreHandle<String, u64>);
+
+impl Processor<String, u64, String, u64> for Tick {
+    fn process(&mut self, record: &Record<String, u64>, _: &mut Forward<'_, String, u64>) {
+        if self.0.borrow().iter().next().is_none() {
+            self.0.borrow_mut().put(record.key.clone(), 0);
+        }
+    }
+
+    fn wall_clock(&mut self, out: &mut Forward<'_, String, u64>) {
+        let last = self.0.borrow().iter().next().map(|(key, last)| (key.clone(), *last));
+        let Some((key, last)) = last else { return };
+        self.0.borrow_mut().put(key.clone(), last + 1);
+        out.send(&Record { key, value: last + 1, timestamp_ms: 0 });
+    }
+}
+
+/// Counts and sums by another key than the input's, so that every record goes through a repartition topic; and ticks.
 fn topology() -> Topology {
     Topology::new("app", |builder| {
-        let numbers = builder.stream::<String, u64>(INPUT).group_by("sums", |record| format!("k{}", record.value % KEYS));
+        let input = builder.stream::<String, u64>(INPUT);
+        input.process(TICKS, Store::new(), Some(1), Tick).to(TICKS);
+        let numbers = input.group_by("sums", |record| format!("k{}", record.value % KEYS));
         numbers.aggregate(|| (0, 0), |record, sum: &mut (u64, u64)| *sum = (sum.0 + 1, sum.1 + record.value)).to_stream().to(OUTPUT);
     })
     .unwrap()
@@ -88,7 +112,7 @@ impl Simulation {
         let owners = tasks.map(|task| (task, usize::MAX)).collect();
         let random = Random::new(seed);
         let mut simulation =
-            Self { random, sabotage, topology, log: Log::default(), generation: 0, owners, members: Vec::new(), written: 0 };
+            Self { random, sabotage, topology, log: Log::default(), generation: 0, owners, members: Vec::new(), written: 0, wall_ms: 0 };
         simulation.start_member();
         simulation.rebalance(true);
         simulation
@@ -97,7 +121,7 @@ impl Simulation {
     fn run(&mut self) -> Result<(), TaskError> {
         for _ in 0..STEPS {
             let member = self.any_member();
-            match self.random.below(24) {
+            match self.random.below(26) {
                 0..4 => self.write_input(),
                 4..10 => self.fetch(member),
                 10..15 => self.process(member)?,
@@ -105,6 +129,7 @@ impl Simulation {
                 18..21 => self.commit(member)?,
                 21 => self.rebalance_or_zombie(),
                 22 => self.kill(member),
+                23..25 => self.tick(member)?,
                 _ => self.start_member(),
             }
         }
@@ -276,12 +301,7 @@ impl Simulation {
         let (log, transaction) = (&mut self.log, &mut member.transaction);
         for task in member.tasks.values_mut() {
             task.process(Duration::ZERO, |task| {
-                for record in task.take_published() {
-                    let key = record.key.unwrap_or_default();
-                    let at = (record.topic, partition_of(&key, PARTITIONS));
-                    let transaction = *transaction.get_or_insert_with(|| log.begin());
-                    log.append(&at, Some(transaction), &key, record.value.as_deref(), record.timestamp_ms);
-                }
+                publish(task, log, transaction);
                 Ok::<_, TaskError>(())
             })?;
             task.refill();
@@ -289,24 +309,34 @@ impl Simulation {
         Ok(())
     }
 
+    fn tick(&mut self, number: usize) -> Result<(), TaskError> {
+        self.wall_ms += 1;
+        let Some(member) = &mut self.members[number] else { return Ok(()) };
+        for task in member.tasks.values_mut() {
+            task.task.advance_wall_clock(self.wall_ms)?;
+            publish(&mut task.task, &mut self.log, &mut member.transaction);
+        }
+        Ok(())
+    }
+
     /// As `thread.rs` does it: changelogs, offsets, commit; what is refused is rolled back; what nobody knows ends the life.
     fn commit(&mut self, number: usize) -> Result<(), TaskError> {
         let Some(mut member) = self.members[number].take() else { return Ok(()) };
-        let mut next = Vec::new();
         for task in member.tasks.values() {
             for (topic, change) in task.task.changes()? {
                 let transaction = *member.transaction.get_or_insert_with(|| self.log.begin());
                 let at = (topic, task.id.partition);
                 self.log.append(&at, Some(transaction), &change.key, change.value.as_deref(), change.timestamp_ms.unwrap_or(0));
             }
-            next.extend(task.uncommitted(""));
         }
+        let is_transaction = member.transaction.is_some() && self.sabotage != Sabotage::NoUnchangedOffsets;
+        let next = to_commit(member.tasks.values(), "", is_transaction);
         let Some(transaction) = member.transaction.take().or_else(|| (!next.is_empty()).then(|| self.log.begin())) else {
             self.members[number] = Some(member);
             return Ok(());
         };
         // A transaction that the coordinator ended already is another reason to refuse.
-        let is_known = member.generation == self.generation || self.sabotage == Sabotage::NoFencing;
+        let is_known = member.generation == self.generation || self.sabotage == Sabotage::NoFencing || next.is_empty();
         let is_refused = !is_known || self.log.state(transaction) != State::Open || self.random.below(10) == 0;
         let is_answer_lost = !is_refused && self.random.below(12) == 0;
         let state = if is_refused { State::Aborted } else { State::Committed };
@@ -361,7 +391,26 @@ impl Simulation {
                 *last = sum;
             }
         }
+        for partition in 0..PARTITIONS {
+            let mut last = BTreeMap::<Vec<u8>, u64>::new();
+            for (_, entry) in self.log.committed_from(&(TICKS.into(), partition), 0) {
+                let tick = serde_json::from_slice(entry.value.as_deref().unwrap_or_default()).map_err(|error| error.to_string())?;
+                let before = last.insert(entry.key.clone(), tick).unwrap_or(0);
+                if tick != before + 1 {
+                    return Err(format!("tick {tick} follows {before}"));
+                }
+            }
+        }
         if found == expected { Ok(()) } else { Err(format!("{found:?} instead of {expected:?}")) }
+    }
+}
+
+fn publish(task: &mut StreamTask, log: &mut Log, transaction: &mut Option<usize>) {
+    for record in task.take_published() {
+        let key = record.key.unwrap_or_default();
+        let at = (record.topic, partition_of(&key, PARTITIONS));
+        let transaction = *transaction.get_or_insert_with(|| log.begin());
+        log.append(&at, Some(transaction), &key, record.value.as_deref(), record.timestamp_ms);
     }
 }
 
@@ -382,7 +431,14 @@ fn every_interleaving_counts_every_record_once() {
 
 #[test]
 fn every_sabotage_is_found() {
-    let sabotages = [Sabotage::NoRestore, Sabotage::ReadUncommitted, Sabotage::NoRollback, Sabotage::NoFencing, Sabotage::NoWait];
+    let sabotages = [
+        Sabotage::NoRestore,
+        Sabotage::ReadUncommitted,
+        Sabotage::NoRollback,
+        Sabotage::NoFencing,
+        Sabotage::NoUnchangedOffsets,
+        Sabotage::NoWait,
+    ];
     for sabotage in sabotages {
         assert!((0..500).any(|seed| simulate(seed, sabotage).is_err()), "{sabotage:?}");
     }

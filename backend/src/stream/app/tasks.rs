@@ -13,6 +13,7 @@ use super::{
     disk::{Logged, Next, TaskDisk},
     restore::Restore,
     snapshot::{AppEventKind, LANES_MAX, StoreSnapshot, TaskPhase, TaskSnapshot},
+    writer::NextOffsets,
 };
 use crate::{
     client::Assignment,
@@ -27,6 +28,13 @@ const CATCH_UP_MAX: Duration = Duration::from_secs(10);
 /// The same when so little is left that it is likely to be the markers of the last transactions.
 const MARKERS_WAIT_MAX: Duration = Duration::from_millis(500);
 const MARKERS_MAX: i64 = 16;
+
+/// The offsets that tasks commit together: those that changed. A transaction always has some: what was written without a record having
+/// been read, on a tick of the wall clock, must be refused all the same where the member has lost its partitions (KIP-447).
+pub(super) fn to_commit<'a>(tasks: impl Iterator<Item = &'a OwnedTask> + Clone, run: &str, is_transaction: bool) -> NextOffsets {
+    let changed: NextOffsets = tasks.clone().flat_map(|task| task.offsets(run, false)).collect();
+    if changed.is_empty() && is_transaction { tasks.flat_map(|task| task.offsets(run, true)).collect() } else { changed }
+}
 
 pub(super) struct OwnedTask {
     pub(super) id: TaskId,
@@ -174,11 +182,12 @@ impl OwnedTask {
         Ok(count)
     }
 
-    /// Offsets to commit.
-    pub(super) fn uncommitted(&self, run: &str) -> Vec<(Assignment, i64, String)> {
+    /// Offsets to commit: those that changed, or all.
+    fn offsets(&self, run: &str, is_all: bool) -> NextOffsets {
         let note = note(run, self.task.stream_time_ms());
-        let is_new = |(topic, next): &(&Arc<str>, &i64)| self.committed.get(*topic).copied().flatten() != Some(**next);
-        self.next.iter().filter(is_new).map(|(topic, next)| (self.at(topic), *next, note.clone())).collect()
+        let is_new = |topic: &Arc<str>, next: i64| self.committed.get(topic).copied().flatten() != Some(next);
+        let wanted = self.next.iter().filter(|(topic, next)| is_all || is_new(topic, **next));
+        wanted.map(|(topic, next)| (self.at(topic), *next, note.clone())).collect()
     }
 
     /// What was done is safe; its offsets too, unless they were refused.

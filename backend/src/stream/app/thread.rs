@@ -1,5 +1,6 @@
 //! A stream thread: its lives, and what it does in one of them.
 
+mod aborts;
 mod rebalance;
 mod warm;
 
@@ -20,13 +21,14 @@ use super::{
     shared::Shared,
     snapshot::{AppEventKind, ThreadCounts, ThreadPhase, ThreadSnapshot},
     standby::client_id,
-    tasks::OwnedTask,
+    tasks::{OwnedTask, to_commit},
     writer::{Outcome, Writer},
 };
 use crate::{
     client::{Admin, Assignment, Assignor, ClientError, GroupProtocol, TaskConsumer, TaskEvent},
     stream::{InputRecord, StreamTask, TaskError},
 };
+use aborts::Aborts;
 
 /// The header by which a record tells when it was sent, in epoch milliseconds, as its timestamp is event time. Empty for what is no event,
 /// which is processed and not counted.
@@ -106,6 +108,7 @@ struct StreamThread<'a> {
     /// When the records of this round were sent.
     sent_at: Vec<i64>,
     refused: Option<(Instant, Instant)>,
+    aborts: Aborts,
     last_commit: Instant,
     last_punctuated: Instant,
     last_told: Option<Instant>,
@@ -162,6 +165,7 @@ impl<'a> StreamThread<'a> {
             committed: (counts.processed, 0),
             sent_at: Vec::new(),
             refused: None,
+            aborts: Aborts::default(),
             last_commit: Instant::now(),
             last_punctuated: Instant::now(),
             last_told: None,
@@ -170,6 +174,15 @@ impl<'a> StreamThread<'a> {
     }
 
     fn work(&mut self) -> Result<(), Problem> {
+        let ended = self.rounds();
+        if let Some(problem) = self.writer.refused.take() {
+            // The next life would meet the same.
+            self.shared.fail(problem);
+        }
+        ended
+    }
+
+    fn rounds(&mut self) -> Result<(), Problem> {
         while !self.shared.is_stopping() {
             if self.shared.take_kill(self.number) {
                 return Err(Problem::new("A stream thread was killed", "on purpose", "Nothing: it is replaced"));
@@ -194,7 +207,8 @@ impl<'a> StreamThread<'a> {
 
     fn poll(&mut self) -> Result<(), Problem> {
         let task_idle = self.config.task_idle;
-        let is_busy = self.tasks.values_mut().any(|task| task.restore.is_some() || task.is_due(task_idle));
+        let is_pausing = self.aborts.is_pausing(Instant::now());
+        let is_busy = self.tasks.values_mut().any(|task| task.restore.is_some() || (!is_pausing && task.is_due(task_idle)));
         let mut wait = if is_busy { Duration::ZERO } else { POLL };
         for _ in 0..RECORDS_PER_POLL {
             let polled = match self.consumer.poll(wait) {
@@ -299,6 +313,9 @@ impl<'a> StreamThread<'a> {
     }
 
     fn process(&mut self) -> Result<(), Problem> {
+        if self.aborts.is_pausing(Instant::now()) {
+            return Ok(());
+        }
         let writer = &mut self.writer;
         for task in self.tasks.values_mut().filter(|task| task.is_running()) {
             self.processed += task.process(self.config.task_idle, |task| publish(writer, task)).map_err(|stopped| stopped.0)?;
@@ -317,7 +334,7 @@ impl<'a> StreamThread<'a> {
     }
 
     fn punctuate(&mut self) -> Result<(), Problem> {
-        if self.last_punctuated.elapsed() < PUNCTUATE_INTERVAL {
+        if self.last_punctuated.elapsed() < PUNCTUATE_INTERVAL || self.aborts.is_pausing(Instant::now()) {
             return Ok(());
         }
         self.last_punctuated = Instant::now();
@@ -332,7 +349,7 @@ impl<'a> StreamThread<'a> {
     /// Makes all that was done since the last commit safe, or takes it back.
     fn commit(&mut self) -> Result<(), Problem> {
         self.last_commit = Instant::now();
-        let (mut next, mut to_save) = (Vec::new(), BTreeMap::new());
+        let mut to_save = BTreeMap::new();
         for task in self.tasks.values().filter(|task| task.is_running()) {
             let changes = task.task.changes().map_err(broken)?;
             for (changelog, change) in &changes {
@@ -341,8 +358,10 @@ impl<'a> StreamThread<'a> {
             if task.disk.is_some() && !changes.is_empty() {
                 to_save.insert(task.id, changes);
             }
-            next.extend(task.uncommitted(&self.config.run));
         }
+        let is_transaction = self.config.guarantee == super::Guarantee::ExactlyOnce;
+        let running = self.tasks.values().filter(|task| task.is_running());
+        let next = to_commit(running, &self.config.run, is_transaction && self.writer.is_open());
         if next.is_empty() && !self.writer.is_open() {
             return Ok(());
         }
@@ -351,13 +370,16 @@ impl<'a> StreamThread<'a> {
         let is_refused = matches!(outcome, Outcome::Refused);
         if let Outcome::Aborted(error) = outcome {
             self.shared.happened(self.number, AppEventKind::Aborted { why: error.to_string() });
+            if !self.aborts.add(Instant::now()) {
+                return Err(error.problem(format!("{} could not commit, however often it tried", self.config.topology.app())));
+            }
             return self.roll_back();
         }
+        self.aborts.reset();
         let took = open_for.unwrap_or_default() + self.last_commit.elapsed();
         // What is no event is counted when it is taken in, which may be before it is processed.
         let events = |(processed, no_events): (u64, u64)| processed.saturating_sub(no_events);
         let records = events((self.processed, self.no_events)).saturating_sub(events(self.committed));
-        let is_transaction = self.config.guarantee == super::Guarantee::ExactlyOnce;
         self.shared.happened(self.number, AppEventKind::Committed { records, took_ms: millis(took), is_transaction });
         for task in self.tasks.values_mut().filter(|task| task.is_running()) {
             task.commit(is_refused, |changelog, partition| self.writer.logged(changelog, partition));

@@ -29,6 +29,8 @@ pub(super) struct Writer {
     /// Since when something has been written that is not committed.
     open_since: Option<Instant>,
     pub(super) published: u64,
+    /// Why a record can't be written, now and ever.
+    pub(super) refused: Option<Problem>,
     /// The numbers by which the producer keeps changelogs' offsets.
     numbers: BTreeMap<Arc<str>, BTreeMap<i32, usize>>,
     numbered: usize,
@@ -56,7 +58,15 @@ impl Writer {
             }
         };
         let producer = producer.map_err(|error| error.problem(format!("{app} can't write")))?;
-        Ok(Self { producer, guarantee: config.guarantee, open_since: None, published: 0, numbers: BTreeMap::new(), numbered: 0 })
+        Ok(Self {
+            producer,
+            guarantee: config.guarantee,
+            open_since: None,
+            published: 0,
+            refused: None,
+            numbers: BTreeMap::new(),
+            numbered: 0,
+        })
     }
 
     /// Writes a result.
@@ -125,8 +135,17 @@ impl Writer {
                 self.open_since = None;
                 match sent {
                     Ok(()) => Ok(Outcome::Committed),
-                    Err(TransactionError::Abort(error)) => self.producer.abort(ANSWER_MAX).map_err(gone).map(|()| Outcome::Aborted(error)),
-                    Err(error) => Err(gone(error)),
+                    Err(TransactionError::Abort(error)) => {
+                        let error = self.producer.take_refused().unwrap_or(error);
+                        self.producer.abort(ANSWER_MAX).map_err(gone)?;
+                        drop(self.producer.take_refused()); // those that the abort took back
+                        if error.is_for_good() {
+                            Err(self.problem(&error, "A result was not written"))
+                        } else {
+                            Ok(Outcome::Aborted(error))
+                        }
+                    }
+                    Err(error) => Err(self.problem(error.error(), GONE)),
                 }
             }
         }
@@ -144,8 +163,8 @@ impl Writer {
         self.open_since = None;
         self.producer.flush(ANSWER_MAX).map_err(|error| error.problem("Results were not acknowledged in time"))?;
         if self.producer.failed() > 0 {
-            let error = self.producer.first_error().unwrap_or_else(ClientError::no_answer);
-            return Err(error.problem("Results could not be written"));
+            let error = self.producer.take_refused().unwrap_or_else(ClientError::no_answer);
+            return Err(self.problem(&error, "Results could not be written"));
         }
         // A commit that comes after a rebalance is refused; then the new owner does the work again, which at least once allows.
         if let Err(error) = consumer.commit(next) {
@@ -173,16 +192,34 @@ impl Writer {
         send: impl Fn(&Producer, OutgoingRecord<'_>) -> Result<Result<(), Full>, ClientError>,
     ) -> Result<(), Problem> {
         self.begin()?;
-        let failed = |error: ClientError| error.problem(format!("A record for {} was not written", record.topic));
-        while send(&self.producer, record).map_err(failed)?.is_err() {
-            std::thread::sleep(FULL_PAUSE);
+        loop {
+            match send(&self.producer, record) {
+                Ok(Ok(())) => break,
+                Ok(Err(Full)) => std::thread::sleep(FULL_PAUSE),
+                Err(error) => {
+                    // A transaction takes nothing more once one of its records was refused.
+                    let error = self.producer.take_refused().unwrap_or(error);
+                    return Err(self.problem(&error, &format!("A record for {} was not written", record.topic)));
+                }
+            }
         }
         self.published += 1;
         Ok(())
     }
+
+    /// An error as a problem, which is kept if it comes back however often the work is done again.
+    fn problem(&mut self, error: &ClientError, what: &str) -> Problem {
+        let problem = error.problem(what);
+        if error.is_for_good() {
+            self.refused = Some(problem.clone());
+        }
+        problem
+    }
 }
 
 /// The transaction's end is not known, or this producer was fenced.
+const GONE: &str = "A transaction could not be ended";
+
 fn gone(error: TransactionError) -> Problem {
-    error.error().problem("A transaction could not be ended")
+    error.error().problem(GONE)
 }
