@@ -11,7 +11,7 @@ use super::{
 };
 
 /// A column that is needed or used, under the names it may have.
-const COLUMNS: [(Column, &[&str]); 9] = [
+const COLUMNS: [(Column, &[&str]); 13] = [
     (Column::Transaction, &["transaction_id", "tx_id", "trans_num", "id"]),
     (Column::Time, &["ts", "tx_datetime", "datetime", "timestamp", "trans_date_trans_time", "time"]),
     (Column::Account, &["account_id", "customer_id", "card_id", "cc_num", "user_id", "nameorig"]),
@@ -22,9 +22,13 @@ const COLUMNS: [(Column, &[&str]); 9] = [
     // Where the shop is comes first: Sparkov's `lat` is the cardholder's home.
     (Column::Latitude, &["merch_lat", "lat"]),
     (Column::Longitude, &["merch_long", "lon"]),
+    (Column::Currency, &["ccy", "currency"]),
+    (Column::Channel, &["channel"]),
+    (Column::Country, &["country"]),
+    (Column::Device, &["device_id"]),
 ];
 /// What a mapping calls the columns.
-const MAPPED: [(&str, Column); 9] = [
+const MAPPED: [(&str, Column); 13] = [
     ("id", Column::Transaction),
     ("time", Column::Time),
     ("account", Column::Account),
@@ -34,6 +38,10 @@ const MAPPED: [(&str, Column); 9] = [
     ("label", Column::IsFraud),
     ("lat", Column::Latitude),
     ("lon", Column::Longitude),
+    ("ccy", Column::Currency),
+    ("channel", Column::Channel),
+    ("country", Column::Country),
+    ("device", Column::Device),
 ];
 /// The longest part of a bad row that is kept.
 pub const ROW_SHOWN_MAX: usize = 2_000;
@@ -50,6 +58,10 @@ enum Column {
     IsFraud,
     Latitude,
     Longitude,
+    Currency,
+    Channel,
+    Country,
+    Device,
 }
 
 /// A row as a payment, with its label where the file has one.
@@ -174,18 +186,19 @@ fn row(fields: &BTreeMap<Column, String>, number: u64) -> Result<Row, String> {
         Some(minor) => minor.parse().map_err(|_| format!("the amount `{minor}` is no integer"))?,
         None => minor_units(text(Column::Amount, "amount")?)?,
     };
+    let given = |column| fields.get(&column).filter(|value| *value != "null").cloned().unwrap_or_default();
     let transaction = Transaction {
         transaction_id: TransactionId(text(Column::Transaction, "id").map_or_else(|_| number.to_string(), str::to_owned)),
         account_id: AccountId(text(Column::Account, "account")?.to_owned()),
         terminal_id: text(Column::Terminal, "terminal")?.into(),
         ts: time_ms(text(Column::Time, "time")?)?,
         amount_minor,
-        ccy: String::new(),
-        channel: String::new(),
-        country: String::new(),
+        ccy: given(Column::Currency),
+        channel: given(Column::Channel),
+        country: given(Column::Country),
         lat: float(Column::Latitude),
         lon: float(Column::Longitude),
-        device_id: String::new(),
+        device_id: given(Column::Device),
     };
     let is_fraud = match fields.get(&Column::IsFraud).map(|value| value.to_ascii_lowercase()) {
         None => None,
@@ -281,6 +294,14 @@ mod tests {
         assert_eq!((row.transaction.amount_minor, row.transaction.transaction_id.0.as_str(), row.is_fraud), (5_716, "7", Some(true)));
         let row = parse("timestamp;card_id;\"merchant\";amount", "1522540831;a;\"b;\"\"c\";1.005").unwrap();
         assert_eq!((row.transaction.ts, row.transaction.terminal_id.0.as_str(), row.is_fraud), (1_522_540_831_000, "b;\"c", None));
+    }
+
+    #[test]
+    fn the_pipelines_own_records_are_read_whole() {
+        let text = r#"{"transaction_id":"7","account_id":"a","terminal_id":"t","ts":1522540831000,"amount_minor":5716,"ccy":"EUR",
+            "channel":"online","country":"BE","lat":50.5,"lon":4.5,"device_id":"d"}"#;
+        let payment: Transaction = serde_json::from_str(text).unwrap();
+        assert_eq!(parse(&serde_json::to_string(&payment).unwrap(), "").unwrap().transaction, payment);
     }
 
     #[test]

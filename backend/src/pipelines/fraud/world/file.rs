@@ -1,13 +1,14 @@
-//! Payments from a file, or the files of a folder by name, at a steady rate; the chargebacks of those that the file calls frauds come seven
+//! Payments from a file, plain or gzip, or the files of a folder by name, at a steady rate; the chargebacks of those that the file calls frauds come seven
 //! days of event time later.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     fs::File,
-    io::{BufRead as _, BufReader},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
+use flate2::read::MultiGzDecoder;
 use weir_model::Problem;
 
 use super::{rulebook, send};
@@ -32,10 +33,12 @@ const CHARGEBACKS_MAX: usize = 500_000;
 /// Payments on their way: as many as a day has, not fewer and not more than these.
 const WAITING: [usize; 2] = [200, 5_000];
 
+/// What gzip files begin with (RFC 1952).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// A file that is read.
-#[derive(Debug)]
 struct Source {
-    lines: std::io::Lines<BufReader<File>>,
+    lines: std::io::Lines<Box<dyn BufRead + Send>>,
     format: Format,
     /// The first row of a file without a header.
     first: Option<String>,
@@ -44,8 +47,11 @@ struct Source {
 impl Source {
     /// The error is why not, and what to do.
     fn open(path: &Path, mapping: &Mapping) -> Result<Self, (String, &'static str)> {
-        let file = File::open(path).map_err(|error| (error.to_string(), "Give a CSV or JSONL file, a folder of them, or a topic"))?;
-        let mut lines = BufReader::new(file).lines();
+        let wrong = |error: std::io::Error| (error.to_string(), "Give a CSV or JSONL file, a folder of them, or a topic");
+        let mut file = BufReader::new(File::open(path).map_err(wrong)?);
+        let is_gzip = file.fill_buf().map_err(wrong)?.starts_with(&GZIP);
+        let reader: Box<dyn BufRead + Send> = if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
+        let mut lines = reader.lines();
         let first = lines.next().transpose().map_err(|error| (error.to_string(), "Give text in UTF-8"))?;
         let first = first.ok_or_else(|| ("it is empty".to_owned(), "Give payments"))?;
         let (format, is_header) = Format::of(&first, mapping).map_err(|why| (why, "Name the columns as the pipeline does, or map them"))?;
@@ -59,7 +65,6 @@ impl Source {
 }
 
 /// A file, or a folder of them, as a world.
-#[derive(Debug)]
 pub(in crate::pipelines::fraud) struct FileWorld {
     source: Source,
     /// Files of a folder that are still to be read.

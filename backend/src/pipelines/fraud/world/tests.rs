@@ -178,7 +178,26 @@ fn a_file_is_payments_chargebacks_and_dead_letters() {
     assert_eq!((label.transaction_id.0.as_str(), of(CHARGEBACKS)[0].timestamp_ms), ("3", label.ts + 7 * DAY_MS));
     let letter = String::from_utf8_lossy(of(DEAD_LETTERS)[0].value.as_ref().unwrap()).into_owned();
     assert!(of(DEAD_LETTERS).len() == 1 && letter.contains("the time `yesterday`") && letter.contains("\"row\":22"), "{letter}");
-    assert!(FileWorld::open("/nowhere", &run(1)).unwrap_err().to_string().contains("can't be read as payments"));
+    assert!(FileWorld::open("/nowhere", &run(1)).err().unwrap().to_string().contains("can't be read as payments"));
+}
+
+#[test]
+fn a_gzip_file_is_read_as_a_plain_one() {
+    let text = "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_FRAUD\n1,2018-04-01 12:00:00,5,6,10.50,0\n";
+    let records = |bytes: &[u8]| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let (mut world, mut out) = (FileWorld::open(file.path().to_str().unwrap(), &run(1)).unwrap(), Emit::default());
+        while !world.is_over() {
+            world.next(&mut out);
+        }
+        out.take()
+    };
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let plain = records(text.as_bytes());
+    assert_eq!(plain, records(&gzip.finish().unwrap()));
+    assert!(plain.iter().any(|record| record.topic == TRANSACTIONS));
 }
 
 #[test]
