@@ -39,7 +39,8 @@ impl PipelineMeta {
     /// that an application of it made for itself.
     pub fn owns_topic(&self, topic: &str) -> bool {
         let is_named = topic != ALERTS_TOPIC && self.topics.iter().any(|own| own.as_str() == topic);
-        let is_beside = ["_truth.", "_run."].iter().any(|prefix| topic.strip_prefix(prefix) == Some(self.id.as_str()));
+        let is_beside = ["_truth.", "_run."].iter().any(|prefix| topic.strip_prefix(prefix) == Some(self.id.as_str()))
+            || topic.strip_suffix(".dlq") == Some(self.id.as_str());
         let is_of_group = |group: &GroupId| {
             topic.strip_prefix(group.as_str()).is_some_and(|rest| {
                 let is_internal = rest.starts_with('-') && ["-changelog", "-repartition"].iter().any(|suffix| rest.ends_with(suffix));

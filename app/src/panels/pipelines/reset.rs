@@ -57,7 +57,7 @@ fn confirm(ui: &mut Ui, meta: &PipelineMeta, topics: &[&Topic], cx: &mut PanelCo
             ui.horizontal(|ui| {
                 ui.label(RichText::new(topic.name.as_str()).font(theme::mono(size::SMALL)));
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    let records = topic.records().map_or_else(|| "–".to_owned(), |records| format::integer(records));
+                    let records = topic.records().map_or_else(|| "–".to_owned(), format::integer);
                     ui.label(RichText::new(records).font(theme::mono(size::SMALL)));
                 });
             });

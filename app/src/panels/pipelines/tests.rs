@@ -81,6 +81,8 @@ fn the_keyboard_is_enough_to_start() {
 #[test]
 fn a_sabotage_says_which_check_it_turns_red() {
     let mut harness = dialog(0);
+    harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Sabotage of the processing").scroll_to_me();
+    harness.run();
     harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Sabotage of the processing").click();
     harness.run();
     let metas = weir_backend::pipelines::metas();

@@ -135,7 +135,7 @@ fn a_message_without_an_answer_is_sent_again_on_the_same_connection() {
     use std::io::{Read as _, Write as _};
     let runtime = Runtime::new().expect("a runtime");
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let (device, _events) = client(&runtime, listener.local_addr().expect("an address"), "device", &[], false);
+    let (device, events) = client(&runtime, listener.local_addr().expect("an address"), "device", &[], false);
     device.connect();
     device.publish(Message { topic: "device/data".to_owned(), payload: vec![7], is_retained: false });
     let (mut stream, _) = listener.accept().expect("it connects");
@@ -166,10 +166,16 @@ fn a_message_without_an_answer_is_sent_again_on_the_same_connection() {
     }
     assert_eq!(device.unacknowledged(), 1);
     answer(&mut stream, Packet::PubAck(1));
+    // What comes after the answer tells that the answer was taken in.
+    let marker = Message { topic: "device/commands".to_owned(), payload: vec![9], is_retained: false };
+    answer(&mut stream, Packet::Publish(Publish { message: marker, id: 1, is_dup: false }));
+    received(&events);
+    assert_eq!(device.unacknowledged(), 0);
     device.publish(Message { topic: "device/data".to_owned(), payload: vec![8], is_retained: false });
     let second = loop {
         // What was on its way when the answer came is the first once more.
         match next(&mut stream) {
+            Packet::PubAck(1) => {}
             Packet::Publish(publish) if publish.id == 1 => {}
             packet => break packet,
         }
