@@ -105,7 +105,8 @@ fn a_topic_is_read_in_place_of_a_file() {
     }
     producer.flush(DEADLINE).unwrap();
     let input = Some("topic:rooms?timestamp=at&value=celsius&series=room".into());
-    let report = Run::start(&cluster, PipelineParams { input, events_max: Some(u64::MAX), ..PipelineParams::default() }).report();
+    let report =
+        Run::start(&cluster, PipelineParams { rate_per_s: 20_000, seed: 1, speed: 1, input, ..PipelineParams::default() }).report();
     assert_eq!(verdict(&report, "samples_scored_once"), CheckVerdict::Pass, "{:?}", report.checks);
     let count = |name: &str| report.counts.get(name).copied();
     assert_eq!((count("series"), count("scored"), count("dead_letters")), (Some(2), Some(600), Some(0)), "{:?}", report.counts);
