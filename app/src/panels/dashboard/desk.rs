@@ -17,7 +17,7 @@ use crate::panels::PanelContext;
 /// Rows in sight; the others wait behind them.
 const ROWS_SHOWN: usize = 8;
 /// The width of a choice, and of the field for another.
-const CHOICE_WIDTH: f32 = 170.0;
+const CHOICE_WIDTH: f32 = 116.0;
 
 /// What waits, each with a button a verb.
 pub(super) fn queue(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), rows: &[QueueRow], verbs: &[Verb], cx: &mut PanelContext<'_>) {

@@ -32,25 +32,24 @@ fn now(fold: &Fold) -> Widget {
     let rows: Vec<_> = fold.newest_by_partition.iter().map(|(partition, start)| (*partition, *start, latest(*partition, *start))).collect();
     let events = |window: Option<&Window>| window.map_or(0, Window::events);
     let all = rows.iter().map(|(.., window)| events(*window)).sum::<u64>().max(1);
-    let round = |value: f64| Cell::Float((value * 10.0).round() / 10.0);
     let row = |(partition, start, window): &(i32, i64, Option<&Window>)| {
         let events = events(*window);
         let open = window.map_or(0, |window| window.sessions_open);
         vec![
-            Cell::Text(format!("partition {partition}").into()),
-            round(fold.per_s(events)),
-            round(events as f64 / all as f64 * 100.0),
+            Cell::Integer(i64::from(*partition)),
+            Cell::Integer(fold.per_s(events).round() as i64),
+            Cell::Float((events as f64 / all as f64 * 1_000.0).round() / 10.0),
             Cell::Integer(i64::try_from(open).unwrap_or(i64::MAX)),
             Cell::DurationMs(newest - start),
         ]
     };
     let columns = vec![
-        column("Partition", false),
+        column("Partition", true),
         column("Events/s", true),
-        column("Share %", true),
-        column("Open sessions", true),
+        column("Share, %", true),
+        column("Sessions", true),
         column("Behind", true),
     ];
-    let help = "The newest closed window of each partition: its share of the events, and how far in event time it is behind the others";
+    let help = "The newest closed window of each partition: its share of the events, its open sessions, and how far in event time it is behind the others";
     widget("partition_lag", "Partitions now", help, Span::Third, STATS, WidgetBody::Table { columns, rows: rows.iter().map(row).collect() })
 }

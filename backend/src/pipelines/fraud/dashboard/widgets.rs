@@ -45,7 +45,6 @@ fn tiles(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
     let this_second = now.0.div_euclid(1_000);
     let per_s: Arc<[f64]> = (this_second - 30..this_second).map(|second| fold.seconds.get(&second).copied().unwrap_or(0) as f64).collect();
     let of_days = |of: &dyn Fn(&Day) -> Option<f64>| -> Arc<[f64]> { fold.days.values().filter_map(of).collect() };
-    let decided = total.allowed + total.held + total.blocked;
     let saved = of_days(&|day| Some(day.saved_minor as f64 / 100.0));
     let recall = |day: &Day| share(day.caught, day.caught + day.missed);
     let precision = |day: &Day| share(day.caught, day.caught + day.false_alarms);
@@ -60,16 +59,6 @@ fn tiles(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
             0,
             per_s.last().copied(),
             per_s,
-        ),
-        tile(
-            "stopped",
-            "Stopped",
-            "Payments held or blocked, of all",
-            DECISIONS,
-            "%",
-            2,
-            share(total.held + total.blocked, decided),
-            of_days(&|day| share(day.held + day.blocked, day.held + day.blocked + day.allowed)),
         ),
         tile(
             "recall",
@@ -267,13 +256,13 @@ fn crimes(fold: &Fold) -> Widget {
             delay.ms_median.map_or_else(never, Cell::DurationMs),
         ]
     };
-    let columns =
-        [("Crime", false), ("Cards", true), ("Found", true), ("Missed", true), ("Payments to the first stop", true), ("Time to it", true)];
+    let columns = [("Crime", false), ("Cards", true), ("Found", true), ("Missed", true), ("Payments", true), ("Time", true)];
     let body = WidgetBody::Table {
         columns: columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into(),
         rows: fold.crimes.by_kind().into_iter().map(row).collect(),
     };
-    let help = "By the generator's truth, in event time: medians over all cards a crime used, those that were never stopped included";
+    let help = "By the generator's truth, in event time: payments and time until the first was stopped, as medians over all cards that a crime used, those \
+                that were never stopped included";
     widget("crimes", "How soon crimes are stopped", help, Span::Half, TRUTH, body)
 }
 

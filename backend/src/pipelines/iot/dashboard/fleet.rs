@@ -111,14 +111,12 @@ fn worst(fold: &Fold) -> Widget {
         vec![
             text(&twin.device_id.0),
             text(&format!("{} {}", twin.site, twin.zone)),
-            text(status),
-            Cell::Float(twin.health.round()),
+            text(&std::iter::once(status).chain(twin.anomalies.iter().map(|kind| &**kind)).collect::<Vec<_>>().join(", ")),
+            Cell::Integer(twin.health.round() as i64),
             Cell::DurationMs(twin.clock_offset_ms),
-            text(&twin.anomalies.join(", ")),
         ]
     };
-    let columns =
-        [("Device", false), ("Where", false), ("Status", false), ("Health", true), ("Clock off by", true), ("Not as it should be", false)];
+    let columns = [("Device", false), ("Where", false), ("Status", false), ("Health", true), ("Clock", true)];
     let body = table(&columns, twins.into_iter().map(row).collect(), WORST_MAX);
     let help =
         "Health is 100 less what silence, anomalies, gaps, a wrong clock, a weak battery and a weak radio take from it; the worst first";

@@ -186,12 +186,13 @@ fn titles(fold: &Fold) -> Widget {
         ("Plays", true),
         ("Viewers", true),
         ("Minutes", true),
-        ("Half seen, %", true),
-        ("Completed, %", true),
-        ("Stalls by min", true),
+        ("Half, %", true),
+        ("Whole, %", true),
+        ("Stalls/min", true),
     ];
     let columns = columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
-    let help = "Since the start of the run, but for stalls, which are of late; what is live has no end to reach";
+    let help = "Since the start of the run: plays, viewers, minutes watched, and how many saw half of it or the whole; stalls a minute are of late. What is live \
+                has no end to reach";
     widget("titles", "Titles", help, Span::Half, TITLE_STATS, WidgetBody::Table { columns, rows: rows.collect() })
 }
 
