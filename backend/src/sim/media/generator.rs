@@ -121,10 +121,10 @@ pub enum TruthRecord {
 /// Share of the slots that bots take during a raid, and requests during a budget race.
 const RAID_SHARE: f64 = 0.15;
 const RACE_SHARE: f64 = 0.25;
-/// How long a request waits for a slow ad server, on average and at most; and how long a player waits for an ad before it goes on without.
+/// How long a request waits for a slow ad server, on average and at most.
 const SLOW_MS: f64 = 6_000.0;
 const SLOW_MAX_MS: f64 = 20_000.0;
-/// See [`SLOW_MS`].
+/// How long a player waits for an ad before it goes on without.
 pub const AD_PATIENCE_MS: i64 = 2_000;
 /// Of those who arrive, the share that was there before, and of these the share that goes on with what it watched.
 const RETURN_SHARE: f64 = 0.25;

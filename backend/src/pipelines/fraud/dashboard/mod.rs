@@ -77,9 +77,6 @@ pub struct Fold {
 /// A day's figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Day {
-    allowed: u64,
-    held: u64,
-    blocked: u64,
     caught: u64,
     missed: u64,
     false_alarms: u64,
@@ -89,9 +86,6 @@ struct Day {
 
 impl Day {
     fn add(&mut self, other: &Self) {
-        self.allowed += other.allowed;
-        self.held += other.held;
-        self.blocked += other.blocked;
         self.caught += other.caught;
         self.missed += other.missed;
         self.false_alarms += other.false_alarms;
@@ -176,12 +170,8 @@ impl Fold {
         for rule in &decision.rules_fired {
             *self.fired.entry(rule.clone()).or_default() += 1;
         }
-        let day = self.day(decision.ts);
-        match decision.action {
-            Action::Allow => day.allowed += 1,
-            Action::Hold => day.held += 1,
-            Action::Block => day.blocked += 1,
-        }
+        // A day without an outcome is a day all the same.
+        self.day(decision.ts);
         if decision.action > Action::Allow {
             self.stopped.insert((decision.ts, decision.transaction_id.clone()), decision.amount_minor);
             if self.stopped.len() > STOPPED_MAX {
