@@ -48,7 +48,7 @@ impl Panel for AlertsPanel {
             if store.alerts.alerts.is_empty() {
                 let action = format!("{}  Pipelines", icons::FLOW_ARROW);
                 let what_to_do =
-                    "Alerts of running pipelines come here. Start fraud detection or IoT, and break something on its dashboard.";
+                    "Alerts of running pipelines come here. Start one, and break something on its dashboard.";
                 if empty_state(ui, icons::CHECK_CIRCLE, "Nothing to look at", what_to_do, Some(&action)) {
                     cx.push(Command::Navigate(Route::Panel(PIPELINES)));
                 }

@@ -3,6 +3,7 @@
 //! `ALL` is the list; cards, the command line and tests are derived from it. A pipeline's generator, processors and dashboard meet
 //! only in topics, so that each works alone.
 
+pub mod alert;
 pub mod clickstream;
 pub mod fraud;
 pub mod iot;

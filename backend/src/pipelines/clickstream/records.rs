@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::pipelines::alert::Alert;
 pub(super) use activity::TIMES;
 pub use activity::{Activity, Event, Tier, User};
-pub use stages::{AdClick, Alert, Attribution, Bot, Item, Merge, Offer, Pair, Purchase, Recommended, Related, Sales};
+pub use stages::{AdClick, Attribution, Bot, Item, Merge, Offer, Pair, Purchase, Recommended, Related, Sales};
 
 /// What the topology publishes: one kind for each result topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use super::{
     features::Features,
     ids::{AccountId, TerminalId, TransactionId},
 };
+pub use crate::pipelines::alert::Alert;
 
 /// A record of `transaction_events`. The first five fields are needed; the more of the others are there, the more can be told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -229,31 +230,4 @@ pub struct Ring {
     pub links: Vec<(AccountId, String)>,
     /// When it was first seen.
     pub since: i64,
-}
-
-/// A record of `alerts`, in the schema that all pipelines share.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Alert {
-    /// Unique.
-    pub alert_id: String,
-    /// `fraud`.
-    pub pipeline: String,
-    /// What it says.
-    pub rule: String,
-    /// `info`, `warning` or `critical`.
-    pub severity: String,
-    /// Whom it is about.
-    pub subject_key: String,
-    /// From when.
-    pub window_start: i64,
-    /// Until when.
-    pub window_end: i64,
-    /// What was measured.
-    pub value: f64,
-    /// What it was measured against.
-    pub threshold: f64,
-    /// Why.
-    pub evidence: Vec<String>,
-    /// Event time.
-    pub ts: i64,
 }

@@ -11,7 +11,7 @@ use super::{
     watch::Sign,
 };
 use crate::{
-    pipelines::fraud::records::Alert,
+    pipelines::alert::Alert,
     sim::iot::{Ack, AckResult, Command, DeviceEvent, Placement, Reading},
     stream::{Forward, Processor, Record, StoreHandle},
 };

@@ -11,7 +11,7 @@ use super::{
     standing::Outage,
 };
 use crate::{
-    pipelines::fraud::records::Alert,
+    pipelines::alert::Alert,
     stream::{Forward, Processor, Record, StoreHandle},
 };
 

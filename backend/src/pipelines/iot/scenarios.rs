@@ -6,7 +6,7 @@ use super::{
     standing::{COMPLETE, OUTAGE},
 };
 use crate::pipelines::{
-    fraud::records::Alert,
+    alert::Alert,
     shape::{Act, Expectation, Observed, Scenario, Step},
 };
 

@@ -8,7 +8,7 @@ use super::{
     records::Standing,
     settings::{FLEET_OFFLINE_PCT, FLEET_WELL_PCT, ID},
 };
-use crate::pipelines::fraud::records::Alert;
+use crate::pipelines::alert::Alert;
 
 /// The rule of the alert that tells of an outage, and of the one that tells that nothing is missing after it.
 pub(super) const OUTAGE: &str = "fleet_offline";

@@ -9,7 +9,7 @@ use super::{
     settings::{ALERTS, ANOMALIES, APP, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_STATE, HIERARCHY, SENSOR_DATA, SITE_ROLLUPS},
 };
 use crate::{
-    pipelines::fraud::records::Alert,
+    pipelines::alert::Alert,
     sim::iot::{Ack, Command, DeviceEvent, Placement, Reading},
     stream::{Store, Stream, Topology, TopologyError},
 };

@@ -5,7 +5,7 @@ use super::{
     records::{Incident, IncidentState, LeaseBook, RoomStats},
     settings::ID,
 };
-pub(super) use crate::pipelines::fraud::records::Alert;
+pub(super) use crate::pipelines::alert::Alert;
 
 /// Messages of a window that are hidden before a room is called flooded, and the share of all that they are.
 const FLOOD_HIDDEN_MIN: u64 = 8;

@@ -143,8 +143,8 @@ fn map(fold: &Fold) -> Widget {
 }
 
 fn feed(fold: &Fold) -> Widget {
-    let is_blocked = |alert: &crate::pipelines::fraud::records::Alert| alert.severity == "critical";
-    let entry = |alert: &crate::pipelines::fraud::records::Alert| FeedEntry {
+    let is_blocked = |alert: &crate::pipelines::alert::Alert| alert.severity == "critical";
+    let entry = |alert: &crate::pipelines::alert::Alert| FeedEntry {
         at: TimestampMs(alert.ts),
         severity: if is_blocked(alert) { Severity::Critical } else { Severity::Warning },
         text: format!(
