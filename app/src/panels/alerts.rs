@@ -47,8 +47,7 @@ impl Panel for AlertsPanel {
             let store = cx.store;
             if store.alerts.alerts.is_empty() {
                 let action = format!("{}  Pipelines", icons::FLOW_ARROW);
-                let what_to_do =
-                    "Alerts of running pipelines come here. Start one, and break something on its dashboard.";
+                let what_to_do = "Alerts of running pipelines come here. Start one, and break something on its dashboard.";
                 if empty_state(ui, icons::CHECK_CIRCLE, "Nothing to look at", what_to_do, Some(&action)) {
                     cx.push(Command::Navigate(Route::Panel(PIPELINES)));
                 }
