@@ -92,7 +92,7 @@ fn tiles(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
         ),
         tile(
             "decision_latency",
-            "Decision, p99",
+            "End to end, p99",
             "From a payment's being sent to its decision's being read here: 99 of 100 took at most this long",
             DECISIONS,
             "ms",
