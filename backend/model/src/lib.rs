@@ -36,7 +36,7 @@ pub use ids::{
 pub use loadable::{Loadable, Stamped};
 pub use message::{DecoderName, MessageQuery, MessageRow, PartitionRange, Receipt, Record, RecordHeader, Start, StopReason, TimestampType};
 pub use pipeline::{
-    ALERTS_TOPIC, Availability, Check, CheckVerdict, FaultMeta, KnobKind, KnobMeta, Latency, ParamMeta, Phase, PipelineMeta,
+    ALERTS_TOPIC, Availability, Check, CheckMeta, CheckVerdict, FaultMeta, KnobKind, KnobMeta, Latency, ParamMeta, Phase, PipelineMeta,
     PipelineParams, PipelineStatus, RunReport, SabotageMeta,
 };
 pub use problem::{Notice, NoticeLevel, Problem};

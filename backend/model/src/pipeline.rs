@@ -29,6 +29,8 @@ pub struct PipelineMeta {
     pub scenarios: Vec<ScenarioMeta>,
     /// Ways to break its processing on purpose, to see a check fail.
     pub sabotages: Vec<SabotageMeta>,
+    /// What its runs are judged by.
+    pub checks: Vec<CheckMeta>,
 }
 
 /// Where all pipelines write their alerts; it is no pipeline's own.
@@ -184,6 +186,15 @@ pub struct SabotageMeta {
     pub id: Arc<str>,
     /// The check that turns red.
     pub check: Arc<str>,
+}
+
+/// What a check is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckMeta {
+    /// Its short name ([`Check::id`]).
+    pub id: Arc<str>,
+    /// The topic that holds what it judges; its badge leads there.
+    pub topic: TopicName,
 }
 
 /// How to run a pipeline.

@@ -17,7 +17,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use weir_model::{PipelineId, PipelineMeta, PipelineParams, Problem, SabotageMeta};
+use weir_model::{CheckMeta, PipelineId, PipelineMeta, PipelineParams, Problem, SabotageMeta};
 
 use crate::{client::Connection, updates::Updates};
 use shape::Shape;
@@ -48,10 +48,14 @@ const ALL: &[Pipeline] = &[
 /// What the cards show.
 pub fn metas() -> Arc<[PipelineMeta]> {
     let sabotage = |(id, check): &(&str, &str)| SabotageMeta { id: (*id).into(), check: (*check).into() };
-    ALL.iter()
-        .map(|pipeline| (pipeline.meta)())
-        .map(|meta| PipelineMeta { sabotages: sabotages(&meta.id).iter().map(sabotage).collect(), ..meta })
-        .collect()
+    let check = |(id, topic): &(&str, &str)| CheckMeta { id: (*id).into(), topic: (*topic).into() };
+    let made = |pipeline: &Pipeline| {
+        let meta = (pipeline.meta)();
+        let Some(shape) = pipeline.shape.map(|shape| shape()) else { return meta };
+        let sabotages = shape.sabotages().iter().map(sabotage).collect();
+        PipelineMeta { sabotages, checks: shape.judged().iter().map(check).collect(), ..meta }
+    };
+    ALL.iter().map(made).collect()
 }
 
 /// What the card of a pipeline shows.

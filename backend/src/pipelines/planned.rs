@@ -14,6 +14,7 @@ fn planned(id: &str, title: &str, story: &str) -> PipelineMeta {
         faults: Vec::new(),
         scenarios: Vec::new(),
         sabotages: Vec::new(),
+        checks: Vec::new(),
     }
 }
 

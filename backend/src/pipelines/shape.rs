@@ -75,6 +75,11 @@ pub trait Shape: Send + Sync + 'static {
         &[]
     }
 
+    /// The checks, each with the topic that holds what it judges.
+    fn judged(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Faults that come with a sabotage whose check would have nothing to judge without them, written as on the command line.
     fn provocations(&self, _sabotage: &str) -> &'static [&'static str] {
         &[]

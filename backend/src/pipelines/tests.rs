@@ -104,10 +104,13 @@ fn only_declared_topics_are_used_and_none_reads_the_truth() {
         let mut used = BTreeSet::new();
         let params = PipelineParams { events_max: Some(1_500), ..defaults(&meta) };
         let run = RunParams::new(&meta, params.clone());
-        rehearse(&*shape, params, &mut |record: &Observed<'_>| {
+        let report = rehearse(&*shape, params, &mut |record: &Observed<'_>| {
             used.insert(record.topic.to_owned());
-        })
-        .expect("topologies are right");
+        });
+        for check in &report.expect("topologies are right").checks {
+            let topic = shape.judged().iter().find(|(id, _)| *id == &*check.id).map(|(_, topic)| *topic);
+            assert!(topic.is_some_and(|topic| declared.contains(topic)), "{}: {} is about {topic:?}", meta.id, check.id);
+        }
         assert!(used.is_subset(&declared), "{}: {:?} are not declared", meta.id, used.difference(&declared).collect::<Vec<_>>());
         for spec in shape.apps(&run).expect("topologies are right") {
             let description = spec.topology.description();

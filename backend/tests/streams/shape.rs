@@ -43,6 +43,7 @@ impl Shape for Toy {
             }],
             scenarios: Vec::new(),
             sabotages: Vec::new(),
+            checks: Vec::new(),
         }
     }
 

@@ -2,11 +2,12 @@
 
 use egui::{Align, Layout, Link, RichText, Role, Ui, WidgetInfo};
 use weir_model::{
-    Check, CheckVerdict, GroupId, Phase, PipelineMeta, PipelineParams, PipelineStatus, PipelineView, Request, RunReport, Store, TimestampMs,
+    Check, CheckMeta, CheckVerdict, GroupId, Phase, PipelineMeta, PipelineParams, PipelineStatus, PipelineView, Request, RunReport, Store,
+    TimestampMs,
 };
 use weir_ui_kit::{
     format, icons, tokens,
-    widgets::{Tone, badge, primary_button, rate_slider, secondary_button, secondary_button_if, subdued, title},
+    widgets::{Tone, badge, badge_button, primary_button, rate_slider, secondary_button, secondary_button_if, subdued, title},
 };
 
 use super::{demo, faults::Faults};
@@ -57,7 +58,7 @@ impl Controls {
         if let Some(status) = status {
             figures(ui, meta, status, cx);
             let report = view.and_then(|view| view.report.as_deref()).filter(|_| !status.phase.is_active());
-            checks(ui, report.map_or(&status.checks[..], |report| &report.checks));
+            checks(ui, meta, report.map_or(&status.checks[..], |report| &report.checks), cx);
             if let Some(report) = report {
                 ended(ui, report);
             }
@@ -183,7 +184,7 @@ fn waiting(meta: &PipelineMeta, store: &Store) -> Option<Waiting> {
     Some(Waiting { records: lags().map(|(lag, _)| lag).sum(), group: group.clone() })
 }
 
-fn checks(ui: &mut Ui, checks: &[Check]) {
+fn checks(ui: &mut Ui, meta: &PipelineMeta, checks: &[Check], cx: &mut PanelContext<'_>) {
     if checks.is_empty() {
         return;
     }
@@ -197,7 +198,15 @@ fn checks(ui: &mut Ui, checks: &[Check]) {
                 CheckVerdict::Pending => (icons::CLOCK, Tone::Neutral, "is too early to tell"),
             };
             let name = check.id.replace('_', " ");
-            badge(ui, icon, &name, tone).on_hover_text(format!("{name} {word}: {}", check.evidence));
+            let told = format!("{name} {word}: {}", check.evidence);
+            match meta.checks.iter().find(|known| known.id == check.id) {
+                Some(CheckMeta { topic, .. }) => {
+                    if badge_button(ui, icon, &name, tone, &format!("{told}. Open topic {topic}")).clicked() {
+                        cx.push(Command::Navigate(Route::Topic(topic.clone())));
+                    }
+                }
+                None => drop(badge(ui, icon, &name, tone).on_hover_text(told)),
+            }
         }
     });
 }
@@ -222,4 +231,41 @@ pub(super) fn heading(ui: &mut Ui, meta: &PipelineMeta, view: Option<&PipelineVi
 /// To the second: more would flicker.
 fn trimmed(at: TimestampMs) -> String {
     format::timestamp_utc(at.0).chars().take(19).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use egui::accesskit;
+    use egui_kittest::kittest::Queryable as _;
+    use weir_model::{Latency, PipelineId, Update};
+
+    use super::*;
+    use crate::panels::{dashboard, testing};
+
+    #[test]
+    fn a_verdict_leads_to_the_topic_it_judges() {
+        let id = PipelineId::from("clickstream");
+        let check = Check { id: "sessions_equal_batch".into(), verdict: CheckVerdict::Pass, evidence: "12 of 12 sessions equal".into() };
+        let status = PipelineStatus {
+            id: id.clone(),
+            phase: Phase::Running,
+            params: PipelineParams::default(),
+            produced_per_s: 0.0,
+            processed_per_s: 0.0,
+            counts: BTreeMap::new(),
+            latency: Latency::default(),
+            checks: vec![check],
+            active_faults: Vec::new(),
+            scenario: None,
+        };
+        let updates = vec![Update::Pipelines(weir_backend::pipelines::metas()), Update::PipelineStatus(Arc::new(status))];
+        let mut harness = testing::bench(&dashboard::META, updates, Some(Route::Dashboard(id)));
+        let told = "sessions equal batch passes: 12 of 12 sessions equal. Open topic clickstream.sessions";
+        harness.get_by_role_and_label(accesskit::Role::Link, told).click();
+        harness.run();
+        let commands = &harness.state().commands;
+        assert!(matches!(commands.last(), Some(Command::Navigate(Route::Topic(topic))) if topic.as_str() == "clickstream.sessions"));
+    }
 }

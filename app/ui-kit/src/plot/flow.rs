@@ -34,6 +34,7 @@ pub struct FlowEdge {
 
 const NODE_WIDTH: f32 = 10.0;
 const NODE_GAP: f32 = 14.0;
+const LABEL_HEIGHT: f32 = 16.0;
 const RIBBON_STEPS: u16 = 24;
 
 /// Ribbons from left to right. Edges that lead back are left out. Gives the place that was pressed, where they lead somewhere.
@@ -78,11 +79,9 @@ pub fn sankey(
         ui.painter().rect_filled(*rect, 2.0, tokens.series.color(at));
         let text = format!("{}  {}", node.label, format::si(total(at)));
         let is_last = layer.get(at) == layer.iter().max();
-        let place = if is_last {
-            Rect::from_min_max(pos2(area.left(), rect.top()), pos2(rect.left() - 6.0, rect.bottom().max(rect.top() + 16.0)))
-        } else {
-            Rect::from_min_max(pos2(rect.right() + 6.0, rect.top()), pos2(area.right(), rect.bottom().max(rect.top() + 16.0)))
-        };
+        let rows = places.label_y[at] - LABEL_HEIGHT / 2.0..=places.label_y[at] + LABEL_HEIGHT / 2.0;
+        let columns = if is_last { area.left()..=rect.left() - 6.0 } else { rect.right() + 6.0..=area.right() };
+        let place = Rect::from_x_y_ranges(columns, rows);
         let anchor = if is_last { Align2::RIGHT_CENTER } else { Align2::LEFT_CENTER };
         let taken = label(ui, place, &text, FontId::proportional(size::SMALL), tokens.text.strong, anchor);
         if let Some(whither) = leads(at)
@@ -99,6 +98,8 @@ pub fn sankey(
 
 struct Columns {
     rects: Vec<Rect>,
+    /// The middle of each place's label.
+    label_y: Vec<f32>,
     /// Height of one unit.
     scale: f32,
 }
@@ -113,7 +114,7 @@ fn columns(area: Rect, layer: &[usize], nodes: usize, total: &impl Fn(usize) -> 
     };
     let scale = (0..=last).map(scale_of).fold(f32::INFINITY, f32::min);
     let scale = if scale.is_finite() { scale } else { 0.0 };
-    let mut rects = vec![Rect::NOTHING; nodes];
+    let (mut rects, mut label_y) = (vec![Rect::NOTHING; nodes], vec![0.0; nodes]);
     for column in 0..=last {
         let x = area.left() + (area.width() - NODE_WIDTH) * column as f32 / last.max(1) as f32;
         let gaps = members(column).count().saturating_sub(1) as f32 * NODE_GAP;
@@ -124,8 +125,28 @@ fn columns(area: Rect, layer: &[usize], nodes: usize, total: &impl Fn(usize) -> 
             rects[at] = Rect::from_min_size(pos2(x, y), vec2(NODE_WIDTH, height));
             y += height + NODE_GAP;
         }
+        let middles: Vec<f32> = members(column).map(|at| rects[at].center().y).collect();
+        let spread = spread(&middles, LABEL_HEIGHT, (area.top(), area.bottom()));
+        members(column).zip(spread).for_each(|(at, y)| label_y[at] = y);
     }
-    Columns { rects, scale }
+    Columns { rects, label_y, scale }
+}
+
+/// Middles of labels as near as can be to where they want to be, from top to bottom, none on another: the lower ones give way, and all go up
+/// where the bottom is reached.
+fn spread(wanted: &[f32], height: f32, (top, bottom): (f32, f32)) -> Vec<f32> {
+    let mut middles = wanted.to_vec();
+    let mut free_from = top;
+    for middle in &mut middles {
+        *middle = middle.max(free_from + height / 2.0);
+        free_from = *middle + height / 2.0;
+    }
+    let mut free_to = bottom.max(top + height * wanted.len() as f32);
+    for middle in middles.iter_mut().rev() {
+        *middle = middle.min(free_to - height / 2.0);
+        free_to = *middle - height / 2.0;
+    }
+    middles
 }
 
 /// The upper edge of a ribbon, at a share of its way.
@@ -221,4 +242,21 @@ fn arrow(ui: &Ui, from: &Rect, to: &Rect, color: Color32) {
     ui.painter().add(CubicBezierShape::from_points_stroke(curve, false, Color32::TRANSPARENT, stroke));
     let head = vec![end, end + vec2(-6.0, -3.5), end + vec2(-6.0, 3.5)];
     ui.painter().add(Shape::convex_polygon(head, color, Stroke::NONE));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_stay_near_their_places_and_off_each_other() {
+        let check = |wanted: &[f32], expect: &[f32]| assert_eq!(spread(wanted, 10.0, (0.0, 100.0)), expect);
+        check(&[20.0, 60.0], &[20.0, 60.0]);
+        check(&[20.0, 22.0, 90.0], &[20.0, 30.0, 90.0]);
+        check(&[1.0], &[5.0]);
+        check(&[90.0, 95.0, 99.0], &[75.0, 85.0, 95.0]);
+        // More than fit go on below rather than over one another.
+        check(&[50.0; 11], &[5.0, 15.0, 25.0, 35.0, 45.0, 55.0, 65.0, 75.0, 85.0, 95.0, 105.0]);
+        check(&[], &[]);
+    }
 }

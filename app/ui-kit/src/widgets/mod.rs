@@ -16,6 +16,6 @@ pub use feed::{FeedEntry, feed};
 pub use field::{copy_field, labelled_field, rate_slider, search_field};
 pub use incident::{Incident, incident};
 pub use state::{Failure, empty_state, error_state, partial_bar, skeleton};
-pub use text::{Tone, badge, code, icon_text, mono, status_dot, strong, subdued, title};
+pub use text::{Tone, badge, badge_button, code, icon_text, mono, status_dot, strong, subdued, title};
 pub use tile::{StatTile, sparkline};
 pub use toast::{Toast, ToastKind, toasts};

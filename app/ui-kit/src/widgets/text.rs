@@ -1,6 +1,9 @@
 //! Text in its tiers, badges and dots.
 
-use egui::{Color32, CornerRadius, FontId, Frame, Label, Margin, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo, vec2};
+use egui::{
+    Color32, CornerRadius, CursorIcon, FontId, Frame, Label, Margin, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2,
+    WidgetInfo, vec2,
+};
 
 use crate::{
     theme::{self, size},
@@ -79,16 +82,31 @@ pub fn icon_text(ui: &mut Ui, icon: &str, text: &str, tone: Tone) -> Response {
 
 /// A short word on a wash.
 pub fn badge(ui: &mut Ui, icon: &str, text: &str, tone: Tone) -> Response {
+    let (response, text) = painted_badge(ui, icon, text, tone, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
+    response
+}
+
+/// A badge that leads somewhere; `told` is what it rests on and where it leads, on hover and for a screen reader.
+pub fn badge_button(ui: &mut Ui, icon: &str, text: &str, tone: Tone, told: &str) -> Response {
+    let (response, _) = painted_badge(ui, icon, text, tone, Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Link, true, told));
+    if response.hovered() || response.has_focus() {
+        ui.painter().rect_stroke(response.rect, 4.0, Stroke::new(1.0, tone.color(&tokens(ui))), StrokeKind::Inside);
+    }
+    response.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(told)
+}
+
+fn painted_badge(ui: &mut Ui, icon: &str, text: &str, tone: Tone, sense: Sense) -> (Response, String) {
     const MARGIN: Vec2 = vec2(6.0, 2.0);
     let tokens = tokens(ui);
     let text = if icon.is_empty() { text.to_owned() } else { format!("{icon} {text}") };
     // Of one piece, so that a row that is full goes on below.
     let galley = ui.painter().layout_no_wrap(text.clone(), FontId::proportional(size::SMALL), tone.color(&tokens));
-    let (rect, response) = ui.allocate_exact_size(galley.size() + 2.0 * MARGIN, Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(galley.size() + 2.0 * MARGIN, sense);
     ui.painter().rect_filled(rect, 4.0, tone.soft(&tokens));
     ui.painter().galley(rect.min + MARGIN, galley, tone.color(&tokens));
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
-    response
+    (response, text)
 }
 
 /// A dot and a word.

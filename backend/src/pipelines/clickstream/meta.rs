@@ -99,5 +99,6 @@ pub fn meta() -> PipelineMeta {
         ],
         scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
         sabotages: Vec::new(), // the list of pipelines adds the shape's
+        checks: Vec::new(),    // the same
     }
 }

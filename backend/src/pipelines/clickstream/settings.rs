@@ -172,3 +172,18 @@ impl Windows {
         windows
     }
 }
+
+/// The checks, each with the topic that holds what it judges.
+pub const JUDGED: [(&str, &str); 11] = [
+    ("no_loss", EVENTS),
+    ("sessions_equal_batch", SESSIONS),
+    ("late_drops_equal_oracle", STATS),
+    ("funnel_equal_batch", FUNNEL),
+    ("ab_interval_covers_truth", AB),
+    ("tiers_as_of_events", PURCHASES),
+    ("bots_found", BOTS),
+    ("offers_equal_replay", OFFERS),
+    ("attribution_equal_batch", ATTRIBUTION),
+    ("recommendations_beat_popularity", RECOMMENDED),
+    ("sales_equal_catalogue", SALES),
+];

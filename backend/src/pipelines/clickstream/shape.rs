@@ -13,7 +13,7 @@ use super::{
     recommend,
     sabotage::Sabotage,
     scenarios::SCENARIOS,
-    settings::{ALERTS, ITEMS, PARTITIONS, RELATED, TOPICS, USERS, Windows},
+    settings::{ALERTS, ITEMS, JUDGED, PARTITIONS, RELATED, TOPICS, USERS, Windows},
     topology::{self, Options},
     world::{self, Visitors},
 };
@@ -94,6 +94,10 @@ impl Shape for Clickstream {
             "trust_bots" => &["bot_swarm"],
             _ => &[],
         }
+    }
+
+    fn judged(&self) -> &'static [(&'static str, &'static str)] {
+        &JUDGED
     }
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {

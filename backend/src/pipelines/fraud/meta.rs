@@ -93,6 +93,7 @@ pub fn meta() -> PipelineMeta {
         faults: FAULTS.map(fault).into(),
         scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
         sabotages: Vec::new(), // the list of pipelines adds the shape's
+        checks: Vec::new(),    // the same
     }
 }
 

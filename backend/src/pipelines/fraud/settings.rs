@@ -59,3 +59,7 @@ pub const GRACE_MS: i64 = 60_000;
 
 /// One honest example in so many is learnt from, with so many times the weight.
 pub const HONEST_SAMPLE: u64 = 5;
+
+/// The checks, each with the topic that holds what it judges.
+pub const JUDGED: [(&str, &str); 4] =
+    [("decisions_equal_payments", DECISIONS), ("features_equal_batch", EXAMPLES), ("holds_have_cases", CASES), ("rings_found", RINGS)];

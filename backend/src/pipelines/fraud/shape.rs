@@ -11,7 +11,7 @@ use super::{
     model::TrainerParams,
     scenarios::SCENARIOS,
     settings::{
-        ALERTS, CASES, CHARGEBACKS, DEAD_LETTERS, DECISIONS, EXAMPLES, MODELS, PARTITIONS, RING_MEMBERS, RINGS, RULES, SCORES,
+        ALERTS, CASES, CHARGEBACKS, DEAD_LETTERS, DECISIONS, EXAMPLES, JUDGED, MODELS, PARTITIONS, RING_MEMBERS, RINGS, RULES, SCORES,
         TRAINER_DEAD_LETTERS, TRANSACTIONS, TRUTH, VERDICTS,
     },
     topology::{DetectorParams, Sabotage, detector, trainer},
@@ -107,6 +107,10 @@ impl Shape for Fraud {
             "no_rings" => &["launch_ring"],
             _ => &[],
         }
+    }
+
+    fn judged(&self) -> &'static [(&'static str, &'static str)] {
+        &JUDGED
     }
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {

@@ -67,3 +67,14 @@ pub const ACK_MAX_MS: i64 = 30_000;
 pub const REFUSED_PAUSE_MS: i64 = 5_000;
 /// A reading older than this when it comes is history: nothing is done about it.
 pub const LIVE_MS: i64 = 3_000;
+
+/// The checks, each with the topic that holds what it judges.
+pub const JUDGED: [(&str, &str); 7] = [
+    ("gaps_closed", DEVICE_STATE),
+    ("device_order", DEVICE_STATE),
+    ("rollups_equal_batch", SITE_ROLLUPS),
+    ("anomalies_found", ANOMALIES),
+    ("moisture_in_band", SENSOR_DATA),
+    ("commands_acked", COMMAND_ACKS),
+    ("samples_scored_once", SERIES_SCORES),
+];

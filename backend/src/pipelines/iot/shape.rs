@@ -11,7 +11,7 @@ use super::{
     network::NetworkWorld,
     sabotage::Sabotage,
     scenarios::SCENARIOS,
-    settings::{ALERTS, DEVICE_STATE, DLQ, HIERARCHY, PARTITIONS, SITE_ROLLUPS, TRUTH},
+    settings::{ALERTS, DEVICE_STATE, DLQ, HIERARCHY, JUDGED, PARTITIONS, SITE_ROLLUPS, TRUTH},
     topology::topology,
     world::FleetWorld,
 };
@@ -99,6 +99,10 @@ impl Shape for Iot {
             "sleep_through" => &["bearing", "spike"],
             _ => &[],
         }
+    }
+
+    fn judged(&self) -> &'static [(&'static str, &'static str)] {
+        &JUDGED
     }
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {

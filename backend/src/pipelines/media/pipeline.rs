@@ -11,8 +11,8 @@ use super::{
     meta::meta,
     scenarios::SCENARIOS,
     settings::{
-        ALERTS, CAMPAIGNS, DEAD_LETTERS, DISORDER_SETTING, DLQ, INCIDENTS, INPUTS, LEASES, PARTITIONS, REMEDIES_SETTING, RESULTS, SLICES,
-        TRUTH, VIEWS_MIN_SETTING,
+        ALERTS, CAMPAIGNS, DEAD_LETTERS, DISORDER_SETTING, DLQ, INCIDENTS, INPUTS, JUDGED, LEASES, PARTITIONS, REMEDIES_SETTING, RESULTS,
+        SLICES, TRUTH, VIEWS_MIN_SETTING,
     },
     topologies,
     world::{Viewers, tell_campaigns},
@@ -106,6 +106,10 @@ impl Shape for Media {
             "ignore_budgets" => &["ad_budget_race"],
             _ => &[],
         }
+    }
+
+    fn judged(&self) -> &'static [(&'static str, &'static str)] {
+        &JUDGED
     }
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {

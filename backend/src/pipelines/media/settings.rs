@@ -144,3 +144,26 @@ pub const IMPRESSION_MS: i64 = 10 * 60_000;
 pub const AD_SILENCE_MS: i64 = 30_000;
 /// A frequency cap counts impressions decided within this.
 pub const CAP_MS: i64 = 3_600_000;
+
+/// The checks, each with the topic that holds what it judges.
+pub const JUDGED: [(&str, &str); 19] = [
+    ("cube_equals_reports", CUBE),
+    ("incidents_found_in_time", INCIDENTS),
+    ("incident_cells_exact", INCIDENTS),
+    ("incidents_not_false", INCIDENTS),
+    ("root_causes_told", CAUSES),
+    ("root_causes_named", CAUSES),
+    ("watch_time_exact", TITLE_STATS),
+    ("title_stats_equal_batch", TITLE_STATS),
+    ("ab_equals_players", AB),
+    ("room_counts_exact", ROOMS),
+    ("room_viewers_exact", ROOMS),
+    ("unique_viewers", ROOMS),
+    ("messages_moderated_once", MODERATED),
+    ("moderation", MODERATED),
+    ("ads_decided_once", AD_DECISIONS),
+    ("frequency_caps_kept", AD_DECISIONS),
+    ("spend_within_budget", SPEND),
+    ("impressions_billed_once", CHARGES),
+    ("ad_sessions_equal_batch", AD_SESSIONS),
+];
