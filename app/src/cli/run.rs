@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::Args;
+use weir_backend::connect::prometheus::Exporter;
 use weir_model::{
     Availability, CheckVerdict, ParamMeta, Phase, PipelineId, PipelineMeta, PipelineParams, PipelineStatus, Request, RunReport,
 };
@@ -97,8 +98,12 @@ impl Subcommand for Run {
             params.rate_per_s,
             params.seed
         ));
+        let metrics = self.options.metrics.map(Exporter::listen).transpose()?;
+        if let Some(metrics) = &metrics {
+            note(format_args!("its figures are at {}", metrics.url()));
+        }
         stage.session.request(Request::StartPipeline(meta.id.clone(), params))?;
-        let report = follow(&mut stage.session, &meta.id)?;
+        let report = follow(&mut stage.session, &meta.id, metrics.as_ref())?;
         let mut out = Output::stdout(self.json);
         if self.json {
             out.json(&*report)?;
@@ -170,7 +175,7 @@ fn setting(meta: &PipelineMeta, name: &str, asked: Option<u32>) -> Result<u32, F
 }
 
 /// Shows how the run goes until its report is there. A signal ends it early, with a report all the same.
-fn follow(session: &mut Session, id: &PipelineId) -> Result<Arc<RunReport>, Failure> {
+fn follow(session: &mut Session, id: &PipelineId, metrics: Option<&Exporter>) -> Result<Arc<RunReport>, Failure> {
     let mut pace = Pace::new();
     let mut is_stopping = false;
     loop {
@@ -186,6 +191,9 @@ fn follow(session: &mut Session, id: &PipelineId) -> Result<Arc<RunReport>, Fail
             return Ok(Arc::clone(report));
         }
         if let Some(status) = &view.status {
+            if let Some(metrics) = metrics {
+                metrics.show(Arc::clone(status), view.streams.clone());
+            }
             if let Phase::Failed(problem) = &status.phase {
                 pace.end();
                 return Err(problem.clone().into());

@@ -1,6 +1,6 @@
 //! What else can be said of a run: settings, faults at their time, real input, guarantee, scale.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use weir_model::{FaultId, PipelineMeta, PipelineParams};
@@ -50,6 +50,10 @@ pub(super) struct Options {
     /// Break the processing on purpose, to see a check fail; what shows only under a fault brings it after 20 s
     #[arg(long, value_name = "HOW")]
     sabotage: Option<String>,
+
+    /// Serve the run's figures to Prometheus on this address, such as 127.0.0.1:9464
+    #[arg(long, value_name = "IP:PORT")]
+    pub(super) metrics: Option<SocketAddr>,
 }
 
 impl Options {

@@ -105,6 +105,9 @@ pub(super) fn chooser(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), c
         });
         let enabled = ui.is_enabled();
         combo.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, enabled, &what));
+        if !chooser.is_chosen && !chooser.value.is_empty() {
+            combo.response.on_hover_text("Chosen by the pipeline, as worth a look; choose another here");
+        }
         let hint = format!("another {}", chooser.what);
         let field = ui.add(TextEdit::singleline(&mut typed).hint_text(&hint).desired_width(CHOICE_WIDTH).margin(Margin::symmetric(8, 6)));
         let text = typed.clone();
@@ -124,8 +127,6 @@ pub(super) fn chooser(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), c
             if back.clicked() {
                 chosen = Some("".into());
             }
-        } else if !chooser.value.is_empty() {
-            subdued(ui, "chosen by the pipeline");
         }
     });
     if let Some(subject) = chosen {

@@ -35,6 +35,10 @@ pub struct FlowEdge {
 const NODE_WIDTH: f32 = 10.0;
 const NODE_GAP: f32 = 14.0;
 const LABEL_HEIGHT: f32 = 16.0;
+/// Between a place and its label.
+const LABEL_SPACE: f32 = 6.0;
+/// As much of the width as the labels of the last column may take.
+const LABELS_SHARE_MAX: f32 = 0.35;
 const RIBBON_STEPS: u16 = 24;
 
 /// Ribbons from left to right. Edges that lead back are left out. Gives the place that was pressed, where they lead somewhere.
@@ -55,7 +59,14 @@ pub fn sankey(
         let sum = |of: fn(&FlowEdge) -> usize| flows.iter().filter(|edge| of(edge) == at).map(|edge| edge.value).sum::<f64>();
         sum(|edge| edge.from).max(sum(|edge| edge.to))
     };
-    let places = columns(area, &layer, nodes.len(), &total);
+    let text = |at: usize| format!("{}  {}", nodes.get(at).map_or("", |node| node.label), format::si(total(at)));
+    let font = FontId::proportional(size::SMALL);
+    let text_width = |at: usize| ui.painter().layout_no_wrap(text(at), font.clone(), tokens.text.strong).size().x;
+    let last = layer.iter().max();
+    let margin = (0..nodes.len()).filter(|at| layer.get(*at) == last).map(text_width).fold(0.0, f32::max) + LABEL_SPACE;
+    // Every label stands right of its place: the last column leaves room for its own.
+    let drawn = area.with_max_x(area.right() - margin.min(area.width() * LABELS_SHARE_MAX));
+    let places = columns(drawn, &layer, nodes.len(), &total);
     let per_value = places.scale;
     // How much of each side is taken already.
     let mut taken = vec![(0.0_f32, 0.0_f32); nodes.len()];
@@ -77,13 +88,9 @@ pub fn sankey(
     }
     for (at, (node, rect)) in nodes.iter().zip(&places.rects).enumerate() {
         ui.painter().rect_filled(*rect, 2.0, tokens.series.color(at));
-        let text = format!("{}  {}", node.label, format::si(total(at)));
-        let is_last = layer.get(at) == layer.iter().max();
         let rows = places.label_y[at] - LABEL_HEIGHT / 2.0..=places.label_y[at] + LABEL_HEIGHT / 2.0;
-        let columns = if is_last { area.left()..=rect.left() - 6.0 } else { rect.right() + 6.0..=area.right() };
-        let place = Rect::from_x_y_ranges(columns, rows);
-        let anchor = if is_last { Align2::RIGHT_CENTER } else { Align2::LEFT_CENTER };
-        let taken = label(ui, place, &text, FontId::proportional(size::SMALL), tokens.text.strong, anchor);
+        let place = Rect::from_x_y_ranges(rect.right() + LABEL_SPACE..=area.right(), rows);
+        let taken = label(ui, place, &text(at), font.clone(), tokens.text.strong, Align2::LEFT_CENTER);
         if let Some(whither) = leads(at)
             && link(ui, rect.union(taken), at, &format!("{}: {whither}", node.label))
         {

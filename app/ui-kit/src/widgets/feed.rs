@@ -1,6 +1,6 @@
 //! What happened, newest first: a time, how it matters, a sentence.
 
-use egui::{Label, RichText, Ui, vec2};
+use egui::{Color32, FontId, Label, RichText, Ui, text::LayoutJob, vec2};
 
 use super::Tone;
 use crate::{
@@ -9,6 +9,9 @@ use crate::{
     theme::{self, size},
     tokens::tokens,
 };
+
+/// Lines of an entry; what is longer ends in an ellipsis.
+const LINES_MAX: usize = 3;
 
 /// One thing that happened.
 #[derive(Debug, Clone, Copy)]
@@ -29,17 +32,24 @@ pub fn feed<'a>(ui: &mut Ui, entries: impl Iterator<Item = FeedEntry<'a>> + Clon
     let span_ms = times().max().zip(times().min()).map_or(0, |(last, first)| last - first);
     let mut pressed = None;
     for (at, entry) in entries.clone().enumerate() {
-        let shown = ui.horizontal(|ui| {
+        let shown = ui.horizontal_top(|ui| {
             let time = format::moment_utc(entry.at_ms, span_ms);
             ui.label(RichText::new(time).font(theme::mono(size::SMALL)).color(tokens.text.subdued));
             ui.label(RichText::new(sign(entry.tone)).font(theme::icon(14.0)).color(entry.tone.color(&tokens)));
-            ui.add(Label::new(RichText::new(entry.text).color(tokens.text.normal)).truncate());
+            ui.add(Label::new(words(entry.text, tokens.text.normal)).wrap());
         });
         if link(ui, shown.response.rect, at, entry.text) {
             pressed = Some(at);
         }
     }
     pressed
+}
+
+/// As many lines as a narrow card needs to say it, up to a few.
+fn words(text: &str, color: Color32) -> LayoutJob {
+    let mut job = LayoutJob::simple(text.to_owned(), FontId::proportional(size::BODY), color, f32::INFINITY);
+    job.wrap.max_rows = LINES_MAX;
+    job
 }
 
 fn sign(tone: Tone) -> &'static str {
