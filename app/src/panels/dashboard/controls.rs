@@ -1,6 +1,6 @@
 //! What stands above a dashboard: the run's state, its controls, the faults to inject, and the verdicts against truth.
 
-use egui::{Align, Layout, Link, RichText, Role, Ui, WidgetInfo};
+use egui::{Align, Layout, Link, RichText, Role, Ui, WidgetInfo, vec2};
 use weir_model::{
     Check, CheckMeta, CheckVerdict, GroupId, Phase, PipelineMeta, PipelineParams, PipelineStatus, PipelineView, Request, RunReport, Store,
     TimestampMs,
@@ -16,6 +16,9 @@ use crate::panels::{
     pipelines::{StartDialog, phase_badge, start_with},
     text,
 };
+
+/// Rows of badges stand closer than rows of buttons.
+const BADGE_ROW_HEIGHT: f32 = 20.0;
 
 /// What the user is setting and the backend has not taken over yet.
 #[derive(Default)]
@@ -189,7 +192,8 @@ fn checks(ui: &mut Ui, meta: &PipelineMeta, checks: &[Check], cx: &mut PanelCont
         return;
     }
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = 6.0;
+        ui.spacing_mut().item_spacing = vec2(6.0, 4.0);
+        ui.spacing_mut().interact_size.y = BADGE_ROW_HEIGHT;
         subdued(ui, "Against truth");
         for check in checks {
             let (icon, tone, word) = match check.verdict {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use egui::{
-    Button, PopupCloseBehavior, Role, ScrollArea, TextEdit, TextWrapMode, Ui, WidgetInfo,
+    Align, Button, Layout, PopupCloseBehavior, Role, ScrollArea, TextEdit, TextWrapMode, Ui, WidgetInfo,
     containers::menu::{MenuButton, MenuConfig},
 };
 use weir_model::{FaultId, FaultMeta, KnobKind, KnobMeta, Phase, PipelineId, PipelineMeta, PipelineStatus, Request, TimestampMs};
@@ -50,22 +50,29 @@ impl Faults {
     fn menu(&mut self, ui: &mut Ui, meta: &PipelineMeta, cx: &mut PanelContext<'_>) {
         ui.set_width(WIDTH);
         let height = (ui.ctx().content_rect().height() - AROUND).max(160.0);
-        ScrollArea::vertical().max_height(height).show(ui, |ui| {
-            for fault in &meta.faults {
+        // It holds buttons and text, which a menu's own style would draw as bare, justified lines.
+        ui.reset_style();
+        let scroll = ScrollArea::vertical().max_height(height).auto_shrink([false, true]);
+        let listed = |ui: &mut Ui| {
+            for (at, fault) in meta.faults.iter().enumerate() {
+                if at > 0 {
+                    ui.separator();
+                }
                 if self.fault(ui, &meta.id, fault) {
                     let set = fault.knobs.iter().filter_map(|knob| Some((&*knob.name, self.set(&meta.id, fault, knob)?)));
                     cx.request(Request::InjectFault(meta.id.clone(), fault.id.with_knobs(set)));
                     ui.close();
                 }
-                ui.add_space(6.0);
             }
-        });
+        };
+        scroll.show(ui, |ui| ui.with_layout(Layout::top_down(Align::Min), listed));
     }
 
     /// Draws a fault with its knobs; true when it is wanted.
     fn fault(&mut self, ui: &mut Ui, pipeline: &PipelineId, fault: &FaultMeta) -> bool {
         let is_right = fault.knobs.iter().all(|knob| self.set(pipeline, fault, knob).is_none_or(|value| knob.fits(value)));
         let is_wanted = secondary_button_if(ui, is_right, &format!("{}  {}", icons::LIGHTNING, fault.label)).clicked();
+        subdued(ui, &*fault.effect);
         for knob in &fault.knobs {
             let key = (pipeline.clone(), fault.id.clone(), Arc::clone(&knob.name));
             let mut value = self.knobs.remove(&key).unwrap_or_default();
@@ -74,7 +81,6 @@ impl Faults {
                 self.knobs.insert(key, value);
             }
         }
-        subdued(ui, &*fault.effect);
         is_wanted
     }
 

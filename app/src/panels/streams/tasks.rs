@@ -1,7 +1,7 @@
 //! The tasks of an application: on which thread, how far, what waits.
 
 use egui::Ui;
-use weir_model::{StreamsApp, StreamsTask, StreamsTaskPhase};
+use weir_model::{StreamsApp, StreamsTask, StreamsTaskPhase, TimestampMs};
 use weir_ui_kit::{
     format, icons,
     table::{ROW_HEIGHT, Table, TableCell, TableColumn},
@@ -20,16 +20,21 @@ pub(super) fn ui(ui: &mut Ui, app: &StreamsApp) {
     let columns = [
         TableColumn::text("Task", 60.0).unsorted(),
         TableColumn::number("Thread", 60.0).unsorted(),
-        TableColumn::text("Phase", 120.0).unsorted(),
+        TableColumn::text("Phase", 116.0).unsorted(),
         TableColumn::number("Waiting", 70.0).unsorted(),
         TableColumn::number("Late", 60.0).unsorted(),
-        TableColumn::text("Stream time UTC", 170.0).unsorted(),
+        TableColumn::text("Stream time UTC", 140.0).unsorted(),
     ];
     let height = (app.tasks.len().min(ROWS_MAX) + 2) as f32 * ROW_HEIGHT;
     Table::new("Tasks", &columns, app.tasks.len()).height(height).show(ui, |row, column| match app.tasks.get(row) {
         Some(task) => cell(task, column),
         None => TableCell::default(),
     });
+}
+
+/// `11-30 16:29:00`: nobody looks for the year of a moment that moves.
+fn month_to_second(at: TimestampMs) -> String {
+    format::timestamp_utc(at.0).chars().skip(5).take(14).collect()
 }
 
 fn cell(task: &StreamsTask, column: usize) -> TableCell<'_> {
@@ -47,7 +52,7 @@ fn cell(task: &StreamsTask, column: usize) -> TableCell<'_> {
         3 => TableCell::mono(format::integer(task.queued)),
         4 => TableCell::mono(format::integer(task.dropped.0)),
         _ => match task.stream_time {
-            Some(at) => TableCell::mono(format::timestamp_utc(at.0).chars().take(19).collect::<String>()),
+            Some(at) => TableCell::mono(month_to_second(at)),
             None => TableCell::text("no record yet").subdued(),
         },
     }
