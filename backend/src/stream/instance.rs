@@ -38,6 +38,8 @@ pub struct InputRecord {
 /// A record that waits for its turn.
 struct Waiting {
     record: InputRecord,
+    /// Event time, as its source reads it.
+    timestamp_ms: i64,
     taken_in: Option<Instant>,
 }
 
@@ -109,10 +111,11 @@ impl StreamTask {
 
     /// Takes a record in, to be processed in time order over the task's topics. `false`: the queue is full, the record was not taken.
     pub fn enqueue(&mut self, record: InputRecord) -> bool {
+        let timestamp_ms = self.event_time_ms(&record);
         match self.queues.get_mut(&record.topic) {
             Some(queue) if queue.len() >= QUEUE_RECORDS_MAX => false,
             Some(queue) => {
-                queue.push_back(Waiting { record, taken_in: self.is_timed.then(Instant::now) });
+                queue.push_back(Waiting { record, timestamp_ms, taken_in: self.is_timed.then(Instant::now) });
                 true
             }
             None => true, // not a topic of this part
@@ -139,17 +142,18 @@ impl StreamTask {
         self.queues.iter().filter(|(_, queue)| queue.is_empty()).map(|(topic, _)| topic)
     }
 
-    /// Processes the record with the smallest timestamp of those that wait; gives where it came from.
+    /// Processes the record with the smallest event time of those that come next in their topics; gives where it came from.
     ///
     /// # Errors
     /// When a result can't be written: a mistake in the topology.
     pub fn process_next(&mut self) -> Result<Option<Origin>, TaskError> {
         let heads = self.queues.values().filter_map(|queue| queue.front());
-        let oldest = heads.map(|waiting| &waiting.record).min_by_key(|record| record.timestamp_ms);
-        let Some(topic) = oldest.map(|record| Arc::clone(&record.topic)) else { return Ok(None) };
-        let Some(Waiting { record, taken_in }) = self.queues.get_mut(&topic).and_then(VecDeque::pop_front) else { return Ok(None) };
+        let oldest = heads.min_by_key(|waiting| waiting.timestamp_ms);
+        let Some(topic) = oldest.map(|waiting| Arc::clone(&waiting.record.topic)) else { return Ok(None) };
+        let waiting = self.queues.get_mut(&topic).and_then(VecDeque::pop_front);
+        let Some(Waiting { record, timestamp_ms, taken_in }) = waiting else { return Ok(None) };
         self.context.taken_in = taken_in;
-        self.process(&record)?;
+        self.process_at(&record, timestamp_ms)?;
         Ok(Some(Origin { topic: record.topic, partition: record.partition, offset: record.offset }))
     }
 
@@ -158,9 +162,11 @@ impl StreamTask {
     /// # Errors
     /// When a result can't be written: a mistake in the topology.
     pub fn process(&mut self, record: &InputRecord) -> Result<(), TaskError> {
+        self.process_at(record, self.event_time_ms(record))
+    }
+
+    fn process_at(&mut self, record: &InputRecord, timestamp_ms: i64) -> Result<(), TaskError> {
         let Some(source) = self.sources.get(&record.topic).and_then(|at| self.graph.sources.get_mut(*at)) else { return Ok(()) };
-        let timestamp_ms =
-            source.timestamp.zip(record.value.as_deref()).and_then(|(read, value)| read(value)).unwrap_or(record.timestamp_ms);
         self.context.stream_time_before = self.context.stream_time;
         if !source.is_global {
             self.context.stream_time.observe(timestamp_ms);
@@ -177,6 +183,13 @@ impl StreamTask {
             }
         }
         self.failure()
+    }
+
+    /// When it happened: as its source reads it from the value, else the record's own timestamp.
+    fn event_time_ms(&self, record: &InputRecord) -> i64 {
+        let source = self.sources.get(&record.topic).and_then(|at| self.graph.sources.get(*at));
+        let read = source.and_then(|source| source.timestamp).zip(record.value.as_deref());
+        read.and_then(|(read, value)| read(value)).unwrap_or(record.timestamp_ms)
     }
 
     /// Tells the wall clock to the operators that asked for it.

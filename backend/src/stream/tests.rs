@@ -169,6 +169,26 @@ fn duplicates_are_dropped_and_counted_for_as_long_as_said() {
 }
 
 #[test]
+fn the_oldest_record_is_the_oldest_by_the_extractor() {
+    fn time_in_value(value: &[u8]) -> Option<i64> {
+        std::str::from_utf8(value).ok()?.parse().ok()
+    }
+    let topology = Topology::new("app", |builder| {
+        builder.stream_by_time::<String, i64>("left", time_in_value).merge(&builder.stream("right")).to("out");
+    });
+    let mut task = StreamTask::new(&topology.unwrap(), 0);
+    let mut offset = 0;
+    // Written in the opposite order of what happened on the left.
+    for (topic, value, timestamp_ms) in [("left", "30", 1), ("left", "5", 2), ("right", "0", 20), ("right", "0", 40)] {
+        let (key, value) = (Some(b"k".to_vec()), Some(value.as_bytes().to_vec()));
+        assert!(task.enqueue(InputRecord { topic: topic.into(), partition: 0, offset, timestamp_ms, key, value }));
+        offset += 1;
+    }
+    let order: Vec<_> = std::iter::from_fn(|| task.process_next().unwrap()).map(|origin| origin.offset).collect();
+    assert_eq!(order, [2, 0, 1, 3], "right at 20, left at 30 and what comes behind it there, right at 40");
+}
+
+#[test]
 fn sessions_merge_close_and_are_withdrawn() {
     const WINDOWS: SessionWindows = SessionWindows { gap_ms: 10, grace_ms: 0 };
     let build = |emission| {
