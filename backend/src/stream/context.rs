@@ -26,7 +26,7 @@ pub struct Dropped {
     pub late: u64,
     /// Their bytes were not what the topology expects; they are in the dead-letter topic.
     pub malformed: u64,
-    /// Their key was null where state needs one.
+    /// Their key was null where state or the key's type needs one, or their value where a stream needs one.
     pub null_key: u64,
     /// Seen before, by [`super::Stream::deduplicate`].
     pub duplicate: u64,

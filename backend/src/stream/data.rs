@@ -35,7 +35,20 @@ impl<K, V: Clone> Record<K, V> {
 pub struct Malformed(pub String);
 
 /// What a record can be keyed by. Equal keys must have equal bytes: these choose the partition and name the state.
+///
+/// A topic whose keys may be null is read by an `Option`: such records pass through operators that look at each record alone, and are dropped
+/// and counted where state needs a key. A type without a null says that the key is needed from the beginning.
 pub trait Key: Clone + Ord + Debug + 'static {
+    /// What stands for a null key, where the type has it.
+    fn null() -> Option<Self> {
+        None
+    }
+
+    /// Whether this is a null key.
+    fn is_null(&self) -> bool {
+        false
+    }
+
     /// Appends the bytes.
     fn encode(&self, out: &mut Vec<u8>);
 
@@ -70,6 +83,25 @@ impl Key for Vec<u8> {
 
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         Ok(bytes.to_vec())
+    }
+}
+
+/// A key that may be null.
+impl<K: Key> Key for Option<K> {
+    fn null() -> Option<Self> {
+        Some(None)
+    }
+
+    fn is_null(&self) -> bool {
+        self.is_none()
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.iter().for_each(|key| key.encode(out));
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        K::decode(bytes).map(Some)
     }
 }
 
@@ -155,6 +187,7 @@ mod tests {
         fn keys_return_from_their_bytes(text in ".*", number: i64, start_ms: i64, end_ms: i64) {
             returns(&text);
             returns(&number);
+            returns(&Some(text.clone()));
             returns(&Windowed { start_ms, key: text, end_ms });
         }
     }

@@ -93,7 +93,8 @@ impl TopologyTestDriver {
     /// When the bytes are no such record.
     pub fn read<K: Key, V: Value>(&mut self, topic: &str) -> Result<Option<Record<K, Option<V>>>, Malformed> {
         let Some(record) = self.outputs.get_mut(topic).and_then(VecDeque::pop_front) else { return Ok(None) };
-        let key = K::decode(record.key.as_deref().unwrap_or_default())?;
+        let key = record.key.as_deref().map(K::decode).transpose()?.or_else(K::null);
+        let key = key.ok_or_else(|| Malformed("the key is null".to_owned()))?;
         let value = record.value.as_deref().map(V::from_bytes).transpose()?;
         Ok(Some(Record { key, value, timestamp_ms: record.timestamp_ms }))
     }

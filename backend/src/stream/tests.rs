@@ -163,9 +163,53 @@ fn an_operator_that_keeps_keys_needs_no_repartitioning_behind_it() {
 #[test]
 fn duplicates_are_dropped_and_counted_for_as_long_as_said() {
     let mut driver = driver(|builder| builder.stream::<String, i64>("in").deduplicate("seen", 10, |it| it.value.to_string()).to("out"));
-    pipe(&mut driver, "in", &[("a", 1, 0), ("a", 1, 5), ("a", 2, 11), ("a", 1, 12)]);
+    // The same id under another key is another event.
+    pipe(&mut driver, "in", &[("a", 1, 0), ("b", 1, 0), ("a", 1, 5), ("a", 2, 11), ("a", 1, 12)]);
     let values: Vec<_> = read::<i64>(&mut driver, "out").into_iter().filter_map(|it| it.1).collect();
-    assert_eq!((values, driver.dropped().duplicate), (vec![1, 2, 1], 1));
+    assert_eq!((values, driver.dropped().duplicate), (vec![1, 1, 2, 1], 1));
+    driver.crash_and_restore().unwrap();
+    pipe(&mut driver, "in", &[("a", 2, 13), ("b", 2, 13)]);
+    assert_eq!(read::<i64>(&mut driver, "out"), [("b".into(), Some(2), 13)], "what was seen is restored");
+}
+
+/// Key type, value and time of what a topology makes of a record with a null key and one with a key, and how many it dropped.
+fn null_keys(build: impl Fn(&Stream<Option<String>, i64>, &StreamsBuilder) + Send + Sync + 'static) -> (Vec<(Option<String>, i64)>, u64) {
+    let mut driver = driver(move |builder| build(&builder.stream::<Option<String>, i64>("in"), builder));
+    driver.pipe_bytes("in", None, Some(b"1".to_vec()), 1).unwrap();
+    driver.pipe_bytes("in", Some(b"a".to_vec()), Some(b"2".to_vec()), 2).unwrap();
+    let out = driver.read_all::<Option<String>, i64>("out").unwrap();
+    (out.into_iter().map(|record| (record.key, record.value.unwrap_or(0))).collect(), driver.dropped().null_key)
+}
+
+/// As Kafka Streams 4 does (KIP-962): they pass where each record is looked at alone, and are dropped and counted where a key is needed.
+#[test]
+fn null_keys_pass_until_state_needs_a_key() {
+    const WINDOWS: JoinWindows = JoinWindows { before_ms: 5, after_ms: 5, grace_ms: 0 };
+    type Keys = Option<String>;
+    let (none, a) = (None::<String>, Some("a".to_owned()));
+    let both = (vec![(none.clone(), 1), (a.clone(), 2)], 0);
+    let one = (vec![(a.clone(), 2)], 1);
+    assert_eq!(null_keys(|s, _| s.filter(|it| it.value > 0).map_values(|it| it.value).to("out")), both, "stateless operators");
+    assert_eq!(null_keys(|s, _| s.repartition("again").to("out")), both, "repartitioned on request, to any partition");
+    assert_eq!(null_keys(|s, _| s.group_by("sums", |it| it.value.to_string()).reduce(|sum, _| sum).to_stream().to("by-value")).1, 0);
+    assert_eq!(null_keys(|s, _| s.group_by_key("sums").reduce(|sum, _| sum).to_stream().to("out")), one, "aggregation");
+    assert_eq!(null_keys(|s, _| s.select_key(|it| it.key.clone()).group_by_key("sums").reduce(|sum, _| sum).to_stream().to("out")), one);
+    assert_eq!(null_keys(|s, _| s.deduplicate("seen", 5, |_| "id".to_owned()).to("out")), one);
+    let rows = |builder: &StreamsBuilder| builder.table::<Keys, i64>("rows", "rows");
+    assert_eq!(null_keys(move |s, b| s.left_join_table(&rows(b), |it, _| it.value).to("out")), both, "left join with a table");
+    assert_eq!(null_keys(move |s, b| s.join_table(&rows(b), |it, _| it.value).to("out")), (Vec::new(), 1), "join with a table");
+    let names = |builder: &StreamsBuilder| builder.global_table::<String, i64>("names", "names");
+    assert_eq!(
+        null_keys(move |s, b| s.join_global(&names(b), |it| it.value.to_string(), |it, _| it.value).to("out")),
+        both,
+        "global table"
+    );
+    let other = |builder: &StreamsBuilder| builder.stream::<Keys, i64>("other");
+    let left = |_: &Keys, left: &i64, _: Option<&i64>| *left;
+    assert_eq!(null_keys(move |s, b| s.join(&other(b), WINDOWS, "j", |_, left, _| *left).to("out")), (Vec::new(), 1), "join of streams");
+    assert_eq!(null_keys(move |s, b| s.left_join(&other(b), WINDOWS, "j", left).to("out")), (vec![(none.clone(), 1)], 0), "its left join");
+    let either = |_: &Keys, left: Option<&i64>, right: Option<&i64>| *left.or(right).unwrap();
+    assert_eq!(null_keys(move |s, b| other(b).outer_join(s, WINDOWS, "j", either).to("out")), (vec![(none.clone(), 1)], 0), "outer join");
 }
 
 #[test]

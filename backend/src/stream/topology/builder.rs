@@ -26,7 +26,8 @@ impl StreamsBuilder {
         Self { graph: Rc::new(RefCell::new(Graph { app: Arc::clone(app), ..Graph::default() })) }
     }
 
-    /// Reads a topic as a stream of events. Event time is the record's timestamp.
+    /// Reads a topic as a stream of events. Event time is the record's timestamp. Records with a null key are events too where the key is an
+    /// `Option`; else they are dropped and counted.
     pub fn stream<K: Key, V: Value>(&self, topic: &str) -> Stream<K, V> {
         self.stream_timed(topic, None)
     }
@@ -42,12 +43,13 @@ impl StreamsBuilder {
         let emit = Emit::new(node);
         let out = emit.clone();
         let feed = move |context: &mut Context, incoming: Incoming<'_>| {
-            let (Some(key), Some(value)) = (incoming.key, incoming.value) else {
-                // As in Kafka Streams: without a key there is no state to meet, and a stream has no deletions.
+            let key = incoming.key.map(K::decode).transpose()?.or_else(K::null);
+            let (Some(key), Some(value)) = (key, incoming.value) else {
+                // A key type without a null needs a key, and a stream has no deletions.
                 context.dropped.null_key += 1;
                 return Ok(());
             };
-            let record = Record { key: K::decode(key)?, value: V::from_bytes(value)?, timestamp_ms: incoming.timestamp_ms };
+            let record = Record { key, value: V::from_bytes(value)?, timestamp_ms: incoming.timestamp_ms };
             out.send(context, &record);
             Ok(())
         };

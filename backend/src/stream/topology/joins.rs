@@ -16,16 +16,17 @@ use crate::stream::{
 };
 
 impl<K: Key, V: Value> Stream<K, V> {
-    /// Each record with its key's row, as of the record's time where the table keeps history; nothing where there is no row.
+    /// Each record with its key's row, as of the record's time where the table keeps history; nothing where there is no row. A record with a
+    /// null key has none; it is counted.
     pub fn join_table<W: Value, R: Clone + 'static>(
         &self,
         table: &Table<K, W>,
         join: impl Fn(&Record<K, V>, &W) -> R + 'static,
     ) -> Stream<K, R> {
-        self.table_join(table, move |record, row| Some(join(record, row?)))
+        self.with_keys().table_join(table, move |record, row| Some(join(record, row?)))
     }
 
-    /// As [`Self::join_table`], with records that have no row too.
+    /// As [`Self::join_table`], with records that have no row too, a null key or not (KIP-962).
     pub fn left_join_table<W: Value, R: Clone + 'static>(
         &self,
         table: &Table<K, W>,
@@ -47,7 +48,9 @@ impl<K: Key, V: Value> Stream<K, V> {
         stream.builder.graph.borrow_mut().copartitioned.push((stream.emit.node, table.emit.node));
         let rows = table.store.clone();
         stream.emit.attach(move |context, record| {
-            if let Some(value) = rows.at(&record.key, record.timestamp_ms, |row| join(record, row)) {
+            let is_alone = record.key.is_null();
+            let joined = if is_alone { join(record, None) } else { rows.at(&record.key, record.timestamp_ms, |row| join(record, row)) };
+            if let Some(value) = joined {
                 out.send(context, &record.with_value(value));
             }
         });
@@ -90,7 +93,8 @@ impl<K: Key, V: Value> Stream<K, V> {
     /// Pairs of records of both streams with the same key, in time of each other.
     ///
     /// As in Kafka Streams a record can be found by partners until its own stream has gone on by the window and the grace; one that is
-    /// later than that is counted as late, and still joined with what it finds.
+    /// later than that is counted as late, and still joined with what it finds. One with a null key has no partners: it is counted, or told
+    /// alone at once where lone ones are results (KIP-962).
     pub fn join<W: Value, R: Clone + 'static>(
         &self,
         other: &Stream<K, W>,
@@ -135,8 +139,10 @@ impl<K: Key, V: Value> Stream<K, V> {
         keep_unmatched: [bool; 2],
         join: impl Fn(&K, Option<&V>, Option<&W>) -> Option<R> + 'static,
     ) -> Stream<K, R> {
-        let left_stream = if self.is_rekeyed { self.repartition(&format!("{name}-left")) } else { self.clone() };
-        let right_stream = if other.is_rekeyed { other.repartition(&format!("{name}-right")) } else { other.clone() };
+        let left_stream = if keep_unmatched[0] { self.clone() } else { self.with_keys() };
+        let left_stream = if self.is_rekeyed { left_stream.repartition(&format!("{name}-left")) } else { left_stream };
+        let right_stream = if keep_unmatched[1] { other.clone() } else { other.with_keys() };
+        let right_stream = if other.is_rekeyed { right_stream.repartition(&format!("{name}-right")) } else { right_stream };
         let (next, out) = left_stream.next("join");
         {
             let mut graph = self.builder.graph.borrow_mut();
@@ -283,6 +289,9 @@ fn take_side<K: Key, V: Value, W: Value>(
     mut emit: impl FnMut(&mut Context, i64, Option<&W>),
 ) {
     let time_ms = record.timestamp_ms;
+    if record.key.is_null() {
+        return emit(context, time_ms, None);
+    }
     let reach = own.reach(time_ms);
     let partners = others.matches(&record.key, reach);
     let is_lone = own.tells_lone && partners.is_empty();

@@ -84,7 +84,7 @@ struct Runs<V> {
 }
 
 impl<K: Key, V: Value> Stream<K, V> {
-    /// Finds a pattern among the records of each key; a match has its last record's time.
+    /// Finds a pattern among the records of each key; a match has its last record's time. Records with a null key are dropped and counted.
     pub fn detect<R: Clone + 'static>(
         &self,
         name: &str,
@@ -92,7 +92,7 @@ impl<K: Key, V: Value> Stream<K, V> {
         select: impl Fn(&K, &[Matched<V>]) -> R + 'static,
     ) -> Stream<K, R> {
         let store = Store::<K, Runs<V>>::expiring(|_, runs| runs.due_ms);
-        let mut found = self.process(name, store, None, |runs| Detect { runs, pattern, select });
+        let mut found = self.with_keys().process(name, store, None, |runs| Detect { runs, pattern, select });
         found.is_rekeyed = false;
         found
     }

@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use super::{graph::Emit, stream::Stream};
 use crate::stream::{
     context::{Context, Origin},
-    data::{Key, Record, Value},
+    data::{Key, Malformed, Record, Value},
     store::{StateStore, Store},
 };
 
@@ -112,22 +112,48 @@ impl<K: Key, V: Value> Stream<K, V> {
         next
     }
 
-    /// Drops records whose id was seen within so much stream time. Ids are kept by key, so that equal ids of two keys are two.
+    /// Drops records whose id was seen within so much stream time (KIP-655 calls it `distinct`). Two records are the same if key and id are:
+    /// equal ids of two keys are two, in one partition as in two, so that the result does not depend on how many partitions there are.
+    /// Records with a null key could come to any partition with the same id: they are dropped, and counted as such.
     pub fn deduplicate(&self, name: &str, window_ms: i64, id: impl Fn(&Record<K, V>) -> String + 'static) -> Self {
-        let store = Store::<String, i64>::expiring(|_, seen_ms| *seen_ms);
-        self.process_values(name, store, None, |seen| Deduplicate { seen, window_ms, id })
+        let store = Store::<Identity<K>, i64>::expiring(|_, seen_ms| *seen_ms);
+        self.with_keys().process_values(name, store, None, |seen| Deduplicate { seen, window_ms, id })
     }
 }
 
-struct Deduplicate<F> {
-    seen: StoreHandle<String, i64>,
+/// What tells a record from others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Identity<K> {
+    key: K,
+    id: String,
+}
+
+/// The key's bytes, the id's, and how many these are.
+impl<K: Key> Key for Identity<K> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.key.encode(out);
+        self.id.encode(out);
+        i64::try_from(self.id.len()).unwrap_or(i64::MAX).encode(out);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let short = || Malformed("too short for a key with an id".to_owned());
+        let (rest, length) = bytes.split_last_chunk::<8>().ok_or_else(short)?;
+        let at = usize::try_from(i64::from_be_bytes(*length)).ok().and_then(|length| rest.len().checked_sub(length)).ok_or_else(short)?;
+        let (key, id) = rest.split_at(at);
+        Ok(Self { key: K::decode(key)?, id: String::decode(id)? })
+    }
+}
+
+struct Deduplicate<K, F> {
+    seen: StoreHandle<Identity<K>, i64>,
     window_ms: i64,
     id: F,
 }
 
-impl<K: Key, V: Value, F: Fn(&Record<K, V>) -> String + 'static> Processor<K, V, K, V> for Deduplicate<F> {
+impl<K: Key, V: Value, F: Fn(&Record<K, V>) -> String + 'static> Processor<K, V, K, V> for Deduplicate<K, F> {
     fn process(&mut self, record: &Record<K, V>, out: &mut Forward<'_, K, V>) {
-        let id = (self.id)(record);
+        let id = Identity { key: record.key.clone(), id: (self.id)(record) };
         if self.seen.borrow().get(&id).is_some() {
             out.context.dropped.duplicate += 1;
             return;

@@ -144,7 +144,7 @@ impl<K: Key, V: Value> Stream<K, V> {
     }
 
     /// Writes each record to a topic of its own, keyed by the key it has now, and reads it from there: what follows runs in
-    /// tasks that own the key's partition (`<app>-<name>-repartition`, as Kafka Streams names it).
+    /// tasks that own the key's partition (`<app>-<name>-repartition`, as Kafka Streams names it). Records with a null key come to any.
     pub fn repartition(&self, name: &str) -> Self {
         let topic: Arc<str> = format!("{}-{name}-repartition", self.builder.graph.borrow().app).into();
         self.sink(&topic);
@@ -152,9 +152,27 @@ impl<K: Key, V: Value> Stream<K, V> {
         self.builder.stream(&topic)
     }
 
-    /// Groups by the key there is, repartitioned first if that was changed.
+    /// Groups by the key there is, repartitioned first if that was changed. Records with a null key belong to no group: they are dropped and
+    /// counted, before they would be repartitioned.
     pub fn group_by_key(&self, name: &str) -> Grouped<K, V> {
-        Grouped { stream: if self.is_rekeyed { self.repartition(name) } else { self.clone() }, name: name.to_owned() }
+        let keyed = self.with_keys();
+        Grouped { stream: if keyed.is_rekeyed { keyed.repartition(name) } else { keyed }, name: name.to_owned() }
+    }
+
+    /// The records that have a key, as state needs one; the others are counted.
+    pub(super) fn with_keys(&self) -> Self {
+        if K::null().is_none() {
+            return self.clone();
+        }
+        let (next, out) = self.next("with_keys");
+        self.emit.attach(move |context, record| {
+            if record.key.is_null() {
+                context.dropped.null_key += 1;
+            } else {
+                out.send(context, record);
+            }
+        });
+        next
     }
 
     /// Groups by another key.
@@ -178,7 +196,7 @@ impl<K: Key, V: Value> Stream<K, V> {
 fn publish<K: Key, V: Value>(topic: &Arc<str>, record: &Record<K, V>) -> Result<Publish, Malformed> {
     Ok(Publish {
         topic: Arc::clone(topic),
-        key: Some(Key::to_bytes(&record.key)),
+        key: (!record.key.is_null()).then(|| Key::to_bytes(&record.key)),
         // A value that is JSON's null is a deletion: `Option::None` of a table's change.
         value: Some(Value::to_bytes(&record.value)?).filter(|value| value != b"null"),
         timestamp_ms: record.timestamp_ms,
