@@ -185,6 +185,20 @@ impl StreamTask {
         self.failure()
     }
 
+    /// Takes a row of a global table in. All tasks meet one that can't be read; it is counted, and its dead letter given, if this one `tells`.
+    ///
+    /// # Errors
+    /// When a result can't be written: a mistake in the topology.
+    pub fn process_global(&mut self, record: &InputRecord, tells: bool) -> Result<Option<Publish>, TaskError> {
+        let (before, dropped) = (self.context.published.len(), self.context.dropped);
+        self.process(record)?;
+        let dead = self.context.published.drain(before..).next();
+        if !tells {
+            self.context.dropped = dropped;
+        }
+        Ok(dead.filter(|_| tells))
+    }
+
     /// When it happened: as its source reads it from the value, else the record's own timestamp.
     fn event_time_ms(&self, record: &InputRecord) -> i64 {
         let source = self.sources.get(&record.topic).and_then(|at| self.graph.sources.get(*at));

@@ -1,17 +1,20 @@
 //! Global tables: every task has them whole, so a thread reads their topics once and hands each record to all of its tasks.
+//!
+//! A row that can't be read means the same to all of them, so one task of the application tells it ([`DeadRows`]).
 
 use std::{
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use weir_model::Problem;
 
-use super::plan::Plan;
+use super::{TaskId, plan::Plan, shared::Shared};
 use crate::{
     client::{Admin, ClientError, Connection, OffsetSpec, Reader, ReaderEvent},
-    stream::{InputRecord, StreamTask, TaskError, Topology},
+    stream::{InputRecord, Publish, StreamTask, TaskError, Topology},
 };
 
 /// How long the topics may take to be read for the first time.
@@ -46,25 +49,24 @@ impl Globals {
                 starts.insert(listed.partition, listed.offset.map_err(failed)?.unwrap_or(0).max(since));
             }
             let reader = Reader::new(connection, topic, false).map_err(failed)?;
-            let mut open = starts.len();
+            let open = starts.keys().copied().collect();
             reader.assign(starts).map_err(failed)?;
             let deadline = Instant::now() + FIRST_READ_MAX;
-            while open > 0 {
-                match reader.poll(POLL).map_err(failed)? {
-                    Some(ReaderEvent::Record(record)) => globals.keep(input(topic, &record)),
-                    Some(ReaderEvent::End(_)) => open -= 1,
-                    None if Instant::now() > deadline => return Err(failed(ClientError::no_answer())),
-                    None => {}
-                }
-            }
+            let next = || match reader.poll(POLL).map_err(failed)? {
+                Some(ReaderEvent::Record(record)) => Ok(Some(First::Record(input(topic, &record)))),
+                Some(ReaderEvent::End(partition)) => Ok(Some(First::End(partition))),
+                None if Instant::now() > deadline => Err(failed(ClientError::no_answer())),
+                None => Ok(None),
+            };
+            read_to_ends(open, next, |record| globals.keep(record))?;
             globals.readers.push((Arc::clone(topic), reader));
         }
         Ok(globals)
     }
 
-    /// Fills a new task.
-    pub(super) fn fill(&self, task: &mut StreamTask) -> Result<(), TaskError> {
-        self.records.values().try_for_each(|record| task.process(record))
+    /// Fills a new task; gives the dead letters of rows that it could not read, if it tells them.
+    pub(super) fn fill(&self, task: &mut StreamTask, tells: bool) -> Result<Vec<Publish>, TaskError> {
+        self.records.values().filter_map(|record| task.process_global(record, tells).transpose()).collect()
     }
 
     /// What came since the last call.
@@ -91,6 +93,63 @@ impl Globals {
     }
 }
 
+/// What the first reading brings.
+enum First {
+    Record(InputRecord),
+    End(i32),
+}
+
+/// Reads until each partition has been at its end: one that grows is there again and again before the others have been once.
+fn read_to_ends(
+    mut open: BTreeSet<i32>,
+    mut next: impl FnMut() -> Result<Option<First>, Problem>,
+    mut keep: impl FnMut(InputRecord),
+) -> Result<(), Problem> {
+    while !open.is_empty() {
+        match next()? {
+            Some(First::Record(record)) => keep(record),
+            Some(First::End(partition)) => drop(open.remove(&partition)),
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Rows of global tables that can't be read, on their way to the dead-letter topic: once in a process, however many tasks, threads and lives
+/// meet them. Written with the thread's next commit, and again if that is aborted.
+#[derive(Default)]
+pub(super) struct DeadRows {
+    unwritten: RefCell<Vec<Publish>>,
+}
+
+impl DeadRows {
+    /// Whether it is this task that tells: the first of all, which one thread of the application has at a time.
+    pub(super) fn are_told_by(task: TaskId, plan: &Plan) -> bool {
+        plan.tasks.first() == Some(&task)
+    }
+
+    /// Takes in what that task could not read.
+    pub(super) fn add(&self, rows: impl IntoIterator<Item = Publish>, shared: &Shared) {
+        let mut unwritten = self.unwritten.borrow_mut();
+        for row in rows.into_iter().filter(|row| !shared.is_told(row)) {
+            if !unwritten.contains(&row) {
+                unwritten.push(row);
+            }
+        }
+    }
+
+    /// What is to be written.
+    pub(super) fn unwritten(&self) -> Vec<Publish> {
+        self.unwritten.borrow().clone()
+    }
+
+    /// These are committed.
+    pub(super) fn written(&self, rows: Vec<Publish>, shared: &Shared) {
+        self.unwritten.borrow_mut().retain(|row| !rows.contains(row));
+        shared.told(rows);
+    }
+}
+
 fn input(topic: &Arc<str>, record: &crate::client::IncomingRecord<'_>) -> InputRecord {
     InputRecord {
         topic: Arc::clone(topic),
@@ -99,5 +158,22 @@ fn input(topic: &Arc<str>, record: &crate::client::IncomingRecord<'_>) -> InputR
         timestamp_ms: record.timestamp_ms().unwrap_or(0),
         key: record.key().map(<[u8]>::to_vec),
         value: record.value().map(<[u8]>::to_vec),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_that_grows_is_not_taken_for_the_others() {
+        let record = |partition: i32| {
+            let (key, value) = (Some(vec![0]), Some(vec![0]));
+            First::Record(InputRecord { topic: "rows".into(), partition, offset: 0, timestamp_ms: 0, key, value })
+        };
+        let script = [record(0), First::End(0), record(0), First::End(0), record(1), First::End(0), record(1), First::End(1), record(0)];
+        let (mut script, mut kept) = (script.into_iter(), Vec::new());
+        read_to_ends([0, 1].into(), || Ok(script.next()), |record| kept.push(record.partition)).ok();
+        assert_eq!(kept, [0, 0, 1, 1], "all that was there before the last partition's end");
     }
 }

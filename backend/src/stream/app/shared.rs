@@ -1,7 +1,7 @@
 //! What stream threads and their owner tell each other.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,12 +18,14 @@ use super::{
     snapshot::{AppEvent, AppEventKind, AppSnapshot, COMMITS_MAX, EVENTS_MAX, ThreadSnapshot},
     standby::Standbys,
 };
-use crate::stream::{Description, Topology};
+use crate::stream::{Description, Publish, Topology};
 
 /// How long a look into a store may take.
 const QUERY_MAX: Duration = Duration::from_secs(1);
 /// The longest latency told apart: an hour.
 const LATENCY_MS_MAX: u64 = 3_600_000;
+/// Dead letters of global tables remembered; beyond it they may be written again.
+const TOLD_MAX: usize = 10_000;
 
 pub(super) struct Shared {
     pub(super) app: Arc<str>,
@@ -38,6 +40,8 @@ pub(super) struct Shared {
     events: Mutex<Ring>,
     commits: Mutex<Ring>,
     pub(super) standbys: Standbys,
+    /// Rows of global tables whose dead letters are written, by their place; at most [`TOLD_MAX`].
+    told: Mutex<BTreeSet<Vec<Vec<u8>>>>,
 }
 
 /// The last so many events.
@@ -78,6 +82,7 @@ impl Shared {
             events: Mutex::default(),
             commits: Mutex::default(),
             standbys: Standbys::default(),
+            told: Mutex::default(),
         }
     }
 
@@ -122,6 +127,23 @@ impl Shared {
             AppEventKind::Committed { .. } | AppEventKind::Aborted { .. } => lock(&self.commits).push(thread, what, COMMITS_MAX),
             _ => lock(&self.events).push(thread, what, EVENTS_MAX),
         }
+    }
+
+    /// Whether a row's dead letter is written.
+    pub(super) fn is_told(&self, row: &Publish) -> bool {
+        lock(&self.told).contains(&place(row))
+    }
+
+    /// These are.
+    pub(super) fn told(&self, rows: Vec<Publish>) {
+        if rows.is_empty() {
+            return;
+        }
+        let mut told = lock(&self.told);
+        if told.len() >= TOLD_MAX {
+            told.clear();
+        }
+        told.extend(rows.iter().map(place));
     }
 
     pub(super) fn of_thread(&self, thread: usize) -> ThreadSnapshot {
@@ -175,6 +197,11 @@ impl Shared {
     pub(super) fn failure(&self) -> Option<Problem> {
         lock(&self.failure).clone()
     }
+}
+
+/// Where a dead letter's record stood: what its headers say.
+fn place(row: &Publish) -> Vec<Vec<u8>> {
+    row.headers.iter().filter(|(name, _)| *name != "error").map(|(_, value)| value.clone()).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

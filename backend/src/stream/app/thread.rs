@@ -16,7 +16,7 @@ use weir_model::{Problem, TimestampMs};
 
 use super::{
     AppConfig, TaskId,
-    globals::Globals,
+    globals::{DeadRows, Globals},
     plan::Plan,
     shared::Shared,
     snapshot::{AppEventKind, ThreadCounts, ThreadPhase, ThreadSnapshot},
@@ -97,6 +97,7 @@ struct StreamThread<'a> {
     protocol: GroupProtocol,
     admin: Admin,
     globals: Globals,
+    dead_rows: DeadRows,
     tasks: BTreeMap<TaskId, OwnedTask>,
     counts: ThreadCounts,
     published_before: u64,
@@ -157,6 +158,7 @@ impl<'a> StreamThread<'a> {
             protocol,
             admin,
             globals,
+            dead_rows: DeadRows::default(),
             tasks: BTreeMap::new(),
             counts,
             published_before: counts.published,
@@ -287,7 +289,8 @@ impl<'a> StreamThread<'a> {
     fn follow_globals(&mut self) -> Result<(), Problem> {
         for record in self.globals.poll()? {
             for task in self.tasks.values_mut() {
-                task.task.process(&record).map_err(broken)?;
+                let dead = task.task.process_global(&record, DeadRows::are_told_by(task.id, self.plan)).map_err(broken)?;
+                self.dead_rows.add(dead, self.shared);
             }
         }
         Ok(())
@@ -359,6 +362,9 @@ impl<'a> StreamThread<'a> {
                 to_save.insert(task.id, changes);
             }
         }
+        let tells = self.tasks.values().any(|task| task.is_running() && DeadRows::are_told_by(task.id, self.plan));
+        let dead_rows = if tells { self.dead_rows.unwritten() } else { Vec::new() };
+        dead_rows.iter().try_for_each(|row| self.writer.publish(row))?;
         let is_transaction = self.config.guarantee == super::Guarantee::ExactlyOnce;
         let running = self.tasks.values().filter(|task| task.is_running());
         let next = to_commit(running, &self.config.run, is_transaction && self.writer.is_open());
@@ -376,6 +382,7 @@ impl<'a> StreamThread<'a> {
             return self.roll_back();
         }
         self.aborts.reset();
+        self.dead_rows.written(dead_rows, self.shared);
         let took = open_for.unwrap_or_default() + self.last_commit.elapsed();
         // What is no event is counted when it is taken in, which may be before it is processed.
         let events = |(processed, no_events): (u64, u64)| processed.saturating_sub(no_events);

@@ -10,6 +10,7 @@ use crate::stream::{
     app::{
         TaskId,
         disk::{DiskError, Next, Owner, TaskDisk},
+        globals::DeadRows,
         restore::Part,
         snapshot::{AppEventKind, Warmth},
     },
@@ -67,7 +68,8 @@ impl StreamThread<'_> {
     /// A task that remembers nothing but its stream time.
     fn cold(&self, id: TaskId, begin: &Begin) -> Result<StreamTask, Problem> {
         let mut task = StreamTask::new(&self.config.topology, id.subtopology).timed();
-        self.globals.fill(&mut task).map_err(broken)?;
+        let dead = self.globals.fill(&mut task, DeadRows::are_told_by(id, self.plan)).map_err(broken)?;
+        self.dead_rows.add(dead, self.shared);
         task.commit();
         if let Some(stream_time_ms) = begin.stream_time_ms {
             task.restore_stream_time(stream_time_ms);
