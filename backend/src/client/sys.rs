@@ -1,5 +1,5 @@
 //! librdkafka's admin calls that its safe binding lacks: listing and describing groups, offsets of many partitions at once, committed
-//! offsets of any group, the cluster's id and controller.
+//! offsets of any group, the cluster's id and controller; and the end of a partition as the last fetch told it, which asks nobody.
 //!
 //! The only `unsafe` of the workspace. Every call follows one pattern: options and queue are made, the request is queued, its one event is
 //! waited for, and plain data is copied out of it before event, queue and options are destroyed, in that order, by their guards. Nothing
@@ -262,6 +262,15 @@ pub(super) fn list_offsets<C: ClientContext>(
         });
         Ok(listed.collect())
     }
+}
+
+/// The high watermark that the last fetch of a partition told; `None` before one has.
+pub(super) fn fetched_end<C: ClientContext>(client: &Client<C>, topic: &str, partition: i32) -> Option<i64> {
+    let topic = c_text(topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the client lives as long as its borrow; the name is copied, and both numbers are written before the call returns.
+    let code = unsafe { ffi::rd_kafka_get_watermark_offsets(client.native_ptr(), topic.as_ptr(), partition, &raw mut low, &raw mut high) };
+    (code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
 }
 
 /// All committed offsets of groups. The requests travel together; the answers come in the order of the groups.

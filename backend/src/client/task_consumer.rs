@@ -1,9 +1,10 @@
 //! Reading as a member of a consumer group that keeps state by partition: nothing is taken over or given up before the caller has done its part.
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -12,16 +13,20 @@ use std::{
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol},
+    consumer::{
+        BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol, base_consumer::PartitionQueue,
+    },
     error::KafkaError,
     message::OwnedMessage,
     types::RDKafkaRespErr,
 };
 
-use super::{Assignment, ClientError, Connection, IncomingRecord, connection, connection::GROUP_PROTOCOL};
+use super::{Assignment, ClientError, Connection, IncomingRecord, connection, connection::GROUP_PROTOCOL, sys};
 
 /// How long a seek may take: it waits for the partition's fetcher, not for the cluster.
 const SEEK_MAX: Duration = Duration::from_secs(10);
+/// Records taken of one partition before the others are looked at, where each has a queue of its own.
+const RECORDS_PER_QUEUE: usize = 100;
 
 /// What a poll brings. A rebalance waits until the caller answers it.
 pub enum TaskEvent<'a> {
@@ -33,6 +38,9 @@ pub enum TaskEvent<'a> {
     Lost(Vec<Assignment>),
     /// A record.
     Record(IncomingRecord<'a>),
+    /// A partition was read to its end, as far as a fetch has told: what was in it before has come. Comes anew after every way of beginning to
+    /// read elsewhere, and after more was read. Only of members that [`TaskConsumer::new`] lets join topics.
+    End(Assignment),
 }
 
 /// How a group shares out partitions.
@@ -70,9 +78,35 @@ pub struct Committed {
 ///
 /// Blocking; belongs on a thread of its own, which must poll more often than `max.poll.interval.ms`.
 pub struct TaskConsumer {
-    inner: BaseConsumer<Rebalancing>,
+    /// What the partitions have fetched, each by itself, for only so an end tells whose it is. Before the consumer, whose last owner closes it.
+    queues: Vec<(Assignment, PartitionQueue<Rebalancing>)>,
+    inner: Arc<BaseConsumer<Rebalancing>>,
+    tells_ends: bool,
+    /// Which queue is read, none for the one of the group, and how much of it was.
+    turn: Cell<(usize, usize)>,
+    arrived: Arc<Arrived>,
     /// A record that came in the same poll as a rebalance, until that was told.
     held: Mutex<Option<OwnedMessage>>,
+}
+
+/// That something came into a queue.
+#[derive(Default)]
+struct Arrived {
+    has: Mutex<bool>,
+    told: Condvar,
+}
+
+impl Arrived {
+    fn tell(&self) {
+        *lock(&self.has) = true;
+        self.told.notify_one();
+    }
+
+    /// Waits for it, and forgets it.
+    fn wait(&self, timeout: Duration) {
+        let waited = self.told.wait_timeout_while(lock(&self.has), timeout, |has| !*has);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
 }
 
 #[derive(Default)]
@@ -83,7 +117,7 @@ struct Rebalancing {
 }
 
 impl TaskConsumer {
-    /// Subscribes to topics as a member of that `client.id`.
+    /// Subscribes to topics as a member of that `client.id`. One that shares out by [`Assignor::Range`] joins topics: it hears of their ends.
     ///
     /// # Errors
     /// When a property or a topic name is not valid.
@@ -114,9 +148,20 @@ impl TaskConsumer {
             GroupProtocol::Classic => defaults.push(("session.timeout.ms", "10000")),
             GroupProtocol::Consumer => fixed.push((GROUP_PROTOCOL, "consumer")),
         }
-        let inner: BaseConsumer<Rebalancing> = connection.config(&defaults, &fixed).create_with_context(Rebalancing::default())?;
+        let tells_ends = assignor == Assignor::Range;
+        if tells_ends {
+            fixed.push(("enable.partition.eof", "true"));
+            // Each partition has a queue of its own, and the limit is a queue's.
+            defaults.push(("queued.max.messages.kbytes", "2048"));
+        }
+        let mut inner: BaseConsumer<Rebalancing> = connection.config(&defaults, &fixed).create_with_context(Rebalancing::default())?;
+        let arrived = Arc::<Arrived>::default();
+        if tells_ends {
+            let arrived = Arc::clone(&arrived);
+            inner.set_nonempty_callback(move || arrived.tell());
+        }
         inner.subscribe(topics)?;
-        Ok(Self { inner, held: Mutex::default() })
+        Ok(Self { queues: Vec::new(), inner: Arc::new(inner), tells_ends, turn: Cell::default(), arrived, held: Mutex::default() })
     }
 
     /// Waits for the next event. `None` when the time is over.
@@ -130,6 +175,42 @@ impl TaskConsumer {
         if let Some(record) = lock(&self.held).take() {
             return Ok(Some(TaskEvent::Record(IncomingRecord::owned(record))));
         }
+        if !self.tells_ends {
+            return self.poll_group(timeout);
+        }
+        if let Some(event) = self.poll_queues()? {
+            return Ok(Some(event));
+        }
+        if timeout.is_zero() {
+            return Ok(None);
+        }
+        self.arrived.wait(timeout);
+        self.poll_queues()
+    }
+
+    /// Looks into each queue once, beginning with the one whose turn it is.
+    fn poll_queues(&self) -> Result<Option<TaskEvent<'_>>, ClientError> {
+        for _ in 0..=self.queues.len() {
+            let (at, taken) = self.turn.get();
+            let event = match at.checked_sub(1).and_then(|at| self.queues.get(at)) {
+                None => self.poll_group(Duration::ZERO)?,
+                Some((partition, queue)) => match queue.poll(Duration::ZERO) {
+                    None => None,
+                    Some(Ok(message)) => Some(TaskEvent::Record(IncomingRecord::borrowed(message))),
+                    Some(Err(KafkaError::PartitionEOF(_))) => Some(TaskEvent::End(partition.clone())),
+                    Some(Err(error)) => return Err(error.into()),
+                },
+            };
+            let is_over = event.is_none() || taken >= RECORDS_PER_QUEUE;
+            self.turn.set(if is_over { ((at + 1) % (self.queues.len() + 1), 0) } else { (at, taken + 1) });
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+        Ok(None)
+    }
+
+    fn poll_group(&self, timeout: Duration) -> Result<Option<TaskEvent<'_>>, ClientError> {
         let polled = self.inner.poll(timeout).transpose()?;
         let Some(event) = self.take_event() else {
             return Ok(polled.map(|message| TaskEvent::Record(IncomingRecord::borrowed(message))));
@@ -143,12 +224,40 @@ impl TaskConsumer {
     ///
     /// # Errors
     /// When the client is closed.
-    pub fn take_over(&self, starts: impl IntoIterator<Item = (Assignment, i64)>) -> Result<(), ClientError> {
+    pub fn take_over(&mut self, starts: impl IntoIterator<Item = (Assignment, i64)>) -> Result<(), ClientError> {
         let list = offsets(starts)?;
-        if matches!(self.inner.rebalance_protocol(), RebalanceProtocol::Cooperative) {
-            return Ok(self.inner.incremental_assign(&list)?);
+        if self.tells_ends {
+            self.split(&list);
         }
-        Ok(self.inner.assign(&list)?)
+        self.assign(&list)
+    }
+
+    fn assign(&self, list: &TopicPartitionList) -> Result<(), ClientError> {
+        if matches!(self.inner.rebalance_protocol(), RebalanceProtocol::Cooperative) {
+            return Ok(self.inner.incremental_assign(list)?);
+        }
+        Ok(self.inner.assign(list)?)
+    }
+
+    /// The offset that a partition ended at when it was last fetched, the markers of transactions included. From memory: after
+    /// [`Self::take_over`] it is an earlier assignment's until something was fetched.
+    pub fn fetched_end(&self, at: &Assignment) -> Option<i64> {
+        sys::fetched_end(self.inner.client(), &at.topic, at.partition)
+    }
+
+    /// Gives each partition a queue of its own, before anything is fetched into the group's; it stays for the time that they come back.
+    fn split(&mut self, list: &TopicPartitionList) {
+        for it in list.elements() {
+            let at = Assignment { topic: it.topic().to_owned(), partition: it.partition() };
+            if self.queues.iter().any(|(known, _)| *known == at) {
+                continue;
+            }
+            if let Some(mut queue) = self.inner.split_partition_queue(&at.topic, at.partition) {
+                let arrived = Arc::clone(&self.arrived);
+                queue.set_nonempty_callback(move || arrived.tell());
+                self.queues.push((at, queue));
+            }
+        }
     }
 
     /// Gives up partitions that were revoked or lost; what was fetched of them is forgotten.
@@ -241,9 +350,9 @@ impl Drop for TaskConsumer {
         self.inner.context().is_closing.store(true, Ordering::Release);
         for event in std::mem::take(&mut *lock(&self.inner.context().events)) {
             let answered = match event {
-                TaskEvent::Assigned(_) => self.take_over([]),
+                TaskEvent::Assigned(_) => self.assign(&TopicPartitionList::new()),
                 TaskEvent::Revoked(partitions) | TaskEvent::Lost(partitions) => self.give_up(&partitions),
-                TaskEvent::Record(_) => Ok(()),
+                TaskEvent::Record(_) | TaskEvent::End(_) => Ok(()),
             };
             if let Err(error) = answered {
                 tracing::debug!("a rebalance was not answered while closing: {error}");

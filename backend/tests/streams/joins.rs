@@ -1,7 +1,5 @@
 //! Tasks that join read their topics as one story: what is older comes first, however the topics are fetched. Global tables are whole.
 
-use std::time::Duration;
-
 use weir_backend::stream::{
     Record, Topology,
     app::{AppConfig, Guarantee},
@@ -34,10 +32,15 @@ fn a_backlog_is_joined_in_the_order_of_its_times() {
         let cluster = Cluster::start(&[(PRICES, 1), (ORDERS, 1), (PRICED, 1)]);
         // Large rows, so that they don't all come with the first fetch.
         let price = serde_json::to_string(&"9".repeat(2_000)).unwrap();
-        cluster.produce(PRICES, (0..KEYS).map(|at| (text(at), price.clone(), START_MS + at as i64)));
+        let prices = (0..KEYS).map(|at| (text(at), price.clone(), START_MS + at as i64));
+        match guarantee {
+            Guarantee::AtLeastOnce => cluster.produce(PRICES, prices),
+            // What follows the last price is no record, and never comes.
+            Guarantee::ExactlyOnce => cluster.produce_in_transaction(PRICES, prices),
+        }
         cluster.produce(ORDERS, (0..KEYS).map(|at| (text(at), text(at), START_MS + (KEYS + at) as i64)));
         let config = AppConfig::new(cluster.connection.clone(), topology(), guarantee);
-        let app = start(AppConfig { task_idle: Duration::ZERO, ..config });
+        let app = start(config);
         eventually("all orders are read", || cluster.committed("pricing", ORDERS) >= KEYS as i64);
         app.close();
         assert_eq!(cluster.read(PRICED).len(), KEYS, "{guarantee:?}: orders that found their price");

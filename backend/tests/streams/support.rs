@@ -43,6 +43,18 @@ impl Cluster {
     /// Writes keyed records and waits until all are acknowledged.
     pub(crate) fn produce(&self, topic: &str, records: impl IntoIterator<Item = (String, String, i64)>) {
         let producer = Producer::new(&self.connection).unwrap();
+        self.send(&producer, topic, records);
+    }
+
+    /// The same in a transaction, whose marker is the last thing in the topic.
+    pub(crate) fn produce_in_transaction(&self, topic: &str, records: impl IntoIterator<Item = (String, String, i64)>) {
+        let producer = Producer::transactional(&self.connection, "writer", DEADLINE / 2, DEADLINE).unwrap();
+        producer.begin().unwrap();
+        self.send(&producer, topic, records);
+        producer.commit(DEADLINE).unwrap();
+    }
+
+    fn send(&self, producer: &Producer, topic: &str, records: impl IntoIterator<Item = (String, String, i64)>) {
         for (key, value, timestamp_ms) in records {
             let record = OutgoingRecord {
                 topic,

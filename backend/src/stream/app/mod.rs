@@ -103,9 +103,9 @@ pub struct AppConfig {
     pub group_protocol: GroupProtocol,
     /// How often processed records are deleted from repartition topics (`repartition.purge.interval.ms`).
     pub purge_interval: Duration,
-    /// How long a task that joins waits for records of its other topics that may be on their way (`max.task.idle.ms`); those that were in
-    /// the topics when it took over are waited for anyway (KIP-695).
-    pub task_idle: Duration,
+    /// How long a task that joins waits for records of its other topics that may be on their way (`max.task.idle.ms`, KIP-695); what the
+    /// brokers are known to have is waited for anyway. `None` waits for nothing, not even for that (Kafka's -1).
+    pub task_idle: Option<Duration>,
 }
 
 impl AppConfig {
@@ -127,7 +127,7 @@ impl AppConfig {
             state_dir: None,
             standby_replicas: 0,
             purge_interval: Duration::from_secs(30),
-            task_idle: Duration::from_millis(2),
+            task_idle: Some(Duration::ZERO),
         }
     }
 }

@@ -10,7 +10,7 @@ mod log;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -300,7 +300,7 @@ impl Simulation {
         let Some(member) = &mut self.members[number] else { return Ok(()) };
         let (log, transaction) = (&mut self.log, &mut member.transaction);
         for task in member.tasks.values_mut() {
-            task.process(Duration::ZERO, |task| {
+            task.process(Some(Duration::ZERO), Instant::now(), |task| {
                 publish(task, log, transaction);
                 Ok::<_, TaskError>(())
             })?;

@@ -1,7 +1,7 @@
 //! A task as its thread keeps it: where it has read to, what waits, and whether it is being restored.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,12 +22,6 @@ use crate::{
 
 /// Records processed before the thread looks elsewhere.
 const RECORDS_PER_ROUND: usize = 1_000;
-/// How long a topic that is known to have more is waited for without anything coming from it. KIP-695 waits without end; but what is left
-/// may be what never arrives as a record: an aborted transaction, or what compaction took.
-const CATCH_UP_MAX: Duration = Duration::from_secs(10);
-/// The same when so little is left that it is likely to be the markers of the last transactions.
-const MARKERS_WAIT_MAX: Duration = Duration::from_millis(500);
-const MARKERS_MAX: i64 = 16;
 
 /// The offsets that tasks commit together: those that changed. A transaction always has some: what was written without a record having
 /// been read, on a tick of the wall clock, must be refused all the same where the member has lost its partitions (KIP-447).
@@ -52,9 +46,12 @@ pub(super) struct OwnedTask {
     /// Taken from the consumer when a topic's queue was full; bounded by what one round polls. Such a topic is paused, the others are not:
     /// what is oldest may be among what they bring.
     held: BTreeMap<Arc<str>, VecDeque<InputRecord>>,
-    /// Where topics ended when they were taken over, while not all of that is here.
-    ends: BTreeMap<Arc<str>, i64>,
-    idle_since: Option<Instant>,
+    /// Topics of which something has come since they were begun to be read from where they are.
+    fetched: BTreeSet<Arc<str>>,
+    /// Topics that were at their end when they were last fetched: they are known to have nothing more (KIP-695).
+    at_end: BTreeSet<Arc<str>>,
+    /// Since when topics that have nothing more are waited for.
+    idle_since: BTreeMap<Arc<str>, Instant>,
     /// The offset that comes next in each changelog of its own, as of the last commit.
     pub(super) logged: Next,
     /// Its stores on disk.
@@ -73,8 +70,9 @@ impl OwnedTask {
             committed: starts.keys().map(|topic| (Arc::clone(topic), None)).collect(),
             received: starts.clone(),
             held: BTreeMap::new(),
-            ends: BTreeMap::new(),
-            idle_since: None,
+            fetched: BTreeSet::new(),
+            at_end: BTreeSet::new(),
+            idle_since: BTreeMap::new(),
             logged: Next::new(),
             disk: None,
         }
@@ -83,13 +81,6 @@ impl OwnedTask {
     /// With its file, and the offsets its changelogs end at.
     pub(super) fn with_disk(self, disk: Option<TaskDisk>, logged: Next) -> Self {
         Self { disk, logged, ..self }
-    }
-
-    /// With where its topics ended when they were taken over: records up to there are waited for before any topic's newer ones are processed.
-    pub(super) fn behind(mut self, ends: BTreeMap<Arc<str>, i64>) -> Self {
-        self.ends = ends;
-        self.ends.retain(|topic, end| self.received.get(topic).is_some_and(|next| next < end));
-        self
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -111,12 +102,8 @@ impl OwnedTask {
             Some(next) if record.offset >= *next => *next = record.offset + 1,
             _ => return false, // known: it was fetched before a seek took effect
         }
-        if let Some(end) = self.ends.get(&record.topic) {
-            self.idle_since = None;
-            if record.offset + 1 >= *end {
-                self.ends.remove(&record.topic);
-            }
-        }
+        self.at_end.remove(&record.topic);
+        self.fetched.insert(Arc::clone(&record.topic));
         if !self.held.contains_key(&record.topic) && self.task.has_room(&record.topic) {
             self.task.enqueue(record);
             return false;
@@ -139,39 +126,61 @@ impl OwnedTask {
         emptied.map(|(topic, _)| Assignment { topic: topic.to_string(), partition }).collect()
     }
 
-    /// Whether a record may be processed now: each topic has one, or the others were waited for.
-    pub(super) fn is_due(&mut self, task_idle: Duration) -> bool {
+    /// A topic was read to its end.
+    pub(super) fn reached_end(&mut self, topic: &str) {
+        let topic = self.received.keys().find(|it| ***it == *topic).cloned();
+        self.at_end.extend(topic);
+    }
+
+    /// Whether a topic is at its end is to be learned again: it is begun to be read anew, and what was known is of an earlier time.
+    pub(super) fn forget_ends(&mut self) {
+        self.fetched.clear();
+        self.at_end.clear();
+        self.idle_since.clear();
+    }
+
+    /// Topics that hold the others up, with the offset that is next in each. The end that a fetch has told holds for them, as something of
+    /// them was fetched.
+    pub(super) fn awaited(&self) -> Vec<(Assignment, i64)> {
+        if !self.is_running() || self.task.queued() == 0 || self.task.is_ready() {
+            return Vec::new();
+        }
+        let unknown = self.task.empty_topics().filter(|topic| self.fetched.contains(*topic) && !self.at_end.contains(*topic));
+        unknown.filter_map(|topic| Some((self.at(topic), *self.received.get(topic)?))).collect()
+    }
+
+    /// Whether a record may be processed now (KIP-695): each topic has one, or those without are known to have nothing more and were waited
+    /// for so long all the same. `None` waits for nothing.
+    pub(super) fn is_due(&mut self, task_idle: Option<Duration>, now: Instant) -> bool {
         if !self.is_running() || self.task.queued() == 0 {
             return false;
         }
+        let Some(task_idle) = task_idle else { return true };
         if self.task.is_ready() {
-            self.idle_since = None;
+            self.idle_since.clear();
             return true;
         }
-        let left = |topic: &Arc<str>| Some(self.ends.get(topic)? - self.received.get(topic)?);
-        let left = self.task.empty_topics().filter_map(left).max();
-        let patience = match left {
-            None => task_idle,
-            Some(..=MARKERS_MAX) => task_idle.max(MARKERS_WAIT_MAX),
-            Some(_) => task_idle.max(CATCH_UP_MAX),
-        };
-        // A topic that was waited for once is not waited for again until it has something, or a quiet table would slow its stream down.
-        let is_over = self.idle_since.get_or_insert_with(Instant::now).elapsed() >= patience;
-        if is_over && left.is_some() {
-            self.ends.retain(|topic, _| !self.task.empty_topics().any(|empty| empty == topic));
+        let mut is_due = true;
+        let empty: BTreeSet<_> = self.task.empty_topics().cloned().collect();
+        self.idle_since.retain(|topic, _| empty.contains(topic) && self.at_end.contains(topic));
+        for topic in empty {
+            let is_over =
+                self.at_end.contains(&topic) && now.saturating_duration_since(*self.idle_since.entry(topic).or_insert(now)) >= task_idle;
+            is_due &= is_over;
         }
-        is_over
+        is_due
     }
 
     /// Processes some records, each followed by `publish`; gives how many.
     pub(super) fn process<E: From<crate::stream::TaskError>>(
         &mut self,
-        task_idle: Duration,
+        task_idle: Option<Duration>,
+        now: Instant,
         mut publish: impl FnMut(&mut StreamTask) -> Result<(), E>,
     ) -> Result<u64, E> {
         let mut count = 0;
         for _ in 0..RECORDS_PER_ROUND {
-            if !self.is_due(task_idle) {
+            if !self.is_due(task_idle, now) {
                 break;
             }
             let Some(origin) = self.task.process_next()? else { break };
@@ -217,18 +226,10 @@ impl OwnedTask {
         self.task.rollback();
         // Still paused, and resumed when they are refilled.
         self.held.values_mut().for_each(VecDeque::clear);
-        self.idle_since = None;
-        if self.received.len() > 1 {
-            // All of it was here, and comes again: in the same order if it is waited for.
-            for (topic, received) in &self.received {
-                let end = self.ends.entry(Arc::clone(topic)).or_insert(*received);
-                *end = (*end).max(*received);
-            }
-        }
+        self.forget_ends();
         self.next = self.starts.clone();
         self.next.extend(self.committed.iter().filter_map(|(topic, committed)| Some((Arc::clone(topic), (*committed)?))));
         self.received = self.next.clone();
-        self.ends.retain(|topic, end| self.received.get(topic).is_some_and(|next| next < end));
         self.next.iter().map(|(topic, next)| (self.at(topic), *next)).collect()
     }
 
@@ -299,5 +300,62 @@ mod tests {
         assert_eq!(stream_time_of(&note("a", Some(5)), "b"), None);
         assert_eq!(stream_time_of(&note("", Some(5)), ""), Some(5));
         assert_eq!(stream_time_of("", ""), None);
+    }
+
+    fn record(topic: &str, offset: i64) -> InputRecord {
+        InputRecord { topic: topic.into(), partition: 0, offset, timestamp_ms: offset, key: Some(vec![0]), value: Some(b"0".to_vec()) }
+    }
+
+    /// What happens to a task that joins a left and a right topic.
+    enum Step {
+        Take(&'static str),
+        End(&'static str),
+        /// So many milliseconds after the beginning: whether it processes, and if so, all that it may.
+        At(u64, bool),
+        Rollback,
+    }
+
+    /// The rules of KIP-695, for each value of `max.task.idle.ms`.
+    #[test]
+    fn a_topic_is_waited_for_until_it_is_known_to_have_nothing() {
+        use Step::{At, End, Rollback, Take};
+        let check = |what: &str, task_idle: Option<u64>, steps: &[Step]| {
+            let topology = crate::stream::Topology::new("app", |builder| {
+                builder.stream::<Vec<u8>, u64>("left").merge(&builder.stream("right")).to("out");
+            });
+            let id = TaskId { subtopology: 0, partition: 0 };
+            let starts = ["left", "right"].map(|topic| (Arc::from(topic), 0)).into();
+            let mut task = OwnedTask::new(id, StreamTask::new(&topology.unwrap(), 0), None, &starts);
+            let (began, task_idle) = (Instant::now(), task_idle.map(Duration::from_millis));
+            for (number, step) in steps.iter().enumerate() {
+                match step {
+                    Take(topic) => drop(task.take(record(topic, task.received[*topic]))),
+                    End(topic) => task.reached_end(topic),
+                    At(after_ms, expected) => {
+                        let now = began + Duration::from_millis(*after_ms);
+                        let processed = task.process(task_idle, now, |_| Ok::<_, crate::stream::TaskError>(())).unwrap();
+                        assert_eq!(processed > 0, *expected, "{what}, step {number}");
+                    }
+                    Rollback => drop(task.rollback()),
+                }
+            }
+        };
+        check("nothing is known of the right", Some(0), &[Take("left"), At(0, false), At(60_000, false), Take("right"), At(60_000, true)]);
+        check("the right has nothing", Some(0), &[End("right"), Take("left"), At(0, true), Take("left"), At(1, true)]);
+        let since = [End("right"), Take("left"), At(0, true), Take("right"), End("left"), At(0, true), Take("left"), At(1, false)];
+        check("it had something since", Some(0), &since);
+        check(
+            "a while for producers",
+            Some(5),
+            &[End("right"), Take("left"), At(0, false), At(4, false), At(5, true), Take("left"), At(6, true)],
+        );
+        let anew = [End("right"), Take("left"), At(0, false), Take("right"), At(1, true), End("left"), At(5, false), At(10, true)];
+        check("each silence has its while", Some(5), &anew);
+        check(
+            "what was known before an abort is forgotten",
+            Some(0),
+            &[End("right"), Rollback, Take("left"), At(0, false), End("right"), At(0, true)],
+        );
+        check("wait for nothing", None, &[Take("left"), At(0, true)]);
     }
 }

@@ -126,6 +126,7 @@ enum Polled {
     Lost(Vec<Assignment>),
     /// With the time it was sent at; `Err` for what is no event.
     Record(InputRecord, Result<Option<i64>, NoEvent>),
+    End(Assignment),
     Other,
 }
 
@@ -208,9 +209,10 @@ impl<'a> StreamThread<'a> {
     }
 
     fn poll(&mut self) -> Result<(), Problem> {
-        let task_idle = self.config.task_idle;
-        let is_pausing = self.aborts.is_pausing(Instant::now());
-        let is_busy = self.tasks.values_mut().any(|task| task.restore.is_some() || (!is_pausing && task.is_due(task_idle)));
+        self.look_for_ends();
+        let (task_idle, now) = (self.config.task_idle, Instant::now());
+        let is_pausing = self.aborts.is_pausing(now);
+        let is_busy = self.tasks.values_mut().any(|task| task.restore.is_some() || (!is_pausing && task.is_due(task_idle, now)));
         let mut wait = if is_busy { Duration::ZERO } else { POLL };
         for _ in 0..RECORDS_PER_POLL {
             let polled = match self.consumer.poll(wait) {
@@ -219,6 +221,7 @@ impl<'a> StreamThread<'a> {
                 Ok(Some(TaskEvent::Assigned(partitions))) => Polled::Assigned(partitions),
                 Ok(Some(TaskEvent::Revoked(partitions))) => Polled::Revoked(partitions),
                 Ok(Some(TaskEvent::Lost(partitions))) => Polled::Lost(partitions),
+                Ok(Some(TaskEvent::End(at))) => Polled::End(at),
                 Err(error) => return self.refused(&error),
             };
             wait = Duration::ZERO;
@@ -230,10 +233,26 @@ impl<'a> StreamThread<'a> {
                 Polled::Assigned(partitions) => self.assigned(&partitions)?,
                 Polled::Revoked(partitions) => self.revoked(&partitions)?,
                 Polled::Lost(partitions) => self.lost(&partitions)?,
+                Polled::End(at) => {
+                    if let Some(task) = self.plan.task_of(&at).and_then(|id| self.tasks.get_mut(&id)) {
+                        task.reached_end(&at.topic);
+                    }
+                }
                 Polled::Other => {}
             }
         }
         Ok(())
+    }
+
+    /// Spares tasks the fetch that would tell them what the last one told: that there is nothing more of a topic.
+    fn look_for_ends(&mut self) {
+        for task in self.tasks.values_mut() {
+            for (at, next) in task.awaited() {
+                if self.consumer.fetched_end(&at).is_some_and(|end| next >= end) {
+                    task.reached_end(&at.topic);
+                }
+            }
+        }
     }
 
     fn owned(&self, record: &crate::client::IncomingRecord<'_>) -> Polled {
@@ -308,6 +327,7 @@ impl<'a> StreamThread<'a> {
             if is_over {
                 self.shared.happened(self.number, ended);
                 task.restore = None;
+                task.forget_ends();
                 task.task.commit();
                 self.consumer.resume(&task.partitions()).map_err(|error| error.problem("A partition could not be resumed"))?;
             }
@@ -319,9 +339,10 @@ impl<'a> StreamThread<'a> {
         if self.aborts.is_pausing(Instant::now()) {
             return Ok(());
         }
-        let writer = &mut self.writer;
+        self.look_for_ends();
+        let (now, writer) = (Instant::now(), &mut self.writer);
         for task in self.tasks.values_mut().filter(|task| task.is_running()) {
-            self.processed += task.process(self.config.task_idle, |task| publish(writer, task)).map_err(|stopped| stopped.0)?;
+            self.processed += task.process(self.config.task_idle, now, |task| publish(writer, task)).map_err(|stopped| stopped.0)?;
             let room = task.refill();
             if !room.is_empty() {
                 self.consumer.resume(&room).map_err(|error| error.problem("A partition could not be resumed"))?;

@@ -23,8 +23,6 @@ use crate::{
 pub(super) struct Begin {
     starts: BTreeMap<Arc<str>, i64>,
     committed: BTreeMap<Arc<str>, i64>,
-    /// Where topics ended then, if there is more than one.
-    ends: BTreeMap<Arc<str>, i64>,
     pub(super) stream_time_ms: Option<i64>,
 }
 
@@ -99,6 +97,7 @@ impl StreamThread<'_> {
         });
         if let Some(task) = self.tasks.get_mut(&id) {
             task.is_suspended = false;
+            task.forget_ends();
             task.disk = disk.filter(|disk| disk.next().is_ok_and(|next| next.iter().all(|(topic, at)| task.logged.get(topic) == Some(at))));
         }
     }
@@ -126,13 +125,6 @@ impl StreamThread<'_> {
             earliest.insert((listed.topic, listed.partition), listed.offset?.unwrap_or(0));
         }
         let mut begins = BTreeMap::<TaskId, Begin>::new();
-        for listed in self.admin.list_offsets(&at, OffsetSpec::LatestStable)? {
-            let at = Assignment { topic: listed.topic, partition: listed.partition };
-            if let (Some(id), Some(end)) = (self.plan.task_of(&at), listed.offset?) {
-                begins.entry(id).or_default().ends.insert(at.topic.into(), end);
-            }
-        }
-        begins.values_mut().filter(|begin| begin.ends.len() < 2).for_each(|begin| begin.ends.clear());
         for committed in self.consumer.committed(partitions, ANSWER_MAX)? {
             let Some(id) = self.plan.task_of(&committed.at) else { continue };
             let topic: Arc<str> = committed.at.topic.as_str().into();
@@ -168,7 +160,7 @@ impl StreamThread<'_> {
             self.shared.happened(self.number, AppEventKind::RestoreBegan { task: id, offsets, warm, from });
         }
         let restore = (offsets > 0).then_some(restore);
-        Ok(OwnedTask::new(id, warm.task, restore, &begin.starts).with_disk(warm.disk, own).behind(begin.ends.clone()))
+        Ok(OwnedTask::new(id, warm.task, restore, &begin.starts).with_disk(warm.disk, own))
     }
 
     /// What to restore: changelogs to their end, and tables' own topics to where they were processed.
