@@ -12,11 +12,11 @@ use weir_model::Check;
 
 use crate::{
     pipelines::clickstream::{
-        records::{Ab, AbCount, Activity, ClosedBy, Funnel, Session, Tier, Totals, session_id},
+        records::{Activity, ClosedBy, Devices, Funnel, Session, Tier, Totals, session_id},
         settings::{BOT_EVENTS_MIN, BOT_EVERY_MAX_MS},
     },
-    sim::clickstream::{Action, CONVERSION, VARIANTS},
-    truth::{ALPHA, Sequence, always_valid, check, pending},
+    sim::clickstream::Action,
+    truth::{Sequence, check, pending},
 };
 
 /// With what a batch job recomputes a run.
@@ -64,8 +64,8 @@ pub struct Expected {
     pub sessions: Vec<Session>,
     /// The funnel over them.
     pub funnel: Funnel,
-    /// The A/B counts over them.
-    pub ab: Ab,
+    /// The counts by device over them.
+    pub devices: Devices,
     /// Cumulative figures; `sessions_merged` depends on order and stays 0.
     pub totals: Totals,
 }
@@ -114,12 +114,12 @@ impl Batch {
     pub fn finish(self) -> Expected {
         let mut expected = Expected { totals: self.totals, ..Expected::default() };
         expected.funnel = Funnel { run: self.rules.run.clone(), partition: self.partition, ..Funnel::default() };
-        expected.ab = Ab { run: self.rules.run.clone(), partition: self.partition, ..Ab::default() };
+        expected.devices = Devices { run: self.rules.run.clone(), partition: self.partition, ..Devices::default() };
         for (user_id, rows) in &self.by_user {
             for rows in rows.chunk_by(|a, b| b.timestamp - a.timestamp <= self.rules.gap_ms) {
                 let session = self.session(user_id, rows);
                 expected.funnel.count(session.funnel);
-                expected.ab.count(&session);
+                expected.devices.count(&session);
                 expected.totals.sessions_closed += 1;
                 expected.totals.bounced += u64::from(session.bounced);
                 expected.totals.converted += u64::from(session.converted);
@@ -288,9 +288,9 @@ pub fn no_loss(flow: Flow, logged: &Sequence) -> Check {
     check("no_loss", holds, evidence)
 }
 
-/// `funnel_equal_batch`: the published funnel and A/B counts are those of the batch job, partition by partition.
-pub fn funnel_equal(published: &BTreeMap<i32, (Funnel, Ab)>, expected: &BTreeMap<i32, (Funnel, Ab)>) -> Check {
-    let sum = |counts: &BTreeMap<i32, (Funnel, Ab)>| {
+/// `funnel_equal_batch`: the published funnel and counts by device are those of the batch job, partition by partition.
+pub fn funnel_equal(published: &BTreeMap<i32, (Funnel, Devices)>, expected: &BTreeMap<i32, (Funnel, Devices)>) -> Check {
+    let sum = |counts: &BTreeMap<i32, (Funnel, Devices)>| {
         counts.values().fold([0, 0, 0], |[view, cart, purchase], (funnel, _)| {
             [view + funnel.view, cart + funnel.add_to_cart, purchase + funnel.purchase]
         })
@@ -317,44 +317,14 @@ pub fn late_drops_equal(published: &Totals, expected: &Totals) -> Check {
     check("late_drops_equal_oracle", holds, evidence)
 }
 
-/// Fewest sessions per variant that say anything about a conversion of a few percent.
-const AB_SESSIONS_MIN: u64 = 1_000;
-
-/// `ab_interval_covers_truth`: the interval that is shown, which holds however often one looks, covers the lift that the generator was
-/// built with. `share_cut_short` is the share of visits whose outcome was cut off.
-pub fn ab_covers_truth(a: AbCount, b: AbCount, share_cut_short: f64) -> Check {
-    let id = "ab_interval_covers_truth";
-    if a.sessions.min(b.sessions) < AB_SESSIONS_MIN {
-        let n = a.sessions.min(b.sessions);
-        return pending(id, format!("{n} whole sessions in the smaller variant; it takes {AB_SESSIONS_MIN}"));
-    }
-    if share_cut_short > 0.01 {
-        return pending(
-            id,
-            format!("{:.1} % of the visits were cut short by a change of rate or dropped as late", share_cut_short * 100.0),
-        );
-    }
-    let interval = always_valid((a.conversions, a.sessions), (b.conversions, b.sessions), ALPHA);
-    let truth = CONVERSION[1] - CONVERSION[0];
-    let [name_a, name_b] = VARIANTS;
-    let points = |share: f64| share * 100.0;
-    let evidence = format!(
-        "{name_b} - {name_a} = {:+.2} points ({:+.2} to {:+.2}, always valid at 95 %) over {} sessions; the truth is {:+.2}",
-        points(interval.estimate),
-        points(interval.low),
-        points(interval.high),
-        a.sessions + b.sessions,
-        points(truth)
-    );
-    check(id, interval.covers(truth), evidence)
-}
-
+mod exposures;
 mod hits;
 mod sales;
 mod stages;
 #[cfg(test)]
 mod tests;
 
+pub use exposures::ExposuresCheck;
 pub use hits::{HitRate, Hits};
 pub use sales::SalesCheck;
 pub use stages::Stages;

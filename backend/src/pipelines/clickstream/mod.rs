@@ -1,7 +1,7 @@
 //! Clickstream: what the visitors of a web shop do, as it happens.
 //!
 //! ```text
-//! generator ──► user_activity ──► group clickstream-processor ──► clickstream.{sessions,stats,pages,funnel,ab} ──► dashboard
+//! generator ──► user_activity ──► group clickstream-processor ──► clickstream.{sessions,stats,pages,funnel,…}──► dashboard
 //!   (seeded)     (by user_id)       (one task per partition)                 (final results)                      (reads topics only)
 //! ```
 //!
@@ -24,6 +24,7 @@
 mod attribution;
 mod checks;
 mod dashboard;
+mod experiment;
 mod given;
 mod input;
 mod meta;

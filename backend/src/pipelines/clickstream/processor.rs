@@ -1,18 +1,21 @@
-//! The processing of one partition of `user_activity`: sessions, windows of counts, funnel and A/B, over one store.
+//! The processing of one partition of `user_activity`: sessions, windows of counts, funnel and the A/B test's users, over one store.
+
+mod exposures;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use exposures::{Counted, Exposed};
+
 use super::{
-    records::{Ab, Activity, Bot, ClosedBy, Event, Funnel, Merge, Outcome, Pages, Pair, Purchase, Session, Stats, Totals, session_id},
+    records::{Activity, Bot, ClosedBy, Devices, Event, Funnel, Merge, Outcome, Pages, Pair, Purchase, Session, Stats, Totals, session_id},
     sabotage::Sabotage,
     sessions::{Closed, Saved, add, close, due_ms},
     settings::{ACTIVE_MS, OPEN_SESSIONS_MAX, OTHER_PAGES, PAGES_PER_WINDOW_MAX, Windows},
-    visit::Entry,
 };
 use crate::{
-    sim::clickstream::{Action, VARIANTS},
+    sim::clickstream::Action,
     stream::{Added, Forward, Processor, Record, SessionWindows, Store, StoreHandle},
 };
 
@@ -32,6 +35,8 @@ pub(super) enum Kept {
     Window(Counts),
     /// The partition's figures.
     Figures(Box<Figures>),
+    /// One user who takes part in the A/B test.
+    Exposed(Exposed),
 }
 
 /// One user's sessions.
@@ -59,8 +64,10 @@ pub(super) struct Figures {
     open: u64,
     totals: Totals,
     funnel: Funnel,
-    ab: Ab,
-    published: (Funnel, Ab),
+    devices: Devices,
+    published: (Funnel, Devices),
+    exposed: Counted,
+    exposed_told: Counted,
 }
 
 /// A store for the processor. Sessions expire; the rest stays until it is deleted.
@@ -144,8 +151,8 @@ impl Processor<String, Event, String, Outcome> for Visits {
 impl Visits {
     fn first_figures(&self, partition: i32) -> Figures {
         let funnel = Funnel { run: self.run.to_string(), partition, ..Funnel::default() };
-        let ab = Ab { run: self.run.to_string(), partition, ..Ab::default() };
-        Figures { published: (funnel.clone(), ab.clone()), funnel, ab, ..Figures::default() }
+        let devices = Devices { run: self.run.to_string(), partition, ..Devices::default() };
+        Figures { published: (funnel.clone(), devices.clone()), funnel, devices, ..Figures::default() }
     }
 }
 
@@ -159,6 +166,7 @@ impl Work<'_, '_> {
         self.figures.totals.processed += 1;
         self.count(activity, now);
         self.add(activity, offset, now);
+        self.expose(activity);
         let close_time = self.visits.windows.sessions.close_time(now);
         while self.close_one(close_time, ClosedBy::Gap) {}
         while self.figures.open > OPEN_SESSIONS_MAX && self.close_one(i64::MAX, ClosedBy::Limit) {}
@@ -223,6 +231,7 @@ impl Work<'_, '_> {
             told.push(Outcome::Merge(Merge { run: run(), partition, user_id: user_id(), late_at: at, came_at: now, parts, whole }));
         }
         if let Some((start, events)) = news.bot.filter(|_| self.visits.sabotage != Some(Sabotage::TrustBots)) {
+            self.withdraw(&activity.user_id);
             told.push(Outcome::Bot(Bot { run: run(), partition, user_id: user_id(), start, at, events }));
         }
         for outcome in told {
@@ -356,10 +365,11 @@ impl Work<'_, '_> {
             self.publish(self.partition.to_string(), Outcome::Funnel(funnel.clone()));
             self.figures.published.0 = funnel;
         }
-        if self.figures.ab != self.figures.published.1 {
-            self.publish(self.partition.to_string(), Outcome::Ab(self.figures.ab.clone()));
-            self.figures.published.1 = self.figures.ab.clone();
+        if self.figures.devices != self.figures.published.1 {
+            self.publish(self.partition.to_string(), Outcome::Devices(self.figures.devices.clone()));
+            self.figures.published.1 = self.figures.devices.clone();
         }
+        self.publish_exposures();
     }
 
     fn publish_session(&mut self, user_id: &str, closed: Closed, closed_by: ClosedBy) {
@@ -391,17 +401,13 @@ impl Work<'_, '_> {
             funnel: depth,
             revenue_minor: visit.revenue_minor,
             device: entry.device.to_string(),
-            variant: self.variant(&entry, converted).to_owned(),
+            variant: entry.variant.to_string(),
             tier: entry.tier,
             is_bot,
             closed_by,
         };
-        self.figures.ab.count(&session);
+        self.figures.devices.count(&session);
         self.publish(session.user_id.clone(), Outcome::Session(session));
-    }
-
-    fn variant<'e>(&self, entry: &'e Entry, converted: bool) -> &'e str {
-        if converted && self.visits.sabotage == Some(Sabotage::AssignBuyers) { VARIANTS[0] } else { &entry.variant }
     }
 
     fn depth(&self, visit: &super::visit::Visit) -> u8 {

@@ -4,6 +4,7 @@
 //! start: the last record of a key holds, whatever was published before, so a result published twice changes nothing.
 
 mod activity;
+mod experiment;
 mod stages;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::pipelines::alert::Alert;
 pub(super) use activity::TIMES;
 pub use activity::{Activity, Event, Tier, User};
+pub use experiment::{Ab, Exposures, Lift, Side, Verdict};
 pub use stages::{AdClick, Attribution, Bot, Item, Merge, Offer, Pair, Purchase, Recommended, Related, Sales};
 
 /// What the topology publishes: one kind for each result topic.
@@ -27,8 +29,10 @@ pub enum Outcome {
     Pages(Pages),
     /// Of `clickstream.funnel`.
     Funnel(Funnel),
-    /// Of `clickstream.ab`.
-    Ab(Ab),
+    /// Of `clickstream.devices`.
+    Devices(Devices),
+    /// On its way to `clickstream.ab`.
+    Exposures(Exposures),
     /// Of `clickstream.merges`.
     Merge(Merge),
     /// Of `clickstream.bots`.
@@ -223,17 +227,14 @@ impl Funnel {
     }
 }
 
-/// A record of `clickstream.ab`, keyed by partition: closed sessions per variant.
+/// A record of `clickstream.devices`, keyed by partition: closed sessions by device.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Ab {
+pub struct Devices {
     /// Which run.
     pub run: String,
     /// The partition of `user_activity`.
     pub partition: i32,
-    /// By variant, without robots.
-    pub variants: BTreeMap<String, AbCount>,
     /// By device.
-    #[serde(default)]
     pub devices: BTreeMap<String, DeviceCount>,
 }
 
@@ -248,26 +249,12 @@ pub struct DeviceCount {
     pub converted: u64,
 }
 
-impl Ab {
+impl Devices {
     /// Counts a closed session.
     pub fn count(&mut self, session: &Session) {
         let device = self.devices.entry(session.device.clone()).or_default();
         device.sessions += 1;
         device.bounced += u64::from(session.bounced);
         device.converted += u64::from(session.converted);
-        if !session.is_bot {
-            let variant = self.variants.entry(session.variant.clone()).or_default();
-            variant.sessions += 1;
-            variant.conversions += u64::from(session.converted);
-        }
     }
-}
-
-/// One side of an A/B test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct AbCount {
-    /// Closed sessions.
-    pub sessions: u64,
-    /// Those with a purchase.
-    pub conversions: u64,
 }

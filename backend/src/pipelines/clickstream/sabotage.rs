@@ -25,11 +25,13 @@ pub(super) enum Sabotage {
     ForgetCatalogue,
     /// Who pays is put on the first side of the A/B test only then.
     AssignBuyers,
+    /// Each visit takes part in the A/B test anew.
+    CountVisits,
 }
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub(super) const ALL: [(Self, &str, &str); 11] = [
+    pub(super) const ALL: [(Self, &str, &str); 12] = [
         (Self::DedupeOff, "dedupe_off", "sessions_equal_batch"),
         (Self::GraceOff, "grace_off", "late_drops_equal_oracle"),
         (Self::AsOfOff, "as_of_off", "tiers_as_of_events"),
@@ -41,6 +43,7 @@ impl Sabotage {
         (Self::RecommendItself, "recommend_itself", "recommendations_beat_popularity"),
         (Self::ForgetCatalogue, "forget_catalogue", "sales_equal_catalogue"),
         (Self::AssignBuyers, "assign_buyers", "ab_interval_covers_truth"),
+        (Self::CountVisits, "count_visits", "ab_equals_first_exposures"),
     ];
 
     /// By name.

@@ -17,8 +17,10 @@ pub const STATS: &str = "clickstream.stats";
 pub const PAGES: &str = "clickstream.pages";
 /// How far sessions came, cumulative, per partition.
 pub const FUNNEL: &str = "clickstream.funnel";
-/// Conversion per variant, cumulative, per partition.
+/// The A/B test: users and conversions per experiment and variant, with what may be concluded.
 pub const AB: &str = "clickstream.ab";
+/// Closed sessions by device, cumulative, per partition.
+pub const DEVICES: &str = "clickstream.devices";
 /// What could not be read, with the reason.
 pub const DEAD_LETTERS: &str = "clickstream-processor.dlq";
 /// Members among the users, keyed by user: a table.
@@ -53,7 +55,7 @@ const ATTRIBUTION_DEAD_LETTERS: &str = "clickstream-attribution.dlq";
 /// What only the checks are told.
 pub const TRUTH: &str = "_truth.clickstream";
 /// Every topic, input first.
-pub const TOPICS: [&str; 23] = [
+pub const TOPICS: [&str; 24] = [
     EVENTS,
     USERS,
     ITEMS,
@@ -63,6 +65,7 @@ pub const TOPICS: [&str; 23] = [
     PAGES,
     FUNNEL,
     AB,
+    DEVICES,
     MERGES,
     BOTS,
     PURCHASES,
@@ -109,6 +112,10 @@ pub const OFFER_PERCENT: u8 = 10;
 pub const ATTRIBUTION_MS: i64 = 3_600_000;
 /// How much later than clicks purchases may come: they are on their way through one more application.
 pub const ATTRIBUTION_GRACE_MS: i64 = 3_600_000;
+/// The A/B test of the shop: its new checkout.
+pub const EXPERIMENT: &str = "checkout";
+/// Users per partition that take part in it; those who come after them are shown something and not counted (some 100 bytes each).
+pub const EXPOSED_MAX: u64 = 250_000;
 /// Items recommended to a user.
 pub const RECOMMENDATIONS: usize = 10;
 /// What goes with an item changes no more often than this, in event time.
@@ -156,6 +163,11 @@ impl Windows {
     /// How long somebody with a cart is silent before there is an offer: the session must still be open.
     pub fn cart_silence_ms(&self) -> i64 {
         CART_SILENCE_MS.min(self.sessions.gap_ms / 3)
+    }
+
+    /// How long after its first sight of a side a user's purchase is the side's: before an offer could have brought it, or another visit.
+    pub fn conversion_ms(&self) -> i64 {
+        self.sessions.gap_ms / 2
     }
 
     /// As a run asks for them: `--set session_gap_s=…`, `--set grace_s=…`; given data has a longer grace unless one is set.

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::{
+    experiment::{self, Tests},
     offers::{self, CartWatch},
     processor::{Visits, store},
     recommend,
     records::{Alert, Event, Outcome, Related, User},
     sabotage::Sabotage,
     settings::{
-        AB, ALERTS, BOT_EVERY_MAX_MS, BOTS, DEDUPE_MS, EVENTS, FUNNEL, GROUP, ID, MERGES, OFFERS, PAGES, PAIRS, PURCHASES, RECOMMENDED,
-        RELATED, SESSIONS, STATS, USERS, Windows,
+        AB, ALERTS, BOT_EVERY_MAX_MS, BOTS, DEDUPE_MS, DEVICES, EVENTS, FUNNEL, GROUP, ID, MERGES, OFFERS, PAGES, PAIRS, PURCHASES,
+        RECOMMENDED, RELATED, SESSIONS, STATS, USERS, Windows,
     },
 };
 use crate::stream::{Condition, Stream, Topology, TopologyError};
@@ -40,7 +41,7 @@ const RESULTS: [(Condition<String, Outcome>, &str); 9] = [
     (|record| matches!(record.value, Outcome::Stats(_)), STATS),
     (|record| matches!(record.value, Outcome::Pages(_)), PAGES),
     (|record| matches!(record.value, Outcome::Funnel(_)), FUNNEL),
-    (|record| matches!(record.value, Outcome::Ab(_)), AB),
+    (|record| matches!(record.value, Outcome::Devices(_)), DEVICES),
     (|record| matches!(record.value, Outcome::Merge(_)), MERGES),
     (|record| matches!(record.value, Outcome::Bot(_)), BOTS),
     (|record| matches!(record.value, Outcome::Purchase(_)), PURCHASES),
@@ -69,11 +70,15 @@ pub(super) fn of(options: &Options) -> Result<Topology, TopologyError> {
         let related = builder.global_table::<String, Related>(RELATED, "related");
         let recommended_of = Arc::clone(&run);
         recommend::for_users(&known, &related).filter(move |record| *record.value.run == *recommended_of).to(RECOMMENDED);
+        let tests_of = Arc::clone(&run);
         let results = known.process("visits", store(windows.sessions), None, |store| Visits { run, windows, sabotage, store });
         let streams = results.branch(RESULTS.map(|(condition, _)| condition));
         for (results, (_, topic)) in streams.iter().zip(RESULTS) {
             results.to(topic);
         }
+        let exposures =
+            results.flat_map_values(|record| if let Outcome::Exposures(told) = &record.value { Some(told.clone()) } else { None });
+        exposures.process("experiment", experiment::store(), None, |store| Tests { run: tests_of, store }).to(AB);
         results.flat_map_values(|record| alert(&record.value)).to(ALERTS);
     })
 }

@@ -8,12 +8,12 @@ use weir_model::Check;
 use crate::{
     pipelines::clickstream::{
         records::{Activity, AdClick, Attribution, Offer, Pair, Recommended, Session, Tier, User},
-        settings::{ATTRIBUTION_MS, BOT_EVENTS_MIN, BOT_EVERY_MAX_MS, OFFER_PERCENT},
+        settings::{ATTRIBUTION_MS, BOT_EVENTS_MIN, BOT_EVERY_MAX_MS, OFFER_PERCENT, Windows},
     },
     sim::clickstream::Action,
     truth::{
         check,
-        clickstream::{HitRate, Hits, SalesCheck},
+        clickstream::{ExposuresCheck, HitRate, Hits, SalesCheck},
         pending,
     },
 };
@@ -25,6 +25,7 @@ const LOOKS_MIN: u64 = 200;
 #[derive(Debug, Default)]
 pub struct Stages {
     run: String,
+    /// Whoever is silent for so long gets an offer.
     cart_silence_ms: i64,
     member_from: BTreeMap<String, i64>,
     /// User, start and tier of each session.
@@ -38,6 +39,7 @@ pub struct Stages {
     purchases: BTreeMap<String, (String, i64)>,
     attributed: BTreeMap<String, String>,
     sales: SalesCheck,
+    exposures: ExposuresCheck,
     hit_rate: HitRate,
 }
 
@@ -53,14 +55,15 @@ struct Carts {
 
 impl Stages {
     /// Nothing seen yet.
-    /// Whoever is silent for `cart_silence_ms` gets an offer.
-    pub fn new(run: &str, cart_silence_ms: i64) -> Self {
-        Self { run: run.to_owned(), cart_silence_ms, sales: SalesCheck::new(run), ..Self::default() }
+    pub fn new(run: &str, windows: Windows) -> Self {
+        let (cart_silence_ms, exposures) = (windows.cart_silence_ms(), ExposuresCheck::new(run, windows.conversion_ms()));
+        Self { run: run.to_owned(), cart_silence_ms, sales: SalesCheck::new(run), exposures, ..Self::default() }
     }
 
     /// An event that is in the log for the first time, in the order of offsets.
     pub fn event(&mut self, partition: i32, activity: &Activity<'_>) {
         self.carts.entry(partition).or_default().event(&self.run, self.cart_silence_ms, partition, activity);
+        self.exposures.event(partition, activity);
         if activity.action_type == Action::Purchase && !activity.event_id.is_empty() {
             self.sales.purchase(&activity.item_id, activity.price_minor.unwrap_or(0));
             self.purchases.insert(activity.event_id.to_string(), (activity.user_id.to_string(), activity.timestamp));
@@ -105,6 +108,11 @@ impl Stages {
         &mut self.sales
     }
 
+    /// Who took part in the A/B test, and what was made of it.
+    pub fn exposures(&mut self) -> &mut ExposuresCheck {
+        &mut self.exposures
+    }
+
     /// A published offer.
     pub fn offer(&mut self, offer: Offer) {
         if offer.run == self.run {
@@ -126,15 +134,28 @@ impl Stages {
         }
     }
 
+    /// The lift that is shown of the A/B test.
+    pub fn lift(&self) -> Option<f64> {
+        self.exposures.lift()
+    }
+
     /// How good recommendations are so far.
     pub fn hits(&self) -> Hits {
         self.hit_rate.hits()
     }
 
-    /// All verdicts. `bots` are the users that are no people.
-    pub fn verdicts(&self, bots: &[String]) -> Vec<Check> {
-        let sales = self.sales.verdict();
-        vec![self.tiers_as_of(), self.offers_equal(), self.attribution_equal(), sales, self.recommendations(), self.bots_found(bots)]
+    /// All verdicts. `bots` are the users that are no people, `share_cut_short` of the visits had no outcome.
+    pub fn verdicts(&self, bots: &[String], share_cut_short: f64) -> Vec<Check> {
+        vec![
+            self.exposures.equal(),
+            self.exposures.covers_truth(share_cut_short),
+            self.tiers_as_of(),
+            self.offers_equal(),
+            self.attribution_equal(),
+            self.sales.verdict(),
+            self.recommendations(),
+            self.bots_found(bots),
+        ]
     }
 
     /// `tiers_as_of_events`: each session's tier is what its user was at its first event, whatever was announced by then.

@@ -12,8 +12,10 @@ use weir_model::{Chooser, Dashboard, PipelineAction, Problem, TimestampMs};
 
 use crate::{
     pipelines::clickstream::{
-        records::{Ab, AbCount, Attribution, Bot, Funnel, Offer, Pages, Pair, Sales, Session, Stats, Totals},
-        settings::{AB, ATTRIBUTION, BOTS, FUNNEL, MERGES, OFFERS, OTHER_PAGES, PAGES, PAIRS, RECOMMENDED, SALES, SESSIONS, STATS},
+        records::{Ab, Attribution, Bot, Devices, Funnel, Offer, Pages, Pair, Sales, Session, Stats, Totals},
+        settings::{
+            AB, ATTRIBUTION, BOTS, DEVICES, FUNNEL, MERGES, OFFERS, OTHER_PAGES, PAGES, PAIRS, RECOMMENDED, SALES, SESSIONS, STATS,
+        },
     },
     sim::clickstream::Action,
     truth::clickstream::HitRate,
@@ -34,6 +36,8 @@ const LOOKS_MAX: usize = 8;
 const SHOWN: usize = 3;
 /// Purchases remembered for attribution; the first ones are forgotten.
 const ATTRIBUTED_MAX: usize = 50_000;
+/// Sides of A/B tests remembered.
+const SIDES_MAX: usize = 100;
 /// Categories remembered.
 const CATEGORIES_MAX: usize = 1_000;
 /// A partition this many windows behind the others is idle: windows are shown without waiting for it.
@@ -51,7 +55,9 @@ pub struct Fold {
     speed: u32,
     pages: BTreeMap<i64, BTreeMap<i32, BTreeMap<String, u64>>>,
     funnels: BTreeMap<i32, Funnel>,
-    abs: BTreeMap<i32, Ab>,
+    devices: BTreeMap<i32, Devices>,
+    /// By experiment and variant, the newest.
+    ab: BTreeMap<(String, String), Ab>,
     sessions: VecDeque<Session>,
     last_window_at: Option<TimestampMs>,
     lanes: Lanes,
@@ -120,7 +126,8 @@ impl Fold {
             SALES => read(value, |sales| self.sell(sales)),
             RECOMMENDED => read(value, |recommended| self.hit_rate.recommended(&recommended)),
             PAIRS => read(value, |pair| self.look(pair)),
-            AB => read(value, |ab: Ab| drop(self.abs.insert(ab.partition, ab))),
+            DEVICES => read(value, |devices: Devices| drop(self.devices.insert(devices.partition, devices))),
+            AB => read(value, |ab: Ab| self.compare(ab)),
             _ => {}
         }
     }
@@ -181,6 +188,13 @@ impl Fold {
     fn sell(&mut self, sales: Sales) {
         if self.sales.len() < CATEGORIES_MAX || self.sales.contains_key(&sales.category) {
             self.sales.insert(sales.category.clone(), sales);
+        }
+    }
+
+    fn compare(&mut self, ab: Ab) {
+        let key = (ab.experiment.clone(), ab.variant.clone());
+        if self.ab.len() < SIDES_MAX || self.ab.contains_key(&key) {
+            self.ab.insert(key, ab);
         }
     }
 
@@ -256,16 +270,6 @@ impl Fold {
             purchase: sum.purchase + funnel.purchase,
             ..sum
         })
-    }
-
-    fn ab(&self) -> BTreeMap<&str, AbCount> {
-        let mut sums: BTreeMap<&str, AbCount> = BTreeMap::new();
-        for (variant, count) in self.abs.values().flat_map(|ab| &ab.variants) {
-            let sum = sums.entry(variant).or_default();
-            sum.sessions += count.sessions;
-            sum.conversions += count.conversions;
-        }
-        sums
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::pipelines::clickstream::{
     records::DeviceCount,
-    settings::{AB, ATTRIBUTION, FUNNEL, OFFERS, PAIRS, SALES},
+    settings::{ATTRIBUTION, DEVICES, FUNNEL, OFFERS, PAIRS, SALES},
 };
 
 /// All of them, in reading order.
@@ -50,7 +50,7 @@ fn flows(fold: &Fold) -> Widget {
 
 fn devices(fold: &Fold) -> Widget {
     let mut sums: BTreeMap<&str, DeviceCount> = BTreeMap::new();
-    for (device, count) in fold.abs.values().flat_map(|ab| &ab.devices) {
+    for (device, count) in fold.devices.values().flat_map(|of| &of.devices) {
         let sum = sums.entry(device).or_default();
         sum.sessions += count.sessions;
         sum.bounced += count.bounced;
@@ -64,7 +64,7 @@ fn devices(fold: &Fold) -> Widget {
     };
     let columns = vec![column("Device", false), column("Sessions", true), column("Bounce %", true), column("Paid %", true)];
     let body = WidgetBody::Table { columns, rows: sums.iter().map(row).collect() };
-    widget("devices", "By device", "Closed sessions: how many were one page and gone, how many paid", Span::Half, AB, body)
+    widget("devices", "By device", "Closed sessions: how many were one page and gone, how many paid", Span::Half, DEVICES, body)
 }
 
 fn happened(fold: &Fold) -> Widget {

@@ -7,7 +7,7 @@ use weir_model::{Cell, Column, FunnelStage, Line, Source, Span, TimestampMs, Top
 use super::{Fold, Window, partitions, stages};
 use crate::{
     pipelines::{
-        clickstream::settings::{AB, FUNNEL, PAGES, PAGES_PER_WINDOW_MAX, SESSIONS, STATS},
+        clickstream::settings::{AB, EXPERIMENT, FUNNEL, PAGES, PAGES_PER_WINDOW_MAX, SESSIONS, STATS},
         shape::experiment,
     },
     sim::clickstream::Action,
@@ -111,10 +111,11 @@ fn funnel(fold: &Fold) -> Widget {
 }
 
 fn ab(fold: &Fold) -> Widget {
-    let sides: Vec<_> = fold.ab().into_iter().map(|(name, count)| (name, (count.conversions, count.sessions))).collect();
-    let help = "Closed sessions with a purchase, robots left out, with Wilson's 95 % interval. The difference has an always-valid interval \
-                (mixture SPRT): one may look at any time and stop";
-    widget("ab", "A/B: conversion", help, Span::Third, AB, experiment(&sides, "converts better than", "closed sessions"))
+    let of_shop = fold.ab.iter().filter(|((experiment, _), _)| experiment == EXPERIMENT);
+    let sides: Vec<_> = of_shop.map(|((_, variant), ab)| (variant.as_str(), (ab.conversions, ab.n))).collect();
+    let help = "Users who bought within half a session's gap of their first sight of a side, each counted once and robots left out, with \
+                Wilson's 95 % interval. The difference has an always-valid interval (mixture SPRT): one may look at any time and stop";
+    widget("ab", "A/B: conversion", help, Span::Third, AB, experiment(&sides, "converts better than", "users"))
 }
 
 fn late(windows: &[(i64, Window)]) -> Widget {
