@@ -319,6 +319,7 @@ pub fn late_drops_equal(published: &Totals, expected: &Totals) -> Check {
 
 mod exposures;
 mod hits;
+mod pages;
 mod sales;
 mod stages;
 #[cfg(test)]
@@ -326,5 +327,6 @@ mod tests;
 
 pub use exposures::ExposuresCheck;
 pub use hits::{HitRate, Hits};
+pub use pages::PagesCheck;
 pub use sales::SalesCheck;
 pub use stages::Stages;

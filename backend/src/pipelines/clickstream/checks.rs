@@ -14,8 +14,8 @@ use weir_model::Check;
 use super::{
     records::{Activity, Devices, Funnel, RunTruth, Session, Stats, Tier, Totals},
     settings::{
-        AB, AD_CLICKS, ATTRIBUTION, BOTS, DEAD_LETTERS, DEVICES, EVENTS, FUNNEL, ITEMS, OFFERS, PAIRS, RECOMMENDED, SALES, SESSIONS, STATS,
-        TRUTH, USERS, Windows,
+        AB, AD_CLICKS, ATTRIBUTION, BOTS, DEAD_LETTERS, DEVICES, EVENTS, FUNNEL, ITEMS, OFFERS, PAGE_STATS, PAIRS, RECOMMENDED, SALES,
+        SESSIONS, STATS, TRUTH, USERS, Windows,
     },
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     stream::SessionWindows,
     truth::{
         Sequence, check,
-        clickstream::{Batch, Flow, Rules, SessionsCheck, Stages, funnel_equal, late_drops_equal, no_loss},
+        clickstream::{Batch, Flow, PagesCheck, Rules, SessionsCheck, Stages, funnel_equal, late_drops_equal, no_loss},
         pending,
     },
 };
@@ -46,6 +46,7 @@ pub(super) struct Checks {
     known: HashSet<u64>,
     repeats: u64,
     stages: Stages,
+    pages: PagesCheck,
     logged: Sequence,
     batches: RefCell<BTreeMap<i32, Batch>>,
     /// By partition, the newest.
@@ -70,6 +71,7 @@ impl Checks {
             known: HashSet::new(),
             repeats: 0,
             stages: Stages::new(&run.name, Windows::of(run)),
+            pages: PagesCheck::new(&run.name, Windows::of(run).pages),
             logged: Sequence::default(),
             batches: RefCell::default(),
             stats: BTreeMap::new(),
@@ -104,6 +106,7 @@ impl Checks {
             batches.clear();
         } else if let Some(activity) = activity {
             self.stages.event(record.partition, &activity);
+            self.pages.event(record.partition, &activity);
             let batch = batches.entry(record.partition).or_insert_with(|| Batch::new(self.rules(), record.partition));
             batch.add(record.offset, Some(&activity));
         }
@@ -165,7 +168,7 @@ impl Checks {
             checks.push(waiting("sales_equal_catalogue", "compared at the end, when all results are there"));
             checks.push(waiting("bots_found", "compared at the end: a robot may be about to be named"));
         }
-        let stages = ["tiers_as_of_events", "offers_equal_replay", "attribution_equal_batch"];
+        let stages = ["top_pages_equal_batch", "tiers_as_of_events", "offers_equal_replay", "attribution_equal_batch"];
         checks.extend(stages.map(|id| waiting(id, "compared at the end, when all results are there")));
         checks
     }
@@ -190,7 +193,10 @@ impl Checks {
             );
             let reason = format!("{} events are more than the {VERIFY_EVENTS_MAX} that are recomputed", self.records);
             let mut checks = vec![check("no_loss", holds, evidence)];
-            checks.extend(["sessions_equal_batch", "funnel_equal_batch", "late_drops_equal_oracle"].map(|id| pending(id, reason.as_str())));
+            checks.extend(
+                ["sessions_equal_batch", "funnel_equal_batch", "late_drops_equal_oracle", "top_pages_equal_batch"]
+                    .map(|id| pending(id, reason.as_str())),
+            );
             checks
         } else {
             let (mut sessions, mut expected_totals, mut expected_counts) = (self.sessions.borrow_mut(), Totals::default(), BTreeMap::new());
@@ -205,6 +211,7 @@ impl Checks {
                 sessions.verdict(),
                 funnel_equal(&self.counts, &expected_counts),
                 late_drops_equal(&totals, &expected_totals),
+                self.pages.verdict(),
             ]
         };
         let lost_outcomes = self.truth.visits_cut_short + totals.session_late_dropped;
@@ -249,6 +256,7 @@ impl Checker for Checks {
             ITEMS => read(record, |row| self.stages.sales().item(row)),
             SALES => read(record, |sums| self.stages.sales().published(sums)),
             AD_CLICKS => read(record, |click| self.stages.click(click)),
+            PAGE_STATS => read(record, |stats| self.pages.published(stats)),
             OFFERS => read(record, |offer| self.stages.offer(offer)),
             ATTRIBUTION => read(record, |attribution| self.stages.attribution(attribution)),
             RECOMMENDED => read(record, |recommended| self.stages.recommended(&recommended)),

@@ -1,7 +1,7 @@
 //! Clickstream: what the visitors of a web shop do, as it happens.
 //!
 //! ```text
-//! generator ──► user_activity ──► group clickstream-processor ──► clickstream.{sessions,stats,pages,funnel,…}──► dashboard
+//! generator ──► user_activity ──► group clickstream-processor ──► clickstream.{sessions,stats,page_stats,…}──► dashboard
 //!   (seeded)     (by user_id)       (one task per partition)                 (final results)                      (reads topics only)
 //! ```
 //!
@@ -29,6 +29,7 @@ mod given;
 mod input;
 mod meta;
 mod offers;
+mod pages;
 mod processor;
 mod recommend;
 pub mod records;
@@ -46,5 +47,6 @@ mod world;
 
 pub use dashboard::Fold;
 pub use meta::meta;
+pub use pages::page_name;
 pub use shape::shape;
 pub use topology::topology;

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use exposures::{Counted, Exposed};
 
 use super::{
-    records::{Activity, Bot, ClosedBy, Devices, Event, Funnel, Merge, Outcome, Pages, Pair, Purchase, Session, Stats, Totals, session_id},
+    records::{Activity, Bot, ClosedBy, Devices, Event, Funnel, Merge, Outcome, Pair, Purchase, Session, Stats, Totals, session_id},
     sabotage::Sabotage,
     sessions::{Closed, Saved, add, close, due_ms},
-    settings::{ACTIVE_MS, OPEN_SESSIONS_MAX, OTHER_PAGES, PAGES_PER_WINDOW_MAX, Windows},
+    settings::{ACTIVE_MS, OPEN_SESSIONS_MAX, Windows},
 };
 use crate::{
     sim::clickstream::Action,
@@ -51,7 +51,6 @@ pub(super) struct Sessions {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Counts {
     actions: [u64; Action::ALL.len()],
-    views: BTreeMap<String, u64>,
 }
 
 /// A partition's figures since the run's start.
@@ -173,7 +172,7 @@ impl Work<'_, '_> {
         let first_open = self.visits.windows.counts.first_open(now);
         while let Some((start, counts)) = self.pop_window(first_open) {
             let stats = self.stats(start, &counts);
-            self.publish_window(stats, counts);
+            self.publish_window(stats);
         }
     }
 
@@ -187,7 +186,7 @@ impl Work<'_, '_> {
         }
         let change = |kept: &mut Kept| {
             if let Kept::Window(counts) = kept {
-                counts.add(activity);
+                counts.actions[activity.action_type.index()] += 1;
             }
         };
         self.visits.store.borrow_mut().update(&window_key(start), || Kept::Window(Counts::default()), change);
@@ -274,11 +273,11 @@ impl Work<'_, '_> {
         while let Some(last) = self.windows().next_back()
             && let Some((start, counts)) = self.pop_window(last + size_ms)
         {
-            windows.insert(start, (self.stats(start, &counts), counts));
+            windows.insert(start, self.stats(start, &counts));
         }
         while self.close_one(i64::MAX, ClosedBy::RunEnd) {}
-        for (stats, counts) in windows.into_values() {
-            self.publish_window(stats, counts);
+        for stats in windows.into_values() {
+            self.publish_window(stats);
         }
     }
 
@@ -345,19 +344,9 @@ impl Work<'_, '_> {
         }
     }
 
-    fn publish_window(&mut self, mut stats: Stats, counts: Counts) {
+    fn publish_window(&mut self, mut stats: Stats) {
         stats.totals = self.figures.totals;
         let key = format!("{}-{}", stats.window_start, self.partition);
-        if !counts.views.is_empty() {
-            let pages = Pages {
-                run: self.visits.run.to_string(),
-                partition: self.partition,
-                window_start: stats.window_start,
-                window_end: stats.window_end,
-                views: counts.views,
-            };
-            self.publish(key.clone(), Outcome::Pages(pages));
-        }
         self.publish(key, Outcome::Stats(stats));
         let mut funnel = self.figures.funnel.clone();
         self.for_each_open(|_, visit| funnel.count(self.depth(visit)));
@@ -427,21 +416,6 @@ impl Sessions {
 
     fn open(&self) -> i64 {
         self.list.iter().map(|session| i64::from(session.visit.is_some())).sum()
-    }
-}
-
-impl Counts {
-    fn add(&mut self, activity: &Activity<'_>) {
-        self.actions[activity.action_type.index()] += 1;
-        if activity.action_type != Action::View {
-            return;
-        }
-        if let Some(views) = self.views.get_mut(&*activity.page) {
-            *views += 1;
-            return;
-        }
-        let page = if self.views.len() < PAGES_PER_WINDOW_MAX { &*activity.page } else { OTHER_PAGES };
-        *self.views.entry(page.to_owned()).or_default() += 1;
     }
 }
 

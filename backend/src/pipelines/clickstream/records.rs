@@ -5,6 +5,7 @@
 
 mod activity;
 mod experiment;
+mod pages;
 mod stages;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ pub use crate::pipelines::alert::Alert;
 pub(super) use activity::TIMES;
 pub use activity::{Activity, Event, Tier, User};
 pub use experiment::{Ab, Exposures, Lift, Side, Verdict};
+pub use pages::{PagePart, PageStats, Viewed};
 pub use stages::{AdClick, Attribution, Bot, Item, Merge, Offer, Pair, Purchase, Recommended, Related, Sales};
 
 /// What the topology publishes: one kind for each result topic.
@@ -25,8 +27,6 @@ pub enum Outcome {
     Session(Session),
     /// Of `clickstream.stats`.
     Stats(Stats),
-    /// Of `clickstream.pages`.
-    Pages(Pages),
     /// Of `clickstream.funnel`.
     Funnel(Funnel),
     /// Of `clickstream.devices`.
@@ -181,21 +181,6 @@ impl std::ops::AddAssign for Totals {
         self.converted += other.converted;
         self.revenue_minor += other.revenue_minor;
     }
-}
-
-/// A record of `clickstream.pages`, keyed like [`Stats`].
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Pages {
-    /// Which run.
-    pub run: String,
-    /// The partition of `user_activity`.
-    pub partition: i32,
-    /// Event time, included.
-    pub window_start: i64,
-    /// Event time, excluded.
-    pub window_end: i64,
-    /// Views by page.
-    pub views: BTreeMap<String, u64>,
 }
 
 /// A record of `clickstream.funnel`, keyed by partition: sessions, open and closed, that came so far, in order.

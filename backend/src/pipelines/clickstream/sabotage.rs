@@ -27,11 +27,13 @@ pub(super) enum Sabotage {
     AssignBuyers,
     /// Each visit takes part in the A/B test anew.
     CountVisits,
+    /// Of a window of pages, its newest hop alone counts.
+    ForgetPanes,
 }
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub(super) const ALL: [(Self, &str, &str); 12] = [
+    pub(super) const ALL: [(Self, &str, &str); 13] = [
         (Self::DedupeOff, "dedupe_off", "sessions_equal_batch"),
         (Self::GraceOff, "grace_off", "late_drops_equal_oracle"),
         (Self::AsOfOff, "as_of_off", "tiers_as_of_events"),
@@ -44,6 +46,7 @@ impl Sabotage {
         (Self::ForgetCatalogue, "forget_catalogue", "sales_equal_catalogue"),
         (Self::AssignBuyers, "assign_buyers", "ab_interval_covers_truth"),
         (Self::CountVisits, "count_visits", "ab_equals_first_exposures"),
+        (Self::ForgetPanes, "forget_panes", "top_pages_equal_batch"),
     ];
 
     /// By name.

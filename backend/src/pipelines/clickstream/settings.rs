@@ -2,7 +2,7 @@
 
 use crate::{
     pipelines::shape::RunParams,
-    stream::{SessionWindows, TumblingWindows},
+    stream::{SessionWindows, TimeWindows, TumblingWindows},
 };
 
 /// The pipeline's short name.
@@ -13,8 +13,8 @@ pub const EVENTS: &str = "user_activity";
 pub const SESSIONS: &str = "clickstream.sessions";
 /// Counts per window and partition.
 pub const STATS: &str = "clickstream.stats";
-/// Views per page, window and partition.
-pub const PAGES: &str = "clickstream.pages";
+/// The most viewed pages of windows that hop, keyed by page.
+pub const PAGE_STATS: &str = "clickstream.page_stats";
 /// How far sessions came, cumulative, per partition.
 pub const FUNNEL: &str = "clickstream.funnel";
 /// The A/B test: users and conversions per experiment and variant, with what may be concluded.
@@ -62,7 +62,7 @@ pub const TOPICS: [&str; 24] = [
     AD_CLICKS,
     SESSIONS,
     STATS,
-    PAGES,
+    PAGE_STATS,
     FUNNEL,
     AB,
     DEVICES,
@@ -126,12 +126,23 @@ pub const BOT_EVENTS_MIN: u64 = 40;
 pub const BOT_EVERY_MAX_MS: i64 = 2_000;
 /// A user is active who did something in the last five minutes.
 pub const ACTIVE_MS: i64 = 5 * 60_000;
-/// Pages counted by name per window and partition; the rest counts as one.
-pub const PAGES_PER_WINDOW_MAX: usize = 1_000;
+/// Pages told of each window.
+pub const TOP_PAGES: usize = 50;
+/// Pages of a pane and partition that are counted exactly. With more, the most viewed ones are kept, with a bound.
+pub const PAGES_EXACT_MAX: u64 = 10_000;
+/// How many that are.
+pub const PAGES_KEPT: usize = 1_000;
+/// Bytes of a page's address by which it is told from others.
+pub const PAGE_NAME_MAX: usize = 256;
+/// Pages in one record on their way to where all partitions meet.
+pub const PAGES_PER_PART: usize = 500;
+/// Pages of panes and partitions that are remembered, should one of them be late (some 100 bytes each).
+pub const PAGE_ENTRIES_MAX: u64 = 50_000;
+/// Windows of pages hop by so many windows of counts, and are so many hops long.
+const PAGE_HOP: i64 = 2;
+const PAGE_HOPS: i64 = 10;
 /// Open sessions per partition; beyond it the oldest close early and are counted (some 300 bytes each).
 pub const OPEN_SESSIONS_MAX: u64 = 500_000;
-/// What takes the views of pages beyond [`PAGES_PER_WINDOW_MAX`].
-pub const OTHER_PAGES: &str = "(other)";
 
 /// A given log's lines may be this much out of order: twice the minute that web servers with buffered logs take.
 pub const INPUT_GRACE_MS: i64 = 120_000;
@@ -145,6 +156,8 @@ pub struct Windows {
     pub sessions: SessionWindows,
     /// Of counts.
     pub counts: TumblingWindows,
+    /// Of pages.
+    pub pages: TimeWindows,
     /// How many times faster than the clock event time runs, as far as anybody knows.
     pub speed: u32,
 }
@@ -156,6 +169,7 @@ impl Windows {
         Self {
             sessions: SessionWindows { gap_ms: SESSION_GAP_MS, grace_ms: GRACE_MS },
             counts: TumblingWindows { size_ms: i64::from(speed) * 1_000, grace_ms: GRACE_MS },
+            pages: pages(i64::from(speed) * 1_000, GRACE_MS),
             speed,
         }
     }
@@ -181,8 +195,14 @@ impl Windows {
         windows.sessions.gap_ms = set_ms(SESSION_GAP).unwrap_or(SESSION_GAP_MS);
         let grace_ms = set_ms(GRACE).unwrap_or(if run.params.input.is_some() { INPUT_GRACE_MS } else { GRACE_MS });
         (windows.sessions.grace_ms, windows.counts.grace_ms) = (grace_ms, grace_ms);
+        windows.pages = pages(windows.counts.size_ms, grace_ms);
         windows
     }
+}
+
+/// Windows of pages beside windows of counts of this length.
+fn pages(counts_ms: i64, grace_ms: i64) -> TimeWindows {
+    TimeWindows::hopping(counts_ms * PAGE_HOP * PAGE_HOPS, counts_ms * PAGE_HOP, grace_ms)
 }
 
 /// The checks, each with the topic that holds what it judges.

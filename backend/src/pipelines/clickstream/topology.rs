@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::{
     experiment::{self, Tests},
     offers::{self, CartWatch},
+    pages,
     processor::{Visits, store},
     recommend,
     records::{Alert, Event, Outcome, Related, User},
     sabotage::Sabotage,
     settings::{
-        AB, ALERTS, BOT_EVERY_MAX_MS, BOTS, DEDUPE_MS, DEVICES, EVENTS, FUNNEL, GROUP, ID, MERGES, OFFERS, PAGES, PAIRS, PURCHASES,
+        AB, ALERTS, BOT_EVERY_MAX_MS, BOTS, DEDUPE_MS, DEVICES, EVENTS, FUNNEL, GROUP, ID, MERGES, OFFERS, PAGE_STATS, PAIRS, PURCHASES,
         RECOMMENDED, RELATED, SESSIONS, STATS, USERS, Windows,
     },
 };
@@ -36,10 +37,9 @@ pub(super) struct Options {
 }
 
 /// The kinds of results, each with its topic.
-const RESULTS: [(Condition<String, Outcome>, &str); 9] = [
+const RESULTS: [(Condition<String, Outcome>, &str); 8] = [
     (|record| matches!(record.value, Outcome::Session(_)), SESSIONS),
     (|record| matches!(record.value, Outcome::Stats(_)), STATS),
-    (|record| matches!(record.value, Outcome::Pages(_)), PAGES),
     (|record| matches!(record.value, Outcome::Funnel(_)), FUNNEL),
     (|record| matches!(record.value, Outcome::Devices(_)), DEVICES),
     (|record| matches!(record.value, Outcome::Merge(_)), MERGES),
@@ -54,7 +54,7 @@ pub(super) fn of(options: &Options) -> Result<Topology, TopologyError> {
     Topology::new(GROUP, move |builder| {
         let Options { run, mut windows, sabotage } = options.clone();
         if sabotage == Some(Sabotage::GraceOff) {
-            (windows.sessions.grace_ms, windows.counts.grace_ms) = (0, 0);
+            (windows.sessions.grace_ms, windows.counts.grace_ms, windows.pages.grace_ms) = (0, 0, 0);
         }
         let events = builder.stream_by_time::<String, Event>(EVENTS, time_of);
         let unique = if sabotage == Some(Sabotage::DedupeOff) { events } else { each_once(&events) };
@@ -70,6 +70,7 @@ pub(super) fn of(options: &Options) -> Result<Topology, TopologyError> {
         let related = builder.global_table::<String, Related>(RELATED, "related");
         let recommended_of = Arc::clone(&run);
         recommend::for_users(&known, &related).filter(move |record| *record.value.run == *recommended_of).to(RECOMMENDED);
+        pages::most_viewed(&known, &run, windows, sabotage).to(PAGE_STATS);
         let tests_of = Arc::clone(&run);
         let results = known.process("visits", store(windows.sessions), None, |store| Visits { run, windows, sabotage, store });
         let streams = results.branch(RESULTS.map(|(condition, _)| condition));

@@ -5,17 +5,15 @@ mod partitions;
 mod stages;
 mod widgets;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Deserialize;
 use weir_model::{Chooser, Dashboard, PipelineAction, Problem, TimestampMs};
 
 use crate::{
     pipelines::clickstream::{
-        records::{Ab, Attribution, Bot, Devices, Funnel, Offer, Pages, Pair, Sales, Session, Stats, Totals},
-        settings::{
-            AB, ATTRIBUTION, BOTS, DEVICES, FUNNEL, MERGES, OFFERS, OTHER_PAGES, PAGES, PAIRS, RECOMMENDED, SALES, SESSIONS, STATS,
-        },
+        records::{Ab, Attribution, Bot, Devices, Funnel, Offer, PageStats, Pair, Sales, Session, Stats, Totals},
+        settings::{AB, ATTRIBUTION, BOTS, DEVICES, FUNNEL, MERGES, OFFERS, PAGE_STATS, PAIRS, RECOMMENDED, SALES, SESSIONS, STATS},
     },
     sim::clickstream::Action,
     truth::clickstream::HitRate,
@@ -24,8 +22,8 @@ use lanes::Lanes;
 
 /// Windows of history: five minutes of the wall clock.
 const WINDOWS_MAX: usize = 300;
-/// Windows over which pages are ranked.
-const PAGE_WINDOWS: usize = 15;
+/// Windows of pages remembered; the newest is shown.
+const PAGE_WINDOWS: usize = 2;
 /// Sessions in the table.
 const SESSIONS_MAX: usize = 12;
 /// Offers and robots in the feed, of each.
@@ -53,7 +51,8 @@ pub struct Fold {
     newest_by_partition: BTreeMap<i32, i64>,
     window_ms: i64,
     speed: u32,
-    pages: BTreeMap<i64, BTreeMap<i32, BTreeMap<String, u64>>>,
+    /// By the window's end and by page.
+    pages: BTreeMap<i64, BTreeMap<String, PageStats>>,
     funnels: BTreeMap<i32, Funnel>,
     devices: BTreeMap<i32, Devices>,
     /// By experiment and variant, the newest.
@@ -116,7 +115,7 @@ impl Fold {
         }
         match topic {
             STATS => read(value, |stats| self.add_stats(&stats, at)),
-            PAGES => read(value, |pages| self.add_pages(pages)),
+            PAGE_STATS => read(value, |stats| self.add_page(stats)),
             SESSIONS => read(value, |session| self.add_session(session)),
             FUNNEL => read(value, |funnel: Funnel| drop(self.funnels.insert(funnel.partition, funnel))),
             MERGES => read(value, |merge| self.lanes.merge(merge)),
@@ -171,8 +170,8 @@ impl Fold {
         }
     }
 
-    fn add_pages(&mut self, pages: Pages) {
-        self.pages.entry(pages.window_start).or_default().insert(pages.partition, pages.views);
+    fn add_page(&mut self, stats: PageStats) {
+        self.pages.entry(stats.window_end).or_default().insert(stats.page.clone(), stats);
         while self.pages.len() > PAGE_WINDOWS {
             self.pages.pop_first();
         }
@@ -250,17 +249,12 @@ impl Fold {
         self.last_window_at.is_none_or(|at| now.since(at) > QUIET_MS)
     }
 
-    /// The most viewed pages, and by how much each may be viewed more: so many views were of pages beyond those counted by name.
-    fn top_pages(&self, n: usize) -> (Vec<(&str, u64)>, u64) {
-        let mut views: HashMap<&str, u64> = HashMap::new();
-        for (page, count) in self.pages.values().flat_map(BTreeMap::values).flatten() {
-            *views.entry(page).or_default() += count;
-        }
-        let uncounted = views.remove(OTHER_PAGES).unwrap_or(0);
-        let mut ranked: Vec<_> = views.into_iter().collect();
-        ranked.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    /// The most viewed pages of the newest window.
+    fn top_pages(&self, n: usize) -> Vec<&PageStats> {
+        let mut ranked: Vec<_> = self.pages.last_key_value().map(|(_, pages)| pages.values().collect()).unwrap_or_default();
+        ranked.sort_unstable_by(|a: &&PageStats, b| b.views.cmp(&a.views).then(a.page.cmp(&b.page)));
         ranked.truncate(n);
-        (ranked, uncounted)
+        ranked
     }
 
     fn funnel(&self) -> Funnel {

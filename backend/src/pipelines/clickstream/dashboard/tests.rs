@@ -4,33 +4,22 @@ use weir_model::WidgetBody;
 
 use super::*;
 use crate::{
-    pipelines::clickstream::{settings::EVENTS, topology},
+    pipelines::clickstream::tests::Partitions,
     sim::clickstream::{Generator, GeneratorParams},
-    stream::{InputRecord, Publish, StreamTask},
+    stream::Publish,
 };
 
 /// The results of a run of two partitions.
 fn results(run: &str) -> Vec<Publish> {
     let mut generator = Generator::new(GeneratorParams { seed: 5, rate_per_s: 500, speed: 60, start_at_ms: 1_800_000_000_000 });
-    let topology = topology(&run.into(), 60).expect("a topology");
-    let mut tasks = [0, 1].map(|_| StreamTask::new(&topology, 0));
-    let mut out = Vec::new();
-    let record = |partition: usize, offset: i64, value: &[u8]| {
-        let (key, value) = (Some(b"u".to_vec()), Some(value.to_vec()));
-        InputRecord { topic: EVENTS.into(), partition: partition as i32, offset, timestamp_ms: 0, key, value }
-    };
-    for offset in 0..60_000 {
+    let (mut partitions, mut out) = (Partitions::of_run(run), Vec::new());
+    for _ in 0..60_000 {
         if let Some(event) = generator.generate() {
-            let partition = usize::from(event.key.as_bytes()[7] & 1);
-            tasks[partition].process(&record(partition, offset, event.value)).expect("results");
-            out.extend(tasks[partition].take_published());
+            out.extend(partitions.process(i32::from(event.key.as_bytes()[7] & 1), event.value));
         }
     }
     let end = format!(r#"{{"run_end":"{run}"}}"#);
-    for (partition, task) in tasks.iter_mut().enumerate() {
-        task.process(&record(partition, 60_000, end.as_bytes())).expect("results");
-        out.extend(task.take_published());
-    }
+    (0..2).for_each(|partition| out.extend(partitions.process(partition, end.as_bytes())));
     out
 }
 
@@ -89,20 +78,22 @@ fn a_user_can_be_chosen_and_nothing_else_done() {
 }
 
 #[test]
-fn pages_that_were_not_counted_by_name_are_a_bound() {
-    let check = |views: &[(&str, u64)], rows: usize, help: &str| {
-        let views: BTreeMap<_, _> = views.iter().map(|(page, views)| ((*page).to_owned(), *views)).collect();
-        let pages = Pages { run: "1".into(), partition: 0, window_start: 0, window_end: 60_000, views };
+fn the_pages_of_the_newest_window_are_shown_with_their_bound() {
+    let check = |told: &[(&str, i64, u64, u64)], shown: &[(&str, f64)], help: &str| {
         let mut fold = Fold::default();
-        fold.observe(PAGES, &serde_json::to_vec(&pages).expect("JSON"), TimestampMs(1));
+        for (page, window_end, views, error) in told {
+            let (run, page, window_start) = ("1".to_owned(), (*page).to_owned(), window_end - 20_000);
+            let stats = PageStats { run, page, window_start, window_end: *window_end, views: *views, error: *error };
+            fold.observe(PAGE_STATS, &serde_json::to_vec(&stats).expect("JSON"), TimestampMs(1));
+        }
         let dashboard = fold.dashboard(TimestampMs(1));
         let widget = dashboard.widgets.iter().find(|widget| &*widget.id == "top_pages").expect("the widget");
-        let WidgetBody::TopK { rows: shown, .. } = &widget.body else { panic!("{:?}", widget.body) };
-        assert!(shown.len() == rows && shown.iter().all(|row| &*row.label != OTHER_PAGES), "{shown:?}");
+        let WidgetBody::TopK { rows, .. } = &widget.body else { panic!("{:?}", widget.body) };
+        assert_eq!(rows.iter().map(|row| (&*row.label, row.value)).collect::<Vec<_>>(), shown);
         assert!(widget.help.contains(help), "{}", widget.help);
     };
-    check(&[("/a", 3), ("/b", 2)], 2, "exact");
-    check(&[("/a", 3), (OTHER_PAGES, 7)], 1, "up to 7 views more");
+    check(&[("/b", 2_000, 2, 0), ("/a", 2_000, 3, 0), ("/a", 2_000, 3, 0)], &[("/a", 3.0), ("/b", 2.0)], "exactly");
+    check(&[("/b", 2_000, 2, 0), ("/a", 4_000, 3, 1), ("/c", 2_000, 9, 0)], &[("/a", 3.0)], "up to 1 may be");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use weir_model::{Cell, Column, FunnelStage, Line, Source, Span, TimestampMs, Top
 use super::{Fold, Window, partitions, stages};
 use crate::{
     pipelines::{
-        clickstream::settings::{AB, EXPERIMENT, FUNNEL, PAGES, PAGES_PER_WINDOW_MAX, SESSIONS, STATS},
+        clickstream::settings::{AB, EXPERIMENT, FUNNEL, PAGE_STATS, SESSIONS, STATS},
         shape::experiment,
     },
     sim::clickstream::Action,
@@ -91,15 +91,17 @@ fn events_by_action(fold: &Fold, windows: &[(i64, Window)]) -> Widget {
 }
 
 fn top_pages(fold: &Fold) -> Widget {
-    let row = |(page, views): (&str, u64)| TopRow { label: page.into(), value: views as f64 };
-    let (pages, uncounted) = fold.top_pages(PAGES_SHOWN);
-    let rows = pages.into_iter().map(row).collect();
-    let bound = match uncounted {
-        0 => "exact".to_owned(),
-        most => format!("each with up to {most} views more, which were of pages beyond the {PAGES_PER_WINDOW_MAX} of a window"),
+    let pages = fold.top_pages(PAGES_SHOWN);
+    let bound = match pages.iter().map(|stats| stats.error).max().unwrap_or(0) {
+        0 => "counted exactly".to_owned(),
+        most => format!("of which up to {most} may be other pages' views: more were viewed than are counted one by one"),
     };
-    let help = &format!("The most viewed pages of the last 15 closed windows, {bound}");
-    widget("top_pages", "Top pages", help, Span::Third, PAGES, WidgetBody::TopK { unit: "views".into(), rows })
+    let length_s = pages.first().map_or(0, |stats| stats.window_end - stats.window_start) / 1_000;
+    let help = &format!(
+        "The most viewed pages of the newest window, {bound}. Windows are {length_s} s of event time long, and a new one ends ten times as often"
+    );
+    let rows = pages.into_iter().map(|stats| TopRow { label: stats.page.as_str().into(), value: stats.views as f64 }).collect();
+    widget("top_pages", "Top pages", help, Span::Third, PAGE_STATS, WidgetBody::TopK { unit: "views".into(), rows })
 }
 
 fn funnel(fold: &Fold) -> Widget {

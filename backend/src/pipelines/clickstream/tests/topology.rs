@@ -1,10 +1,8 @@
 //! The topology, event by event.
 
-use std::collections::BTreeMap;
-
 use super::super::{
-    records::{ClosedBy, Pages, Session, Stats},
-    settings::{EVENTS, PAGES, SESSIONS, STATS},
+    records::{ClosedBy, Session, Stats},
+    settings::{EVENTS, SESSIONS, STATS},
     topology,
 };
 use crate::stream::{InputRecord, Publish, StreamTask};
@@ -96,10 +94,6 @@ fn windows_count_events_and_active_users() {
     .expect("counts");
     assert_eq!((stats.window_start, stats.window_end, stats.events, stats.actions["view"]), (0, 60_000, 3, 2));
     assert_eq!((stats.active_users, stats.sessions_open), (3, 3), "the one who came in the grace counts");
-    let pages: Pages =
-        serde_json::from_slice(out.iter().find(|output| &*output.topic == PAGES).expect("views").value.as_deref().expect("a value"))
-            .expect("pages");
-    assert_eq!(pages.views, BTreeMap::from([("/p0".to_owned(), 1), ("/p2".to_owned(), 1)]));
 }
 
 #[test]
