@@ -319,6 +319,7 @@ pub fn late_drops_equal(published: &Totals, expected: &Totals) -> Check {
 
 mod exposures;
 mod hits;
+mod open;
 mod pages;
 mod sales;
 mod stages;
@@ -327,6 +328,7 @@ mod tests;
 
 pub use exposures::ExposuresCheck;
 pub use hits::{HitRate, Hits};
+pub use open::OpenCheck;
 pub use pages::PagesCheck;
 pub use sales::SalesCheck;
 pub use stages::Stages;

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    offers,
     records::{AdClick, Attribution, Purchase},
     sabotage::Sabotage,
     sales,
@@ -16,12 +17,14 @@ use crate::stream::{Forward, JoinWindows, Processor, Record, Store, StoreHandle,
 pub(super) fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let is_first = options.sabotage == Some(Sabotage::FirstTouch);
     let forgets_catalogue = options.sabotage == Some(Sabotage::ForgetCatalogue);
+    let offer_ms = if options.sabotage == Some(Sabotage::ForgetOffers) { 0 } else { options.windows.offer_ms() };
     Topology::new(ATTRIBUTION_APP, move |builder| {
         let purchases = builder.stream::<String, Purchase>(PURCHASES);
         let clicks = builder.stream::<String, AdClick>(AD_CLICKS);
         let windows = JoinWindows { before_ms: ATTRIBUTION_MS, after_ms: 0, grace_ms: ATTRIBUTION_GRACE_MS };
         let pairs = purchases.join(&clicks, windows, "touch", |_, purchase, click| attribution(purchase, click));
         pairs.process("last-touch", store(), None, |store| LastTouch { store, is_first }).to(ATTRIBUTION);
+        offers::taken(builder, &purchases, offer_ms);
         sales::by_category(builder, &purchases, forgets_catalogue);
     })
 }

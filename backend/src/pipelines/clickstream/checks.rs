@@ -14,8 +14,8 @@ use weir_model::Check;
 use super::{
     records::{Activity, Devices, Funnel, RunTruth, Session, Stats, Tier, Totals},
     settings::{
-        AB, AD_CLICKS, ATTRIBUTION, BOTS, DEAD_LETTERS, DEVICES, EVENTS, FUNNEL, ITEMS, OFFERS, PAGE_STATS, PAIRS, RECOMMENDED, SALES,
-        SESSIONS, STATS, TRUTH, USERS, Windows,
+        AB, AD_CLICKS, ATTRIBUTION, BOTS, DEAD_LETTERS, DEVICES, EVENTS, FUNNEL, ITEMS, OFFERS, OFFERS_TAKEN, OPEN_SESSIONS, PAGE_STATS,
+        PAIRS, RECOMMENDED, SALES, SESSIONS, STATS, TRUTH, USERS, Windows,
     },
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     stream::SessionWindows,
     truth::{
         Sequence, check,
-        clickstream::{Batch, Flow, PagesCheck, Rules, SessionsCheck, Stages, funnel_equal, late_drops_equal, no_loss},
+        clickstream::{Batch, Flow, OpenCheck, PagesCheck, Rules, SessionsCheck, Stages, funnel_equal, late_drops_equal, no_loss},
         pending,
     },
 };
@@ -47,6 +47,7 @@ pub(super) struct Checks {
     repeats: u64,
     stages: Stages,
     pages: PagesCheck,
+    open: OpenCheck,
     logged: Sequence,
     batches: RefCell<BTreeMap<i32, Batch>>,
     /// By partition, the newest.
@@ -72,6 +73,7 @@ impl Checks {
             repeats: 0,
             stages: Stages::new(&run.name, Windows::of(run)),
             pages: PagesCheck::new(&run.name, Windows::of(run).pages),
+            open: OpenCheck::new(&run.name),
             logged: Sequence::default(),
             batches: RefCell::default(),
             stats: BTreeMap::new(),
@@ -136,6 +138,7 @@ impl Checks {
     fn session(&mut self, session: &Session) {
         if session.run == self.run {
             self.sessions_seen += 1;
+            self.open.closed(&session.user_id, session.start);
             self.stages.session(session);
             // Tiers are judged by themselves.
             self.sessions.borrow_mut().published(&Session { tier: Tier::Guest, ..session.clone() });
@@ -168,7 +171,14 @@ impl Checks {
             checks.push(waiting("sales_equal_catalogue", "compared at the end, when all results are there"));
             checks.push(waiting("bots_found", "compared at the end: a robot may be about to be named"));
         }
-        let stages = ["top_pages_equal_batch", "tiers_as_of_events", "offers_equal_replay", "attribution_equal_batch"];
+        let stages = [
+            "top_pages_equal_batch",
+            "open_sessions_end",
+            "tiers_as_of_events",
+            "offers_equal_replay",
+            "offers_bring_buyers_back",
+            "attribution_equal_batch",
+        ];
         checks.extend(stages.map(|id| waiting(id, "compared at the end, when all results are there")));
         checks
     }
@@ -217,7 +227,10 @@ impl Checks {
         let lost_outcomes = self.truth.visits_cut_short + totals.session_late_dropped;
         let share_cut_short = lost_outcomes as f64 / self.truth.visits.max(1) as f64;
         let gap_ms = self.windows.sessions.gap_ms;
-        checks.extend(self.stages.verdicts(&self.truth.bots, share_cut_short));
+        checks.push(self.open.verdict());
+        // Who had to wait long, or whose visit is cut in pieces, may have come back for something else meanwhile.
+        let is_known = self.is_input_generated && self.truth.visits_cut_short == 0 && gap_ms >= THINK_MAX_MS * 2;
+        checks.extend(self.stages.verdicts(&self.truth.bots, share_cut_short, is_known.then_some(self.truth.offers_taken)));
         if gap_ms < THINK_MAX_MS * 2 {
             let why = format!("a gap of {} s cuts visits in pieces, whose truth nobody knows", gap_ms / 1_000);
             let of_visits = checks.iter_mut().filter(|check| &*check.id == "ab_interval_covers_truth");
@@ -256,7 +269,9 @@ impl Checker for Checks {
             ITEMS => read(record, |row| self.stages.sales().item(row)),
             SALES => read(record, |sums| self.stages.sales().published(sums)),
             AD_CLICKS => read(record, |click| self.stages.click(click)),
+            OPEN_SESSIONS => self.open.observe(record.key.unwrap_or_default(), record.value),
             PAGE_STATS => read(record, |stats| self.pages.published(stats)),
+            OFFERS_TAKEN => read(record, |taken| self.stages.taken(taken)),
             OFFERS => read(record, |offer| self.stages.offer(offer)),
             ATTRIBUTION => read(record, |attribution| self.stages.attribution(attribution)),
             RECOMMENDED => read(record, |recommended| self.stages.recommended(&recommended)),

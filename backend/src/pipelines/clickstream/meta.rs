@@ -6,7 +6,10 @@ use crate::{
     pipelines::{
         clickstream::{
             scenarios::SCENARIOS,
-            settings::{ATTRIBUTION_APP, DISORDER, GRACE, GRACE_MS, GROUP, ID, RECOMMENDER_APP, SESSION_GAP, SESSION_GAP_MS, SKEW, TOPICS},
+            settings::{
+                ATTRIBUTION_APP, DISORDER, GRACE, GRACE_MS, GROUP, ID, OFFER_TAKERS, RECOMMENDER_APP, SESSION_GAP, SESSION_GAP_MS, SKEW,
+                TOPICS,
+            },
         },
         shape::Scenario,
     },
@@ -55,6 +58,7 @@ pub fn meta() -> PipelineMeta {
             param(SESSION_GAP, "Session gap", "s", 1.0, 86_400.0, (SESSION_GAP_MS / 1_000) as f64, false),
             param(GRACE, "Grace", "s", 0.0, 3_600.0, (GRACE_MS / 1_000) as f64, false),
             param(DISORDER, "Disorder", "s", 0.0, 600.0, (DISORDER_MS / 1_000) as f64, false),
+            param(OFFER_TAKERS, "Offers taken", "of carts left", 0.0, 1.0, sim::OFFER_TAKERS, false),
             param(SKEW, "Skew of items", "", 0.0, 3.0, sim::SKEW, false),
             param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
         ],

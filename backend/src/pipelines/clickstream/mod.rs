@@ -9,6 +9,9 @@
 //! `clickstream-attribution` joins `clickstream.purchases` with advertisements (a stream, by time) and with the catalogue
 //! `clickstream.items` (a global table).
 //!
+//! The loop is closed: visitors hear of `offers`, and some of those who left a cart come back for one, which
+//! `clickstream.offers_taken` tells.
+//!
 //! Semantics, as Kafka Streams documents them (see [`crate::stream`]): event time is the event's `timestamp`; stream time, per
 //! partition, never regresses; a window of counts closes at its end plus 10 s of grace, a session when stream time exceeds its
 //! end by 30 minutes plus grace; each final result is published once per cause, under a key that makes a repetition harmless. The run's

@@ -1,16 +1,33 @@
 //! Offers for abandoned carts: somebody filled a cart, did not pay, and has been silent for ten minutes, or a third of what ends a session,
-//! which so is still open.
+//! which so is still open. The shop's visitors hear of it, and some come back; who bought soon after an offer is told too.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    records::{Event, Offer},
-    settings::OFFER_PERCENT,
+    records::{Event, Offer, OfferTaken, Purchase},
+    settings::{ATTRIBUTION_GRACE_MS, OFFER_PERCENT, OFFERS, OFFERS_TAKEN},
 };
 use crate::{
     sim::clickstream::Action,
-    stream::{Forward, Processor, Record, Store, StoreHandle},
+    stream::{Forward, JoinWindows, Processor, Record, Store, StoreHandle, Stream, StreamsBuilder},
 };
+
+/// Adds what offers brought to an application of purchases: those within `offer_ms` after one.
+pub(super) fn taken(builder: &StreamsBuilder, purchases: &Stream<String, Purchase>, offer_ms: i64) {
+    let windows = JoinWindows { before_ms: 0, after_ms: offer_ms, grace_ms: ATTRIBUTION_GRACE_MS };
+    let taken = |_: &String, offer: &Offer, purchase: &Purchase| {
+        (offer.run == purchase.run).then(|| OfferTaken {
+            run: offer.run.clone(),
+            user_id: offer.user_id.clone(),
+            offer_at: offer.at,
+            purchase_id: purchase.purchase_id.clone(),
+            purchase_at: purchase.at,
+            revenue_minor: purchase.revenue_minor,
+        })
+    };
+    let pairs = builder.stream::<String, Offer>(OFFERS).join(purchases, windows, "taken", taken);
+    pairs.flat_map_values(|record| record.value.clone()).to(OFFERS_TAKEN);
+}
 
 /// The key of the newest time of an event; users come after it.
 const NOW: &str = "";

@@ -1,12 +1,14 @@
 //! The processing of one partition of `user_activity`: sessions, windows of counts, funnel and the A/B test's users, over one store.
 
 mod exposures;
+mod updates;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use exposures::{Counted, Exposed};
+use updates::Update;
 
 use super::{
     records::{Activity, Bot, ClosedBy, Devices, Event, Funnel, Merge, Outcome, Pair, Purchase, Session, Stats, Totals, session_id},
@@ -97,15 +99,17 @@ struct News {
     merged: Option<(Vec<Times>, Times)>,
     /// The session's start and its events, at the moment in which it became clear that it is a robot's.
     bot: Option<(i64, u64)>,
+    update: Update,
 }
 
 impl News {
-    fn look_at(&mut self, sessions: &mut Sessions, at_ms: i64, before: &[(i64, i64)], added: Added) {
+    fn look_at(&mut self, sessions: &mut Sessions, at_ms: i64, before: &[Times], added: Added, every_ms: i64) {
         let is_mine = |session: &&mut Saved| (session.start_ms..=session.end_ms).contains(&at_ms);
         let Some(session) = sessions.list.iter_mut().find(is_mine).filter(|_| added != Added::Late) else { return };
+        self.update.look_at(session, before, every_ms);
         let whole = (session.start_ms, session.end_ms);
         if matches!(added, Added::Merged(_)) {
-            let is_part = |(start, end): &&(i64, i64)| whole.0 <= *start && *end <= whole.1;
+            let is_part = |(start, end): &&Times| whole.0 <= *start && *end <= whole.1;
             self.merged = Some((before.iter().filter(is_part).copied().collect(), whole));
         }
         if let Some(visit) = session.visit.as_mut().filter(|visit| !visit.is_told && visit.is_bot(whole.0, whole.1)) {
@@ -194,7 +198,7 @@ impl Work<'_, '_> {
 
     fn add(&mut self, activity: &Activity<'_>, offset: i64, now: i64) {
         let (mut added, mut is_kept, mut news) = (Added::Late, false, News::default());
-        let windows = self.visits.windows.sessions;
+        let (windows, every_ms) = (self.visits.windows.sessions, self.visits.windows.counts.size_ms);
         let change = |kept: &mut Kept| {
             if let Kept::Sessions(sessions) = kept {
                 let open = sessions.open();
@@ -204,7 +208,7 @@ impl Work<'_, '_> {
                 });
                 self.figures.open = self.figures.open.saturating_add_signed(sessions.open() - open);
                 is_kept = !sessions.list.is_empty();
-                news.look_at(sessions, activity.timestamp, &before, added);
+                news.look_at(sessions, activity.timestamp, &before, added, every_ms);
             }
         };
         let key = user_key(&activity.user_id);
@@ -225,6 +229,7 @@ impl Work<'_, '_> {
         let run = || self.visits.run.to_string();
         let user_id = || activity.user_id.to_string();
         let (partition, at) = (self.partition, activity.timestamp);
+        self.tell_update(&activity.user_id, news.update);
         let mut told = Vec::new();
         if let Some((parts, whole)) = news.merged {
             told.push(Outcome::Merge(Merge { run: run(), partition, user_id: user_id(), late_at: at, came_at: now, parts, whole }));
@@ -363,6 +368,7 @@ impl Work<'_, '_> {
 
     fn publish_session(&mut self, user_id: &str, closed: Closed, closed_by: ClosedBy) {
         let Closed { start_ms, end_ms, visit } = closed;
+        self.withdraw_session(user_id, start_ms);
         let (depth, converted, bounced) = (visit.funnel_depth(), visit.purchases > 0, visit.is_bounce());
         let is_bot = visit.is_bot(start_ms, end_ms) && self.visits.sabotage != Some(Sabotage::TrustBots);
         let counted = self.depth(&visit);

@@ -17,7 +17,7 @@ pub(super) use activity::TIMES;
 pub use activity::{Activity, Event, Tier, User};
 pub use experiment::{Ab, Exposures, Lift, Side, Verdict};
 pub use pages::{PagePart, PageStats, Viewed};
-pub use stages::{AdClick, Attribution, Bot, Item, Merge, Offer, Pair, Purchase, Recommended, Related, Sales};
+pub use stages::{AdClick, Attribution, Bot, Item, Merge, Offer, OfferTaken, Pair, Purchase, Recommended, Related, Sales};
 
 /// What the topology publishes: one kind for each result topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub use stages::{AdClick, Attribution, Bot, Item, Merge, Offer, Pair, Purchase, 
 pub enum Outcome {
     /// Of `clickstream.sessions`.
     Session(Session),
+    /// Of `clickstream.open_sessions`.
+    Open(Option<OpenSession>),
     /// Of `clickstream.stats`.
     Stats(Stats),
     /// Of `clickstream.funnel`.
@@ -55,6 +57,8 @@ pub struct RunTruth {
     pub events: u64,
     /// Events sent again.
     pub repeats: u64,
+    /// Purchases of visitors whom an offer brought back.
+    pub offers_taken: u64,
     /// Users that are no people.
     pub bots: Vec<String>,
     /// Where given data broke off, and why.
@@ -116,6 +120,31 @@ pub struct Session {
     pub is_bot: bool,
     /// Why it is final.
     pub closed_by: ClosedBy,
+}
+
+/// A record of `clickstream.open_sessions`, keyed by [`open_key`]: a session as far as it has come. Nothing under that key any more says that
+/// it has ended, or has become part of another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenSession {
+    /// Which run.
+    pub run: String,
+    /// The partition of `user_activity`.
+    pub partition: i32,
+    /// Who.
+    pub user_id: String,
+    /// Event time of the first event.
+    pub start: i64,
+    /// Event time of the last event.
+    pub end: i64,
+    /// Events in it.
+    pub events: u64,
+    /// Views in it.
+    pub pages: u64,
+}
+
+/// The key of an open session: whose it is, and when it began.
+pub fn open_key(user_id: &str, start_ms: i64) -> String {
+    format!("{user_id}@{start_ms}")
 }
 
 /// A record of `clickstream.stats`, keyed by window start and partition.
@@ -200,7 +229,7 @@ pub struct Funnel {
 
 /// The shop's own id of a visit, or, where it has none, one made of whose session it is and when it began.
 pub fn session_id(given: &str, user_id: &str, start_ms: i64) -> String {
-    if given.is_empty() { format!("{user_id}@{start_ms}") } else { given.to_owned() }
+    if given.is_empty() { open_key(user_id, start_ms) } else { given.to_owned() }
 }
 
 impl Funnel {

@@ -29,11 +29,15 @@ pub(super) enum Sabotage {
     CountVisits,
     /// Of a window of pages, its newest hop alone counts.
     ForgetPanes,
+    /// Sessions that became part of another one are not withdrawn.
+    ForgetAbsorbed,
+    /// No purchase is an offer's work.
+    ForgetOffers,
 }
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub(super) const ALL: [(Self, &str, &str); 13] = [
+    pub(super) const ALL: [(Self, &str, &str); 15] = [
         (Self::DedupeOff, "dedupe_off", "sessions_equal_batch"),
         (Self::GraceOff, "grace_off", "late_drops_equal_oracle"),
         (Self::AsOfOff, "as_of_off", "tiers_as_of_events"),
@@ -47,6 +51,8 @@ impl Sabotage {
         (Self::AssignBuyers, "assign_buyers", "ab_interval_covers_truth"),
         (Self::CountVisits, "count_visits", "ab_equals_first_exposures"),
         (Self::ForgetPanes, "forget_panes", "top_pages_equal_batch"),
+        (Self::ForgetAbsorbed, "forget_absorbed", "open_sessions_end"),
+        (Self::ForgetOffers, "forget_offers", "offers_bring_buyers_back"),
     ];
 
     /// By name.

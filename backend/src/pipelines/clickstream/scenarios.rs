@@ -2,7 +2,7 @@
 
 use super::{
     records::{Merge, Stats},
-    settings::{ATTRIBUTION, BOTS, MERGES, OFFERS, STATS},
+    settings::{ATTRIBUTION, BOTS, MERGES, OFFERS, OFFERS_TAKEN, STATS},
 };
 use crate::pipelines::shape::{Act, Expectation, Scenario, Step};
 
@@ -96,7 +96,8 @@ const LATE_PHONES: Scenario = Scenario {
 const ABANDONED_CARTS: Scenario = Scenario {
     id: "abandoned_carts",
     title: "Carts left behind",
-    story: "Who fills a cart and falls silent gets an offer while the session is open; each purchase is credited to the last advertisement",
+    story: "Who fills a cart and falls silent gets an offer while the session is open, and some come back for it; each purchase is credited to \
+            the last advertisement",
     length_s: 40,
     steps: &[
         Step {
@@ -120,6 +121,18 @@ const ABANDONED_CARTS: Scenario = Scenario {
                 what: "a purchase is attributed to an advertisement",
                 within_s: 25,
                 topic: ATTRIBUTION,
+                is_met_by: |_| true,
+            }),
+        },
+        Step {
+            at_s: 12,
+            says: "Visitors hear of the offers. Some come back for what they left, and pay, while the session is still the same.",
+            acts: &[],
+            expects: Some(Expectation {
+                id: "offers_bring_buyers",
+                what: "somebody buys soon after an offer",
+                within_s: 28,
+                topic: OFFERS_TAKEN,
                 is_met_by: |_| true,
             }),
         },

@@ -11,6 +11,8 @@ pub const ID: &str = "clickstream";
 pub const EVENTS: &str = "user_activity";
 /// Final sessions, keyed by user.
 pub const SESSIONS: &str = "clickstream.sessions";
+/// Sessions that are open, keyed by user and start: a table.
+pub const OPEN_SESSIONS: &str = "clickstream.open_sessions";
 /// Counts per window and partition.
 pub const STATS: &str = "clickstream.stats";
 /// The most viewed pages of windows that hop, keyed by page.
@@ -39,6 +41,8 @@ pub const PURCHASES: &str = "clickstream.purchases";
 pub const PAIRS: &str = "clickstream.item_pairs";
 /// Offers for abandoned carts, keyed by user.
 pub const OFFERS: &str = "offers";
+/// Purchases soon after an offer, keyed by user.
+pub const OFFERS_TAKEN: &str = "clickstream.offers_taken";
 /// What goes with an item, keyed by item: a table that every task has whole.
 pub const RELATED: &str = "clickstream.related_items";
 /// What is recommended to a user, keyed by user.
@@ -55,12 +59,13 @@ const ATTRIBUTION_DEAD_LETTERS: &str = "clickstream-attribution.dlq";
 /// What only the checks are told.
 pub const TRUTH: &str = "_truth.clickstream";
 /// Every topic, input first.
-pub const TOPICS: [&str; 24] = [
+pub const TOPICS: [&str; 26] = [
     EVENTS,
     USERS,
     ITEMS,
     AD_CLICKS,
     SESSIONS,
+    OPEN_SESSIONS,
     STATS,
     PAGE_STATS,
     FUNNEL,
@@ -71,6 +76,7 @@ pub const TOPICS: [&str; 24] = [
     PURCHASES,
     PAIRS,
     OFFERS,
+    OFFERS_TAKEN,
     RELATED,
     RECOMMENDED,
     ATTRIBUTION,
@@ -98,6 +104,8 @@ pub const SESSION_GAP: &str = "session_gap_s";
 pub const DISORDER: &str = "disorder_s";
 /// The setting for how unevenly items are wanted.
 pub const SKEW: &str = "skew";
+/// The setting for the share of those who left a cart that come back for an offer.
+pub const OFFER_TAKERS: &str = "offer_takers";
 /// The setting for another grace.
 pub const GRACE: &str = "grace_s";
 /// How much later than its successors an event may come.
@@ -181,7 +189,12 @@ impl Windows {
 
     /// How long after its first sight of a side a user's purchase is the side's: before an offer could have brought it, or another visit.
     pub fn conversion_ms(&self) -> i64 {
-        self.sessions.gap_ms / 2
+        self.cart_silence_ms() * 3 / 2
+    }
+
+    /// How long after an offer a purchase is its work: before the same user could have come back anyway.
+    pub fn offer_ms(&self) -> i64 {
+        self.cart_silence_ms() * 2
     }
 
     /// As a run asks for them: `--set session_gap_s=…`, `--set grace_s=…`; given data has a longer grace unless one is set.

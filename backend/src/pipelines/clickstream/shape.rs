@@ -13,7 +13,7 @@ use super::{
     recommend,
     sabotage::Sabotage,
     scenarios::SCENARIOS,
-    settings::{ALERTS, ITEMS, JUDGED, PARTITIONS, RELATED, TOPICS, USERS, Windows},
+    settings::{ALERTS, ITEMS, JUDGED, OPEN_SESSIONS, PARTITIONS, RELATED, TOPICS, USERS, Windows},
     topology::{self, Options},
     world::{self, Visitors},
 };
@@ -41,7 +41,7 @@ impl Shape for Clickstream {
         let cleanup = |name| match name {
             // The users of a run are a table as long as it lasts.
             USERS | ALERTS => Cleanup::BySize,
-            ITEMS | RELATED => Cleanup::Compact,
+            ITEMS | RELATED | OPEN_SESSIONS => Cleanup::Compact,
             _ => Cleanup::Delete,
         };
         // One place for the alerts of all pipelines.
@@ -90,7 +90,7 @@ impl Shape for Clickstream {
 
     fn provocations(&self, sabotage: &str) -> &'static [&'static str] {
         match sabotage {
-            "grace_off" => &["phones_offline"],
+            "grace_off" | "forget_absorbed" => &["phones_offline"],
             "trust_bots" => &["bot_swarm"],
             _ => &[],
         }
@@ -119,8 +119,10 @@ impl Shape for Clickstream {
 
 impl DashboardFold for Fold {
     fn observe(&mut self, record: &Observed<'_>, at: TimestampMs) {
-        if let Some(value) = record.value {
-            Fold::observe(self, record.topic, value, at);
+        match (record.topic, record.value) {
+            (OPEN_SESSIONS, value) => self.observe_open(record.key.unwrap_or_default(), value),
+            (topic, Some(value)) => Fold::observe(self, topic, value, at),
+            _ => {}
         }
     }
 

@@ -11,8 +11,8 @@ use super::{
     records::{Alert, Event, Outcome, Related, User},
     sabotage::Sabotage,
     settings::{
-        AB, ALERTS, BOT_EVERY_MAX_MS, BOTS, DEDUPE_MS, DEVICES, EVENTS, FUNNEL, GROUP, ID, MERGES, OFFERS, PAGE_STATS, PAIRS, PURCHASES,
-        RECOMMENDED, RELATED, SESSIONS, STATS, USERS, Windows,
+        AB, ALERTS, BOT_EVERY_MAX_MS, BOTS, DEDUPE_MS, DEVICES, EVENTS, FUNNEL, GROUP, ID, MERGES, OFFERS, OPEN_SESSIONS, PAGE_STATS,
+        PAIRS, PURCHASES, RECOMMENDED, RELATED, SESSIONS, STATS, USERS, Windows,
     },
 };
 use crate::stream::{Condition, Stream, Topology, TopologyError};
@@ -37,8 +37,9 @@ pub(super) struct Options {
 }
 
 /// The kinds of results, each with its topic.
-const RESULTS: [(Condition<String, Outcome>, &str); 8] = [
+const RESULTS: [(Condition<String, Outcome>, &str); 9] = [
     (|record| matches!(record.value, Outcome::Session(_)), SESSIONS),
+    (|record| matches!(record.value, Outcome::Open(_)), OPEN_SESSIONS),
     (|record| matches!(record.value, Outcome::Stats(_)), STATS),
     (|record| matches!(record.value, Outcome::Funnel(_)), FUNNEL),
     (|record| matches!(record.value, Outcome::Devices(_)), DEVICES),

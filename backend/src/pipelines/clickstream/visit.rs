@@ -47,6 +47,8 @@ pub(super) struct Visit {
     last_item: Option<Arc<str>>,
     /// Whether it was told that this is a robot.
     pub(super) is_told: bool,
+    /// The end that was told last of it while it was open.
+    pub(super) told_until: Option<i64>,
 }
 
 impl Visit {

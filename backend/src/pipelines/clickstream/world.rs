@@ -8,10 +8,10 @@ use crate::{
     pipelines::{
         clickstream::{
             meta::{BOT_SWARM, CELEBRITY_KEY, PHONES_OFFLINE, TRAFFIC_SPIKE},
-            records::{AdClick, Item, RunTruth, User},
-            settings::{AD_CLICKS, DISORDER, EVENTS, ITEMS, SKEW, TRUTH, USERS, Windows},
+            records::{AdClick, Item, Offer, RunTruth, User},
+            settings::{AD_CLICKS, DISORDER, EVENTS, ITEMS, OFFER_TAKERS, OFFERS, SKEW, TRUTH, USERS, Windows},
         },
-        shape::{Command, Emit, EmitRecord, RunParams, World},
+        shape::{Command, Emit, EmitRecord, Observed, RunParams, World},
     },
     sim::clickstream::{CROWD_MS, Generator, GeneratorParams, OFFLINE_EVENT_MS, SPIKE_MS},
 };
@@ -43,10 +43,12 @@ pub(super) fn catalogue(run: &RunParams, out: &mut Emit) {
 }
 
 fn generator(run: &RunParams) -> Generator {
-    let (params, sessions) = (&run.params, Windows::of(run).sessions);
+    let (params, windows) = (&run.params, Windows::of(run));
+    let sessions = windows.sessions;
     let params = GeneratorParams { seed: params.seed, rate_per_s: params.rate_per_s, speed: params.speed, start_at_ms: run.start_at.0 };
     let disorder_ms = (run.setting(DISORDER).max(0.0) * 1_000.0) as i64;
-    Generator::new(params).for_sessions(sessions.gap_ms, sessions.grace_ms).with_disorder(disorder_ms).with_skew(run.setting(SKEW))
+    let generator = Generator::new(params).for_sessions(sessions.gap_ms, sessions.grace_ms).with_disorder(disorder_ms);
+    generator.with_skew(run.setting(SKEW)).with_offers(windows.cart_silence_ms(), run.setting(OFFER_TAKERS))
 }
 
 impl Visitors {
@@ -131,6 +133,18 @@ impl World for Visitors {
         }
     }
 
+    fn hears(&self) -> Vec<std::sync::Arc<str>> {
+        vec![OFFERS.into()]
+    }
+
+    fn hear(&mut self, record: &Observed<'_>) {
+        let offer = record.value.and_then(|value| serde_json::from_slice::<Offer>(value).ok());
+        // Other runs may make offers too, to visitors of the same names.
+        if let Some(offer) = offer.filter(|offer| *offer.run == *self.run) {
+            self.generator.offer(&offer.user_id, offer.percent);
+        }
+    }
+
     fn finish(&mut self, out: &mut Emit) {
         // Phones that are still offline come back for the end, so that every event made is in the log.
         self.generator.heal();
@@ -142,6 +156,7 @@ impl World for Visitors {
             visits_cut_short: truth.visits_cut_short,
             events: self.generator.events(),
             repeats: self.repeats,
+            offers_taken: truth.offers_taken,
             bots: self.generator.crowd_users().iter().cloned().collect(),
             broken: None,
         };

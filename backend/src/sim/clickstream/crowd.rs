@@ -45,7 +45,8 @@ impl Crowd {
         let number = self.first + self.next % self.size;
         self.next += 1;
         let item = shop.draw_any(random);
-        let step = Step { action: Action::View, page: Page::Item(item), item: Some(item), think_ms: None, told: Told::Soon };
+        let step =
+            Step { action: Action::View, page: Page::Item(item), item: Some(item), think_ms: None, told: Told::Soon, percent_off: 0 };
         (Profile { number, country: 0, device: 1, variant: (number & 1) as u8 }, step)
     }
 }

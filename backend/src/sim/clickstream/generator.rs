@@ -5,6 +5,8 @@ use std::{
     collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
 };
 
+use offers::Offers;
+
 use crate::sim::{
     Random, Schedule,
     clickstream::{
@@ -54,6 +56,8 @@ const RETURN_AFTER_GAP_MS: i64 = 5 * 60_000;
 /// What ends a session, and how late an event may come, unless told otherwise.
 const GAP_MS: i64 = 30 * 60_000;
 const GRACE_MS: i64 = 10_000;
+/// After how much silence a shop makes offers, unless told otherwise.
+const SILENCE_MS: i64 = 10 * 60_000;
 const RETURN_MEAN_MS: f64 = 60.0 * 60_000.0;
 
 /// A user who left: when to come back, the user's number, the next visit's number, and country, device and variant.
@@ -87,6 +91,7 @@ pub struct Generator {
     crowd_users: BTreeSet<String>,
     touches: VecDeque<Touch>,
     joined: VecDeque<Joined>,
+    offers: Offers,
     writer: Writer,
 }
 
@@ -117,6 +122,7 @@ impl Generator {
             crowd_users: BTreeSet::new(),
             touches: VecDeque::new(),
             joined: VecDeque::new(),
+            offers: Offers::new(params.seed, OFFER_TAKERS, SILENCE_MS),
             writer: Writer::new(params.seed),
         }
     }
@@ -261,11 +267,13 @@ impl Generator {
         self.events += 1;
         let (number, is_soon) = (visitor.profile.number, step.told == Told::Soon);
         let is_held = is_soon && self.offline_until_ms.is_some() && self.held.len() < HELD_MAX && self.is_offline(&visitor.profile);
+        self.truth.offers_taken += u64::from(step.action == Action::Purchase && visitor.is_brought_back());
         match step.think_ms {
             Some(think_ms) => {
                 visitor.due_ms = if is_soon { now_ms } else { due_ms } + think_ms;
                 self.active.push(visitor);
             }
+            None if self.offers.may_bring_back(&visitor, now_ms) => {}
             None => self.leave(&visitor, now_ms),
         }
         let record = || (self.writer.user_id().to_owned(), self.writer.value().to_vec());
@@ -364,6 +372,13 @@ impl Generator {
 
     /// The visitor who is due, or a new arrival.
     fn next_visitor(&mut self, now_ms: i64) -> Visitor {
+        while let Some((mut visitor, offer)) = self.offers.due(now_ms) {
+            if let Some(percent) = offer {
+                visitor.take_offer(percent);
+                return visitor;
+            }
+            self.leave(&visitor, now_ms);
+        }
         // At very low rates and high speeds slots lie minutes apart: waiting for one is then no reason to give up.
         let slot_ms = i64::from(self.params.speed) * 1_000 / i64::from(self.schedule.rate_per_s());
         let overdue_max_ms = OVERDUE_MAX_MS.max(slot_ms * 4);
@@ -418,7 +433,9 @@ impl Generator {
 }
 
 mod news;
+mod offers;
 #[cfg(test)]
 mod tests;
 
 pub use news::{CatalogueItem, GeneratorParams, Joined, Record, Touch, Truth};
+pub use offers::OFFER_TAKERS;

@@ -13,8 +13,8 @@ mod writer;
 
 pub use event::{Action, Event, Metadata};
 pub use generator::{
-    CROWD_MS, CatalogueItem, DISORDER_MS, Generator, GeneratorParams, Joined, OFFLINE_EVENT_MS, Record, SPIKE_FACTOR, SPIKE_MS, Touch,
-    Truth,
+    CROWD_MS, CatalogueItem, DISORDER_MS, Generator, GeneratorParams, Joined, OFFER_TAKERS, OFFLINE_EVENT_MS, Record, SPIKE_FACTOR,
+    SPIKE_MS, Touch, Truth,
 };
 pub use shop::{CONVERSION, SKEW, VARIANTS};
 pub use visitor::THINK_MAX_MS;

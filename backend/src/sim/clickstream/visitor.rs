@@ -21,6 +21,8 @@ const CART_ABANDONED: f64 = 0.14;
 const RELATED: f64 = 0.45;
 /// Nobody looks at what they see for longer than this.
 pub const THINK_MAX_MS: i64 = 600_000;
+/// Nor who has decided for longer than this.
+const DECIDED_MAX_MS: i64 = 60_000;
 /// The device on which owners of offline phones go on.
 pub(super) const DESKTOP: u8 = 1;
 
@@ -96,6 +98,9 @@ pub(super) struct Visitor {
     has_item: bool,
     buys: bool,
     fills_cart: bool,
+    has_cart: bool,
+    /// How much less is paid, by an offer.
+    percent_off: u8,
     stage: Stage,
 }
 
@@ -109,6 +114,8 @@ pub(super) struct Step {
     pub(super) think_ms: Option<i64>,
     /// Where it is told from.
     pub(super) told: Told,
+    /// How much less is paid, by an offer.
+    pub(super) percent_off: u8,
 }
 
 /// How a step comes to the shop.
@@ -154,6 +161,8 @@ impl Visitor {
             has_item: false,
             buys,
             fills_cart,
+            has_cart: false,
+            percent_off: 0,
             stage: Stage::Land,
         }
     }
@@ -171,6 +180,21 @@ impl Visitor {
             self.stage = Stage::Offline { done: 0, back_after_ms };
         }
         can_go
+    }
+
+    /// Whether a cart is full and nobody pays for it.
+    pub(super) fn left_a_cart(&self) -> bool {
+        self.has_cart && !self.buys
+    }
+
+    /// Comes back for what is in the cart, at so much less.
+    pub(super) fn take_offer(&mut self, percent_off: u8) {
+        (self.buys, self.percent_off, self.stage) = (true, percent_off, Stage::OpenCart);
+    }
+
+    /// Whether this visit ends in a purchase because of an offer.
+    pub(super) fn is_brought_back(&self) -> bool {
+        self.percent_off > 0
     }
 
     /// Takes one step.
@@ -191,6 +215,7 @@ impl Visitor {
                 Action::View
             }
             Stage::AddToCart => {
+                self.has_cart = true;
                 self.stage = if self.buys || random.chance(0.5) { Stage::OpenCart } else { Stage::Leave };
                 Action::AddToCart
             }
@@ -210,8 +235,11 @@ impl Visitor {
             }
             Stage::Leave | Stage::Offline { .. } => Action::Scroll,
         };
-        let think_ms = (self.stage != Stage::Leave).then(|| think_ms(action, random));
-        Step { action, page: self.page, item: self.item_of(action), think_ms, told: Told::Soon }
+        // Who comes back for an offer knows what for.
+        let think_max_ms = if self.is_brought_back() { DECIDED_MAX_MS } else { THINK_MAX_MS };
+        let think_ms = (self.stage != Stage::Leave).then(|| think_ms(action, random).min(think_max_ms));
+        let (page, item, percent_off) = (self.page, self.item_of(action), self.percent_off);
+        Step { action, page, item, think_ms, told: Told::Soon, percent_off }
     }
 
     fn offline(&mut self, done: u8, back_after_ms: i64) -> Step {
@@ -222,7 +250,7 @@ impl Visitor {
             _ => (Action::View, None, Told::Elsewhere),
         };
         self.stage = Stage::Offline { done: done + 1, back_after_ms };
-        Step { action, page: self.page, item: None, think_ms, told }
+        Step { action, page: self.page, item: None, think_ms, told, percent_off: 0 }
     }
 
     fn land(&mut self, shop: &Shop, random: &mut Random) -> Action {

@@ -83,7 +83,7 @@ impl Writer {
             country: COUNTRIES[usize::from(profile.country)].0,
             referrer,
             variant: VARIANTS[usize::from(profile.variant)],
-            price_minor: item.filter(|_| has_price).map(|item| item.price_minor),
+            price_minor: item.filter(|_| has_price).map(|item| item.price_minor * (100 - i64::from(step.percent_off)) / 100),
             query,
             metadata: Metadata {
                 scroll_pct: (step.action == Action::Scroll).then(scrolled),

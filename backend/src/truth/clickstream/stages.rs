@@ -7,7 +7,7 @@ use weir_model::Check;
 
 use crate::{
     pipelines::clickstream::{
-        records::{Activity, AdClick, Attribution, Offer, Pair, Recommended, Session, Tier, User},
+        records::{Activity, AdClick, Attribution, Offer, OfferTaken, Pair, Recommended, Session, Tier, User},
         settings::{ATTRIBUTION_MS, BOT_EVENTS_MIN, BOT_EVERY_MAX_MS, OFFER_PERCENT, Windows},
     },
     sim::clickstream::Action,
@@ -27,6 +27,8 @@ pub struct Stages {
     run: String,
     /// Whoever is silent for so long gets an offer.
     cart_silence_ms: i64,
+    /// A purchase is an offer's work for so long.
+    offer_ms: i64,
     member_from: BTreeMap<String, i64>,
     /// User, start and tier of each session.
     tiers: Vec<(String, i64, Tier)>,
@@ -36,7 +38,9 @@ pub struct Stages {
     carts: BTreeMap<i32, Carts>,
     offers: BTreeSet<Offer>,
     clicks: BTreeMap<String, Vec<(i64, String)>>,
-    purchases: BTreeMap<String, (String, i64)>,
+    /// User, time and price by purchase.
+    purchases: BTreeMap<String, (String, i64, i64)>,
+    taken: BTreeSet<OfferTaken>,
     attributed: BTreeMap<String, String>,
     sales: SalesCheck,
     exposures: ExposuresCheck,
@@ -57,7 +61,8 @@ impl Stages {
     /// Nothing seen yet.
     pub fn new(run: &str, windows: Windows) -> Self {
         let (cart_silence_ms, exposures) = (windows.cart_silence_ms(), ExposuresCheck::new(run, windows.conversion_ms()));
-        Self { run: run.to_owned(), cart_silence_ms, sales: SalesCheck::new(run), exposures, ..Self::default() }
+        let offer_ms = windows.offer_ms();
+        Self { run: run.to_owned(), cart_silence_ms, offer_ms, sales: SalesCheck::new(run), exposures, ..Self::default() }
     }
 
     /// An event that is in the log for the first time, in the order of offsets.
@@ -65,8 +70,9 @@ impl Stages {
         self.carts.entry(partition).or_default().event(&self.run, self.cart_silence_ms, partition, activity);
         self.exposures.event(partition, activity);
         if activity.action_type == Action::Purchase && !activity.event_id.is_empty() {
-            self.sales.purchase(&activity.item_id, activity.price_minor.unwrap_or(0));
-            self.purchases.insert(activity.event_id.to_string(), (activity.user_id.to_string(), activity.timestamp));
+            let price_minor = activity.price_minor.unwrap_or(0);
+            self.sales.purchase(&activity.item_id, price_minor);
+            self.purchases.insert(activity.event_id.to_string(), (activity.user_id.to_string(), activity.timestamp, price_minor));
         }
     }
 
@@ -120,6 +126,13 @@ impl Stages {
         }
     }
 
+    /// A purchase that is told to be an offer's work.
+    pub fn taken(&mut self, taken: OfferTaken) {
+        if taken.run == self.run {
+            self.taken.insert(taken);
+        }
+    }
+
     /// What was recommended.
     pub fn recommended(&mut self, recommended: &Recommended) {
         if recommended.run == self.run {
@@ -144,13 +157,15 @@ impl Stages {
         self.hit_rate.hits()
     }
 
-    /// All verdicts. `bots` are the users that are no people, `share_cut_short` of the visits had no outcome.
-    pub fn verdicts(&self, bots: &[String], share_cut_short: f64) -> Vec<Check> {
+    /// All verdicts. `bots` are the users that are no people, `share_cut_short` of the visits had no outcome; `brought_back` is how many
+    /// purchases were made for an offer, where that is known.
+    pub fn verdicts(&self, bots: &[String], share_cut_short: f64, brought_back: Option<u64>) -> Vec<Check> {
         vec![
             self.exposures.equal(),
             self.exposures.covers_truth(share_cut_short),
             self.tiers_as_of(),
             self.offers_equal(),
+            self.offers_bring_buyers_back(brought_back),
             self.attribution_equal(),
             self.sales.verdict(),
             self.recommendations(),
@@ -199,6 +214,43 @@ impl Stages {
         check(id, missing + surplus == 0, evidence)
     }
 
+    /// `offers_bring_buyers_back`: what is told to be the work of offers are the purchases soon after one, and they are as many as visitors
+    /// made because of one.
+    fn offers_bring_buyers_back(&self, brought_back: Option<u64>) -> Check {
+        let id = "offers_bring_buyers_back";
+        let mut of_user = BTreeMap::<&str, Vec<_>>::new();
+        for (purchase_id, (user, at, price_minor)) in &self.purchases {
+            of_user.entry(user).or_default().push((purchase_id, *at, *price_minor));
+        }
+        let taken = |offer: &Offer| {
+            let purchases = of_user.get(&*offer.user_id).map(Vec::as_slice).unwrap_or_default();
+            let soon = purchases.iter().filter(|(_, at, _)| (offer.at..=offer.at + self.offer_ms).contains(at));
+            let taken = soon.map(|(purchase_id, purchase_at, revenue_minor)| OfferTaken {
+                run: offer.run.clone(),
+                user_id: offer.user_id.clone(),
+                offer_at: offer.at,
+                purchase_id: (*purchase_id).clone(),
+                purchase_at: *purchase_at,
+                revenue_minor: *revenue_minor,
+            });
+            taken.collect::<Vec<_>>()
+        };
+        let expected: BTreeSet<_> = self.offers.iter().flat_map(taken).collect();
+        if expected.is_empty() && self.taken.is_empty() && brought_back.unwrap_or(0) == 0 {
+            return pending(id, "nobody came back for an offer yet");
+        }
+        let different = expected.symmetric_difference(&self.taken).count();
+        let bought: BTreeSet<_> = self.taken.iter().map(|taken| &taken.purchase_id).collect();
+        let mut evidence = format!("{} offers, {} purchases soon after one", self.offers.len(), bought.len());
+        if let Some(made) = brought_back {
+            evidence += &format!("; {made} were made for one");
+        }
+        if different > 0 {
+            evidence += &format!("; {different} told wrongly or not at all");
+        }
+        check(id, different == 0 && brought_back.is_none_or(|made| made == bought.len() as u64), evidence)
+    }
+
     /// `attribution_equal_batch`: each purchase is attributed to the last advertisement of the hour before, or to none.
     fn attribution_equal(&self) -> Check {
         let id = "attribution_equal_batch";
@@ -207,7 +259,7 @@ impl Stages {
             clicks.iter().filter(|(click_at, _)| (at - ATTRIBUTION_MS..=at).contains(click_at)).max()
         };
         let expected: BTreeMap<_, _> =
-            self.purchases.iter().filter_map(|(purchase, (user, at))| Some((purchase.clone(), last(user, *at)?.1.clone()))).collect();
+            self.purchases.iter().filter_map(|(purchase, (user, at, _))| Some((purchase.clone(), last(user, *at)?.1.clone()))).collect();
         if expected.is_empty() && self.attributed.is_empty() {
             return pending(id, "no purchase followed an advertisement yet");
         }

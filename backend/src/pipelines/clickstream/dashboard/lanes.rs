@@ -6,7 +6,7 @@ use weir_model::{Chooser, Lane, LaneSpan, Severity, Span, TimestampMs, Widget, W
 
 use super::widgets::widget;
 use crate::pipelines::clickstream::{
-    records::{Merge, Session},
+    records::{Merge, OpenSession, Session},
     settings::SESSIONS,
 };
 
@@ -37,6 +37,8 @@ pub(super) struct Lanes {
 #[derive(Debug, Default)]
 struct User {
     last_end: i64,
+    /// By start: end, and events so far.
+    open: BTreeMap<i64, (i64, u64)>,
     /// By start: end, and the page of the last event.
     sessions: BTreeMap<i64, (i64, String)>,
     /// By the late event's time.
@@ -53,6 +55,26 @@ impl Lanes {
                 user.sessions.pop_first();
             }
         });
+    }
+
+    /// A session as far as it has come.
+    pub(super) fn open(&mut self, session: &OpenSession) {
+        let OpenSession { user_id, start, end, events, .. } = session;
+        self.update(user_id, *end, |user| {
+            user.open.insert(*start, (*end, *events));
+            while user.open.len() > SESSIONS_MAX {
+                user.open.pop_first();
+            }
+        });
+    }
+
+    /// What began then is open no more: it has ended, or has become part of another session.
+    pub(super) fn withdraw(&mut self, key: &[u8]) {
+        let key = std::str::from_utf8(key).ok().and_then(|key| key.rsplit_once('@'));
+        let Some((user_id, Ok(start))) = key.map(|(user_id, start)| (user_id, start.parse())) else { return };
+        if let Some(user) = self.users.get_mut(user_id) {
+            user.open.remove(&start);
+        }
     }
 
     /// Sessions became one.
@@ -85,8 +107,8 @@ impl Lanes {
             options: self.worth_a_look.iter().rev().take(OPTIONS_MAX).map(|(_, user)| user.as_str().into()).collect(),
         };
         let body = WidgetBody::Chosen { chooser, body: Box::new(WidgetBody::Lanes { lanes, cursor }) };
-        let help = "The closed sessions of one user, and those that a late event made one: what was known before it came, and after. Without a \
-                    choice, whose sessions merged last";
+        let help = "The sessions of one user: those still open as far as they have come, those closed, and those that a late event made one: what was known \
+                    before it came, and after. Without a choice, whose sessions merged last";
         widget(ID, "A user's sessions, as late events come", help, Span::Half, SESSIONS, body)
     }
 
@@ -126,6 +148,11 @@ impl User {
             lanes.push(Lane { label: "before it came".into(), spans: before });
             lanes.push(Lane { label: "after".into(), spans: vec![span(merge.whole, "one session", Severity::Ok)] });
         }
+        let open = self.open.iter().map(|(start, (end, events))| span((*start, *end), &format!("{events} events"), Severity::Info));
+        let open: Vec<_> = open.collect();
+        if !open.is_empty() {
+            lanes.push(Lane { label: "open".into(), spans: open });
+        }
         let closed: Vec<_> = self.sessions.iter().map(|(start, (end, page))| span((*start, *end), page, Severity::Neutral)).collect();
         if !closed.is_empty() {
             lanes.push(Lane { label: "closed".into(), spans: closed });
@@ -161,6 +188,10 @@ mod tests {
             is_bot: false,
             closed_by: ClosedBy::Gap,
         }
+    }
+
+    fn open(user: &str, start: i64, end: i64) -> OpenSession {
+        OpenSession { run: "r".into(), partition: 0, user_id: user.into(), start, end, events: 2, pages: 2 }
     }
 
     fn merge(user: &str, at: i64) -> Merge {
@@ -205,6 +236,12 @@ mod tests {
         lanes.choose("nobody");
         check(&lanes, "nobody", &[], &["merged", "twice"]);
         lanes.choose("");
+        check(&lanes, "merged", &["before it came", "after"], &["merged", "twice"]);
+        lanes.open(&open("merged", 120, 130));
+        lanes.open(&open("merged", 120, 140));
+        lanes.withdraw(b"merged@7");
+        check(&lanes, "merged", &["before it came", "after", "open"], &["merged", "twice"]);
+        lanes.withdraw(b"merged@120");
         check(&lanes, "merged", &["before it came", "after"], &["merged", "twice"]);
     }
 

@@ -5,15 +5,17 @@ mod partitions;
 mod stages;
 mod widgets;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Deserialize;
 use weir_model::{Chooser, Dashboard, PipelineAction, Problem, TimestampMs};
 
 use crate::{
     pipelines::clickstream::{
-        records::{Ab, Attribution, Bot, Devices, Funnel, Offer, PageStats, Pair, Sales, Session, Stats, Totals},
-        settings::{AB, ATTRIBUTION, BOTS, DEVICES, FUNNEL, MERGES, OFFERS, PAGE_STATS, PAIRS, RECOMMENDED, SALES, SESSIONS, STATS},
+        records::{Ab, Attribution, Bot, Devices, Funnel, Offer, OfferTaken, OpenSession, PageStats, Pair, Sales, Session, Stats, Totals},
+        settings::{
+            AB, ATTRIBUTION, BOTS, DEVICES, FUNNEL, MERGES, OFFERS, OFFERS_TAKEN, PAGE_STATS, PAIRS, RECOMMENDED, SALES, SESSIONS, STATS,
+        },
     },
     sim::clickstream::Action,
     truth::clickstream::HitRate,
@@ -62,6 +64,8 @@ pub struct Fold {
     lanes: Lanes,
     bots: VecDeque<Bot>,
     offers: VecDeque<Offer>,
+    /// Purchases that offers brought.
+    taken: BTreeSet<String>,
     /// Campaign and revenue by purchase.
     attributed: BTreeMap<String, (String, i64)>,
     /// By category.
@@ -106,12 +110,8 @@ impl Fold {
     /// Takes a record of a result topic in; `at` is when it came. What is none, and what belongs to an older run, is passed over.
     pub fn observe(&mut self, topic: &str, value: &[u8], at: TimestampMs) {
         let Ok(RunOf { run }) = serde_json::from_slice(value) else { return };
-        // Names of runs begin with the time of their start, so the greatest is the newest.
-        if *run < *self.run {
+        if !self.is_of_run(&run) {
             return;
-        }
-        if *run > *self.run {
-            *self = Self { run: run.into_owned(), ..Self::default() };
         }
         match topic {
             STATS => read(value, |stats| self.add_stats(&stats, at)),
@@ -121,6 +121,7 @@ impl Fold {
             MERGES => read(value, |merge| self.lanes.merge(merge)),
             BOTS => read(value, |bot| newest(&mut self.bots, bot, HAPPENED_MAX)),
             OFFERS => read(value, |offer| newest(&mut self.offers, offer, HAPPENED_MAX)),
+            OFFERS_TAKEN => read(value, |taken| self.take(taken)),
             ATTRIBUTION => read(value, |attribution| self.attribute(attribution)),
             SALES => read(value, |sales| self.sell(sales)),
             RECOMMENDED => read(value, |recommended| self.hit_rate.recommended(&recommended)),
@@ -128,6 +129,18 @@ impl Fold {
             DEVICES => read(value, |devices: Devices| drop(self.devices.insert(devices.partition, devices))),
             AB => read(value, |ab: Ab| self.compare(ab)),
             _ => {}
+        }
+    }
+
+    /// Takes a record of the table of open sessions in; nothing under a key says that it is open no more.
+    pub fn observe_open(&mut self, key: &[u8], value: Option<&[u8]>) {
+        match value {
+            Some(value) => read(value, |open: OpenSession| {
+                if self.is_of_run(&open.run) {
+                    self.lanes.open(&open);
+                }
+            }),
+            None => self.lanes.withdraw(key),
         }
     }
 
@@ -150,6 +163,15 @@ impl Fold {
         }
         self.lanes.choose(&action.subject);
         Ok(())
+    }
+
+    /// Whether something is of the newest run, or of a newer one, which is shown from now on.
+    fn is_of_run(&mut self, run: &str) -> bool {
+        // Names of runs begin with the time of their start, so the greatest is the newest.
+        if *run > *self.run {
+            *self = Self { run: run.to_owned(), ..Self::default() };
+        }
+        *run == *self.run
     }
 
     /// Stream time, as far as closed windows tell.
@@ -181,6 +203,12 @@ impl Fold {
         self.attributed.insert(attribution.purchase_id, (attribution.campaign, attribution.revenue_minor));
         while self.attributed.len() > ATTRIBUTED_MAX {
             self.attributed.pop_first();
+        }
+    }
+
+    fn take(&mut self, taken: OfferTaken) {
+        if self.taken.len() < ATTRIBUTED_MAX {
+            self.taken.insert(taken.purchase_id);
         }
     }
 

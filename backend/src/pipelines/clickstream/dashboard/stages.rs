@@ -32,6 +32,7 @@ fn flows(fold: &Fold) -> Widget {
     let bounced = fold.bounced().min(funnel.view.saturating_sub(funnel.add_to_cart));
     let node = |label: &str, count: u64, severity| FlowNode { label: label.into(), note: count.to_string().into(), severity };
     let around = funnel.view.saturating_sub(funnel.add_to_cart + bounced);
+    let back = (fold.taken.len() as u64).min(funnel.purchase);
     let left = funnel.add_to_cart.saturating_sub(funnel.purchase);
     let nodes = vec![
         node("Came", funnel.view, Severity::Neutral),
@@ -40,11 +41,16 @@ fn flows(fold: &Fold) -> Widget {
         node("Filled a cart", funnel.add_to_cart, Severity::Info),
         node("Left it behind", left, Severity::Warning),
         node("Paid", funnel.purchase, Severity::Ok),
+        node("Back for an offer", back, Severity::Ok),
     ];
     let edge = |from, to, value: u64| FlowEdge { from, to, value: value as f64 };
-    let edges =
-        vec![edge(0, 1, bounced), edge(0, 2, around), edge(0, 3, funnel.add_to_cart), edge(3, 4, left), edge(3, 5, funnel.purchase)];
-    let help = "Where sessions go, open ones included; a bounce is known when its session is closed";
+    let mut edges =
+        vec![edge(0, 1, bounced), edge(0, 2, around), edge(0, 3, funnel.add_to_cart), edge(3, 4, left), edge(3, 5, funnel.purchase - back)];
+    if back > 0 {
+        edges.extend([edge(3, 6, back), edge(6, 5, back)]);
+    }
+    let help =
+        "Where sessions go, open ones included; a bounce is known when its session is closed. Who left a cart may come back for an offer";
     widget("flows", "Where visitors go", help, Span::Half, FUNNEL, WidgetBody::Sankey { unit: "sessions".into(), nodes, edges })
 }
 

@@ -4,7 +4,7 @@ use weir_model::WidgetBody;
 
 use super::*;
 use crate::{
-    pipelines::clickstream::tests::Partitions,
+    pipelines::clickstream::{settings::OPEN_SESSIONS, tests::Partitions},
     sim::clickstream::{Generator, GeneratorParams},
     stream::Publish,
 };
@@ -25,7 +25,12 @@ fn results(run: &str) -> Vec<Publish> {
 
 fn fold(results: &[Publish]) -> Fold {
     let mut fold = Fold::default();
-    results.iter().for_each(|output| fold.observe(&output.topic, output.value.as_deref().expect("a value"), TimestampMs(1)));
+    for output in results {
+        match (&*output.topic, output.value.as_deref()) {
+            (OPEN_SESSIONS, value) => fold.observe_open(output.key.as_deref().expect("a key"), value),
+            (topic, value) => fold.observe(topic, value.expect("a value"), TimestampMs(1)),
+        }
+    }
     fold
 }
 

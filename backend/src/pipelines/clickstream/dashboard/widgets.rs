@@ -115,7 +115,7 @@ fn funnel(fold: &Fold) -> Widget {
 fn ab(fold: &Fold) -> Widget {
     let of_shop = fold.ab.iter().filter(|((experiment, _), _)| experiment == EXPERIMENT);
     let sides: Vec<_> = of_shop.map(|((_, variant), ab)| (variant.as_str(), (ab.conversions, ab.n))).collect();
-    let help = "Users who bought within half a session's gap of their first sight of a side, each counted once and robots left out, with \
+    let help = "Users who bought soon after their first sight of a side, each counted once and robots left out, with \
                 Wilson's 95 % interval. The difference has an always-valid interval (mixture SPRT): one may look at any time and stop";
     widget("ab", "A/B: conversion", help, Span::Third, AB, experiment(&sides, "converts better than", "users"))
 }

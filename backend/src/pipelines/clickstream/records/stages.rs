@@ -146,6 +146,23 @@ pub struct Offer {
     pub percent: u8,
 }
 
+/// A record of `clickstream.offers_taken`, keyed by user: who got an offer bought something soon after.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OfferTaken {
+    /// Which run.
+    pub run: String,
+    /// Who.
+    pub user_id: String,
+    /// When the offer was made, in event time.
+    pub offer_at: i64,
+    /// The purchase.
+    pub purchase_id: String,
+    /// When that was.
+    pub purchase_at: i64,
+    /// What was paid.
+    pub revenue_minor: i64,
+}
+
 /// A record of `clickstream.merges`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merge {

@@ -35,14 +35,14 @@ fn a_hot_partition_and_a_late_one_are_counted_exactly() {
         }
         out.extend(all.process(partition, value));
     };
-    for number in 0..16_000 {
+    for number in 0..8_000 {
         let Some(event) = generator.generate() else { continue };
         let last = event.key.as_bytes()[7];
         match i32::from(last % 8).saturating_sub(4).max(0) {
             3 => behind.push(event.value.to_vec()),
             partition => process(partition, event.value, &mut out),
         }
-        if number == 12_000 {
+        if number == 6_000 {
             behind.drain(..).for_each(|value| process(3, &value, &mut out));
         }
     }
@@ -70,7 +70,7 @@ fn more_pages_than_are_counted_one_by_one_have_a_bound() {
     };
     // Every third view is of one of three pages; all others are of pages that nobody views twice.
     let mut out = Vec::new();
-    for number in 0..PAGES_EXACT_MAX * 2 {
+    for number in 0..PAGES_EXACT_MAX * 7 / 4 {
         let page = if number % 3 == 0 { number % 9 } else { number + 9 };
         let value = format!(r#"{{"user_id":"u","timestamp":{},"action_type":"view","page":"/{page}"}}"#, 1_000 + number / 20);
         pages.event(0, &Activity::parse(Some(value.as_bytes())).expect("an event"));
@@ -79,7 +79,7 @@ fn more_pages_than_are_counted_one_by_one_have_a_bound() {
     out.extend(pipe(r#"{"run_end":"r1"}"#, 3_000));
     let told: Vec<_> = stats(&out).collect();
     let (views, error) = (told[0].views, told[0].error);
-    assert!(told[2].views - told[2].error > 2_000 && told[3].error > 0, "{views} {error} {:?}", &told[..4]);
+    assert!(told[2].views - told[2].error > 1_900 && told[3].error > 0, "{views} {error} {:?}", &told[..4]);
     told.into_iter().for_each(|stats| pages.published(stats));
     let verdict = pages.verdict();
     println!("{}", verdict.evidence);

@@ -20,6 +20,8 @@ pub struct Truth {
     pub visits: u64,
     /// Visits that ended early because the rate fell: their outcome is not what was drawn.
     pub visits_cut_short: u64,
+    /// Purchases of visitors whom an offer brought back.
+    pub offers_taken: u64,
 }
 
 /// A record to send.
