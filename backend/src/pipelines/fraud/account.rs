@@ -14,8 +14,10 @@ use crate::stream::{Forward, Processor, Record, Store, StoreHandle};
 const SPENDING_HOURS: i64 = 30 * 24;
 /// Payments of the last day kept one by one; with more, the oldest count no more.
 const RECENT_MAX: usize = 256;
-/// Devices remembered per account; the oldest is forgotten.
+/// Devices remembered per account, and network addresses; the oldest is forgotten.
 const DEVICES_MAX: usize = 8;
+/// Cards remembered per account; the oldest is forgotten.
+const CARDS_MAX: usize = 4;
 /// A payment counts no more than so many times the usual when the usual is learnt, so that fraud does not become usual.
 const CLIP: f64 = 2.5;
 /// The usual follows the last so many payments.
@@ -40,16 +42,24 @@ pub struct Account {
     hours: Vec<(i64, u32, i64)>,
     /// Time and amount of the last day's payments; oldest first.
     recent: Vec<(i64, i64)>,
-    /// The newest payment with a place: time, latitude, longitude.
-    place: Option<(i64, f64, f64)>,
-    /// The newest very small payment.
-    small_ms: Option<i64>,
+    cards: Vec<Card>,
     devices: Vec<String>,
+    addresses: Vec<String>,
     /// The mean of clipped amounts.
     usual_minor: f64,
     known: u32,
     /// When amounts were far above the usual.
     unusual: Vec<i64>,
+}
+
+/// What is remembered of one card: two of an account may be in two places, and each is tested by itself.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+struct Card {
+    card_id: String,
+    /// The newest payment with a place: time, latitude, longitude.
+    place: Option<(i64, f64, f64)>,
+    /// The newest very small payment.
+    small_ms: Option<i64>,
 }
 
 impl Account {
@@ -60,7 +70,9 @@ impl Account {
         self.amount(payment, &mut features);
         self.spending(payment, &mut features);
         self.velocity(payment, &mut features);
-        self.travel(payment, &mut features);
+        let card = self.card(&payment.card_id);
+        card.small_then_large(payment, &mut features);
+        card.travel(payment, &mut features);
         self.device(payment, &mut features);
         features
     }
@@ -126,6 +138,39 @@ impl Account {
         features.set(Feature::Count1h, within(HOUR_MS).count() as f64);
         features.set(Feature::Count24h, within(DAY_MS).count() as f64);
         features.set(Feature::Sum24h, within(DAY_MS).map(|(_, minor)| *minor).sum::<i64>() as f64 / 100.0);
+    }
+
+    fn card(&mut self, card_id: &str) -> &mut Card {
+        let at = self.cards.iter().position(|card| card.card_id == card_id).unwrap_or_else(|| {
+            if self.cards.len() >= CARDS_MAX {
+                self.cards.remove(0);
+            }
+            self.cards.push(Card { card_id: card_id.to_owned(), ..Card::default() });
+            self.cards.len() - 1
+        });
+        &mut self.cards[at]
+    }
+
+    fn device(&mut self, payment: &Transaction, features: &mut Features) {
+        if !payment.ip.is_empty() && !self.addresses.contains(&payment.ip) {
+            keep_newest(&mut self.addresses, payment.ip.clone(), DEVICES_MAX);
+        }
+        if payment.device_id.is_empty() || self.devices.contains(&payment.device_id) {
+            return;
+        }
+        features.set(Feature::NewDevice, f64::from(u8::from(!self.devices.is_empty())));
+        keep_newest(&mut self.devices, payment.device_id.clone(), DEVICES_MAX);
+    }
+
+    /// Whether the account was used with this device and from this address before.
+    fn knows(&self, payment: &Transaction) -> bool {
+        let is_known = |name: &String, known: &[String]| name.is_empty() || known.contains(name);
+        is_known(&payment.device_id, &self.devices) && is_known(&payment.ip, &self.addresses)
+    }
+}
+
+impl Card {
+    fn small_then_large(&mut self, payment: &Transaction, features: &mut Features) {
         let was_small = self.small_ms.is_some_and(|small_ms| (0..=TEST_MS).contains(&(payment.ts - small_ms)));
         features.set(Feature::SmallThenLarge, f64::from(u8::from(was_small && payment.amount_minor >= LARGE_MINOR)));
         if payment.amount_minor <= SMALL_MINOR {
@@ -148,21 +193,6 @@ impl Account {
             self.place = Some((payment.ts, lat, lon));
         }
     }
-
-    fn device(&mut self, payment: &Transaction, features: &mut Features) {
-        if payment.device_id.is_empty() || self.devices.contains(&payment.device_id) {
-            return;
-        }
-        features.set(Feature::NewDevice, f64::from(u8::from(!self.devices.is_empty())));
-        if self.devices.len() >= DEVICES_MAX {
-            self.devices.remove(0);
-        }
-        self.devices.push(payment.device_id.clone());
-    }
-
-    fn knows(&self, device: &str) -> bool {
-        device.is_empty() || self.devices.iter().any(|known| known == device)
-    }
 }
 
 /// The distance over the earth's surface (haversine).
@@ -172,20 +202,22 @@ pub fn haversine_km(from: (f64, f64), to: (f64, f64)) -> f64 {
     2.0 * EARTH_KM * a.sqrt().min(1.0).asin()
 }
 
-fn keep_newest(times: &mut Vec<i64>, ts: i64, max: usize) {
-    if times.len() >= max {
-        times.remove(0);
+fn keep_newest<T>(all: &mut Vec<T>, newest: T, max: usize) {
+    if all.len() >= max {
+        all.remove(0);
     }
-    times.push(ts);
+    all.push(newest);
 }
 
-/// An account and a device that met for the first time: an edge of the graph in which rings are found.
+/// An account that met a device or an address for the first time: edges of the graph in which rings are found. What is not known is empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edge {
     /// The account.
     pub account_id: AccountId,
     /// The device.
     pub device_id: String,
+    /// The network address.
+    pub ip: String,
 }
 
 /// What the accounts' stage passes on.
@@ -224,7 +256,7 @@ impl Processor<AccountId, Member, AccountId, FromAccounts> for Accounts {
         let (transaction, ring_size) = &record.value;
         let (mut features, mut is_known) = (Features::default(), true);
         self.store.borrow_mut().update(&record.key, Account::default, |account| {
-            is_known = account.knows(&transaction.device_id);
+            is_known = account.knows(transaction);
             features = account.observe(transaction);
             if self.is_forgetful {
                 account.recent.clear();
@@ -232,7 +264,8 @@ impl Processor<AccountId, Member, AccountId, FromAccounts> for Accounts {
         });
         features.set(Feature::RingSize, f64::from(*ring_size));
         if !is_known {
-            let edge = Edge { account_id: record.key.clone(), device_id: transaction.device_id.clone() };
+            let (device_id, ip) = (transaction.device_id.clone(), transaction.ip.clone());
+            let edge = Edge { account_id: record.key.clone(), device_id, ip };
             out.send(&record.with_value(FromAccounts::Edge(edge)));
         }
         let enriched = Enriched { transaction: transaction.clone(), features };

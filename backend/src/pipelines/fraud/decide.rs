@@ -67,6 +67,7 @@ pub(super) fn decide<'a>(enriched: &Enriched, score: &Score, rules: impl Iterato
         terminal_id: payment.terminal_id.clone(),
         ts: payment.ts,
         amount_minor: payment.amount_minor,
+        card_id: payment.card_id.clone(),
         action,
         rules_fired: fired.iter().map(|rule| rule.text().rule_id.clone()).collect(),
         score: score.score,
@@ -114,6 +115,7 @@ pub(super) fn case(decision: &Decision) -> Case {
         terminal_id: decision.terminal_id.clone(),
         ts: decision.ts,
         amount_minor: decision.amount_minor,
+        card_id: decision.card_id.clone(),
         score: decision.score,
         why: decision.why.clone(),
     }

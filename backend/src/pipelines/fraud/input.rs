@@ -11,7 +11,7 @@ use super::{
 };
 
 /// A column that is needed or used, under the names it may have.
-const COLUMNS: [(Column, &[&str]); 13] = [
+const COLUMNS: [(Column, &[&str]); 18] = [
     (Column::Transaction, &["transaction_id", "tx_id", "trans_num", "id"]),
     (Column::Time, &["ts", "tx_datetime", "datetime", "timestamp", "trans_date_trans_time", "time"]),
     (Column::Account, &["account_id", "customer_id", "card_id", "cc_num", "user_id", "nameorig"]),
@@ -26,9 +26,15 @@ const COLUMNS: [(Column, &[&str]); 13] = [
     (Column::Channel, &["channel"]),
     (Column::Country, &["country"]),
     (Column::Device, &["device_id"]),
+    (Column::Ip, &["ip", "ip_address"]),
+    // A column may be two things: where nothing else names the account, its card does.
+    (Column::Card, &["card_id", "cc_num"]),
+    (Column::User, &["user_id"]),
+    (Column::Merchant, &["merchant_id", "merchant"]),
+    (Column::Mcc, &["mcc"]),
 ];
 /// What a mapping calls the columns.
-const MAPPED: [(&str, Column); 13] = [
+const MAPPED: [(&str, Column); 18] = [
     ("id", Column::Transaction),
     ("time", Column::Time),
     ("account", Column::Account),
@@ -42,6 +48,11 @@ const MAPPED: [(&str, Column); 13] = [
     ("channel", Column::Channel),
     ("country", Column::Country),
     ("device", Column::Device),
+    ("ip", Column::Ip),
+    ("card", Column::Card),
+    ("user", Column::User),
+    ("merchant", Column::Merchant),
+    ("mcc", Column::Mcc),
 ];
 /// The longest part of a bad row that is kept.
 pub const ROW_SHOWN_MAX: usize = 2_000;
@@ -62,6 +73,11 @@ enum Column {
     Channel,
     Country,
     Device,
+    Ip,
+    Card,
+    User,
+    Merchant,
+    Mcc,
 }
 
 /// A row as a payment, with its label where the file has one.
@@ -112,7 +128,7 @@ pub enum Format {
 /// Where the columns stand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
-    columns: BTreeMap<usize, Column>,
+    columns: BTreeMap<Column, usize>,
     separator: char,
 }
 
@@ -131,9 +147,9 @@ impl Format {
         for (wanted, known) in COLUMNS {
             // The order of the known names is that of preference.
             let at = mapping.names(wanted, known).find_map(|name| names.iter().position(|it| it.trim().eq_ignore_ascii_case(name)));
-            columns.extend(at.map(|at| (at, wanted)));
+            columns.extend(at.map(|at| (wanted, at)));
         }
-        let has = |column| columns.values().any(|it| *it == column);
+        let has = |column| columns.contains_key(&column);
         for (column, name) in [(Column::Time, "time"), (Column::Account, "account"), (Column::Terminal, "terminal")] {
             if !has(column) {
                 return Err(missing(name, column));
@@ -154,7 +170,7 @@ impl Format {
         match self {
             Self::Csv(header) => {
                 let values = split(line, header.separator);
-                for (at, column) in &header.columns {
+                for (column, at) in &header.columns {
                     let value = values.get(*at).ok_or_else(|| format!("it has {} fields, the header names more", values.len()))?;
                     fields.insert(*column, value.trim().to_owned());
                 }
@@ -199,6 +215,11 @@ fn row(fields: &BTreeMap<Column, String>, number: u64) -> Result<Row, String> {
         lat: float(Column::Latitude),
         lon: float(Column::Longitude),
         device_id: given(Column::Device),
+        ip: given(Column::Ip),
+        card_id: given(Column::Card),
+        user_id: given(Column::User),
+        merchant_id: given(Column::Merchant),
+        mcc: given(Column::Mcc),
     };
     let is_fraud = match fields.get(&Column::IsFraud).map(|value| value.to_ascii_lowercase()) {
         None => None,
@@ -294,12 +315,15 @@ mod tests {
         assert_eq!((row.transaction.amount_minor, row.transaction.transaction_id.0.as_str(), row.is_fraud), (5_716, "7", Some(true)));
         let row = parse("timestamp;card_id;\"merchant\";amount", "1522540831;a;\"b;\"\"c\";1.005").unwrap();
         assert_eq!((row.transaction.ts, row.transaction.terminal_id.0.as_str(), row.is_fraud), (1_522_540_831_000, "b;\"c", None));
+        let payment = row.transaction;
+        assert_eq!((&*payment.account_id.0, &*payment.card_id, &*payment.merchant_id), ("a", "a", "b;\"c"), "a column may be two things");
     }
 
     #[test]
     fn the_pipelines_own_records_are_read_whole() {
         let text = r#"{"transaction_id":"7","account_id":"a","terminal_id":"t","ts":1522540831000,"amount_minor":5716,"ccy":"EUR",
-            "channel":"online","country":"BE","lat":50.5,"lon":4.5,"device_id":"d"}"#;
+            "channel":"online","country":"BE","lat":50.5,"lon":4.5,"device_id":"d","ip":"10.0.0.1","card_id":"k","user_id":"u",
+            "merchant_id":"s","mcc":"5411"}"#;
         let payment: Transaction = serde_json::from_str(text).unwrap();
         assert_eq!(parse(&serde_json::to_string(&payment).unwrap(), "").unwrap().transaction, payment);
     }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! transaction_events ─► dedupe ─► accounts: velocity, spending, travel, devices ─┬─► terminals: risk ─► model ─► rules ─► decisions
-//!  (by account)              (by account)        │ new device      (by terminal) ▲                                    ├─► cases (holds)
-//!                                                ▼                               │                                    └─► alerts
-//!                              rings: union-find over devices ─► ring_members    │
+//!  (by account)              (by account)        │ new device or   (by terminal) ▲                                    ├─► cases (holds)
+//!                                                ▼ address                       │                                    └─► alerts
+//!                              rings: union-find over both ─► ring_members       │
 //! chargebacks (7 days later) ─┬─────────────────────────────────────────────────┤
 //! fraud.verdicts (review)  ───┴─► ⋈ fraud_scores by transaction ─► fraud.examples ─► group fraud-trainer ─► fraud.models
 //! ```

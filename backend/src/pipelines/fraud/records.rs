@@ -9,7 +9,7 @@ use super::{
 pub use crate::pipelines::alert::Alert;
 
 /// A record of `transaction_events`. The first five fields are needed; the more of the others are there, the more can be told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Transaction {
     /// Unique.
     pub transaction_id: TransactionId,
@@ -39,6 +39,21 @@ pub struct Transaction {
     /// With what.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub device_id: String,
+    /// From which network address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ip: String,
+    /// By which of the account's cards.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub card_id: String,
+    /// The account's holder.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user_id: String,
+    /// Whose terminal it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub merchant_id: String,
+    /// What is sold there, by its code (ISO 18245).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mcc: String,
 }
 
 /// A record of `chargebacks` or `fraud.verdicts`: what a payment was.
@@ -119,6 +134,9 @@ pub struct Decision {
     pub ts: i64,
     /// How much.
     pub amount_minor: i64,
+    /// By which of the account's cards, where that is known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub card_id: String,
     /// What to do.
     pub action: Action,
     /// The rules that fired.
@@ -183,6 +201,9 @@ pub struct Case {
     pub ts: i64,
     /// How much.
     pub amount_minor: i64,
+    /// By which of the account's cards: the one to stop.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub card_id: String,
     /// How likely a fraud.
     pub score: Option<f64>,
     /// Why it is held.
@@ -218,7 +239,7 @@ pub struct Example {
 }
 
 /// A record of `rings`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Ring {
     /// Which ring: its first account.
     pub ring_id: String,
@@ -226,7 +247,10 @@ pub struct Ring {
     pub accounts: Vec<AccountId>,
     /// The devices they share.
     pub devices: Vec<String>,
-    /// Which account used which device.
+    /// The network addresses they share.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// Which account used which device or address.
     pub links: Vec<(AccountId, String)>,
     /// When it was first seen.
     pub since: i64,

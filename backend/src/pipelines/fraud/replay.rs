@@ -158,6 +158,11 @@ pub fn transaction(event: &PaymentEvent) -> Transaction {
         lat: Some(event.place.0),
         lon: Some(event.place.1),
         device_id: event.device_id.clone(),
+        ip: event.ip.clone(),
+        card_id: event.card_id.clone(),
+        user_id: event.user_id.clone(),
+        merchant_id: event.merchant_id.clone(),
+        mcc: event.mcc.to_owned(),
     }
 }
 

@@ -180,7 +180,7 @@ pub fn defaults() -> Vec<RuleText> {
         rule("card-testing", "count_1m >= 4 and amount < 5", Action::Hold, "Many small payments within a minute: a stolen card is tried"),
         rule("small-then-large", "small_then_large == 1", Action::Block, "A large payment within a minute of a very small one"),
         rule("impossible-travel", "travel_kmh > 900", Action::Block, "Farther from the last payment than a plane could have flown"),
-        rule("ring", "ring_size >= 4", Action::Block, "The account shares devices with a ring of others"),
+        rule("ring", "ring_size >= 4", Action::Block, "The account shares devices or an address with a ring of others"),
         rule("daily-limit", "sum_24h > 2500", Action::Hold, "More in a day than the card's limit"),
     ]
 }

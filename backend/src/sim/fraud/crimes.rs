@@ -30,7 +30,7 @@ pub enum Scenario {
     Terminal,
     /// 3: leaked credentials.
     Leak,
-    /// A ring of mule accounts on shared devices.
+    /// A ring of mule accounts on shared devices and one address.
     Ring,
     /// Card testing.
     Burst,
@@ -107,7 +107,7 @@ fn distinct(count: u32, of: usize, random: &mut Random) -> BTreeSet<u32> {
     drawn
 }
 
-/// Mule accounts that open within hours, share a few devices, and cash out at terminals of one area.
+/// Mule accounts that open within hours, share a few devices and an address, and cash out at terminals of one area.
 pub(super) fn ring(number: u32, from_ms: i64, world: &World, random: &mut Random) -> Vec<Payment> {
     let (accounts, devices) = (random.between(6, 12) as u32, random.between(2, 3) as u32);
     let at = random.below(world.terminals.len() as u64) as u32;
@@ -122,6 +122,7 @@ pub(super) fn ring(number: u32, from_ms: i64, world: &World, random: &mut Random
                 amount_minor: random.between(5_000, 20_000),
                 device: format!("ring{number}-d{}", random.below(u64::from(devices))),
                 is_online: false,
+                is_first_card: true,
                 scenario: Some(Scenario::Ring),
             });
         }
@@ -145,6 +146,7 @@ pub(super) fn burst(customer: u32, from_ms: i64, world: &World, random: &mut Ran
             amount_minor,
             device: device.clone(),
             is_online: true,
+            is_first_card: true,
             scenario: Some(Scenario::Burst),
         });
     }
@@ -164,6 +166,7 @@ pub(super) fn travel(customer: u32, home_ms: i64, random: &mut Random) -> Vec<Pa
             amount_minor: random.between(5_000, 40_000),
             device: format!("copy{customer}"),
             is_online: false,
+            is_first_card: true,
             scenario: Some(Scenario::Travel),
         })
         .collect()

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use super::{
     cities::CITIES,
     crimes::{DAY_MS, Scenario, Victims, burst, ring, travel},
+    names::Names,
     params::WorldParams,
     people::World,
 };
@@ -38,6 +39,8 @@ pub struct Payment {
     pub amount_minor: i64,
     pub(super) device: String,
     pub(super) is_online: bool,
+    /// By the account's first card, where the crime is about one; else by any of them.
+    pub(super) is_first_card: bool,
     /// Why it is a fraud, if it is.
     pub scenario: Option<Scenario>,
 }
@@ -75,8 +78,16 @@ pub struct PaymentEvent {
     pub transaction_id: String,
     /// Whose.
     pub account_id: String,
+    /// By which of the account's cards.
+    pub card_id: String,
+    /// The account's holder.
+    pub user_id: String,
     /// Where.
     pub terminal_id: String,
+    /// The merchant of the terminal.
+    pub merchant_id: String,
+    /// What is sold there, by its code (ISO 18245).
+    pub mcc: &'static str,
     /// The country of the terminal.
     pub country: &'static str,
     /// Latitude and longitude of the terminal.
@@ -87,6 +98,8 @@ pub struct PaymentEvent {
     pub amount_minor: i64,
     /// With what.
     pub device_id: String,
+    /// From where in the network.
+    pub ip: String,
     /// Not at the counter.
     pub is_online: bool,
 }
@@ -141,6 +154,7 @@ struct Brought {
 pub struct Generator {
     params: WorldParams,
     world: World,
+    names: Names,
     random: Random,
     victims: Victims,
     /// What is due, by time and a running number.
@@ -163,8 +177,10 @@ enum Due {
 impl Generator {
     /// A world before its first day.
     pub fn new(params: WorldParams) -> Self {
+        let world = World::new(&params);
         Self {
-            world: World::new(&params),
+            names: Names::new(params.seed, &world),
+            world,
             random: Random::new(hash64(params.seed, 3)),
             victims: Victims::default(),
             due: BTreeMap::new(),
@@ -289,25 +305,32 @@ impl Generator {
     }
 
     fn event(&self, payment: &Payment) -> PaymentEvent {
-        let (account_id, transaction_id) = match payment.party {
-            Party::Customer(number) => (format!("c{number}"), self.payments),
-            Party::Mule { ring, member } => (format!("m{ring}-{member}"), self.payments),
+        let account_id = match payment.party {
+            Party::Customer(number) => format!("c{number}"),
+            Party::Mule { ring, member } => format!("m{ring}-{member}"),
         };
         let far = payment.city.and_then(|city| CITIES.get(city));
-        let (terminal_id, country, place) = match (payment.terminal, far) {
-            (Some(terminal), _) => (format!("t{terminal}"), "BE", self.world.place_of(terminal)),
-            (None, Some((name, country, latitude, longitude))) => (format!("t-{name}"), *country, (*latitude, *longitude)),
-            (None, None) => ("t-unknown".to_owned(), "BE", (0.0, 0.0)),
+        let (terminal_id, (merchant_id, mcc), country, place) = match (payment.terminal, far) {
+            (Some(terminal), _) => (format!("t{terminal}"), self.names.merchant(terminal), "BE", self.world.place_of(terminal)),
+            (None, Some((name, country, latitude, longitude))) => {
+                (format!("t-{name}"), Names::merchant_abroad(name), *country, (*latitude, *longitude))
+            }
+            (None, None) => ("t-unknown".to_owned(), Names::merchant_abroad("unknown"), "BE", (0.0, 0.0)),
         };
         PaymentEvent {
-            transaction_id: format!("{transaction_id}"),
+            transaction_id: self.payments.to_string(),
             account_id,
+            card_id: self.names.card(payment, self.payments),
+            user_id: Names::user(payment.party),
             terminal_id,
+            merchant_id,
+            mcc,
             country,
             place,
             ts_ms: payment.ts_ms,
             amount_minor: payment.amount_minor,
-            device_id: payment.device.clone(),
+            device_id: Names::device(payment),
+            ip: self.names.ip(payment, self.payments),
             is_online: payment.is_online,
         }
     }
@@ -361,6 +384,7 @@ impl Generator {
                     amount_minor: (amount * 100.0).round() as i64,
                     device: format!("d{}", customer.device),
                     is_online: false,
+                    is_first_card: false,
                     scenario: None,
                 });
             }
@@ -386,6 +410,7 @@ impl Generator {
             amount_minor: (of.mean_amount * 100.0) as i64,
             device: format!("d{}", of.device),
             is_online: false,
+            is_first_card: true,
             scenario: None,
         };
         let mut payments = travel(customer, home_ms, &mut self.random);

@@ -78,6 +78,38 @@ fn everything_comes_in_the_order_of_time_and_each_fraud_is_charged_back_once() {
 }
 
 #[test]
+fn cards_merchants_and_addresses_are_those_of_their_owners() {
+    let params = WorldParams { extras: Extras { rings_per_day: 1.0, bursts_per_day: 5.0, travels_per_day: 5.0 }, ..WorldParams::demo(6) };
+    let (mut cards, mut merchants, mut homes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::<_, BTreeSet<_>>::new());
+    let (mut stolen, mut hideouts) = (BTreeMap::<_, BTreeSet<_>>::new(), BTreeMap::<_, BTreeSet<_>>::new());
+    run(params, 5, |emitted| {
+        let Emitted::Payment(event, truth) = emitted else { return };
+        assert_eq!(cards.entry(event.card_id.clone()).or_insert(event.account_id.clone()), &event.account_id);
+        assert_eq!(event.user_id, format!("u{}", event.account_id.trim_start_matches('c')));
+        assert_eq!(merchants.entry(event.terminal_id).or_insert((event.merchant_id.clone(), event.mcc)), &(event.merchant_id, event.mcc));
+        if event.ip.starts_with("10.") {
+            homes.entry(event.ip.clone()).or_default().insert(event.account_id.clone());
+        }
+        if event.is_online || truth.scenario == Some(Scenario::Travel) {
+            stolen.entry(event.device_id).or_default().insert(event.card_id);
+        }
+        hideouts.entry(truth.ring).or_default().insert(event.ip);
+    });
+    let largest = homes.values().map(BTreeSet::len).max();
+    assert!(largest == Some(5) && homes.len() > 500, "{largest:?} of {} homes", homes.len());
+    let accounts: BTreeSet<_> = cards.values().collect();
+    assert!(
+        (accounts.len() * 11 / 10..accounts.len() * 4 / 3).contains(&cards.len()),
+        "{} cards of {} accounts",
+        cards.len(),
+        accounts.len()
+    );
+    assert!(stolen.len() > 30 && stolen.values().all(|cards| cards.len() == 1), "{stolen:?}");
+    hideouts.remove(&None);
+    assert!(hideouts.len() > 1 && hideouts.values().all(|addresses| addresses.len() == 1), "{hideouts:?}");
+}
+
+#[test]
 fn commands_bring_crimes_and_heal() {
     let count = |command: Option<Command>, of: Option<Scenario>| {
         let extras = Extras::default();

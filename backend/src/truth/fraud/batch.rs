@@ -22,6 +22,8 @@ const UNUSUAL_MS: i64 = 14 * DAY_MS;
 const UNUSUAL_MAX: usize = 16;
 /// Devices an account is known by, the latest.
 const DEVICES_MAX: usize = 8;
+/// Cards of an account, the latest.
+const CARDS_MAX: usize = 4;
 /// The mean radius of the earth, and below which distance nobody is said to have travelled.
 const EARTH_KM: f64 = 6_371.0;
 const TRAVEL_KM_MIN: f64 = 100.0;
@@ -66,10 +68,19 @@ struct History {
     known: usize,
     usual_minor: f64,
     unusual: Vec<i64>,
-    /// The newest place a card was used at: time, latitude, longitude.
-    place: Option<(i64, f64, f64)>,
+    /// The cards in the order in which they were new.
+    cards: Vec<Card>,
     /// Devices in the order in which they were new.
     devices: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Card {
+    id: String,
+    /// When it was last paid very little with.
+    tested: Option<i64>,
+    /// The newest place it was used at: time, latitude, longitude.
+    place: Option<(i64, f64, f64)>,
 }
 
 impl Batch {
@@ -88,12 +99,13 @@ impl History {
         let (ts, amount) = (payment.ts, payment.amount_minor as f64);
         let flag = |holds: bool| f64::from(u8::from(holds));
         let (ratio, known, unusual) = self.usual(ts, amount);
-        let was_tested = self.payments.iter().any(|(other, minor)| *minor <= TEST_MINOR.0 && (0..=MINUTE_MS).contains(&(ts - other)));
         self.payments.push((ts, payment.amount_minor));
         if self.payments.len().is_multiple_of(64) {
             let newest = self.payments.iter().map(|(ts, _)| *ts).max().unwrap_or(ts);
             self.payments.retain(|(ts, _)| *ts > newest - REMEMBERED_MS);
         }
+        let card = self.card(&payment.card_id);
+        let (was_tested, travel_kmh) = (card.was_tested(payment), card.travel_kmh(payment));
         let day = ts.div_euclid(DAY_MS);
         let sum_24h: i64 = self.within(ts, DAY_MS).map(|(_, minor)| minor).sum();
         let [(count_1d, mean_1d), (count_7d, mean_7d), (count_30d, mean_30d)] = [1, 7, 30].map(|days| self.hours(ts, days));
@@ -116,7 +128,7 @@ impl History {
             self.within(ts, HOUR_MS).count() as f64,
             self.within(ts, DAY_MS).count() as f64,
             sum_24h as f64 / 100.0,
-            self.travel_kmh(payment),
+            travel_kmh,
             flag(was_tested && payment.amount_minor >= TEST_MINOR.1),
             flag(self.is_new_device(&payment.device_id)),
         ]
@@ -150,16 +162,13 @@ impl History {
         told
     }
 
-    fn travel_kmh(&mut self, payment: &Transaction) -> f64 {
-        let Some((lat, lon)) = payment.lat.zip(payment.lon).filter(|_| payment.channel != "online") else { return 0.0 };
-        let before = self.place.replace((payment.ts, lat, lon));
-        let Some((ts, from_lat, from_lon)) = before else { return 0.0 };
-        if ts > payment.ts {
-            self.place = before;
-        }
-        let minutes = ((payment.ts - ts).abs() as f64 / MINUTE_MS as f64).max(1.0);
-        let km = distance_km((from_lat, from_lon), (lat, lon));
-        if km < TRAVEL_KM_MIN { 0.0 } else { km / minutes * 60.0 }
+    fn card(&mut self, id: &str) -> &mut Card {
+        let at = self.cards.iter().position(|card| card.id == id).unwrap_or_else(|| {
+            self.cards.push(Card { id: id.to_owned(), ..Card::default() });
+            self.cards.drain(..self.cards.len().saturating_sub(CARDS_MAX));
+            self.cards.len() - 1
+        });
+        &mut self.cards[at]
     }
 
     fn is_new_device(&mut self, device: &str) -> bool {
@@ -171,6 +180,29 @@ impl History {
             self.devices.drain(..DEVICES_MAX);
         }
         self.devices.len() > 1
+    }
+}
+
+impl Card {
+    /// Whether it was paid very little with within a minute.
+    fn was_tested(&mut self, payment: &Transaction) -> bool {
+        let before = self.tested;
+        if payment.amount_minor <= TEST_MINOR.0 {
+            self.tested = before.max(Some(payment.ts));
+        }
+        before.is_some_and(|tested| (0..=MINUTE_MS).contains(&(payment.ts - tested)))
+    }
+
+    fn travel_kmh(&mut self, payment: &Transaction) -> f64 {
+        let Some((lat, lon)) = payment.lat.zip(payment.lon).filter(|_| payment.channel != "online") else { return 0.0 };
+        let before = self.place.replace((payment.ts, lat, lon));
+        let Some((ts, from_lat, from_lon)) = before else { return 0.0 };
+        if ts > payment.ts {
+            self.place = before;
+        }
+        let minutes = ((payment.ts - ts).abs() as f64 / MINUTE_MS as f64).max(1.0);
+        let km = distance_km((from_lat, from_lon), (lat, lon));
+        if km < TRAVEL_KM_MIN { 0.0 } else { km / minutes * 60.0 }
     }
 }
 

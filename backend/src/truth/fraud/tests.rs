@@ -24,6 +24,7 @@ fn decision(payment: &Transaction, action: Action) -> Decision {
         terminal_id: payment.terminal_id.clone(),
         ts: payment.ts,
         amount_minor: payment.amount_minor,
+        card_id: String::new(),
         action,
         rules_fired: vec![],
         score: Some(if action == Action::Block { 0.9 } else { 0.1 }),
@@ -84,7 +85,7 @@ fn good() -> Judge {
 
 fn ring(members: std::ops::Range<u32>, innocent: u32) -> Ring {
     let accounts = members.map(|member| format!("m{member}")).chain((0..innocent).map(|number| format!("c{number}")));
-    Ring { ring_id: "r".into(), accounts: accounts.map(AccountId).collect(), devices: vec![], links: vec![], since: 0 }
+    Ring { ring_id: "r".into(), accounts: accounts.map(AccountId).collect(), devices: vec![], addresses: vec![], links: vec![], since: 0 }
 }
 
 /// The check that fails after something went wrong, with its evidence.

@@ -17,7 +17,7 @@ use crate::{sim::fraud::Scenario as Crime, truth::fraud::Delay};
 
 /// Cases shown of the queue.
 const CASES_SHOWN: usize = 12;
-/// Accounts and devices drawn of a ring.
+/// Accounts, devices and addresses drawn of a ring.
 const RING_NODES_MAX: usize = 40;
 
 /// All widgets.
@@ -224,18 +224,23 @@ fn ring(fold: &Fold) -> Widget {
         || "Rings: none found".to_owned(),
         |ring| format!("Newest of {} rings: {} accounts share {} devices", fold.rings.len(), ring.accounts.len(), ring.devices.len()),
     );
-    widget("ring", &title, "Accounts connected by the devices they were used with", Span::Half, RINGS, body)
+    widget("ring", &title, "Accounts connected by the devices and the network address they were used with", Span::Half, RINGS, body)
 }
 
 fn graph(ring: &Ring) -> WidgetBody {
     let devices = ring.devices.iter().map(|device| (device.as_str(), "device", Severity::Warning));
+    let addresses = ring.addresses.iter().map(|address| (address.as_str(), "address", Severity::Warning));
     let accounts = ring.accounts.iter().map(|account| (account.0.as_str(), "account", Severity::Critical));
-    let all: Vec<_> = devices.chain(accounts).take(RING_NODES_MAX).collect();
+    let all: Vec<_> = devices.chain(addresses).chain(accounts).take(RING_NODES_MAX).collect();
     let node =
         |(label, note, severity): &(&str, &str, Severity)| FlowNode { label: (*label).into(), note: (*note).into(), severity: *severity };
     let place = |label: &str, note: &str| all.iter().position(|it| (it.0, it.1) == (label, note));
-    let edge = |(account, device): &(crate::pipelines::fraud::AccountId, String)| {
-        Some(FlowEdge { from: place(device, "device")?, to: place(&account.0, "account")?, value: 1.0 })
+    let edge = |(account, shared): &(crate::pipelines::fraud::AccountId, String)| {
+        Some(FlowEdge {
+            from: place(shared, "device").or_else(|| place(shared, "address"))?,
+            to: place(&account.0, "account")?,
+            value: 1.0,
+        })
     };
     let edges = ring.links.iter().filter_map(edge).collect();
     WidgetBody::Graph { unit: "".into(), nodes: all.iter().map(node).collect(), edges }

@@ -11,19 +11,7 @@ use crate::pipelines::fraud::{
 };
 
 fn payment(ts: i64, amount_minor: i64) -> Transaction {
-    Transaction {
-        transaction_id: "x".into(),
-        account_id: "a".into(),
-        terminal_id: "t".into(),
-        ts,
-        amount_minor,
-        ccy: String::new(),
-        channel: String::new(),
-        country: String::new(),
-        lat: None,
-        lon: None,
-        device_id: String::new(),
-    }
+    Transaction { transaction_id: "x".into(), account_id: "a".into(), terminal_id: "t".into(), ts, amount_minor, ..Transaction::default() }
 }
 
 /// What the features of the last payment must be, from all of them.

@@ -136,6 +136,7 @@ fn case(payment: &Transaction) -> Case {
         terminal_id: payment.terminal_id.clone(),
         ts: payment.ts,
         amount_minor: payment.amount_minor,
+        card_id: payment.card_id.clone(),
         score: None,
         why: vec![],
     }
