@@ -45,17 +45,21 @@ pub(super) fn score(enriched: &Enriched, model: Option<&Model>) -> Score {
         ts: payment.ts,
         score: model.map(|model| model.score(&features)),
         model_version: model.map_or(0, Model::version),
+        online_score: None,
         features,
         contributions: contributions.into_iter().map(|(feature, by)| (feature.name().to_owned(), by)).collect(),
     }
 }
 
-/// Judges by model and rules together.
+/// Judges by model and rules together; the model that learns online advises.
 pub(super) fn decide<'a>(enriched: &Enriched, score: &Score, rules: impl Iterator<Item = &'a Rule>, policy: &Policy) -> Decision {
     let payment = &enriched.transaction;
     let by_model = policy.action(score.score);
     let fired: Vec<_> = rules.filter(|rule| rule.holds(&enriched.features)).collect();
-    let action = fired.iter().map(|rule| rule.text().action).fold(by_model, Action::max);
+    let by_rules = fired.iter().map(|rule| rule.text().action).fold(Action::Allow, Action::max);
+    let action = by_rules.max(by_model);
+    let asked = [("rules", by_rules), ("model", by_model), ("online", policy.action(score.online_score))];
+    let contributed = asked.into_iter().filter(|(_, by)| *by >= action && action > Action::Allow);
     let because_of_rules = fired.iter().filter(|rule| rule.text().action > Action::Allow);
     let mut why: Vec<_> = because_of_rules.map(|rule| rule.reason().to_owned()).collect();
     if by_model > Action::Allow {
@@ -72,6 +76,8 @@ pub(super) fn decide<'a>(enriched: &Enriched, score: &Score, rules: impl Iterato
         rules_fired: fired.iter().map(|rule| rule.text().rule_id.clone()).collect(),
         score: score.score,
         model_version: score.model_version,
+        online_score: score.online_score,
+        contributed: contributed.map(|(name, _)| name.to_owned()).collect(),
         why,
         cause: cause(action, &fired, score, (&enriched.features, policy)),
         place: payment.lat.zip(payment.lon),
@@ -161,19 +167,23 @@ mod tests {
         // By name the rule that holds comes first.
         let rules =
             [rule("a", "amount > 10", Action::Hold), rule("b", "amount > 50", Action::Block), rule("c", "amount > 0", Action::Allow)];
-        let check = |amount_minor: i64, by_model: f64, expect: Option<(&str, &str, f64, f64)>| {
+        let check = |amount_minor: i64, (by_model, by_online): (f64, f64), contributed: &str, expect: Option<(&str, &str, f64, f64)>| {
             let enriched = payment(amount_minor);
-            let score = Score { score: Some(by_model), ..score(&enriched, None) };
+            let score = Score { score: Some(by_model), online_score: Some(by_online), ..score(&enriched, None) };
             let decision = decide(&enriched, &score, rules.iter(), &Policy::default());
             let alert = alert(&decision);
             let told = alert.as_ref().map(|it| (it.rule.as_str(), it.severity.as_str(), it.value, it.threshold));
-            assert_eq!(told, expect, "{amount_minor} {by_model}");
+            assert_eq!((told, decision.contributed.join(" ").as_str()), (expect, contributed), "{amount_minor} {by_model} {by_online}");
         };
-        check(500, 0.1, None);
-        check(2_000, 0.1, Some(("a", "warning", 20.0, 10.0)));
-        check(6_000, 0.1, Some(("b", "critical", 60.0, 50.0)));
-        check(6_000, 0.9, Some(("b", "critical", 60.0, 50.0)));
-        check(2_000, 0.9, Some(("model", "critical", 0.9, 0.85)));
-        check(500, 0.5, Some(("model", "warning", 0.5, 0.4)));
+        check(500, (0.1, 0.1), "", None);
+        check(2_000, (0.1, 0.1), "rules", Some(("a", "warning", 20.0, 10.0)));
+        check(6_000, (0.1, 0.5), "rules", Some(("b", "critical", 60.0, 50.0)));
+        check(6_000, (0.9, 0.1), "rules model", Some(("b", "critical", 60.0, 50.0)));
+        check(2_000, (0.9, 0.1), "model", Some(("model", "critical", 0.9, 0.85)));
+        check(500, (0.5, 0.1), "model", Some(("model", "warning", 0.5, 0.4)));
+        // It has a say in nothing that neither rules nor the model asked for.
+        check(500, (0.1, 0.9), "", None);
+        check(500, (0.5, 0.9), "model online", Some(("model", "warning", 0.5, 0.4)));
+        check(2_000, (0.1, 0.9), "rules online", Some(("a", "warning", 20.0, 10.0)));
     }
 }

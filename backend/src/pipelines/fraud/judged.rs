@@ -7,8 +7,8 @@ use weir_model::{Check, TimestampMs};
 
 use super::{
     latency::EndToEnd,
-    records::{Decision, Transaction},
-    settings::{CASES, DEAD_LETTERS, DECISIONS, RINGS, SCORES, TRAINER_DEAD_LETTERS, TRANSACTIONS, TRUTH},
+    records::{Decision, Label, Transaction},
+    settings::{CASES, CHARGEBACKS, DEAD_LETTERS, DECISIONS, RINGS, SCORES, TRAINER_DEAD_LETTERS, TRANSACTIONS, TRUTH, VERDICTS},
 };
 use crate::{
     pipelines::shape::{Checker, Facts, Observed},
@@ -36,6 +36,7 @@ impl Checker for Judged {
                 judge.decision(&decision);
             }),
             (SCORES, Some(value)) => read(value, |score| judge.score(&score)),
+            (CHARGEBACKS | VERDICTS, Some(value)) => read(value, |label: Label| judge.label(&label, record.timestamp_ms)),
             (TRUTH, Some(value)) => read(value, |truth| judge.truth(&truth)),
             (CASES, Some(_)) => judge.case(),
             (RINGS, value) => {

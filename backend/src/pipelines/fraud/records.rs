@@ -145,6 +145,12 @@ pub struct Decision {
     pub score: Option<f64>,
     /// Which model; 0 without one.
     pub model_version: u64,
+    /// How likely a fraud, by the model that learns online, as it was then; `None` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online_score: Option<f64>,
+    /// Who asked for what was done, or more, of `rules`, `model` and `online`, which advises; nobody for a payment that passes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contributed: Vec<String>,
     /// The most important reasons, in words.
     pub why: Vec<String>,
     /// What stopped it; `None` for a payment that passes.
@@ -182,6 +188,9 @@ pub struct Score {
     pub score: Option<f64>,
     /// Which model; 0 without one.
     pub model_version: u64,
+    /// How likely a fraud, by the model that learns online; `None` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online_score: Option<f64>,
     /// The features.
     pub features: Features,
     /// What each feature did to the score, in log-odds, largest first; only those that matter.
@@ -226,7 +235,7 @@ impl Case {
 }
 
 /// A record of `fraud.examples`: a payment as it was judged, and what it turned out to be.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Example {
     /// Which payment.
     pub transaction_id: TransactionId,
@@ -234,6 +243,12 @@ pub struct Example {
     pub ts: i64,
     /// The features.
     pub features: Features,
+    /// What the models said of it before anybody knew; `None` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// The one that learns online.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online_score: Option<f64>,
     /// What it was.
     pub is_fraud: bool,
 }

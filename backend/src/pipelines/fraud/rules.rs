@@ -290,7 +290,16 @@ mod tests {
             let mut features = Features::default();
             features.set(Feature::Amount, amount);
             let transaction_id = super::super::TransactionId(id.to_string());
-            Score { transaction_id, account_id: "a".into(), ts: 0, score: None, model_version: 0, features, contributions: vec![] }
+            Score {
+                transaction_id,
+                account_id: "a".into(),
+                ts: 0,
+                score: None,
+                model_version: 0,
+                online_score: None,
+                features,
+                contributions: vec![],
+            }
         };
         let past: Vec<_> = (0..10).map(|id| score(id, f64::from(id))).collect();
         let result = back_test(&rule("amount >= 6").unwrap(), past.iter(), |score| score.features.get(Feature::Amount) > 7.0);

@@ -12,6 +12,8 @@ pub const VERDICTS: &str = "fraud.verdicts";
 pub const RULES: &str = "rules";
 /// Models, keyed by role.
 pub const MODELS: &str = "fraud.models";
+/// The versions of the model that learns online, keyed by role.
+pub const ONLINE_MODELS: &str = "fraud.online_models";
 /// What was decided, keyed by account: one for each payment.
 pub const DECISIONS: &str = "decisions";
 /// Scores with the features they rest on, keyed by transaction.
@@ -41,6 +43,8 @@ pub const PARTITIONS: i32 = 6;
 
 /// The key of the model that decides.
 pub const CHAMPION: &str = "champion";
+/// The key of the model that learns online.
+pub const ONLINE: &str = "online";
 /// The key of what takes the champion out of service while it stands in the topic of models, whoever is champion meanwhile.
 pub const SUSPENDED: &str = "suspended";
 

@@ -11,8 +11,8 @@ use super::{
     model::TrainerParams,
     scenarios::SCENARIOS,
     settings::{
-        ALERTS, CASES, CHARGEBACKS, DEAD_LETTERS, DECISIONS, EXAMPLES, JUDGED, MODELS, PARTITIONS, RING_MEMBERS, RINGS, RULES, SCORES,
-        TRAINER_DEAD_LETTERS, TRANSACTIONS, TRUTH, VERDICTS,
+        ALERTS, CASES, CHARGEBACKS, DEAD_LETTERS, DECISIONS, EXAMPLES, JUDGED, MODELS, ONLINE_MODELS, PARTITIONS, RING_MEMBERS, RINGS, RULES,
+        SCORES, TRAINER_DEAD_LETTERS, TRANSACTIONS, TRUTH, VERDICTS,
     },
     topology::{DetectorParams, Sabotage, detector, trainer},
     world::{FileWorld, PaymentWorld},
@@ -34,12 +34,13 @@ const fn topic(name: &'static str, partitions: i32, cleanup: Cleanup) -> TopicSp
 
 /// Every topic, inputs first. Event time runs far from the wall clock, so that nothing may be deleted by its age. Models and rings belong
 /// to one run: a model of another would know its future.
-pub(super) const TOPICS: [TopicSpec; 15] = [
+pub(super) const TOPICS: [TopicSpec; 16] = [
     topic(TRANSACTIONS, PARTITIONS, Cleanup::BySize),
     topic(CHARGEBACKS, PARTITIONS, Cleanup::BySize),
     topic(VERDICTS, PARTITIONS, Cleanup::BySize),
     topic(RULES, 1, Cleanup::Compact),
     topic(MODELS, 1, Cleanup::BySize),
+    topic(ONLINE_MODELS, 1, Cleanup::BySize),
     topic(DECISIONS, PARTITIONS, Cleanup::BySize),
     topic(SCORES, PARTITIONS, Cleanup::BySize),
     topic(CASES, PARTITIONS, Cleanup::BySize),
@@ -115,8 +116,8 @@ impl Shape for Fraud {
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
         const {
-            let [a, b, c, d] = Sabotage::ALL;
-            &[(a.1, a.2), (b.1, b.2), (c.1, c.2), (d.1, d.2)]
+            let [a, b, c, d, e] = Sabotage::ALL;
+            &[(a.1, a.2), (b.1, b.2), (c.1, c.2), (d.1, d.2), (e.1, e.2)]
         }
     }
 }

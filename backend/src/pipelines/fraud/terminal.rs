@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     features::{Feature, Features},
-    ids::TerminalId,
+    ids::{TerminalId, TransactionId},
     records::{Enriched, Label},
     settings::{DAY_MS, HOUR_MS, LABEL_DELAY_MS},
 };
@@ -12,6 +12,8 @@ use crate::stream::{Forward, Processor, Record, Store, StoreHandle};
 
 /// How far back a terminal's payments are remembered: the longest window before the delay.
 const REMEMBERED_HOURS: i64 = (30 * DAY_MS + LABEL_DELAY_MS) / HOUR_MS + 1;
+/// Known frauds told apart by their payment, so that one counts once.
+const FRAUDS_MAX: usize = 256;
 
 /// Payments of one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,8 @@ struct Hour(i64, u32, u32);
 pub struct Terminal {
     /// Hour since the epoch, payments in it, those known to be frauds; oldest first.
     hours: Vec<Hour>,
+    /// The payments that are known to be frauds, the latest: a reviewer and the card's holder may both say so of one.
+    frauds: Vec<u64>,
 }
 
 impl Terminal {
@@ -35,13 +39,17 @@ impl Terminal {
     }
 
     /// Takes a label in; `false` when its payment is forgotten already.
-    pub fn learn(&mut self, ts_ms: i64, is_fraud: bool) -> bool {
+    pub fn learn(&mut self, payment: &TransactionId, ts_ms: i64, is_fraud: bool) -> bool {
         let hour = ts_ms.div_euclid(HOUR_MS);
         let newest = self.hours.last().map_or(i64::MIN, |hour| hour.0);
         let is_remembered = hour > newest.saturating_sub(REMEMBERED_HOURS);
-        if is_remembered && is_fraud {
+        let payment = payment.hash();
+        if is_remembered && is_fraud && !self.frauds.contains(&payment) {
+            if self.frauds.len() >= FRAUDS_MAX {
+                self.frauds.remove(0);
+            }
+            self.frauds.push(payment);
             let hour = self.hour(hour);
-            // A reviewer and the card's holder may both say so of one payment: no more frauds than payments.
             hour.2 = (hour.2 + 1).min(hour.1);
         }
         is_remembered
@@ -90,7 +98,11 @@ pub enum AtTerminal {
     Label(Label),
 }
 
-pub(super) struct Terminals(StoreHandle<TerminalId, Terminal>);
+pub(super) struct Terminals {
+    store: StoreHandle<TerminalId, Terminal>,
+    /// Broken on purpose.
+    is_unteachable: bool,
+}
 
 impl Terminals {
     pub(super) const STORE: &str = "terminals";
@@ -99,8 +111,8 @@ impl Terminals {
         Store::new()
     }
 
-    pub(super) fn new(store: StoreHandle<TerminalId, Terminal>) -> Self {
-        Self(store)
+    pub(super) fn new(store: StoreHandle<TerminalId, Terminal>, is_unteachable: bool) -> Self {
+        Self { store, is_unteachable }
     }
 }
 
@@ -109,15 +121,16 @@ impl Processor<TerminalId, AtTerminal, TerminalId, Enriched> for Terminals {
         match &record.value {
             AtTerminal::Payment(enriched) => {
                 let mut enriched = (**enriched).clone();
-                self.0.borrow_mut().update(&record.key, Terminal::default, |terminal| {
+                self.store.borrow_mut().update(&record.key, Terminal::default, |terminal| {
                     terminal.observe(enriched.transaction.ts, &mut enriched.features);
                 });
                 out.send(&record.with_value(enriched));
             }
+            AtTerminal::Label(_) if self.is_unteachable => {}
             AtTerminal::Label(label) => {
                 let mut is_remembered = false;
-                self.0.borrow_mut().update(&record.key, Terminal::default, |terminal| {
-                    is_remembered = terminal.learn(label.ts, label.is_fraud);
+                self.store.borrow_mut().update(&record.key, Terminal::default, |terminal| {
+                    is_remembered = terminal.learn(&label.transaction_id, label.ts, label.is_fraud);
                 });
                 if !is_remembered {
                     out.count_late();

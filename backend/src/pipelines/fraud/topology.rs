@@ -4,13 +4,14 @@ use super::{
     account::{Accounts, FromAccounts, Member},
     decide::{Policy, alert, case, decide, score},
     ids::{AccountId, TransactionId},
-    model::{Model, Trainer, TrainerParams},
+    model::{Learnt, Model, Online, Trainer, TrainerParams},
     records::{Action, Decision, Enriched, Example, Label, Score, Transaction},
     rings::{Found, Member as RingMember, RingFinder},
     rules::Rule,
     settings::{
         ALERTS, CASES, CHAMPION, CHARGEBACKS, DECISIONS, DEDUPE_MS, EXAMPLES, GRACE_MS, GROUP, HONEST_SAMPLE, LABEL_DELAY_MS,
-        LABEL_SLACK_MS, MODELS, RING_MEMBERS, RINGS, RULES, SCORES, SUSPENDED, TRAINER_GROUP, TRANSACTIONS, VERDICTS,
+        LABEL_SLACK_MS, MODELS, ONLINE, ONLINE_MODELS, RING_MEMBERS, RINGS, RULES, SCORES, SUSPENDED, TRAINER_GROUP, TRANSACTIONS,
+        VERDICTS,
     },
     terminal::{AtTerminal, Terminals},
 };
@@ -36,15 +37,18 @@ pub enum Sabotage {
     ShortMemory,
     /// Held payments don't come into the review queue.
     NoCases,
+    /// Terminals learn of no fraud.
+    NoTerminalRisk,
 }
 
 impl Sabotage {
     /// Each with its name and the check that must fail.
-    pub const ALL: [(Self, &'static str, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::NoDedupe, "no_dedupe", "decisions_equal_payments"),
         (Self::NoRings, "no_rings", "rings_found"),
         (Self::ShortMemory, "short_memory", "features_equal_batch"),
         (Self::NoCases, "no_cases", "holds_have_cases"),
+        (Self::NoTerminalRisk, "no_terminal_risk", "features_equal_batch"),
     ];
 }
 
@@ -59,7 +63,7 @@ pub fn detector(params: DetectorParams) -> Result<Topology, TopologyError> {
             rings(&accounts);
         }
         let labels = builder.stream::<TransactionId, Label>(CHARGEBACKS).merge(&builder.stream(VERDICTS));
-        let assessed = terminals(&accounts, &labels);
+        let assessed = terminals(&accounts, &labels, params.sabotage);
         decisions(builder, &assessed, params, &labels);
     })
 }
@@ -71,7 +75,11 @@ pub fn detector(params: DetectorParams) -> Result<Topology, TopologyError> {
 pub fn trainer(params: TrainerParams) -> Result<Topology, TopologyError> {
     Topology::new(TRAINER_GROUP, move |builder| {
         let examples = builder.stream::<TransactionId, Example>(EXAMPLES);
-        examples.process(Trainer::STORE, Trainer::store(), None, |store| Trainer::new(store, params)).to(MODELS);
+        let learnt = examples.process(Trainer::STORE, Trainer::store(), None, |store| Trainer::new(store, params));
+        let model = |learnt: &Learnt| if let Learnt::Model(model) = learnt { Some(model.clone()) } else { None };
+        learnt.flat_map_values(move |record| model(&record.value)).to(MODELS);
+        let online = |learnt: &Learnt| if let Learnt::Online(online) = learnt { Some(online.clone()) } else { None };
+        learnt.flat_map_values(move |record| online(&record.value)).to(ONLINE_MODELS);
     })
 }
 
@@ -108,7 +116,11 @@ fn rings(accounts: &Stream<AccountId, FromAccounts>) {
 }
 
 /// Each payment with what its terminal's past says of it; labels teach the terminals.
-fn terminals(accounts: &Stream<AccountId, FromAccounts>, labels: &Stream<TransactionId, Label>) -> Stream<AccountId, Enriched> {
+fn terminals(
+    accounts: &Stream<AccountId, FromAccounts>,
+    labels: &Stream<TransactionId, Label>,
+    sabotage: Option<Sabotage>,
+) -> Stream<AccountId, Enriched> {
     let payments = accounts.flat_map_values(|record| match &record.value {
         FromAccounts::Payment(enriched) => Some(AtTerminal::Payment(enriched.clone())),
         FromAccounts::Edge(_) => None,
@@ -120,7 +132,9 @@ fn terminals(accounts: &Stream<AccountId, FromAccounts>, labels: &Stream<Transac
     let labels = labels.select_key(|record| record.value.terminal_id.clone());
     let labels = labels.map_values(|record| AtTerminal::Label(record.value.clone()));
     let both = payments.repartition("by-terminal").merge(&labels.repartition("labels-by-terminal"));
-    let assessed = both.process(Terminals::STORE, Terminals::store(), None, Terminals::new);
+    let assessed = both.process(Terminals::STORE, Terminals::store(), None, move |store| {
+        Terminals::new(store, sabotage == Some(Sabotage::NoTerminalRisk))
+    });
     assessed.select_key(|record| record.value.transaction.account_id.clone())
 }
 
@@ -136,8 +150,17 @@ fn decisions(
     let rules = builder.global_table::<String, Rule>(RULES, "rule-book");
     let (champion, suspended) = (CHAMPION.to_owned(), SUSPENDED.to_owned());
     let scored = assessed.join_whole(&models, move |record, models| {
-        let model = models.get(&champion).filter(|_| models.get(&suspended).is_none());
-        (record.value.clone(), score(&record.value, model))
+        let is_suspended = models.get(&suspended).is_some();
+        let model = models.get(&champion).filter(|_| !is_suspended);
+        (record.value.clone(), score(&record.value, model), is_suspended)
+    });
+    let online_models = builder.global_table::<String, Online>(ONLINE_MODELS, "online-models");
+    let online = ONLINE.to_owned();
+    let scored = scored.join_whole(&online_models, move |record, models| {
+        let (enriched, score, is_suspended) = record.value.clone();
+        let model = models.get(&online).filter(|_| !is_suspended);
+        let online_score = model.map(|model| model.score(&enriched.features));
+        (enriched, Score { online_score, ..score })
     });
     let decided = scored.join_whole(&rules, move |record, rules| {
         let (enriched, score) = &record.value;
@@ -165,6 +188,8 @@ fn examples(scores: &Stream<TransactionId, Score>, labels: &Stream<TransactionId
         transaction_id: transaction_id.clone(),
         ts: score.ts,
         features: score.features,
+        score: score.score,
+        online_score: score.online_score,
         is_fraud: label.is_some_and(|label| label.is_fraud),
     });
     all.filter(|record| record.value.is_fraud || is_sampled(&record.key)).to(EXAMPLES);

@@ -28,7 +28,7 @@ const CARDS_MAX: usize = 4;
 const EARTH_KM: f64 = 6_371.0;
 const TRAVEL_KM_MIN: f64 = 100.0;
 
-/// What is recomputed: all that rests on the account alone. What rests on terminals and rings hangs on when labels and edges came.
+/// What is recomputed here: all that rests on the account alone. What rests on rings hangs on when edges came.
 pub(super) const RECOMPUTED: [Feature; 20] = [
     Feature::Amount,
     Feature::Weekend,

@@ -9,11 +9,12 @@ use super::{
     Batch,
     batch::{RECOMPUTED, Recomputed},
     scores::{Outcome, Outcomes},
+    terminals::{self, Published, Terminals},
 };
 use crate::{
     pipelines::fraud::{
         TransactionId,
-        records::{Action, Decision, Ring, Score, Transaction},
+        records::{Action, Decision, Label, Ring, Score, Transaction},
     },
     sim::fraud::{Scenario, Truth},
     truth::{check, latency::DecisionLatency, pending},
@@ -46,13 +47,14 @@ struct Entry {
     payment: Option<Paid>,
     decided: Option<Decided>,
     has_features: bool,
-    published: Option<Recomputed>,
+    published: Option<(Recomputed, Published)>,
     truth: Option<Option<Scenario>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Paid {
     card: u32,
+    terminal: u32,
     ts: i64,
     amount_minor: i64,
     /// Until compared.
@@ -64,6 +66,7 @@ struct Decided {
     action: Action,
     score: f32,
     has_model: bool,
+    online_score: Option<f32>,
 }
 
 /// Gathers and judges.
@@ -78,6 +81,7 @@ pub struct Judge {
     outcomes: Outcomes,
     cards: HashMap<String, u32>,
     batch: Batch,
+    terminals: Terminals,
     rings: BTreeMap<String, Ring>,
     /// The accounts of each true ring that paid.
     true_rings: BTreeMap<u32, BTreeSet<String>>,
@@ -108,11 +112,12 @@ impl Judge {
         if self.entry(id).is_none_or(|entry| entry.payment.is_some()) {
             return;
         }
-        let expected = self.batch.add(card, payment);
+        let (expected, terminal) = (self.batch.add(card, payment), self.terminals.number(&payment.terminal_id.0));
+        self.terminals.payment(terminal, payment.ts);
         self.undecided.push_back((id, self.payments));
         self.payments += 1;
         if let Some(entry) = self.entry(id) {
-            entry.payment = Some(Paid { card, ts: payment.ts, amount_minor: payment.amount_minor, expected });
+            entry.payment = Some(Paid { card, terminal, ts: payment.ts, amount_minor: payment.amount_minor, expected });
         }
         self.settle(id);
         self.look_for_overdue();
@@ -136,7 +141,8 @@ impl Judge {
         }
         let Some(entry) = self.entry(id) else { return };
         let (score, has_model) = (decision.score.unwrap_or(0.0) as f32, decision.model_version > 0);
-        entry.decided = Some(Decided { action: decision.action, score, has_model });
+        let online_score = decision.online_score.map(|score| score as f32);
+        entry.decided = Some(Decided { action: decision.action, score, has_model, online_score });
         self.decided += 1;
         self.by_action[decision.action as usize] += 1;
         self.overdue.remove(&id);
@@ -148,9 +154,18 @@ impl Judge {
     pub fn score(&mut self, score: &Score) {
         let id = score.transaction_id.hash();
         let published = RECOMPUTED.map(|feature| f64::from(score.features.get(feature)));
+        let of_terminal = terminals::published(|feature| f64::from(score.features.get(feature)));
+        self.terminals.score(score.ts);
         let Some(entry) = self.entry(id) else { return };
-        (entry.has_features, entry.published) = (true, Some(published));
+        (entry.has_features, entry.published) = (true, Some((published, of_terminal)));
         self.settle(id);
+    }
+
+    /// A record of `chargebacks` or `fraud.verdicts`, and when it was written.
+    pub fn label(&mut self, label: &Label, at_ms: i64) {
+        if label.is_fraud {
+            self.terminals.fraud(&label.terminal_id.0, label.transaction_id.hash(), label.ts, at_ms);
+        }
     }
 
     /// A record of the truth.
@@ -195,7 +210,11 @@ impl Judge {
     fn settle(&mut self, id: u64) {
         let Some(entry) = self.open.get_mut(&id) else { return };
         let Some(paid) = &mut entry.payment else { return };
-        if let Some(published) = entry.published.take()
+        let published = entry.published.take();
+        if let Some((_, of_terminal)) = published {
+            self.terminals.compare(paid.terminal, paid.ts, of_terminal);
+        }
+        if let Some((published, _)) = published
             && let Some(expected) = paid.expected.take()
         {
             self.compared += 1;
@@ -216,6 +235,7 @@ impl Judge {
                 amount_minor,
                 score: decided.score,
                 has_model: decided.has_model,
+                online_score: decided.online_score,
                 is_stopped: decided.action > Action::Allow,
                 truth,
             });
@@ -283,7 +303,7 @@ impl Judge {
     /// The verdicts. Before the run is over they hold of what was seen so far: what is missing may still come, unless it is overdue.
     pub fn verdicts(&self, is_over: bool) -> Vec<Check> {
         let rings = if is_over { self.rings_found() } else { pending("rings_found", "the run goes on") };
-        vec![self.decided_once(is_over), self.features_equal(), self.holds_have_cases(is_over), rings]
+        vec![self.decided_once(is_over), self.features_equal(is_over), self.holds_have_cases(is_over), rings]
     }
 
     fn decided_once(&self, is_over: bool) -> Check {
@@ -309,14 +329,24 @@ impl Judge {
         check(id, skipped + twice + unknown == 0, evidence)
     }
 
-    fn features_equal(&self) -> Check {
+    fn features_equal(&self, is_over: bool) -> Check {
         let id = "features_equal_batch";
         if self.compared == 0 {
             return pending(id, "no features were seen");
         }
         let (compared, wrong, features) = (self.compared, self.wrong, RECOMPUTED.len());
+        let of_terminals = self.terminals.outcome(is_over);
         let evidence = format!("{features} features of {compared} payments recomputed, {wrong} payments differ {}", self.named.join(", "));
-        check(id, wrong == 0, evidence)
+        let evidence = format!(
+            "{}; {} of their terminals of {}, {} differ {}{}",
+            evidence.trim_end(),
+            terminals::FEATURES,
+            of_terminals.compared,
+            of_terminals.wrong,
+            of_terminals.first.unwrap_or_default(),
+            if of_terminals.left_out > 0 { format!(", {} are too far apart", of_terminals.left_out) } else { String::new() }
+        );
+        check(id, wrong + of_terminals.wrong == 0, evidence.trim_end())
     }
 
     fn holds_have_cases(&self, is_over: bool) -> Check {

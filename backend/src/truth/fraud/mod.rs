@@ -6,6 +6,7 @@ mod bootstrap;
 mod delays;
 mod judge;
 mod scores;
+mod terminals;
 #[cfg(test)]
 mod tests;
 mod weeks;

@@ -33,6 +33,8 @@ pub(super) struct Outcome {
     pub(super) score: f32,
     /// Whether a model scored it.
     pub(super) has_model: bool,
+    /// Of the model that learns online, where there was one.
+    pub(super) online_score: Option<f32>,
     pub(super) is_stopped: bool,
     /// Which crime, for a fraud.
     pub(super) truth: Option<Scenario>,
@@ -45,6 +47,7 @@ struct Kept {
     /// Seconds since the epoch.
     at_s: u32,
     score: f32,
+    online_score: f32,
     is_fraud: bool,
 }
 
@@ -54,6 +57,8 @@ pub(super) struct Outcomes {
     kept: Vec<Kept>,
     /// The day of the first payment that a model scored.
     model_day: Option<i64>,
+    /// The day of the first one that the online model scored.
+    online_day: Option<i64>,
     frauds: Vec<(i64, u32, Scenario, bool)>,
     caught: u64,
     missed: u64,
@@ -76,13 +81,17 @@ impl Outcomes {
         {
             self.frauds.push((outcome.ts, outcome.card, kind, outcome.is_stopped));
         }
+        let day = outcome.ts.div_euclid(DAY_MS);
         if outcome.has_model {
-            let day = outcome.ts.div_euclid(DAY_MS);
             self.model_day = Some(self.model_day.map_or(day, |first| first.min(day)));
+        }
+        if outcome.online_score.is_some() {
+            self.online_day = Some(self.online_day.map_or(day, |first| first.min(day)));
         }
         if self.kept.len() < SCORED_MAX {
             let at_s = u32::try_from(outcome.ts.div_euclid(1_000)).unwrap_or_default();
-            self.kept.push(Kept { card: outcome.card, at_s, score: outcome.score, is_fraud: outcome.truth.is_some() });
+            let online_score = outcome.online_score.unwrap_or(0.0);
+            self.kept.push(Kept { card: outcome.card, at_s, score: outcome.score, online_score, is_fraud: outcome.truth.is_some() });
         }
     }
 
@@ -96,6 +105,7 @@ impl Outcomes {
         put(&mut scores, "value_saved", Some(self.saved_minor as f64 / 100.0));
         put(&mut scores, "value_lost", Some(self.lost_minor as f64 / 100.0));
         self.ranking(&mut scores);
+        self.online_ranking(&mut scores);
         self.delays(&mut scores);
         scores
     }
@@ -127,6 +137,23 @@ impl Outcomes {
         put(scores, "card_precision_100_since_model", card_precision(&tested, 100));
         put(scores, "roc_auc_since_model", roc_auc(&tested));
         put_intervals(scores, "_since_model", &intervals(&[tested], SEED));
+    }
+
+    /// The model that learns online over the same payments, and over those since its own first day: each was scored before its label was known.
+    fn online_ranking(&self, scores: &mut BTreeMap<String, f64>) {
+        let Some(online_day) = self.online_day else { return };
+        let judged: Vec<_> = self.kept.iter().map(|kept| Judged { score: f64::from(kept.online_score), ..kept.judged() }).collect();
+        let weeks = weeks(&judged, WARM_UP_DAYS);
+        if !weeks.is_empty() {
+            let mean = |of: fn(&Week) -> f64| Some(weeks.iter().map(of).sum::<f64>() / weeks.len() as f64);
+            put(scores, "online_average_precision", mean(|week| week.average_precision));
+            put(scores, "online_card_precision_100", mean(|week| week.card_precision_100));
+            put(scores, "online_roc_auc", mean(|week| week.roc_auc));
+        }
+        // From the day on from which both are there, so that they can be compared.
+        let tested = since(&judged, self.model_day.unwrap_or(online_day).max(online_day) + 1);
+        put(scores, "online_average_precision_since_model", average_precision(&tested));
+        put(scores, "online_roc_auc_since_model", roc_auc(&tested));
     }
 
     fn delays(&self, scores: &mut BTreeMap<String, f64>) {

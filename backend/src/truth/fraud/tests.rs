@@ -29,6 +29,8 @@ fn decision(payment: &Transaction, action: Action) -> Decision {
         rules_fired: vec![],
         score: Some(if action == Action::Block { 0.9 } else { 0.1 }),
         model_version: 1,
+        online_score: None,
+        contributed: vec![],
         why: vec![],
         cause: None,
         place: None,
@@ -58,7 +60,7 @@ fn score(payment: &Transaction, count: u32) -> Score {
     features.set(Feature::Night, 1.0);
     features.set(Feature::Known, of - 1.0);
     let (transaction_id, account_id) = (payment.transaction_id.clone(), payment.account_id.clone());
-    Score { transaction_id, account_id, ts: payment.ts, score: None, model_version: 0, features, contributions: vec![] }
+    Score { transaction_id, account_id, ts: payment.ts, score: None, model_version: 0, online_score: None, features, contributions: vec![] }
 }
 
 fn truth(payment: &Transaction, scenario: Option<Scenario>, ring: Option<u32>, account: &str) -> Truth {
@@ -126,7 +128,14 @@ fn only_what_came_after_the_models_first_day_is_ranked() {
         let (is_fraud, has_model) = (number % 50 == 0, number >= 240);
         judge.payment(&payment);
         let score_of = Some(if is_fraud && has_model { 0.9 } else { 0.1 });
-        judge.decision(&Decision { score: score_of, model_version: u64::from(has_model), ..decision(&payment, Action::Allow) });
+        // The online one says of every payment the same.
+        let online_score = has_model.then_some(0.5);
+        judge.decision(&Decision {
+            score: score_of,
+            model_version: u64::from(has_model),
+            online_score,
+            ..decision(&payment, Action::Allow)
+        });
         judge.score(&score(&payment, 1));
         judge.truth(&truth(&payment, is_fraud.then_some(Scenario::Leak), None, "a"));
     }
@@ -138,6 +147,8 @@ fn only_what_came_after_the_models_first_day_is_ranked() {
         ("average_precision_since_model", 1.0),
         ("average_precision_since_model_low", 1.0),
         ("roc_auc_since_model", 1.0),
+        ("online_roc_auc_since_model", 0.5),
+        ("online_average_precision_since_model", 6.0 / 336.0),
         ("leak_cards_missed", 1.0),
     ] {
         assert!((scores[name] - expected).abs() < 1e-9, "{name}: {scores:?}");
@@ -189,6 +200,16 @@ fn each_check_can_fail() {
         judge.score(&score(&payment(11), 3));
         judge.decision(&decision(&payment(11), Action::Allow));
     });
+    check_fails(
+        "features_equal_batch: 20 features of 11 payments recomputed, 0 payments differ; 6 of their terminals of 11, 1 differ",
+        |judge| {
+            let mut score = score(&payment(10), 11);
+            score.features.set(Feature::TerminalRisk30d, 0.5);
+            judge.payment(&payment(10));
+            judge.score(&score);
+            judge.decision(&decision(&payment(10), Action::Allow));
+        },
+    );
     check_fails("holds_have_cases: 0 payments held, 1 ", Judge::case);
     check_fails("rings_found: 88 % of 8 accounts", |judge| judge.ring("r", Some(ring(0..7, 0))));
     check_fails("rings_found: 100 % of 8 accounts in rings found, with 3 ", |judge| judge.ring("r", Some(ring(0..8, 3))));

@@ -3,6 +3,7 @@
 
 mod crimes;
 mod desk;
+mod ranking;
 #[cfg(test)]
 mod tests;
 mod widgets;
@@ -18,7 +19,7 @@ use super::{
     records::{Action, Alert, Case, Decision, Label, LabelSource, Ring},
     rules::RuleText,
     settings::{
-        ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, LABEL_DELAY_MS, LABEL_SLACK_MS, MODELS, RINGS, RULES, SCORES, SUSPENDED,
+        ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, EXAMPLES, LABEL_DELAY_MS, LABEL_SLACK_MS, MODELS, RINGS, RULES, SCORES, SUSPENDED,
         TRANSACTIONS, TRUTH, VERDICTS,
     },
 };
@@ -29,6 +30,7 @@ use crate::{
 };
 use crimes::Crimes;
 use desk::Desk;
+use ranking::Ranking;
 
 /// Days of history.
 const DAYS_MAX: usize = 120;
@@ -72,6 +74,7 @@ pub struct Fold {
     deciding: DecisionLatency,
     end_to_end: EndToEnd,
     crimes: Crimes,
+    ranking: Ranking,
 }
 
 /// A day's figures.
@@ -109,6 +112,7 @@ impl Fold {
                 self.verdict(&label);
             }),
             (SCORES, Some(value)) => read(value, |score| self.desk.score(score)),
+            (EXAMPLES, Some(value)) => read(value, |example| self.ranking.example(&example)),
             (CASES, Some(value)) => read(value, |case| self.case(case)),
             (ALERTS, Some(value)) => read(value, |alert| self.alert(alert)),
             (TRUTH, Some(value)) => read(value, |truth: Truth| self.crimes.truth(&truth)),

@@ -58,6 +58,8 @@ fn the_dashboard_tells_what_the_labels_say() {
     assert!(number(&fold, "saved") > 100.0 && number(&fold, "decisions_per_s") > 50.0);
     let dashboard = fold.dashboard(TimestampMs(40_000));
     assert!(dashboard.widgets.iter().any(|widget| widget.title.contains("learnt from")), "a model is at work");
+    let ranked = fold.ranking.points.back().unwrap();
+    assert!(ranked.trees > 0.5 && ranked.online > 0.5 && fold.ranking.examples() >= 50, "{ranked:?}");
     let ids: std::collections::BTreeSet<_> = dashboard.widgets.iter().map(|widget| widget.id.clone()).collect();
     assert_eq!(ids.len(), dashboard.widgets.len(), "ids are unique");
     assert!(!fold.rings.is_empty() && !fold.alerts.is_empty() && !fold.cases.is_empty());

@@ -7,11 +7,11 @@ use weir_model::{
     WidgetBody,
 };
 
-use super::{Day, Fold, desk};
+use super::{Day, Fold, desk, ranking::Point};
 use crate::pipelines::fraud::{
     records::{Action, Case, Ring},
     rules::RuleText,
-    settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, RINGS, RULES, TRUTH},
+    settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, EXAMPLES, RINGS, RULES, TRUTH},
 };
 use crate::{sim::fraud::Scenario as Crime, truth::fraud::Delay};
 
@@ -27,6 +27,7 @@ pub(super) fn all(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
     widgets.push(feed(fold));
     widgets.push(value(fold));
     widgets.push(quality(fold));
+    widgets.push(ranking(fold));
     widgets.push(queue(fold));
     widgets.push(ring(fold));
     widgets.push(crimes(fold));
@@ -177,7 +178,7 @@ fn value(fold: &Fold) -> Widget {
         "value",
         "Value of frauds",
         help,
-        Span::Half,
+        Span::Third,
         CHARGEBACKS,
         WidgetBody::TimeSeries { unit: "EUR a day".into(), lines, bands: Vec::new() },
     )
@@ -197,7 +198,22 @@ fn quality(fold: &Fold) -> Widget {
         Some((.., examples, _)) => format!("Precision and recall, learnt from {examples} payments"),
         None => "Precision and recall, by rules alone".to_owned(),
     };
-    widget("quality", &title, help, Span::Half, CHARGEBACKS, WidgetBody::TimeSeries { unit: "%".into(), lines, bands: Vec::new() })
+    widget("quality", &title, help, Span::Third, CHARGEBACKS, WidgetBody::TimeSeries { unit: "%".into(), lines, bands: Vec::new() })
+}
+
+fn ranking(fold: &Fold) -> Widget {
+    let line = |name: &str, of: fn(&Point) -> f64| Line {
+        name: name.into(),
+        points: fold.ranking.points.iter().map(|point| (TimestampMs(point.at_ms), of(point) * 100.0)).collect(),
+    };
+    let lines = vec![line("Trees", |point| point.trees), line("Online", |point| point.online)];
+    let help = "Of a fraud and an honest payment, how often the fraud got the higher score, by what each model said before the label was known: the area \
+                under the ROC curve over the newest labelled payments. Trees are grown anew each day, the online regression learns from every label";
+    let title = match fold.ranking.examples() {
+        0 => "Both models: no labels yet".to_owned(),
+        examples => format!("Both models over {examples} labels"),
+    };
+    widget("ranking", &title, help, Span::Third, EXAMPLES, WidgetBody::TimeSeries { unit: "%".into(), lines, bands: Vec::new() })
 }
 
 /// The review queue's id.

@@ -1,13 +1,15 @@
-//! The model: boosted trees over the features, small enough to travel in a record.
+//! The models: boosted trees over the features, and a logistic regression beside them, small enough to travel in a record.
 
 mod boost;
+mod online;
 mod trainer;
 
 use serde::{Deserialize, Serialize};
 
 pub use boost::{BoostParams, train};
-pub(super) use trainer::Trainer;
+pub use online::{Online, OnlineRecord};
 pub use trainer::TrainerParams;
+pub(super) use trainer::{Learnt, Trainer};
 
 use super::features::{FEATURES, Feature, Features};
 
@@ -63,9 +65,7 @@ impl Model {
     /// # Errors
     /// When it was made for other features, or a tree leads nowhere.
     pub fn new(record: ModelRecord) -> Result<Self, ModelError> {
-        if !record.features.iter().map(String::as_str).eq(Feature::ALL.iter().map(|feature| feature.name())) {
-            return Err(ModelError(format!("it was trained for other features: {}", record.features.join(", "))));
-        }
+        is_of_these(&record.features)?;
         let is_whole = |tree: &Tree| {
             let nodes = tree.0.len();
             let leads = |(at, node): (usize, &Node)| {
@@ -154,6 +154,14 @@ impl Tree {
         let below = usize::from(below);
         (below > 0).then(|| if features.0[usize::from(feature)] <= threshold { below } else { below + 1 })
     }
+}
+
+/// Refuses a model whose features are not those of today.
+fn is_of_these(features: &[String]) -> Result<(), ModelError> {
+    if features.iter().map(String::as_str).eq(Feature::ALL.iter().map(|feature| feature.name())) {
+        return Ok(());
+    }
+    Err(ModelError(format!("it was trained for other features: {}", features.join(", "))))
 }
 
 fn sigmoid(log_odds: f64) -> f64 {

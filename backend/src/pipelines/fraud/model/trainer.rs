@@ -1,14 +1,15 @@
-//! Learns: keeps labelled payments, and publishes a new model when there is enough new to learn.
+//! Learns: keeps labelled payments, publishes a new model when there is enough new to learn, and the online one as it goes on.
 
-use super::{BoostParams, Model, train};
+use super::{BoostParams, Model, Online, online::Learner, train};
 use crate::{
     pipelines::fraud::{
         ids::TransactionId,
         records::Example,
-        settings::{CHAMPION, HONEST_SAMPLE},
+        settings::{CHAMPION, HONEST_SAMPLE, ONLINE},
     },
     stream::{Forward, Processor, Record, Store, StoreHandle},
 };
+use serde::{Deserialize, Serialize};
 
 /// When and from what to learn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,9 +41,25 @@ impl Default for TrainerParams {
     }
 }
 
+/// Examples between two versions of the online model.
+const ONLINE_EVERY: u64 = 100;
+
+/// What was learnt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::pipelines::fraud) enum Learnt {
+    /// Trees.
+    Model(Model),
+    /// The model that learns from each example.
+    Online(Online),
+}
+
 pub(in crate::pipelines::fraud) struct Trainer {
     examples: StoreHandle<TransactionId, Example>,
     params: TrainerParams,
+    /// Learns anew from the examples that are kept after a restart.
+    online: Option<Learner>,
+    online_examples: u64,
     new_examples: usize,
     trained_ms: Option<i64>,
     version: u64,
@@ -57,7 +74,22 @@ impl Trainer {
     }
 
     pub(in crate::pipelines::fraud) fn new(examples: StoreHandle<TransactionId, Example>, params: TrainerParams) -> Self {
-        Self { examples, params, new_examples: 0, trained_ms: None, version: 0 }
+        Self { examples, params, online: None, online_examples: 0, new_examples: 0, trained_ms: None, version: 0 }
+    }
+
+    fn learn_online(&mut self, record: &Record<TransactionId, Example>, out: &mut Forward<'_, String, Learnt>) {
+        let learner = self.online.get_or_insert_with(|| {
+            let mut learner = Learner::new(self.params.boost.honest_weight);
+            self.examples.borrow().iter().for_each(|(_, example)| learner.learn(example));
+            learner
+        });
+        learner.learn(&record.value);
+        self.online_examples += 1;
+        if self.online_examples.is_multiple_of(ONLINE_EVERY)
+            && let Some(model) = learner.model()
+        {
+            out.send(&Record { key: ONLINE.to_owned(), value: Learnt::Online(model), timestamp_ms: out.stream_time_ms() });
+        }
     }
 
     fn is_due(&self, now_ms: i64) -> bool {
@@ -70,8 +102,9 @@ impl Trainer {
     }
 }
 
-impl Processor<TransactionId, Example, String, Model> for Trainer {
-    fn process(&mut self, record: &Record<TransactionId, Example>, out: &mut Forward<'_, String, Model>) {
+impl Processor<TransactionId, Example, String, Learnt> for Trainer {
+    fn process(&mut self, record: &Record<TransactionId, Example>, out: &mut Forward<'_, String, Learnt>) {
+        self.learn_online(record, out);
         {
             let mut examples = self.examples.borrow_mut();
             examples.put(record.key.clone(), record.value.clone());
@@ -88,7 +121,7 @@ impl Processor<TransactionId, Example, String, Model> for Trainer {
         let examples = self.examples.borrow();
         let examples: Vec<_> = examples.iter().map(|(_, example)| example).collect();
         if let Ok(model) = Model::new(train(&examples, &self.params.boost, self.version)) {
-            out.send(&Record { key: CHAMPION.to_owned(), value: model, timestamp_ms: now_ms });
+            out.send(&Record { key: CHAMPION.to_owned(), value: Learnt::Model(model), timestamp_ms: now_ms });
         }
     }
 }

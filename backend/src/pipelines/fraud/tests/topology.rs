@@ -183,7 +183,7 @@ fn a_model_is_learnt_and_tells_frauds_from_honest_payments() {
         features.0[0] = (number % 100) as f32;
         features.0[9] = (number % 7) as f32;
         let is_fraud = number % 100 >= 80 && number % 7 >= 3;
-        Example { transaction_id: number.to_string().as_str().into(), ts: i64::from(number), features, is_fraud }
+        Example { transaction_id: number.to_string().as_str().into(), ts: i64::from(number), features, is_fraud, ..Example::default() }
     };
     for number in 0..700 {
         let example = example(number);
