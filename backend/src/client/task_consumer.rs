@@ -128,7 +128,12 @@ impl TaskConsumer {
         topics: &[&str],
         (protocol, assignor): (GroupProtocol, Assignor),
     ) -> Result<Self, ClientError> {
-        let mut defaults = vec![("fetch.wait.max.ms", "50"), ("queued.max.messages.kbytes", "16384"), ("fetch.queue.backoff.ms", "2")];
+        let mut defaults = vec![
+            ("fetch.wait.max.ms", "50"),
+            ("queued.max.messages.kbytes", "4096"),
+            ("queued.min.messages", "20000"),
+            ("fetch.queue.backoff.ms", "2"),
+        ];
         let mut fixed = vec![
             ("group.id", group),
             ("client.id", client_id),

@@ -219,11 +219,15 @@ fn pages(counts_ms: i64, grace_ms: i64) -> TimeWindows {
 }
 
 /// The checks, each with the topic that holds what it judges.
-pub const JUDGED: [(&str, &str); 11] = [
+pub const JUDGED: [(&str, &str); 15] = [
     ("no_loss", EVENTS),
     ("sessions_equal_batch", SESSIONS),
     ("late_drops_equal_oracle", STATS),
     ("funnel_equal_batch", FUNNEL),
+    ("top_pages_equal_batch", PAGE_STATS),
+    ("open_sessions_end", OPEN_SESSIONS),
+    ("offers_bring_buyers_back", OFFERS_TAKEN),
+    ("ab_equals_first_exposures", AB),
     ("ab_interval_covers_truth", AB),
     ("tiers_as_of_events", PURCHASES),
     ("bots_found", BOTS),
