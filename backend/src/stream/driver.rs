@@ -12,6 +12,29 @@ use super::{
     store::Change,
 };
 
+/// A step of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitStep {
+    /// Results are published, one by one.
+    Publish,
+    /// Changes of stores are appended to their changelogs, one by one.
+    Changelog,
+    /// Offsets are committed, and the transaction if it is one.
+    Commit,
+}
+
+/// What goes wrong, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultPlan {
+    /// Where.
+    pub step: CommitStep,
+    /// At which of these steps, counted from 1 over all commits.
+    pub nth: u64,
+    /// Whether the process ends there, with all it remembers. Otherwise the transaction is aborted; at least once there is none, and what
+    /// fails ends the process.
+    pub is_crash: bool,
+}
+
 /// A topology over topics of one partition, committed after each record. Time is the records' own; the wall clock moves only
 /// when told to.
 pub struct TopologyTestDriver {
@@ -23,14 +46,57 @@ pub struct TopologyTestDriver {
     changelogs: Vec<(Arc<str>, Change)>,
     /// Every record of a global table's topic.
     globals: Vec<InputRecord>,
+    faults: Vec<FaultPlan>,
+    /// Steps done so far, by kind.
+    steps: [u64; 3],
+    is_at_least_once: bool,
 }
 
 impl TopologyTestDriver {
     /// Everything empty.
     pub fn new(topology: &Topology) -> Self {
         let task = StreamTask::whole(topology);
-        let (offsets, outputs, changelogs, globals) = (BTreeMap::new(), BTreeMap::new(), Vec::new(), Vec::new());
-        Self { topology: topology.clone(), task, offsets, outputs, changelogs, globals }
+        Self {
+            topology: topology.clone(),
+            task,
+            offsets: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            changelogs: Vec::new(),
+            globals: Vec::new(),
+            faults: Vec::new(),
+            steps: [0; 3],
+            is_at_least_once: false,
+        }
+    }
+
+    /// The same at least once: what was written before something failed stays, and is written again.
+    #[must_use]
+    pub fn at_least_once(self) -> Self {
+        Self { is_at_least_once: true, ..self }
+    }
+
+    /// With something that goes wrong. The record whose commit it is is processed again, as the runtime does it.
+    #[must_use]
+    pub fn with_fault(mut self, fault: FaultPlan) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// Puts an entry into a store, before the first record: as if it had been restored.
+    ///
+    /// # Errors
+    /// When there is no such store with a changelog, or it takes no such entry.
+    pub fn populate<K: Key, V: Value>(&mut self, store: &str, key: &K, value: &V, timestamp_ms: i64) -> Result<(), TaskError> {
+        let error = |source| TaskError { app: self.topology.app().to_owned(), source };
+        let parts = &self.topology.description().subtopologies;
+        let changelog = parts.iter().flat_map(|part| &part.changelogs).find(|(name, _)| **name == *store);
+        let (_, changelog) = changelog.ok_or_else(|| error(Malformed(format!("there is no store {store} with a changelog"))))?;
+        let change =
+            Change { key: Key::to_bytes(key), value: Some(Value::to_bytes(value).map_err(error)?), timestamp_ms: Some(timestamp_ms) };
+        self.task.restore(changelog, &change)?;
+        self.task.commit();
+        self.changelogs.push((Arc::clone(changelog), change));
+        Ok(())
     }
 
     /// Writes a record to a topic and runs until nothing is left to do.
@@ -47,10 +113,19 @@ impl TopologyTestDriver {
     /// # Errors
     /// When a result can't be written.
     pub fn pipe_bytes(&mut self, topic: &str, key: Option<Vec<u8>>, value: Option<Vec<u8>>, timestamp_ms: i64) -> Result<(), TaskError> {
-        let mut waiting = VecDeque::from([self.incoming(topic.into(), key, value, timestamp_ms)]);
+        let waiting = VecDeque::from([self.incoming(topic.into(), key, value, timestamp_ms)]);
+        self.process_all(waiting)
+    }
+
+    /// Processes each record until it is committed, and what comes back by internal topics.
+    fn process_all(&mut self, mut waiting: VecDeque<InputRecord>) -> Result<(), TaskError> {
         while let Some(record) = waiting.pop_front() {
-            self.task.process(&record)?;
-            self.collect(&mut waiting)?;
+            loop {
+                self.task.process(&record)?;
+                if self.collect(&mut waiting)? {
+                    break;
+                }
+            }
         }
         Ok(())
     }
@@ -79,12 +154,9 @@ impl TopologyTestDriver {
     pub fn advance_wall_clock(&mut self, now_ms: i64) -> Result<(), TaskError> {
         self.task.advance_wall_clock(now_ms)?;
         let mut waiting = VecDeque::new();
+        // What a tick did and was taken back is done at a later one.
         self.collect(&mut waiting)?;
-        while let Some(record) = waiting.pop_front() {
-            self.task.process(&record)?;
-            self.collect(&mut waiting)?;
-        }
-        Ok(())
+        self.process_all(waiting)
     }
 
     /// The next record of an output topic; `None` when all were read. A tombstone's value is `None`.
@@ -162,11 +234,23 @@ impl TopologyTestDriver {
         record
     }
 
-    /// Commits; internal topics go round, the others wait to be read.
-    fn collect(&mut self, waiting: &mut VecDeque<InputRecord>) -> Result<(), TaskError> {
-        self.changelogs.extend(self.task.changes()?);
-        self.task.commit();
-        for record in self.task.take_published() {
+    /// Commits; internal topics go round, the others wait to be read. `false` when that failed: the task is as it was before.
+    fn collect(&mut self, waiting: &mut VecDeque<InputRecord>) -> Result<bool, TaskError> {
+        let (mut changes, mut published) = (self.task.changes()?, self.task.take_published());
+        let fault = self.strikes(published.len(), changes.len());
+        if let Some((step, done, _)) = fault {
+            match step {
+                _ if !self.is_at_least_once => (published, changes) = (Vec::new(), Vec::new()),
+                CommitStep::Publish => {
+                    published.truncate(done);
+                    changes.clear();
+                }
+                CommitStep::Changelog => changes.truncate(done),
+                CommitStep::Commit => {}
+            }
+        }
+        self.changelogs.extend(changes);
+        for record in published {
             if self.topology.description().repartition_topics.contains(&record.topic) {
                 let incoming = self.incoming(record.topic, record.key, record.value, record.timestamp_ms);
                 waiting.push_back(incoming);
@@ -174,6 +258,31 @@ impl TopologyTestDriver {
                 self.outputs.entry(Arc::clone(&record.topic)).or_default().push_back(record);
             }
         }
-        Ok(())
+        let Some((.., is_crash)) = fault else {
+            self.task.commit();
+            return Ok(true);
+        };
+        self.task.rollback();
+        if is_crash || self.is_at_least_once {
+            self.crash_and_restore()?;
+        }
+        Ok(false)
+    }
+
+    /// The fault that is met by a commit of so many results and changes: its step, how many of these were done before, and whether it is a
+    /// crash. It is met once.
+    fn strikes(&mut self, published: usize, changes: usize) -> Option<(CommitStep, usize, bool)> {
+        let steps = [(CommitStep::Publish, published), (CommitStep::Changelog, changes), (CommitStep::Commit, 1)];
+        for ((step, count), done) in steps.into_iter().zip(&mut self.steps) {
+            let before = *done;
+            *done += count as u64;
+            let met = self.faults.iter().position(|fault| fault.step == step && (before + 1..=*done).contains(&fault.nth));
+            if let Some(fault) = met.map(|at| self.faults.remove(at)) {
+                let reached = fault.nth - before - 1;
+                *done = fault.nth;
+                return Some((step, usize::try_from(reached).unwrap_or(count), fault.is_crash));
+            }
+        }
+        None
     }
 }

@@ -178,9 +178,7 @@ impl StreamTask {
             self.context.published.push(dead_letter(&self.dead_letters, record, &malformed));
         }
         if self.context.stream_time != self.context.stream_time_before {
-            for (_, hook) in &mut self.graph.on_stream_time {
-                hook(&mut self.context);
-            }
+            self.tell_stream_time();
         }
         self.failure()
     }
@@ -204,6 +202,26 @@ impl StreamTask {
         let source = self.sources.get(&record.topic).and_then(|at| self.graph.sources.get(*at));
         let read = source.and_then(|source| source.timestamp).zip(record.value.as_deref());
         read.and_then(|(read, value)| read(value)).unwrap_or(record.timestamp_ms)
+    }
+
+    /// Lets stream time go on without a record, so that windows close. Before the first record there is no stream time.
+    ///
+    /// # Errors
+    /// When a result can't be written: a mistake in the topology.
+    pub fn advance_stream_time(&mut self, to_ms: i64) -> Result<(), TaskError> {
+        self.context.stream_time_before = self.context.stream_time;
+        if self.context.stream_time.get().is_some_and(|now_ms| now_ms < to_ms) {
+            self.context.stream_time.observe(to_ms);
+            self.context.taken_in = None;
+            self.tell_stream_time();
+        }
+        self.failure()
+    }
+
+    fn tell_stream_time(&mut self) {
+        for (_, hook) in &mut self.graph.on_stream_time {
+            hook(&mut self.context);
+        }
     }
 
     /// Tells the wall clock to the operators that asked for it.

@@ -5,7 +5,7 @@
 //!
 //! What is fixed, so that a peer can check it (`kafka.apache.org/documentation/streams`, "Time", "Windowing"):
 //! - A task owns one partition. **Stream time** is the largest timestamp the task has seen; it never regresses, and only
-//!   records move it: an idle partition stands still.
+//!   records move it: an idle partition stands still, unless the application says otherwise ([`app::AppConfig::idle_advance`]).
 //! - A **tumbling window** `[start, end)` takes a record until stream time reaches `end + grace`; then it is closed, and its
 //!   final result is published once (`TimeWindows.ofSizeAndGrace`, `EmitStrategy.onWindowClose`).
 //! - A **session** `[start, end]` grows by records at most `gap` away from it and merges with every other open session they
@@ -26,7 +26,7 @@ mod windows;
 
 pub use context::{Context, Dropped, Origin, Publish};
 pub use data::{Key, Malformed, Record, Value, Windowed};
-pub use driver::TopologyTestDriver;
+pub use driver::{CommitStep, FaultPlan, TopologyTestDriver};
 pub use instance::{InputRecord, QUEUE_RECORDS_MAX, StreamTask, TaskError};
 pub use store::{Change, Lane, StateStore, Store};
 pub use time::StreamTime;

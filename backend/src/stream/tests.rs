@@ -265,7 +265,68 @@ fn records() -> impl Strategy<Value = Vec<(u8, i64)>> {
     })
 }
 
+#[test]
+fn a_store_may_hold_something_before_the_first_record() {
+    let mut driver =
+        driver(|builder| builder.stream::<String, i64>("in").group_by_key("sums").reduce(|sum, it| sum + it).to_stream().to("out"));
+    driver.populate("sums", &"a".to_owned(), &40_i64, 7).unwrap();
+    pipe(&mut driver, "in", &[("a", 2, 5), ("b", 1, 6)]);
+    assert_eq!(read::<i64>(&mut driver, "out"), [("a".into(), Some(42), 7), ("b".into(), Some(1), 6)]);
+    driver.crash_and_restore().unwrap();
+    pipe(&mut driver, "in", &[("a", 1, 8)]);
+    assert_eq!(read::<i64>(&mut driver, "out"), [("a".into(), Some(43), 8)]);
+    assert!(driver.populate("prices", &"a".to_owned(), &1_i64, 0).is_err());
+}
+
+/// Sums by another key, so that a record is read, written and read again, and windows that close.
+fn sums_and_windows(builder: &StreamsBuilder) {
+    const WINDOWS: TimeWindows = TimeWindows::tumbling(12, 3);
+    let numbers = builder.stream::<String, i64>("in");
+    let sums = numbers.group_by("sums", |it| it.key.clone());
+    sums.aggregate(|| (0, 0), |it, sum: &mut (i64, i64)| *sum = (sum.0 + 1, sum.1 + it.value)).to_stream().to("sums");
+    numbers.group_by_key("windows").windowed(WINDOWS, Emission::OnWindowClose, || 0_u64, |_, count| *count += 1).to("windows");
+}
+
+#[test]
+fn at_least_once_a_fault_repeats_what_was_written_and_loses_nothing() {
+    let run = |faults: &[FaultPlan], is_at_least_once: bool| {
+        let driver = faults.iter().fold(driver(sums_and_windows), |driver, fault| driver.with_fault(*fault));
+        let mut driver = if is_at_least_once { driver.at_least_once() } else { driver };
+        pipe(&mut driver, "in", &[("a", 1, 1), ("a", 2, 2)]);
+        read::<(i64, i64)>(&mut driver, "sums").into_iter().filter_map(|it| it.1).collect::<Vec<_>>()
+    };
+    let fault = |step, nth, is_crash| FaultPlan { step, nth, is_crash };
+    // The first commit of a record has its way into the repartition topic and a window's change, the second the sum and its change.
+    assert_eq!(run(&[fault(CommitStep::Publish, 2, true)], true), [(1, 1), (2, 3)], "nothing was written before");
+    assert_eq!(run(&[fault(CommitStep::Changelog, 2, true)], true), [(1, 1), (1, 1), (2, 3)], "a result without its change");
+    assert_eq!(run(&[fault(CommitStep::Commit, 2, true)], true), [(1, 1), (2, 2), (3, 4)], "a change without its offset");
+    for step in [CommitStep::Publish, CommitStep::Changelog, CommitStep::Commit] {
+        for nth in 1..=4 {
+            for is_crash in [false, true] {
+                assert_eq!(run(&[fault(step, nth, is_crash)], false), [(1, 1), (2, 3)], "exactly once: {step:?} {nth} {is_crash}");
+            }
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn exactly_once_faults_change_nothing(
+        records in records(),
+        faults in prop::collection::vec((0_usize..3, 1_u64..200, any::<bool>()), 0..6),
+    ) {
+        const STEPS: [CommitStep; 3] = [CommitStep::Publish, CommitStep::Changelog, CommitStep::Commit];
+        let run = |faults: &[(usize, u64, bool)]| {
+            let plans = faults.iter().map(|(step, nth, is_crash)| FaultPlan { step: STEPS[*step], nth: *nth, is_crash: *is_crash });
+            let mut driver = plans.fold(driver(sums_and_windows), TopologyTestDriver::with_fault);
+            for (key, timestamp) in &records {
+                pipe(&mut driver, "in", &[(&key.to_string(), 1, *timestamp)]);
+            }
+            (read::<(i64, i64)>(&mut driver, "sums"), read_windowed(&mut driver, "windows"))
+        };
+        prop_assert_eq!(run(&faults), run(&[]));
+    }
+
     #[test]
     fn hopping_counts_equal_a_naive_recomputation(records in records(), crash_at in 0_usize..80, emission in prop_oneof![Just(Emission::OnUpdate), Just(Emission::OnWindowClose)]) {
         const WINDOWS: TimeWindows = TimeWindows::hopping(12, 5, 3);

@@ -106,6 +106,9 @@ pub struct AppConfig {
     /// How long a task that joins waits for records of its other topics that may be on their way (`max.task.idle.ms`, KIP-695); what the
     /// brokers are known to have is waited for anyway. `None` waits for nothing, not even for that (Kafka's -1).
     pub task_idle: Option<Duration>,
+    /// After so long without a record a task's stream time goes on with the wall clock, so that windows close in a partition that has fallen
+    /// silent. It stays so far behind that nothing is late which is delayed by less. `None` lets only records move it, as Kafka Streams does.
+    pub idle_advance: Option<Duration>,
 }
 
 impl AppConfig {
@@ -128,6 +131,7 @@ impl AppConfig {
             standby_replicas: 0,
             purge_interval: Duration::from_secs(30),
             task_idle: Some(Duration::ZERO),
+            idle_advance: None,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     client::Assignment,
-    stream::{InputRecord, StreamTask, topology::StoreSlot},
+    stream::{InputRecord, StreamTask, TaskError, topology::StoreSlot},
 };
 
 /// Records processed before the thread looks elsewhere.
@@ -52,6 +52,10 @@ pub(super) struct OwnedTask {
     at_end: BTreeSet<Arc<str>>,
     /// Since when topics that have nothing more are waited for.
     idle_since: BTreeMap<Arc<str>, Instant>,
+    /// Since when nothing has come, and the stream time then.
+    silent: Option<(Instant, i64)>,
+    /// Stream time went on without a record since the last commit.
+    is_advanced: bool,
     /// The offset that comes next in each changelog of its own, as of the last commit.
     pub(super) logged: Next,
     /// Its stores on disk.
@@ -73,6 +77,8 @@ impl OwnedTask {
             fetched: BTreeSet::new(),
             at_end: BTreeSet::new(),
             idle_since: BTreeMap::new(),
+            silent: None,
+            is_advanced: false,
             logged: Next::new(),
             disk: None,
         }
@@ -102,6 +108,7 @@ impl OwnedTask {
             Some(next) if record.offset >= *next => *next = record.offset + 1,
             _ => return false, // known: it was fetched before a seek took effect
         }
+        self.silent = None;
         self.at_end.remove(&record.topic);
         self.fetched.insert(Arc::clone(&record.topic));
         if !self.held.contains_key(&record.topic) && self.task.has_room(&record.topic) {
@@ -172,7 +179,7 @@ impl OwnedTask {
     }
 
     /// Processes some records, each followed by `publish`; gives how many.
-    pub(super) fn process<E: From<crate::stream::TaskError>>(
+    pub(super) fn process<E: From<TaskError>>(
         &mut self,
         task_idle: Option<Duration>,
         now: Instant,
@@ -191,8 +198,27 @@ impl OwnedTask {
         Ok(count)
     }
 
-    /// Offsets to commit: those that changed, or all.
+    /// Lets stream time go on with the wall clock once nothing has come for so long; of topics that are joined, once all are at their end.
+    pub(super) fn advance_idle(&mut self, after: Duration, now: Instant) -> Result<(), TaskError> {
+        let is_silent =
+            self.task.queued() == 0 && (self.received.len() == 1 || self.received.keys().all(|topic| self.at_end.contains(topic)));
+        let Some(stream_time_ms) = self.task.stream_time_ms().filter(|_| self.is_running() && is_silent) else {
+            self.silent = None;
+            return Ok(());
+        };
+        let (since, then_ms) = *self.silent.get_or_insert((now, stream_time_ms));
+        let past = now.saturating_duration_since(since).saturating_sub(after);
+        let to_ms = then_ms.saturating_add(i64::try_from(past.as_millis()).unwrap_or(i64::MAX));
+        if to_ms > stream_time_ms {
+            self.is_advanced = true;
+            self.task.advance_stream_time(to_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Offsets to commit: those that changed, or all. Where stream time has gone on alone, all, for it travels with them.
     fn offsets(&self, run: &str, is_all: bool) -> NextOffsets {
+        let is_all = is_all || self.is_advanced;
         let note = note(run, self.task.stream_time_ms());
         let is_new = |topic: &Arc<str>, next: i64| self.committed.get(topic).copied().flatten() != Some(next);
         let wanted = self.next.iter().filter(|(topic, next)| is_all || is_new(topic, **next));
@@ -207,6 +233,7 @@ impl OwnedTask {
         self.logged.extend(logged);
         self.task.commit();
         if !is_refused {
+            self.is_advanced = false;
             self.committed = self.next.iter().map(|(topic, next)| (Arc::clone(topic), Some(*next))).collect();
         }
     }
@@ -227,6 +254,7 @@ impl OwnedTask {
         // Still paused, and resumed when they are refilled.
         self.held.values_mut().for_each(VecDeque::clear);
         self.forget_ends();
+        (self.silent, self.is_advanced) = (None, false);
         self.next = self.starts.clone();
         self.next.extend(self.committed.iter().filter_map(|(topic, committed)| Some((Arc::clone(topic), (*committed)?))));
         self.received = self.next.clone();
@@ -333,7 +361,7 @@ mod tests {
                     End(topic) => task.reached_end(topic),
                     At(after_ms, expected) => {
                         let now = began + Duration::from_millis(*after_ms);
-                        let processed = task.process(task_idle, now, |_| Ok::<_, crate::stream::TaskError>(())).unwrap();
+                        let processed = task.process(task_idle, now, |_| Ok::<_, TaskError>(())).unwrap();
                         assert_eq!(processed > 0, *expected, "{what}, step {number}");
                     }
                     Rollback => drop(task.rollback()),
@@ -357,5 +385,35 @@ mod tests {
             &[End("right"), Rollback, Take("left"), At(0, false), End("right"), At(0, true)],
         );
         check("wait for nothing", None, &[Take("left"), At(0, true)]);
+    }
+
+    #[test]
+    fn stream_time_goes_on_with_the_wall_clock_where_nothing_comes() {
+        const AFTER: Duration = Duration::from_millis(100);
+        let topology = crate::stream::Topology::new("app", |builder| {
+            let counts = builder.stream::<Vec<u8>, u64>("in").group_by_key("counts");
+            let windows = crate::stream::TimeWindows::tumbling(50, 10);
+            counts.windowed(windows, crate::stream::Emission::OnWindowClose, || 0_u64, |_, count| *count += 1).to("out");
+        });
+        let (id, began) = (TaskId { subtopology: 0, partition: 0 }, Instant::now());
+        let mut task = OwnedTask::new(id, StreamTask::new(&topology.unwrap(), 0), None, &[(Arc::from("in"), 0)].into());
+        let at = |task: &mut OwnedTask, ms: u64| {
+            let now = began + Duration::from_millis(ms);
+            task.process(Some(Duration::ZERO), now, |_| Ok::<_, TaskError>(())).unwrap();
+            task.advance_idle(AFTER, now).unwrap();
+            (task.task.stream_time_ms(), task.task.take_published().len())
+        };
+        assert_eq!(at(&mut task, 1_000), (None, 0), "before the first record there is no time");
+        task.take(record("in", 0));
+        assert_eq!([2_000, 2_100, 2_159].map(|ms| at(&mut task, ms)), [(Some(0), 0), (Some(0), 0), (Some(59), 0)]);
+        assert_eq!(at(&mut task, 2_160), (Some(60), 1), "the window and its grace are over");
+        assert_eq!(to_commit([&task].into_iter(), "", false), [(task.at("in"), 1, note("", Some(60)))]);
+        task.commit(false, |_, _| None);
+        assert_eq!(at(&mut task, 2_200), (Some(100), 0));
+        assert_eq!(to_commit([&task].into_iter(), "", false).len(), 1, "it is committed where no offset has changed");
+        task.rollback();
+        assert_eq!(at(&mut task, 2_300), (Some(60), 0), "silence begins anew");
+        task.take(record("in", 1));
+        assert_eq!((at(&mut task, 2_500), task.task.dropped().late), ((Some(60), 0), 1), "what was delayed for longer is late");
     }
 }
