@@ -1,10 +1,10 @@
-//! The fleet as one task sees it: devices, and what their readings add to the windows of zones, sites, regions and all.
+//! The fleet as one task sees it: devices, and what their readings add to the windows of each, and of zones, sites, regions and all.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     device::{Device, Effects, figures},
-    records::{Anomaly, DeviceState, Partial, Standing, StatsByName, Status},
+    records::{Anomaly, DeviceState, Partial, Rollup, Standing, StatsByName, Status},
     rollups::Told,
     sabotage::Sabotage,
     settings::{CLOCK_MS, COMMAND_TTL_MS, GRACE_MS, ID, KEPT_MS, WINDOW_MS},
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     pipelines::alert::Alert,
-    sim::iot::{Ack, AckResult, Command, DeviceEvent, Placement, Reading},
+    sim::iot::{Ack, AckResult, Command, DeviceEvent, Placement, Reading, SensorType},
     stream::{Forward, Processor, Record, StoreHandle},
 };
 
@@ -38,6 +38,8 @@ pub(super) enum Output {
     Anomaly(Anomaly),
     Command(Command),
     Alert(Alert),
+    /// A device's window. All of its readings come here, so that nobody has anything to add.
+    Downsampled(Rollup),
     /// For the nodes above.
     Told(Told),
 }
@@ -56,6 +58,9 @@ pub(super) struct Window {
     start_ms: i64,
     readings: u64,
     stats: StatsByName,
+    /// How often it was told, and its readings when it was told first.
+    revision: u32,
+    first_told: u64,
     /// Nothing came since it was told.
     is_told: bool,
 }
@@ -66,6 +71,21 @@ impl Kept {
         match kept {
             Self::Window(window) => window.start_ms + WINDOW_MS + KEPT_MS,
             Self::Device(_) => i64::MAX,
+        }
+    }
+}
+
+impl Window {
+    /// Of a device, as it is told.
+    fn downsampled(&self, device: &str) -> Rollup {
+        Rollup {
+            node_id: device.to_owned(),
+            window_start: self.start_ms,
+            window_end: self.start_ms + WINDOW_MS,
+            readings: self.readings,
+            revision: self.revision.saturating_sub(1),
+            late: self.readings.saturating_sub(self.first_told),
+            metrics: self.stats.iter().map(|(name, stats)| (name.clone(), stats.summary())).collect(),
         }
     }
 }
@@ -82,6 +102,8 @@ pub(super) struct Fleet {
     standing: Option<Standing>,
 }
 
+/// What tells a device's window from a node's.
+const DEVICE: &str = "device/";
 /// The key of what is told of all devices.
 const FLEET: &str = "fleet";
 /// How often the wall clock is heard.
@@ -163,10 +185,18 @@ impl Fleet {
         let region = &place.region;
         let site = format!("{region}/{}", place.site);
         let zone = format!("{site}/{}", place.zone);
-        for node in [FLEET, region, &site, &zone] {
+        // A given series is no stream of many readings a window: it has nothing to be thinned out.
+        let is_device = reading.sensor_type != SensorType::Series;
+        let device = format!("{DEVICE}{}", reading.device_id.0);
+        let is_alone = self.sabotage == Some(Sabotage::KeepNewest);
+        for node in [FLEET, region, &site, &zone].into_iter().chain(is_device.then_some(&*device)) {
+            let is_anew = is_alone && node == device;
             let first = || Kept::Window(Window { node: node.to_owned(), start_ms, ..Window::default() });
             self.store.borrow_mut().update(&format!("w/{start_ms:013}/{node}"), first, |kept| {
                 let Kept::Window(window) = kept else { return };
+                if is_anew {
+                    (window.readings, window.stats) = (0, StatsByName::new());
+                }
                 window.readings += 1;
                 window.is_told = false;
                 for (name, value) in figures(reading) {
@@ -192,15 +222,23 @@ impl Fleet {
         for key in due {
             let told = |kept: &mut Kept| {
                 if let Kept::Window(window) = kept {
-                    window.is_told = true;
+                    (window.is_told, window.revision) = (true, window.revision + 1);
+                    window.first_told = if window.revision == 1 { window.readings } else { window.first_told };
                 }
             };
             let mut store = self.store.borrow_mut();
             let kept = store.update(&key, || Kept::Window(Window::default()), told);
-            let Kept::Window(Window { node, start_ms, readings, stats, .. }) = kept.clone() else { continue };
+            let Kept::Window(window) = kept.clone() else { continue };
             drop(store);
-            let told = Told::Partial(Partial { window_start: start_ms, source, readings, stats });
-            out.send(&Record { key: node, value: Output::Told(told), timestamp_ms: start_ms + WINDOW_MS - 1 });
+            let timestamp_ms = window.start_ms + WINDOW_MS - 1;
+            let (key, value) = match window.node.strip_prefix(DEVICE) {
+                Some(device) => (device.to_owned(), Output::Downsampled(window.downsampled(device))),
+                None => {
+                    let Window { node, start_ms, readings, stats, .. } = window;
+                    (node, Output::Told(Told::Partial(Partial { window_start: start_ms, source, readings, stats })))
+                }
+            };
+            out.send(&Record { key, value, timestamp_ms });
         }
         self.mark_all(&devices, now_ms, is_leap, out);
     }

@@ -5,15 +5,27 @@ use weir_model::{Availability, FaultMeta, KnobKind, KnobMeta, ParamMeta, Pipelin
 use super::{
     scenarios::SCENARIOS,
     settings::{
-        ALERTS, ANOMALIES, APP, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_STATE, HIERARCHY, ID, SENSOR_DATA, SERIES, SERIES_SCORES,
-        SITE_ROLLUPS,
+        ALERTS, ANOMALIES, APP, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_ROLLUPS, DEVICE_STATE, HIERARCHY, ID, SENSOR_DATA, SERIES,
+        SERIES_SCORES, SITE_ROLLUPS,
     },
 };
 use crate::{pipelines::shape::Scenario, sim::iot::Sensor};
 
 /// Topics that the card names, inputs first.
-pub(super) const TOPICS: [&str; 11] =
-    [SENSOR_DATA, DEVICE_EVENTS, HIERARCHY, DEVICE_STATE, SITE_ROLLUPS, ANOMALIES, COMMANDS, COMMAND_ACKS, SERIES, SERIES_SCORES, ALERTS];
+pub(super) const TOPICS: [&str; 12] = [
+    SENSOR_DATA,
+    DEVICE_EVENTS,
+    HIERARCHY,
+    DEVICE_STATE,
+    DEVICE_ROLLUPS,
+    SITE_ROLLUPS,
+    ANOMALIES,
+    COMMANDS,
+    COMMAND_ACKS,
+    SERIES,
+    SERIES_SCORES,
+    ALERTS,
+];
 
 /// Faults: name, label, for how long by default, and what will be seen.
 pub(super) const FAULTS: [(&str, &str, i64, &str); 12] = [

@@ -10,7 +10,8 @@
 //!
 //! Devices speak MQTT: every one is a client of the embedded broker, or of another, and a bridge writes to Kafka what they publish.
 //! Everything about a device happens in the task its key lives in. A reading counts once, at the time it was taken, where its device
-//! belonged then, however late it comes: a closed window is told again when something was kept back for it.
+//! belonged then, however late it comes: a closed window is told again when something was kept back for it. Each device has windows of its own
+//! too, `device_rollups`: its readings thinned out to count, sum, bounds, mean and variance.
 
 mod bridge;
 pub mod control;

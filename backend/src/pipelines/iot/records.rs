@@ -181,10 +181,10 @@ pub struct Standing {
     pub missing: u64,
 }
 
-/// A record of `site_rollups`: a node's window as it is known now.
+/// A record of `site_rollups`: a node's window as it is known now; and of `device_rollups`, where each device is a node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rollup {
-    /// `fleet`, or the path from the region down.
+    /// `fleet`, or the path from the region down; or the device.
     pub node_id: String,
     /// Event time, included.
     pub window_start: i64,

@@ -9,6 +9,8 @@ pub enum Sabotage {
     DropLate,
     /// Readings count where their device belongs by now.
     CurrentGroup,
+    /// Of a device's window, the newest reading alone counts.
+    KeepNewest,
     /// What fills a gap is not noted.
     NeverFill,
     /// The twin takes what came last for the newest.
@@ -25,10 +27,11 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub const ALL: [(Self, &str, &str); 9] = [
+    pub const ALL: [(Self, &str, &str); 10] = [
         (Self::CountTwice, "count_twice", "rollups_equal_batch"),
         (Self::DropLate, "drop_late", "rollups_equal_batch"),
         (Self::CurrentGroup, "current_group", "rollups_equal_batch"),
+        (Self::KeepNewest, "keep_newest", "downsampled_equal_batch"),
         (Self::NeverFill, "never_fill", "gaps_closed"),
         (Self::LastWriteWins, "last_write_wins", "device_order"),
         (Self::SleepThrough, "sleep_through", "anomalies_found"),

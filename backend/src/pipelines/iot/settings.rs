@@ -12,6 +12,8 @@ pub const HIERARCHY: &str = "hierarchy";
 pub const DEVICE_STATE: &str = "device_state";
 /// Sums over zones, sites, regions and the fleet, keyed by node; compacted.
 pub const SITE_ROLLUPS: &str = "site_rollups";
+/// Each device's readings thinned out: count, sum, bounds, mean and variance by window, keyed by device.
+pub const DEVICE_ROLLUPS: &str = "device_rollups";
 /// What is not as it should be, keyed by device.
 pub const ANOMALIES: &str = "anomalies";
 /// What devices are told, keyed by device.

@@ -6,7 +6,9 @@ use super::{
     rollups::{Node, Sum, Told, Totals},
     sabotage::Sabotage,
     series::series,
-    settings::{ALERTS, ANOMALIES, APP, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_STATE, HIERARCHY, SENSOR_DATA, SITE_ROLLUPS},
+    settings::{
+        ALERTS, ANOMALIES, APP, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_ROLLUPS, DEVICE_STATE, HIERARCHY, SENSOR_DATA, SITE_ROLLUPS,
+    },
 };
 use crate::{
     pipelines::alert::Alert,
@@ -31,6 +33,7 @@ pub fn topology(sabotage: Option<Sabotage>) -> Result<Topology, TopologyError> {
         of(&results, as_anomaly).to(ANOMALIES);
         of(&results, as_command).to(COMMANDS);
         of(&results, as_alert).to(ALERTS);
+        of(&results, as_downsampled).to(DEVICE_ROLLUPS);
         series(builder);
         let nodes = Store::<String, Node>::expiring(Node::expires_at);
         let sums = of(&results, as_told).process("nodes", nodes, None, |nodes| Totals { nodes });
@@ -57,6 +60,10 @@ fn as_command(output: &Output) -> Option<Command> {
 
 fn as_alert(output: &Output) -> Option<Alert> {
     if let Output::Alert(alert) = output { Some(alert.clone()) } else { None }
+}
+
+fn as_downsampled(output: &Output) -> Option<Rollup> {
+    if let Output::Downsampled(rollup) = output { Some(rollup.clone()) } else { None }
 }
 
 fn as_told(output: &Output) -> Option<Told> {

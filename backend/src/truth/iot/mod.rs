@@ -72,7 +72,7 @@ impl IotTruth {
     /// The verdicts; what can be told only when everything is processed is pending until `is_over`.
     pub fn verdicts(&self, is_over: bool) -> Vec<Check> {
         let mut checks = self.fleet.verdicts(is_over);
-        checks.push(self.rollups.verdict(is_over));
+        checks.extend(self.rollups.verdicts(is_over));
         checks.push(self.anomalies.verdict());
         checks.extend(self.control.verdicts(is_over));
         checks

@@ -1,4 +1,5 @@
-//! Roll-ups against a plain recomputation from the readings: each once, at the time it was taken, where its device belonged then.
+//! Roll-ups of nodes and of devices against a plain recomputation from the readings: each once, at the time it was taken, where its device
+//! belonged then.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +9,7 @@ use super::Seen;
 use crate::{
     pipelines::iot::{
         records::Rollup,
-        settings::{CLOCK_MS, GRACE_MS, HIERARCHY, SENSOR_DATA, SITE_ROLLUPS, WINDOW_MS},
+        settings::{CLOCK_MS, DEVICE_ROLLUPS, GRACE_MS, HIERARCHY, SENSOR_DATA, SITE_ROLLUPS, WINDOW_MS},
     },
     sim::iot::{DeviceId, Placement, Reading, SensorType},
     truth::{Sequence, check, pending},
@@ -40,13 +41,17 @@ struct Second {
     sums: ByName,
 }
 
+/// Roll-ups by the window's start and node.
+type Told = BTreeMap<(i64, String), Rollup>;
+
 /// Compares roll-ups.
 #[derive(Debug, Default)]
 pub struct Rollups {
     seconds: BTreeMap<(DeviceId, i64), Second>,
     places: BTreeMap<DeviceId, BTreeMap<i64, Placement>>,
     seen: HashMap<DeviceId, Sequence>,
-    told: BTreeMap<(i64, String), Rollup>,
+    told: Told,
+    told_of_devices: Told,
     /// Readings from this event time on were not kept.
     beyond_ms: Option<i64>,
 }
@@ -66,11 +71,12 @@ impl Rollups {
                     self.places.entry(place.device_id.clone()).or_default().insert(place.valid_from, place);
                 }
             }
-            SITE_ROLLUPS => {
+            SITE_ROLLUPS | DEVICE_ROLLUPS => {
                 let Some(rollup) = seen.read::<Rollup>().filter(|rollup| rollup.window_end > since_ms) else { return };
                 let key = (rollup.window_start, rollup.node_id.clone());
-                if self.told.len() < WINDOWS_MAX || self.told.contains_key(&key) {
-                    self.told.insert(key, rollup);
+                let told = if seen.topic == SITE_ROLLUPS { &mut self.told } else { &mut self.told_of_devices };
+                if told.len() < WINDOWS_MAX || told.contains_key(&key) {
+                    told.insert(key, rollup);
                 }
             }
             _ => {}
@@ -107,21 +113,23 @@ impl Rollups {
         }
     }
 
-    /// The verdict; windows that are not told yet are no mistake before the end.
-    pub fn verdict(&self, is_over: bool) -> Check {
-        let id = "rollups_equal_batch";
-        if !is_over {
-            return pending(
-                id,
-                format!("{} windows told, {} of them corrected since; compared at the end", self.told.len(), self.corrected()),
-            );
-        }
-        let batch = self.batch();
+    /// `rollups_equal_batch` and `downsampled_equal_batch`; windows that are not told yet are no mistake before the end.
+    pub fn verdicts(&self, is_over: bool) -> Vec<Check> {
+        let of_nodes = || self.verdict("rollups_equal_batch", "in four levels", &self.told, is_over.then(|| self.batch()));
+        let of_devices =
+            || self.verdict("downsampled_equal_batch", "by device", &self.told_of_devices, is_over.then(|| self.batch_of_devices()));
+        vec![of_nodes(), of_devices()]
+    }
+
+    fn verdict(&self, id: &str, how: &str, told: &Told, batch: Option<BTreeMap<(i64, String), Second>>) -> Check {
+        let Some(batch) = batch else {
+            return pending(id, format!("{} windows told, {} of them corrected since; compared at the end", told.len(), corrected(told)));
+        };
         let is_kept = |start_ms: i64| self.beyond_ms.is_none_or(|beyond_ms| start_ms + WINDOW_MS + GRACE_MS <= beyond_ms);
-        let keys: std::collections::BTreeSet<_> = batch.keys().chain(self.told.keys()).filter(|(start_ms, _)| is_kept(*start_ms)).collect();
+        let keys: std::collections::BTreeSet<_> = batch.keys().chain(told.keys()).filter(|(start_ms, _)| is_kept(*start_ms)).collect();
         let (mut equal, mut readings, mut example) = (0_usize, 0, None);
         for key in &keys {
-            let (ours, told) = (batch.get(*key), self.told.get(*key));
+            let (ours, told) = (batch.get(*key), told.get(*key));
             readings += ours.map_or(0, |second| second.readings);
             match difference(ours, told) {
                 None => equal += 1,
@@ -132,9 +140,9 @@ impl Rollups {
             return pending(id, "no window is closed yet");
         }
         let mut evidence = format!(
-            "{equal} of {} windows equal a recomputation of {readings} readings in four levels; {} were corrected after they were told",
+            "{equal} of {} windows equal a recomputation of {readings} readings {how}; {} were corrected after they were told",
             keys.len(),
-            self.corrected()
+            corrected(told)
         );
         if let Some(example) = example {
             evidence += &format!("; first: {example}");
@@ -142,9 +150,15 @@ impl Rollups {
         check(id, equal == keys.len(), evidence)
     }
 
-    /// Windows for which something came after they were told.
-    fn corrected(&self) -> usize {
-        self.told.values().filter(|rollup| rollup.revision > 0).count()
+    fn batch_of_devices(&self) -> BTreeMap<(i64, String), Second> {
+        let mut batch = BTreeMap::<(i64, String), Second>::new();
+        for ((device, second), sums) in &self.seconds {
+            let at_ms = second * 1_000;
+            let window = batch.entry((at_ms - at_ms.rem_euclid(WINDOW_MS), device.0.clone())).or_default();
+            window.readings += sums.readings;
+            sums.sums.iter().for_each(|(name, sums)| merge(&mut window.sums, name, sums));
+        }
+        batch
     }
 
     fn batch(&self) -> BTreeMap<(i64, String), Second> {
@@ -164,6 +178,11 @@ impl Rollups {
         }
         batch
     }
+}
+
+/// Windows for which something came after they were told.
+fn corrected(told: &Told) -> usize {
+    told.values().filter(|rollup| rollup.revision > 0).count()
 }
 
 fn merge(all: &mut ByName, name: &'static str, more: &Sums) {

@@ -15,7 +15,7 @@ use weir_model::{Chooser, Dashboard, PipelineAction, Problem, Source, Span, Time
 pub(super) use self::series::SeriesFold;
 use super::{
     records::{Anomaly, DeviceState, Rollup, Status},
-    settings::{ANOMALIES, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_STATE, SENSOR_DATA, SITE_ROLLUPS, TRUTH},
+    settings::{ANOMALIES, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_ROLLUPS, DEVICE_STATE, SENSOR_DATA, SITE_ROLLUPS, TRUTH},
 };
 use crate::{
     pipelines::shape::{DashboardFold, Emit, Observed},
@@ -76,6 +76,8 @@ pub(super) struct Fold {
     seconds: BTreeMap<i64, Second>,
     standings: BTreeMap<i64, Standing>,
     rollups: BTreeMap<String, BTreeMap<i64, Rollup>>,
+    /// The same by device.
+    downsampled: BTreeMap<String, BTreeMap<i64, Rollup>>,
     anomalies: VecDeque<Anomaly>,
     found: u64,
     commands: VecDeque<Told>,
@@ -153,17 +155,6 @@ impl Fold {
         standing
     }
 
-    fn add_rollup(&mut self, rollup: Rollup) {
-        if self.rollups.len() >= NODES_MAX && !self.rollups.contains_key(&rollup.node_id) {
-            return;
-        }
-        let windows = self.rollups.entry(rollup.node_id.clone()).or_default();
-        windows.insert(rollup.window_start, rollup);
-        if windows.len() > WINDOWS_MAX {
-            windows.pop_first();
-        }
-    }
-
     fn add_anomaly(&mut self, anomaly: Anomaly) {
         match self.anomalies.iter_mut().find(|known| known.anomaly_id == anomaly.anomaly_id) {
             Some(known) => *known = anomaly,
@@ -214,7 +205,8 @@ impl DashboardFold for Fold {
                 }
             }),
             DEVICE_STATE => read(record, |twin| self.add_twin(twin)),
-            SITE_ROLLUPS => read(record, |rollup| self.add_rollup(rollup)),
+            SITE_ROLLUPS => read(record, |rollup| add_rollup(&mut self.rollups, rollup, NODES_MAX)),
+            DEVICE_ROLLUPS => read(record, |rollup| add_rollup(&mut self.downsampled, rollup, TRACED_MAX)),
             ANOMALIES => read(record, |anomaly| self.add_anomaly(anomaly)),
             COMMANDS => read(record, |command| self.add_command(command)),
             COMMAND_ACKS => read(record, |ack| self.add_ack(ack)),
@@ -250,6 +242,17 @@ impl DashboardFold for Fold {
         }
         self.chosen = wanted;
         Ok(())
+    }
+}
+
+fn add_rollup(all: &mut BTreeMap<String, BTreeMap<i64, Rollup>>, rollup: Rollup, nodes_max: usize) {
+    if all.len() >= nodes_max && !all.contains_key(&rollup.node_id) {
+        return;
+    }
+    let windows = all.entry(rollup.node_id.clone()).or_default();
+    windows.insert(rollup.window_start, rollup);
+    if windows.len() > WINDOWS_MAX {
+        windows.pop_first();
     }
 }
 

@@ -7,7 +7,7 @@ use weir_model::{Cell, Chooser, Column, FeedEntry, Lane, LaneSpan, Line, Severit
 use super::{Fold, widget};
 use crate::{
     pipelines::iot::{
-        records::{Anomaly, Rollup},
+        records::{Anomaly, Rollup, Summary},
         settings::{ANOMALIES, DEVICE_STATE, SITE_ROLLUPS, WINDOW_MS},
     },
     sim::iot::{DeviceId, SensorType},
@@ -48,6 +48,7 @@ fn device(fold: &Fold) -> Widget {
     let (mut lines, mut bands) = (Vec::new(), Vec::new());
     if let Some((id, ((first, _), (last, _)))) = id.zip(points.first().copied().zip(points.last().copied())) {
         lines.push(Line { name: id.0.as_str().into(), points: points.into() });
+        lines.extend(fold.downsampled(id, figure, first));
         lines.extend(fold.zone_mean(id, figure, first));
         let is_seen = |anomaly: &&&Anomaly| anomaly.end.is_none_or(|end| end >= first.0) && anomaly.start <= last.0;
         bands.extend(mine.iter().filter(is_seen).map(|anomaly| LaneSpan {
@@ -67,7 +68,8 @@ fn device(fold: &Fold) -> Widget {
     let value = id.map_or("", |id| id.0.as_str()).into();
     let chooser = Chooser { what: "device".into(), value, is_chosen: fold.chosen.is_some(), options };
     let body = Box::new(WidgetBody::TimeSeries { unit: figure.into(), lines, bands });
-    let help = "A device beside its zone's mean, unless you choose another the one with the newest anomaly; bands are its anomalies";
+    let help = "A device with what its windows of ten seconds come to, beside its zone's mean, unless you choose another the one with the newest anomaly; \
+                bands are its anomalies";
     widget(DEVICE, "One device", help, Span::Half, DEVICE_STATE, WidgetBody::Chosen { chooser, body })
 }
 
@@ -76,6 +78,19 @@ fn found_after(anomaly: &Anomaly) -> String {
 }
 
 impl Fold {
+    /// A device's windows: least, mean and most.
+    fn downsampled(&self, id: &DeviceId, figure: &str, from: TimestampMs) -> Vec<Line> {
+        type Of = fn(&Summary) -> f64;
+        const LINES: [(&str, Of); 3] = [("least of 10 s", |it| it.min), ("mean of 10 s", |it| it.avg), ("most of 10 s", |it| it.max)];
+        let windows: Vec<_> = self.downsampled.get(&id.0).into_iter().flat_map(BTreeMap::values).collect();
+        let line = |(name, of): (&str, Of)| {
+            let point = |rollup: &&Rollup| Some((TimestampMs(rollup.window_start + WINDOW_MS / 2), of(rollup.metrics.get(figure)?)));
+            let points = windows.iter().filter(|rollup| rollup.window_end > from.0).filter_map(point).collect();
+            Line { name: name.into(), points }
+        };
+        if windows.is_empty() { Vec::new() } else { LINES.map(line).into() }
+    }
+
     /// What a zone's devices measure in the mean, by window.
     fn zone_mean(&self, id: &DeviceId, figure: &str, from: TimestampMs) -> Option<Line> {
         let twin = self.twins.get(id)?;
