@@ -1,103 +1,26 @@
 //! The clickstream pipeline over a broker: the embedded one, or the one `WEIR_TEST_BOOTSTRAP` names.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests fail loudly")]
 
+mod runs;
+
 use std::{
     collections::BTreeMap,
-    env,
-    net::{Ipv4Addr, SocketAddr},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use runs::{Cluster, DEADLINE, Run, cluster, turn};
 use weir_backend::{
     client::{Admin, Connection, GroupConsumer, OutgoingRecord, Producer, Reader, ReaderEvent},
     pipelines::{
-        self, RunningPipeline,
+        self,
         clickstream::{
             records::Session,
             settings::{EVENTS, GROUP, SESSIONS},
         },
     },
-    updates::{self, UpdatesReader},
+    updates,
 };
-use weir_broker::{Broker, BrokerConfig};
-use weir_model::{CheckVerdict, Phase, PipelineParams, RunReport, Store, TimestampMs, Update, WidgetBody};
-
-/// No run of these tests takes longer.
-const DEADLINE: Duration = Duration::from_secs(150);
-/// Runs share the group's name, and on a real cluster the topics.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// A cluster for one test.
-struct Cluster {
-    connection: Connection,
-    _broker: Option<Broker>,
-    _data_dir: tempfile::TempDir,
-    _turn: MutexGuard<'static, ()>,
-}
-
-fn cluster() -> Cluster {
-    let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let data_dir = tempfile::tempdir().unwrap();
-    let (bootstrap, broker) = match env::var("WEIR_TEST_BOOTSTRAP") {
-        Ok(bootstrap) => (bootstrap, None),
-        Err(_) => {
-            let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            let broker = Broker::start(BrokerConfig { listen, ..BrokerConfig::new(data_dir.path()) }).unwrap();
-            (broker.address().to_string(), Some(broker))
-        }
-    };
-    Cluster { connection: Connection::new(bootstrap, []), _broker: broker, _data_dir: data_dir, _turn: turn }
-}
-
-/// A run, with everything it told so far.
-struct Run {
-    running: RunningPipeline,
-    updates: UpdatesReader,
-    store: Store,
-    started: Instant,
-}
-
-impl Run {
-    fn start(cluster: &Cluster, params: PipelineParams) -> Self {
-        let (updates, reader) = updates::channel(|| {});
-        let running = pipelines::start(&"clickstream".into(), params, cluster.connection.clone(), updates).unwrap();
-        Self { running, updates: reader, store: Store::default(), started: Instant::now() }
-    }
-
-    /// Takes news in until `done`.
-    fn wait(&mut self, what: &str, done: impl Fn(&Store) -> bool) {
-        while !done(&self.store) {
-            let view = self.store.runs.get(&"clickstream".into()).and_then(|view| view.status.clone());
-            if let Some(Phase::Failed(problem)) = view.as_ref().map(|status| &status.phase) {
-                panic!("{problem}");
-            }
-            assert!(self.started.elapsed() < DEADLINE, "no {what} in time; last status: {view:?}");
-            if let Some(update) = self.updates.recv(Duration::from_millis(100)) {
-                self.store.apply(update);
-            }
-        }
-    }
-
-    fn count(store: &Store, name: &str) -> u64 {
-        let status = store.runs.get(&"clickstream".into()).and_then(|view| view.status.as_ref());
-        status.and_then(|status| status.counts.get(name).copied()).unwrap_or(0)
-    }
-
-    fn wait_for_count(&mut self, name: &str, at_least: u64) {
-        self.wait(name, |store| Self::count(store, name) >= at_least);
-    }
-
-    fn report(&mut self) -> RunReport {
-        self.wait("report", |store| store.runs.get(&"clickstream".into()).is_some_and(|view| view.report.is_some()));
-        let stopped =
-            |store: &Store| matches!(store.runs[&"clickstream".into()].status.as_ref().map(|status| &status.phase), Some(Phase::Stopped));
-        self.wait("end", stopped);
-        let report = self.store.runs[&"clickstream".into()].report.clone().unwrap();
-        println!("{}", serde_json::to_string_pretty(&*report).unwrap());
-        (*report).clone()
-    }
-}
+use weir_model::{CheckVerdict, Phase, PipelineParams, RunReport, TimestampMs, Update, WidgetBody};
 
 /// Five seconds of the wall clock, 83 minutes of event time. Nobody comes back for an offer: at this speed it would hang on the machine whether
 /// one is heard in time.
@@ -155,10 +78,10 @@ fn equal_seeds_give_equal_results_and_all_checks_hold() {
     let cluster = cluster();
     let mut reports = Vec::new();
     for _ in 0..2 {
-        let mut run = Run::start(&cluster, params());
+        let mut run = Run::start(&cluster, "clickstream", params());
         reports.push(run.report());
         // Three applications read the events, and what the others write.
-        assert!(Run::count(&run.store, "processed") >= 30_000);
+        assert!(run.count("processed") >= 30_000);
         let dashboard = run.store.runs[&"clickstream".into()].dashboard.clone().expect("a dashboard");
         let number = |id: &str| match dashboard.widgets.iter().find(|widget| &*widget.id == id).map(|widget| &widget.body) {
             Some(WidgetBody::Number { value: Some(value), .. }) => *value,
@@ -211,7 +134,7 @@ fn web_log() -> (Vec<String>, Vec<Plain>) {
 
 /// Runs what was given, and compares its sessions with the batch job's.
 fn assert_sessions_of_input(cluster: &Cluster, input: &str, expected: &[Plain]) {
-    let mut run = Run::start(cluster, PipelineParams { input: Some(input.into()), events_max: None, ..params() });
+    let mut run = Run::start(cluster, "clickstream", PipelineParams { input: Some(input.into()), events_max: None, ..params() });
     let report = run.report();
     assert!(report.scores.is_empty(), "no truth is known of real visitors: {:?}", report.scores);
     let verdicts = verdicts(&report);
@@ -266,7 +189,7 @@ fn sessions_of_a_web_log_equal_a_batch_job_from_files_and_from_a_topic() {
 #[test]
 fn a_rebalance_in_the_middle_of_a_run_changes_no_result() {
     let cluster = cluster();
-    let mut run = Run::start(&cluster, PipelineParams { seed: 8, ..params() });
+    let mut run = Run::start(&cluster, "clickstream", PipelineParams { seed: 8, ..params() });
     run.wait_for_count("processed", 6_000);
     // Somebody else joins the group, takes partitions over, and leaves again.
     let guest = GroupConsumer::new(&cluster.connection, GROUP, &[EVENTS], |_, _| None).unwrap();
@@ -283,26 +206,20 @@ fn a_rebalance_in_the_middle_of_a_run_changes_no_result() {
 fn pause_rate_faults_and_stop_work_on_a_live_run() {
     let cluster = cluster();
     let params = PipelineParams { rate_per_s: 500, seed: 9, speed: 60, start_at: None, events_max: None, ..PipelineParams::default() };
-    let mut run = Run::start(&cluster, params);
+    let mut run = Run::start(&cluster, "clickstream", params);
     run.wait_for_count("processed", 500);
     run.running.pause();
-    run.wait("pause", |store| matches!(store.runs[&"clickstream".into()].status.as_ref().map(|status| &status.phase), Some(Phase::Paused)));
-    run.wait("the last events", |store| Run::count(store, "delivered") == Run::count(store, "generated"));
-    let paused_at = Run::count(&run.store, "generated");
+    run.wait("pause", |run| matches!(run.phase(), Some(Phase::Paused)));
+    run.wait("the last events", |run| run.count("delivered") == run.count("generated"));
+    let paused_at = run.count("generated");
     run.running.set_rate(1_000);
     run.running.inject(&"traffic_spike".into());
     run.running.inject(&"phones_offline".into());
     run.running.resume();
-    run.wait("faults", |store| {
-        store.runs[&"clickstream".into()]
-            .status
-            .as_ref()
-            .is_some_and(|status| status.active_faults.len() == 2 && status.params.rate_per_s == 1_000)
-    });
+    run.wait("faults", |run| run.status().is_some_and(|status| status.active_faults.len() == 2 && status.params.rate_per_s == 1_000));
     run.wait_for_count("processed", paused_at + 10_000);
-    run.wait("the phones are back", |store| {
-        let status = store.runs[&"clickstream".into()].status.as_ref();
-        status.is_some_and(|status| status.active_faults.iter().all(|(fault, _)| fault.as_str() != "phones_offline"))
+    run.wait("the phones are back", |run| {
+        run.status().is_some_and(|status| status.active_faults.iter().all(|(fault, _)| fault.as_str() != "phones_offline"))
     });
     run.wait_for_count("window_late_dropped", 1); // what phones held back comes too late for its windows
     run.running.stop();
@@ -318,7 +235,7 @@ fn pause_rate_faults_and_stop_work_on_a_live_run() {
 
 #[test]
 fn a_cluster_that_is_not_there_is_a_problem_not_silence() {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = turn();
     let (updates, reader) = updates::channel(|| {});
     let _running = pipelines::start(&"clickstream".into(), params(), Connection::new("127.0.0.1:1", []), updates).unwrap();
     let deadline = Instant::now() + DEADLINE;

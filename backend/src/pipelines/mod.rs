@@ -14,6 +14,8 @@ mod running;
 pub mod shape;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unbreakable;
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_model::{CheckVerdict, PipelineMeta, PipelineParams, Problem, RunReport};
+use weir_model::{CheckVerdict, PipelineParams, RunReport};
 
 use super::super::{
     records::{Alert, Bot},
@@ -10,11 +10,9 @@ use super::super::{
     settings::{ALERTS, BOTS},
     shape,
 };
-use crate::{
-    pipelines::shape::{
-        Act, AppSpec, Checker, DashboardFold, Emit, RunParams, Scenario, Shape, Step, TopicSpec, World, rehearsal::rehearse,
-    },
-    stream::TopologyError,
+use crate::pipelines::{
+    shape::{Act, Shape, rehearsal::rehearse},
+    unbreakable::Unbreakable,
 };
 
 fn rehearsed(shape: &dyn Shape, params: PipelineParams) -> RunReport {
@@ -84,66 +82,13 @@ fn more_disorder_than_grace_is_dropped_as_the_oracle_says() {
     assert!(run(120.0) > 0);
 }
 
-/// The pipeline with a scenario in which nothing breaks.
-struct Unbroken {
-    shape: Box<dyn Shape>,
-    scenarios: &'static [Scenario],
-}
-
-impl Unbroken {
-    fn of(scenario: &Scenario) -> Self {
-        let is_harmless = |act: &&Act| !matches!(act, Act::Fault(_));
-        let step = |step: &Step| Step { acts: step.acts.iter().filter(is_harmless).copied().collect::<Vec<_>>().leak(), ..*step };
-        let steps: Vec<_> = scenario.steps.iter().map(step).collect();
-        Self { shape: shape(), scenarios: vec![Scenario { steps: steps.leak(), ..*scenario }].leak() }
-    }
-}
-
-impl Shape for Unbroken {
-    fn meta(&self) -> PipelineMeta {
-        self.shape.meta()
-    }
-
-    fn topics(&self) -> Vec<TopicSpec> {
-        self.shape.topics()
-    }
-
-    fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
-        self.shape.apps(run)
-    }
-
-    fn rows(&self, run: &RunParams, out: &mut Emit) {
-        self.shape.rows(run, out);
-    }
-
-    fn world(&self, run: &RunParams) -> Box<dyn World> {
-        self.shape.world(run)
-    }
-
-    fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {
-        self.shape.input(input, run)
-    }
-
-    fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>> {
-        self.shape.checkers(run)
-    }
-
-    fn dashboard(&self, run: &RunParams) -> Box<dyn DashboardFold> {
-        self.shape.dashboard(run)
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        self.scenarios
-    }
-}
-
 #[test]
 fn what_a_scenario_expects_of_a_fault_is_not_seen_without_it() {
     let shape = shape();
     let mut told = Vec::new();
     for scenario in shape.scenarios() {
         let params = || PipelineParams { rate_per_s: 200, scenario: Some(scenario.id.into()), ..PipelineParams::default() };
-        let (broken, unbroken) = (rehearsed(&*shape, params()), rehearsed(&Unbroken::of(scenario), params()));
+        let (broken, unbroken) = (rehearsed(&*shape, params()), rehearsed(&Unbreakable(super::super::shape()), params()));
         let verdict = |report: &RunReport, id: &str| report.checks.iter().find(|check| &*check.id == id).map(|check| check.verdict);
         for expected in scenario.steps.iter().filter_map(|step| step.expects) {
             assert_eq!(verdict(&broken, expected.id), Some(CheckVerdict::Pass), "{}: {}", scenario.id, expected.id);
