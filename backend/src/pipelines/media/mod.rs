@@ -45,7 +45,7 @@ pub fn topologies(options: &Options) -> Result<Vec<Topology>, TopologyError> {
         engagement::topology(options)?,
         live::topology(options)?,
         ads::topology(options)?,
-        ads::lease_topology()?,
+        ads::lease_topology(options)?,
         ads::billing_topology(options)?,
     ])
 }

@@ -293,6 +293,12 @@ pub struct LeaseRequest {
 
 /// A campaign's budget as it is shared out.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+    /// When the campaign begins, and over how long its budget is spread; 0 for not at all.
+    #[serde(default)]
+    pub from_ms: i64,
+    /// Over how long.
+    #[serde(default)]
+    pub flight_ms: i64,
 pub struct LeaseBook {
     /// All that each partition may spend since the beginning.
     pub granted_micros: BTreeMap<i32, i64>,
@@ -302,6 +308,12 @@ pub struct LeaseBook {
 
 /// A paid impression.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    /// Event time as of which it was shared out.
+    #[serde(default)]
+    pub as_of_ms: i64,
+    /// All that the plan allowed by then.
+    #[serde(default)]
+    pub planned_micros: i64,
 pub struct Charge {
     /// Of which request.
     pub request_id: String,

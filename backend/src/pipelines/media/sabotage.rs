@@ -7,6 +7,8 @@ pub enum Sabotage {
     BillTwice,
     /// Ads are decided without a lease.
     IgnoreBudgets,
+    /// Budgets are lent as fast as they are asked for.
+    LendAtOnce,
     /// Ads are decided without looking at what the user has seen.
     IgnoreCaps,
     /// Emoji of a heart count twice.
@@ -41,13 +43,14 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub const ALL: [(Self, &str, &str); 17] = [
+    pub const ALL: [(Self, &str, &str); 18] = [
         (Self::BillTwice, "bill_twice", "impressions_billed_once"),
         (Self::IgnoreBudgets, "ignore_budgets", "spend_within_budget"),
         (Self::IgnoreCaps, "ignore_caps", "frequency_caps_kept"),
         (Self::CountTwice, "count_twice", "room_counts_exact"),
         (Self::CountBeats, "count_beats", "unique_viewers"),
         (Self::ForgetLeaves, "forget_leaves", "room_viewers_exact"),
+        (Self::LendAtOnce, "lend_at_once", "leases_follow_plans"),
         (Self::PassOver, "pass_over", "messages_moderated_once"),
         (Self::LoseRequests, "lose_requests", "ads_decided_once"),
         (Self::ForgetFailedStarts, "forget_failed_starts", "cube_equals_reports"),

@@ -144,6 +144,9 @@ pub const IMPRESSION_MS: i64 = 10 * 60_000;
 pub const AD_SILENCE_MS: i64 = 30_000;
 /// A frequency cap counts impressions decided within this.
 pub const CAP_MS: i64 = 3_600_000;
+/// So often a paced campaign hands out what its plan allows by then: six times a minute, so that a minute's budget is not gone in its first seconds.
+pub const PACE_MS: i64 = 10_000;
+
 
 /// The checks, each with the topic that holds what it judges.
 pub const JUDGED: [(&str, &str); 19] = [

@@ -26,7 +26,7 @@ pub(super) struct Viewers {
 
 /// The campaigns of a run, before anybody asks for an ad.
 pub(super) fn tell_campaigns(run: &RunParams, out: &mut Emit) {
-    for campaign in campaigns(run.params.seed) {
+    for campaign in campaigns(run.params.seed, run.start_at.0) {
         out.send(CAMPAIGNS, campaign.campaign_id.clone(), json(&campaign), run.start_at.0);
     }
 }

@@ -57,8 +57,11 @@ pub struct Campaign {
     pub regions: Vec<String>,
 }
 
-/// The campaigns a seed comes with. The first is dear, small and for everybody: what a budget race is about.
-pub fn campaigns(seed: u64) -> Vec<Campaign> {
+/// How long the flights of paced campaigns are.
+const FLIGHT_MS: i64 = 10 * 60_000;
+
+/// The campaigns a seed comes with, from then on. The first is dear, small, for everybody, and in a hurry: what a budget race is about.
+pub fn campaigns(seed: u64, from_ms: i64) -> Vec<Campaign> {
     let campaign = |number: usize| {
         let draw = |of: u64, n: u64| hash64(seed ^ of, number as u64) % n;
         let some = |of: u64, names: Vec<&str>| {
@@ -77,3 +80,11 @@ pub fn campaigns(seed: u64) -> Vec<Campaign> {
     };
     (0..12).map(campaign).collect()
 }
+    /// Event time at which it begins, epoch ms.
+    #[serde(default)]
+    pub from_ms: i64,
+    /// Over how long its budget is to be spread evenly; 0 for as soon as it can be spent.
+    #[serde(default)]
+    pub flight_ms: i64,
+            from_ms,
+            flight_ms: if is_race { 0 } else { FLIGHT_MS },

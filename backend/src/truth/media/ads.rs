@@ -7,8 +7,8 @@ use weir_model::Check;
 use super::Seen;
 use crate::{
     pipelines::media::{
-        records::{Charge, Spend},
-        settings::{AD_DECISIONS, AD_EVENTS, AD_REQUESTS, CAMPAIGNS, CAP_MS, CHARGES, SPEND},
+        records::{Charge, LeaseBook, Spend},
+        settings::{AD_DECISIONS, AD_EVENTS, AD_REQUESTS, CAMPAIGNS, CAP_MS, CHARGES, LEASES, PACE_MS, SPEND},
     },
     sim::media::{AdAction, AdDecision, AdEvent, AdRequest, Campaign},
     truth::{check, latency::DecisionLatency, pending},
@@ -30,6 +30,9 @@ pub struct Ads {
     charges: HashMap<String, Charge>,
     charged_twice: u64,
     spend: BTreeMap<String, Spend>,
+    /// What was lent, by campaign: the newest book, and the first that was ahead of its plan.
+    books: BTreeMap<String, LeaseBook>,
+    ahead: Option<(String, LeaseBook)>,
 }
 
 impl Ads {
@@ -63,6 +66,11 @@ impl Ads {
                     self.charged_twice += u64::from(self.charges.insert(charge.request_id.clone(), charge).is_some());
                 }
             }
+            LEASES => {
+                if let (Ok(campaign), Some(book)) = (std::str::from_utf8(seen.key), seen.read()) {
+                    self.lent(campaign, book);
+                }
+            }
             SPEND => {
                 if let (Ok(campaign), Some(spend)) = (std::str::from_utf8(seen.key), seen.read()) {
                     self.spend.insert(campaign.to_owned(), spend);
@@ -72,9 +80,37 @@ impl Ads {
         }
     }
 
+    /// Recomputed from the campaign itself, whatever the book says of its plan.
+    fn lent(&mut self, campaign_id: &str, book: LeaseBook) {
+        let Some(campaign) = self.campaigns.get(campaign_id) else { return };
+        let since_ms = book.as_of_ms - book.as_of_ms.rem_euclid(PACE_MS) + PACE_MS - campaign.from_ms;
+        let share = if campaign.flight_ms > 0 { (since_ms as f64 / campaign.flight_ms as f64).clamp(0.0, 1.0) } else { 1.0 };
+        let lent: i64 = book.granted_micros.values().sum();
+        if lent as f64 > campaign.budget_micros as f64 * share + 1.0 {
+            self.ahead.get_or_insert_with(|| (campaign_id.to_owned(), book.clone()));
+        }
+        self.books.insert(campaign_id.to_owned(), book);
+    }
+
+    /// `leases_follow_plans`: no more of a budget is handed out than its share of the flight by then.
+    fn follow_plans(&self) -> Check {
+        let id = "leases_follow_plans";
+        if self.books.is_empty() {
+            return pending(id, "nothing was lent yet");
+        }
+        let sum = |of: fn(&LeaseBook) -> i64| self.books.values().map(of).sum::<i64>() as f64 / 1e6;
+        let (lent, planned) = (sum(|book| book.granted_micros.values().sum()), sum(|book| book.planned_micros));
+        let mut evidence = format!("{} campaigns: {lent:.2} lent of {planned:.2} planned by then", self.books.len());
+        if let Some((campaign, book)) = &self.ahead {
+            let lent = book.granted_micros.values().sum::<i64>() as f64 / 1e6;
+            evidence += &format!("; {campaign} had lent {lent:.2} of {:.2} as of {}", book.planned_micros as f64 / 1e6, book.as_of_ms);
+        }
+        check(id, self.ahead.is_none(), evidence)
+    }
+
     /// The verdicts.
     pub fn verdicts(&self, is_over: bool) -> Vec<Check> {
-        vec![self.all_decided(is_over), self.within_budget(), self.caps_kept(), self.billed_once(is_over)]
+        vec![self.all_decided(is_over), self.within_budget(), self.follow_plans(), self.caps_kept(), self.billed_once(is_over)]
     }
 
     /// Figures.

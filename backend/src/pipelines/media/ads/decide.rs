@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::pacing::step_of;
+
 use crate::{
     pipelines::media::{
         Options, Sabotage,
@@ -53,13 +55,15 @@ pub(super) struct Kept {
     pub(super) until_ms: i64,
     /// Times of impressions of the hour, or one sum of millionths.
     values: Vec<i64>,
-    /// All that was asked for.
+    /// All that was asked for, and in which step of the plan.
     want_micros: i64,
 }
 
+    #[serde(default)]
+    asked_step: i64,
 impl Kept {
     fn new(until_ms: i64) -> Self {
-        Self { until_ms, values: Vec::new(), want_micros: 0 }
+        Self { until_ms, values: Vec::new(), want_micros: 0, asked_step: 0 }
     }
 }
 
@@ -91,7 +95,7 @@ impl Processor<String, Asked, String, Decided> for Decide {
         let mut bids: Vec<_> = (0..asked.campaigns.len()).filter(|at| !is_too_late && self.is_below_cap(asked, *at)).collect();
         let is_capped = bids.is_empty();
         for at in bids.clone() {
-            if let Some(lease) = self.lease(&asked.campaigns[at], &asked.books[at], holder) {
+            if let Some(lease) = self.lease(&asked.campaigns[at], &asked.books[at], (holder, record.timestamp_ms)) {
                 out.send(&Record { key: lease.campaign_id.clone(), value: Decided::Lease(lease), timestamp_ms: record.timestamp_ms });
             }
         }
@@ -151,17 +155,20 @@ impl Decide {
         book.granted_micros.get(&holder).copied().unwrap_or(0) - spent
     }
 
-    /// A wish for more, when little is left and the last wish is answered in full.
-    fn lease(&self, campaign: &Campaign, book: &LeaseBook, holder: i32) -> Option<LeaseRequest> {
+    /// A wish for more, when little is left, and the last wish is answered in full or the plan goes on since.
+    fn lease(&self, campaign: &Campaign, book: &LeaseBook, (holder, now_ms): (i32, i64)) -> Option<LeaseRequest> {
         let left = self.left(campaign, book, holder);
         let granted = book.granted_micros.get(&holder).copied().unwrap_or(0);
-        let wanted = self.kept.borrow().get(&lease_key(campaign)).map_or(0, |kept| kept.want_micros);
-        if left >= LOW_IMPRESSIONS * campaign.bid_micros || wanted > granted || book.is_spent() {
+        let (wanted, asked_step) = self.kept.borrow().get(&lease_key(campaign)).map_or((0, 0), |kept| (kept.want_micros, kept.asked_step));
+        let is_waiting = wanted > granted && (campaign.flight_ms <= 0 || step_of(now_ms) <= asked_step);
+        if left >= LOW_IMPRESSIONS * campaign.bid_micros || is_waiting || book.is_spent() {
             return None;
         }
         let want_micros = granted + LEASE_IMPRESSIONS * campaign.bid_micros;
-        self.kept.borrow_mut().update(&lease_key(campaign), || Kept::new(i64::MAX), |kept| kept.want_micros = want_micros);
-        Some(LeaseRequest { campaign_id: campaign.campaign_id.clone(), holder, want_micros, budget_micros: campaign.budget_micros })
+        let change = |kept: &mut Kept| (kept.want_micros, kept.asked_step) = (want_micros, step_of(now_ms));
+        self.kept.borrow_mut().update(&lease_key(campaign), || Kept::new(i64::MAX), change);
+        let Campaign { budget_micros, from_ms, flight_ms, .. } = *campaign;
+        Some(LeaseRequest { campaign_id: campaign.campaign_id.clone(), holder, want_micros, budget_micros, from_ms, flight_ms })
     }
 
     fn spend(&self, campaign: &Campaign, price_micros: i64, request: &AdRequest, now_ms: i64) {

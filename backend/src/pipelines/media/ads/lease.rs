@@ -1,5 +1,6 @@
-//! Lends budgets.
+//! Lends budgets, no more of each than its plan allows by then.
 
+use super::pacing::planned_micros;
 use crate::{
     pipelines::media::{
         alerts::{self, Alert},
@@ -17,6 +18,8 @@ pub(super) enum Lent {
 
 pub(super) struct Lend {
     pub(super) books: StoreHandle<String, LeaseBook>,
+    /// Sabotage: plans are not looked at.
+    pub(super) is_hasty: bool,
 }
 
 impl Processor<String, LeaseRequest, String, Lent> for Lend {
@@ -24,7 +27,7 @@ impl Processor<String, LeaseRequest, String, Lent> for Lend {
         let request = &record.value;
         let mut book = self.books.borrow().get(&record.key).cloned().unwrap_or_default();
         let was_spent = book.is_spent();
-        book.grant(request);
+        book.grant(request, record.timestamp_ms, self.is_hasty);
         if book.is_spent() && !was_spent {
             out.send(&record.with_value(Lent::Alert(alerts::of_budget(&record.key, &book, record.timestamp_ms))));
         }
@@ -39,11 +42,15 @@ impl LeaseBook {
         self.budget_micros > 0 && self.granted_micros.values().sum::<i64>() >= self.budget_micros
     }
 
-    /// Grants what is asked for, as far as there is budget.
-    fn grant(&mut self, request: &LeaseRequest) {
+    /// Grants what is asked for, as far as there is budget and the plan allows it by now.
+    fn grant(&mut self, request: &LeaseRequest, now_ms: i64, is_hasty: bool) {
         // A budget can be raised; one that is lowered takes nothing back that was lent.
         self.budget_micros = request.budget_micros;
-        let left = self.budget_micros - self.granted_micros.values().sum::<i64>();
+        // Partitions tell their time apart: the newest counts.
+        self.as_of_ms = self.as_of_ms.max(now_ms);
+        self.planned_micros = planned_micros(request.budget_micros, (request.from_ms, request.flight_ms), self.as_of_ms);
+        let allowed = if is_hasty { self.budget_micros } else { self.planned_micros };
+        let left = allowed - self.granted_micros.values().sum::<i64>();
         let granted = self.granted_micros.entry(request.holder).or_default();
         *granted += (request.want_micros - *granted).clamp(0, left.max(0));
     }

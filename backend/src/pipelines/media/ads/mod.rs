@@ -1,19 +1,20 @@
 //! Ads: decided from local state within a task, under frequency caps and budgets; impressions billed exactly once.
 //!
 //! Caps belong to users and budgets to campaigns, which are other partitions. So a budget is lent: each deciding partition asks for
-//! leases ahead of need, one task per campaign grants them while there is budget left, and a decision spends only what its partition
-//! holds. All figures of leases are cumulative, so that a repeated message changes nothing.
+//! leases ahead of need, one task per campaign grants them while there is budget left, no faster than its plan allows, and a decision
+//! spends only what its partition holds. All figures of leases are cumulative, so that a repeated message changes nothing.
 
 mod billing;
 mod decide;
 mod lease;
+pub(super) mod pacing;
 mod queue;
 mod sessions;
 
 pub use billing::topology as billing_topology;
 
 use super::{
-    Options,
+    Options, Sabotage,
     records::{LeaseBook, LeaseRequest},
     settings::{AD_DECISIONS, AD_REQUESTS, ADS_APP, ALERTS, CAMPAIGNS, LEASE_REQUESTS, LEASES},
 };
@@ -51,10 +52,11 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
 ///
 /// # Errors
 /// Never, as long as no topic is read twice.
-pub fn lease_topology() -> Result<Topology, TopologyError> {
-    Topology::new(super::settings::BUDGET_APP, |builder| {
+pub fn lease_topology(options: &Options) -> Result<Topology, TopologyError> {
+    let is_hasty = options.is(Sabotage::LendAtOnce);
+    Topology::new(super::settings::BUDGET_APP, move |builder| {
         let requests = builder.stream::<String, LeaseRequest>(LEASE_REQUESTS);
-        let books = requests.process("books", Store::<String, LeaseBook>::new(), None, |books| lease::Lend { books });
+        let books = requests.process("books", Store::<String, LeaseBook>::new(), None, move |books| lease::Lend { books, is_hasty });
         books.flat_map_values(|record| if let Lent::Book(book) = &record.value { Some(book.clone()) } else { None }).to(LEASES);
         books.flat_map_values(|record| if let Lent::Alert(alert) = &record.value { Some(alert.clone()) } else { None }).to(ALERTS);
     })

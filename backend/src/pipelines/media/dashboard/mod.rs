@@ -69,6 +69,8 @@ pub(super) struct Fold {
     campaigns: BTreeMap<String, Campaign>,
     spend: BTreeMap<String, Spend>,
     decided: u64,
+    /// What each paced campaign has spent of what was planned by then, in percent, by the time of the slot.
+    paces: BTreeMap<String, BTreeMap<i64, f64>>,
     filled: u64,
     latency: DecisionLatency,
     /// Ads by the time of their slot: decided, and seen.
@@ -105,7 +107,10 @@ impl DashboardFold for Fold {
             }),
             TITLE_STATS => read(record, |stats| keep(&mut self.titles, key(), stats)),
             CAMPAIGNS => read(record, |campaign| keep(&mut self.campaigns, key(), campaign)),
-            SPEND => read(record, |spend| keep(&mut self.spend, key(), spend)),
+            SPEND => read(record, |spend| {
+                self.pace(&key(), &spend, record.timestamp_ms);
+                keep(&mut self.spend, key(), spend);
+            }),
             AD_DECISIONS => read(record, |decision: AdDecision| {
                 self.decided += 1;
                 self.latency.record(decision.latency_us);
@@ -150,6 +155,21 @@ impl Fold {
 
     fn count_ads(&mut self, ts: i64, decided: u64, seen: u64) {
         let slot = self.ads.entry(ts - ts.rem_euclid(AD_SLOT_MS)).or_default();
+    /// How far a campaign is, of what is planned by now.
+    fn pace(&mut self, campaign_id: &str, spend: &Spend, now_ms: i64) {
+        let Some(campaign) = self.campaigns.get(campaign_id).filter(|campaign| campaign.flight_ms > 0) else { return };
+        let planned = campaign.planned_micros(now_ms);
+        if planned <= 0 {
+            return;
+        }
+        // Campaigns are no more than can be shown.
+        let pace = self.paces.entry(campaign_id.to_owned()).or_default();
+        pace.insert(now_ms - now_ms.rem_euclid(AD_SLOT_MS), spend.spent_micros as f64 * 100.0 / planned as f64);
+        while pace.len() > AD_SLOTS_MAX {
+            pace.pop_first();
+        }
+    }
+
         *slot = (slot.0 + decided, slot.1 + seen);
         while self.ads.len() > AD_SLOTS_MAX {
             self.ads.pop_first();

@@ -16,7 +16,7 @@ pub(super) fn tiles(fold: &Fold) -> [Widget; 3] {
 }
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![budgets(fold), seen(fold)]
+    vec![budgets(fold), pacing(fold), seen(fold)]
 }
 
 fn spent(fold: &Fold) -> Widget {
@@ -41,17 +41,37 @@ fn budgets(fold: &Fold) -> Widget {
     let gauge = |(id, campaign): (&String, &crate::sim::media::Campaign)| {
         let spent = fold.spend.get(id).map_or(0, |spend| spend.spent_micros);
         let budget = (campaign.budget_micros as f64 / MICROS).max(f64::MIN_POSITIVE);
+        let planned = fold.newest_ms.map_or(campaign.budget_micros, |now_ms| campaign.planned_micros(now_ms)) as f64 / MICROS;
         Gauge {
             label: id.as_str().into(),
             value: Some(spent as f64 / MICROS),
             unit: "EUR".into(),
             decimals: 2,
             bounds: (0.0, budget),
-            good: (0.0, budget),
+            good: (0.0, planned.min(budget)),
         }
     };
     let body = WidgetBody::Gauges { gauges: fold.campaigns.iter().map(gauge).collect() };
-    widget("budgets", "Budgets", "What each campaign has spent of its budget: never a cent more", Span::Half, SPEND, body)
+    widget(
+        "budgets",
+        "Budgets",
+        "What each campaign has spent of its budget, never a cent more; marked is what is planned by now",
+        Span::Half,
+        SPEND,
+        body,
+    )
+}
+
+/// Planned and actual, by campaign: on its plan a campaign is at 100 %.
+fn pacing(fold: &Fold) -> Widget {
+    let line = |(campaign, pace): (&String, &std::collections::BTreeMap<i64, f64>)| Line {
+        name: campaign.as_str().into(),
+        points: pace.iter().map(|(start_ms, percent)| (TimestampMs(*start_ms), *percent)).collect(),
+    };
+    let body = WidgetBody::TimeSeries { unit: "% of plan".into(), lines: fold.paces.iter().map(line).collect(), bands: Vec::new() };
+    let help = "What each campaign has spent of what its plan allows by then: leases are handed out no faster than its flight goes on; below \
+                100 % too few requests are for it";
+    widget("pacing", "Pacing", help, Span::Half, SPEND, body)
 }
 
 /// How far ads are watched: a line by campaign, read from left to right.
@@ -84,7 +104,7 @@ fn seen(fold: &Fold) -> Widget {
         "ads_seen",
         "Ads decided and seen",
         help,
-        Span::Half,
+        Span::Full,
         CHARGES,
         WidgetBody::TimeSeries { unit: "ads/s".into(), lines, bands: Vec::new() },
     )

@@ -55,7 +55,7 @@ impl Rig {
             truth: MediaTruth::default(),
             is_obeyed: true,
         };
-        for campaign in campaigns(seed) {
+        for campaign in campaigns(seed, START_MS) {
             let value = serde_json::to_vec(&campaign).expect("JSON");
             rig.send((CAMPAIGNS.to_owned(), campaign.campaign_id.into_bytes(), value, START_MS));
         }
