@@ -11,11 +11,11 @@ use super::{
     meta::meta,
     scenarios::SCENARIOS,
     settings::{
-        ALERTS, CAMPAIGNS, DEAD_LETTERS, DISORDER_SETTING, DLQ, INCIDENTS, INPUTS, JUDGED, LEASES, PARTITIONS, REMEDIES_SETTING, RESULTS,
-        SLICES, TRUTH, VIEWS_MIN_SETTING,
+        ALERTS, CAMPAIGNS, DEAD_LETTERS, DISORDER_SETTING, DLQ, INCIDENTS, INPUTS, JUDGED, LEASES, PARTITIONS, REMEDIES_SETTING, RESULTS, SLICES,
+        TITLES_TABLE, TRUTH, VIEWS_MIN_SETTING,
     },
     topologies,
-    world::{Viewers, tell_campaigns},
+    world::{Viewers, tell_tables},
 };
 use crate::{
     pipelines::shape::{
@@ -45,8 +45,8 @@ impl Shape for Media {
         let spec = |name: &'static str| {
             let is_small = [SLICES, INCIDENTS, CAMPAIGNS, ALERTS, TRUTH, DLQ].contains(&name) || DEAD_LETTERS.contains(&name);
             let cleanup = match name {
-                // Whoever looks later finds how each incident ended; a run writes its campaigns over those of the run before.
-                INCIDENTS | CAMPAIGNS => Cleanup::Compact,
+                // Whoever looks later finds how each incident ended; a run writes its campaigns and titles over those of the run before.
+                INCIDENTS | CAMPAIGNS | TITLES_TABLE => Cleanup::Compact,
                 // What is lent counts as long as a run lasts, and alerts stay until there are too many.
                 LEASES | ALERTS => Cleanup::BySize,
                 _ => Cleanup::Delete,
@@ -65,7 +65,7 @@ impl Shape for Media {
     }
 
     fn rows(&self, run: &RunParams, out: &mut Emit) {
-        tell_campaigns(run, out);
+        tell_tables(run, out);
     }
 
     fn world(&self, run: &RunParams) -> Box<dyn World> {

@@ -120,12 +120,13 @@ fn key_of(cell: &Cell) -> String {
 
 /// What one report counts.
 pub(crate) fn counts_of(report: &Qoe) -> Counts {
-    let is_start = report.msd.is_some();
+    let is_start = report.msd.is_some() || report.is_exit_before_start();
     Counts {
         total: 1,
         failures: u64::from(report.is_bad()),
         attempts: u64::from(is_start),
         start_failures: u64::from(report.is_failed_start()),
+        exits_before_start: u64::from(report.is_exit_before_start()),
         startup_ms: u64::from(report.msd.unwrap_or(0)),
         stalled_ms: u64::from(report.bsd),
         played_ms: u64::from(report.played_ms),

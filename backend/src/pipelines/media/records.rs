@@ -17,6 +17,9 @@ pub struct Counts {
     pub attempts: u64,
     /// Starts that failed.
     pub start_failures: u64,
+    /// Viewers who left before the first picture.
+    #[serde(default)]
+    pub exits_before_start: u64,
     /// The sum of start delays, ms.
     pub startup_ms: u64,
     /// Time waited, ms.
@@ -34,6 +37,7 @@ impl Counts {
         self.failures += other.failures;
         self.attempts += other.attempts;
         self.start_failures += other.start_failures;
+        self.exits_before_start += other.exits_before_start;
         self.startup_ms += other.startup_ms;
         self.stalled_ms += other.stalled_ms;
         self.played_ms += other.played_ms;
@@ -289,31 +293,31 @@ pub struct LeaseRequest {
     pub want_micros: i64,
     /// The campaign's budget.
     pub budget_micros: i64,
-}
-
-/// A campaign's budget as it is shared out.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
     /// When the campaign begins, and over how long its budget is spread; 0 for not at all.
     #[serde(default)]
     pub from_ms: i64,
     /// Over how long.
     #[serde(default)]
     pub flight_ms: i64,
+}
+
+/// A campaign's budget as it is shared out.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LeaseBook {
     /// All that each partition may spend since the beginning.
     pub granted_micros: BTreeMap<i32, i64>,
     /// The budget.
     pub budget_micros: i64,
-}
-
-/// A paid impression.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     /// Event time as of which it was shared out.
     #[serde(default)]
     pub as_of_ms: i64,
     /// All that the plan allowed by then.
     #[serde(default)]
     pub planned_micros: i64,
+}
+
+/// A paid impression.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     /// Of which request.
     pub request_id: String,

@@ -34,6 +34,8 @@ pub const AD_DECISIONS: &str = "media.ad.decisions";
 pub const AD_EVENTS: &str = "media.ad.events";
 /// Campaigns, keyed by id.
 pub const CAMPAIGNS: &str = "media.campaigns";
+/// The catalogue, keyed by title.
+pub const TITLES_TABLE: &str = "media.titles";
 /// Who wants to spend how much, keyed by campaign.
 pub const LEASE_REQUESTS: &str = "media.ad.lease_requests";
 /// Who may spend how much, keyed by campaign.
@@ -70,7 +72,7 @@ pub const DEAD_LETTERS: [&str; 7] = [
 pub const TRUTH: &str = "_truth.media";
 
 /// Topics that the world writes.
-pub const INPUTS: [&str; 8] = [QOE, PLAYBACK, CHAT, REACTIONS, PRESENCE, AD_REQUESTS, AD_EVENTS, CAMPAIGNS];
+pub const INPUTS: [&str; 9] = [QOE, PLAYBACK, CHAT, REACTIONS, PRESENCE, AD_REQUESTS, AD_EVENTS, CAMPAIGNS, TITLES_TABLE];
 /// Topics that the applications write.
 pub const RESULTS: [&str; 18] = [
     SLICES,
@@ -142,10 +144,11 @@ pub const HOME_ROW_TITLES: usize = 10;
 pub const IMPRESSION_MS: i64 = 10 * 60_000;
 /// An ad of which nothing is heard for so long is over, however far it came.
 pub const AD_SILENCE_MS: i64 = 30_000;
-/// A frequency cap counts impressions decided within this.
-pub const CAP_MS: i64 = 3_600_000;
 /// So often a paced campaign hands out what its plan allows by then: six times a minute, so that a minute's budget is not gone in its first seconds.
 pub const PACE_MS: i64 = 10_000;
+/// A frequency cap counts impressions decided within this.
+pub const CAP_MS: i64 = 3_600_000;
+
 
 
 /// The checks, each with the topic that holds what it judges.

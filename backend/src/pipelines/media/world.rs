@@ -8,14 +8,14 @@ use super::{
     meta::{BAD_ENCODE_TITLE, FAULTS},
     settings::{
         AD_DECISIONS, AD_EVENTS, AD_REQUESTS, CAMPAIGNS, CHAT, COMMANDS, HOME_ROW, PARTITIONS, PLAYBACK, PRESENCE, PRESENT_MS, QOE,
-        REACTIONS, TRUTH,
+        REACTIONS, TITLES_TABLE, TRUTH,
     },
 };
 use crate::{
     pipelines::shape::{Command, Emit, EmitRecord, Observed, RunParams, World},
     sim::media::{
         APPS, AdRequest, CDNS, DEVICES, FaultKind, Generator, GeneratorParams, ISPS, Presence, PresenceAction, REGIONS, ROOMS, TITLES,
-        Topic, TruthRecord, campaigns, room_name, title_id,
+        Topic, TruthRecord, campaigns, room_name, title_id, titles,
     },
 };
 
@@ -24,8 +24,11 @@ pub(super) struct Viewers {
     generator: Generator,
 }
 
-/// The campaigns of a run, before anybody asks for an ad.
-pub(super) fn tell_campaigns(run: &RunParams, out: &mut Emit) {
+/// The catalogue and the campaigns of a run, before anybody watches or asks for an ad.
+pub(super) fn tell_tables(run: &RunParams, out: &mut Emit) {
+    for title in titles(run.params.seed) {
+        out.send(TITLES_TABLE, title.video_id.clone(), json(&title), run.start_at.0);
+    }
     for campaign in campaigns(run.params.seed, run.start_at.0) {
         out.send(CAMPAIGNS, campaign.campaign_id.clone(), json(&campaign), run.start_at.0);
     }
@@ -91,16 +94,7 @@ impl World for Viewers {
         let ts = now_ms + PRESENT_MS / 2;
         let nobody = Presence { room: String::new(), user_id: String::new(), action: PresenceAction::Leave, ts };
         // Nor asks for an ad: whoever waits for a slow server gets an answer.
-        let nothing = AdRequest {
-            request_id: String::new(),
-            user_id: String::new(),
-            session_id: String::new(),
-            content_id: String::new(),
-            device: String::new(),
-            geo: String::new(),
-            ts,
-            wait_ms: 0,
-        };
+        let nothing = AdRequest { ts, ..AdRequest::default() };
         for (topic, value) in [(PRESENCE, json(&nobody)), (AD_REQUESTS, json(&nothing))] {
             for partition in 0..PARTITIONS {
                 let (partition, key, value) = (Some(partition), Some(Vec::new()), Some(value.clone()));

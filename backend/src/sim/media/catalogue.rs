@@ -25,6 +25,11 @@ pub const EMOJI: [(&str, f64); 6] = [("heart", 0.30), ("laugh", 0.22), ("clap", 
 /// Ladder of bitrates, kbit/s.
 pub(super) const BITRATES: [u32; 4] = [1_200, 2_500, 4_500, 8_000];
 
+/// Audiences that viewers belong to.
+pub(super) const SEGMENTS: [&str; 6] = ["sports", "news", "kids", "cooking", "gaming", "travel"];
+/// What titles are about.
+const GENRES: [&str; 5] = ["drama", "comedy", "documentary", "thriller", "animation"];
+
 /// A title's id.
 pub fn title_id(number: usize) -> String {
     format!("title-{number:02}")
@@ -33,6 +38,33 @@ pub fn title_id(number: usize) -> String {
 /// How long a title is: 4 to 40 minutes, so that some are watched to the end while one looks on.
 pub fn title_length_ms(seed: u64, number: usize) -> i64 {
     (4 + (hash64(seed ^ 0x7117, number as u64) % 37) as i64) * 60_000
+}
+
+/// A title as it stands in the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Title {
+    /// Its id, the key of the table.
+    pub video_id: String,
+    /// What people call it.
+    pub name: String,
+    /// What it is about.
+    pub genre: String,
+    /// How long it is, s.
+    pub length_s: i64,
+}
+
+/// The catalogue of a seed.
+pub fn titles(seed: u64) -> Vec<Title> {
+    let title = |number: usize| {
+        let genre = GENRES[(hash64(seed ^ 0x9e5, number as u64) % GENRES.len() as u64) as usize];
+        Title {
+            video_id: title_id(number),
+            name: format!("A {genre} no. {number}"),
+            genre: genre.to_owned(),
+            length_s: title_length_ms(seed, number) / 1_000,
+        }
+    };
+    (0..TITLES).map(title).collect()
 }
 
 /// A room's name.
@@ -55,6 +87,12 @@ pub struct Campaign {
     pub devices: Vec<String>,
     /// Only in these regions; everywhere when empty.
     pub regions: Vec<String>,
+    /// Event time at which it begins, epoch ms.
+    #[serde(default)]
+    pub from_ms: i64,
+    /// Over how long its budget is to be spread evenly; 0 for as soon as it can be spent.
+    #[serde(default)]
+    pub flight_ms: i64,
 }
 
 /// How long the flights of paced campaigns are.
@@ -76,15 +114,9 @@ pub fn campaigns(seed: u64, from_ms: i64) -> Vec<Campaign> {
             cap_per_hour: 2 + draw(3, 3) as u32,
             devices: if is_race { Vec::new() } else { some(4, DEVICES.map(|(name, ..)| name).to_vec()) },
             regions: if is_race { Vec::new() } else { some(5, REGIONS.map(|(name, _)| name).to_vec()) },
+            from_ms,
+            flight_ms: if is_race { 0 } else { FLIGHT_MS },
         }
     };
     (0..12).map(campaign).collect()
 }
-    /// Event time at which it begins, epoch ms.
-    #[serde(default)]
-    pub from_ms: i64,
-    /// Over how long its budget is to be spread evenly; 0 for as soon as it can be spent.
-    #[serde(default)]
-    pub flight_ms: i64,
-            from_ms,
-            flight_ms: if is_race { 0 } else { FLIGHT_MS },

@@ -39,6 +39,8 @@ pub enum PlayerState {
     Rebuffering,
     /// It gave up.
     Fatal,
+    /// The viewer gave up before the first picture.
+    Quit,
 }
 
 /// A player's report: the state since the one before. Short names are those of CMCD v2.
@@ -58,8 +60,20 @@ pub struct Qoe {
     pub br: u32,
     /// Buffer length, ms.
     pub bl: u32,
+    /// Whether the buffer ran empty since the last report.
+    #[serde(default)]
+    pub bs: bool,
     /// Time spent rebuffering since the last report, ms.
     pub bsd: u32,
+    /// Measured throughput, kbit/s, rounded to hundreds.
+    #[serde(default)]
+    pub mtp: u32,
+    /// Latency of what is live, ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ltc: Option<u32>,
+    /// Frames dropped since the session began.
+    #[serde(default)]
+    pub dfa: u32,
     /// Time it played since the last report, ms.
     pub played_ms: u32,
     /// Start delay, ms; with the first report.
@@ -77,6 +91,11 @@ impl Qoe {
     /// A start that failed.
     pub fn is_failed_start(&self) -> bool {
         self.msd.is_some() && self.ec.is_some()
+    }
+
+    /// The viewer left before the first picture.
+    pub fn is_exit_before_start(&self) -> bool {
+        self.sta == PlayerState::Quit
     }
 
     /// A start that failed, a fatal error, or a tenth of the time spent waiting: what a viewer would call bad.
@@ -97,6 +116,8 @@ pub enum PlaybackAction {
     SeekBack,
     /// Went forward.
     Skip,
+    /// Gave it stars.
+    Rate,
     /// Still watching.
     Heartbeat,
     /// Ended it.
@@ -124,6 +145,12 @@ pub struct Playback {
     pub length_s: i64,
     /// With what.
     pub device: String,
+    /// The app's release.
+    #[serde(default)]
+    pub app_version: String,
+    /// One to five, of who rates it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stars: Option<u8>,
     /// Which side of the A/B test the viewer is on, always the same one.
     #[serde(default)]
     pub variant: String,
@@ -185,7 +212,7 @@ pub struct Reaction {
 }
 
 /// A player asks for an ad.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AdRequest {
     /// Unique.
     pub request_id: String,
@@ -195,6 +222,15 @@ pub struct AdRequest {
     pub session_id: String,
     /// What is watched.
     pub content_id: String,
+    /// Which break of the session, and which place in it, from 0 on.
+    #[serde(default)]
+    pub pod: u32,
+    /// Which place.
+    #[serde(default)]
+    pub slot: u32,
+    /// What is known of the user: the audiences it belongs to.
+    #[serde(default)]
+    pub segments: Vec<String>,
     /// With what.
     pub device: String,
     /// Where.
@@ -222,6 +258,9 @@ pub struct AdDecision {
     pub session_id: String,
     /// Whose ad; `None` when nobody may or wants to pay.
     pub campaign_id: Option<String>,
+    /// Which of the campaign's ads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ad_id: Option<String>,
     /// What an impression costs, in millionths of the currency.
     pub price_micros: i64,
     /// Event time of the request, epoch ms.

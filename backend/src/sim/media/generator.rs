@@ -327,6 +327,7 @@ impl Generator {
                 geo,
                 ts: now_ms,
                 wait_ms,
+                ..AdRequest::default()
             };
             record(Topic::AdRequests, user_id, &request, now_ms)
         })

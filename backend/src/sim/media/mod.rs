@@ -16,7 +16,9 @@ mod player;
 mod sheet;
 mod write;
 
-pub use catalogue::{APPS, CDNS, Campaign, DEVICES, EMOJI, ISPS, REGIONS, ROOMS, TITLES, campaigns, room_name, title_id, title_length_ms};
+pub use catalogue::{
+    APPS, CDNS, Campaign, DEVICES, EMOJI, ISPS, REGIONS, ROOMS, TITLES, Title, campaigns, room_name, title_id, title_length_ms, titles,
+};
 pub use event::{
     AdAction, AdDecision, AdEvent, AdRequest, Cell, ChatMessage, HomeRow, Playback, PlaybackAction, PlayerAction, PlayerCommand,
     PlayerState, Presence, PresenceAction, Qoe, Reaction,

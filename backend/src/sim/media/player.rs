@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    catalogue::{APPS, BITRATES, CDNS, DEVICES, EMOJI, ISPS, REGIONS},
+    catalogue::{APPS, BITRATES, CDNS, DEVICES, EMOJI, ISPS, REGIONS, SEGMENTS},
     chat::{self, Mood},
     event::{AdAction, Cell, PlaybackAction, PresenceAction},
 };
@@ -15,6 +15,12 @@ pub(super) const REPORT_MS: i64 = 5_000;
 const BAD_RATE: f64 = 0.012;
 /// Of bad views, those that end in a fatal error.
 const FATAL_SHARE: f64 = 0.04;
+/// How long viewers wait for the first picture; half of those who must wait longer leave.
+const PATIENCE_MS: u32 = 2_000;
+/// One title viewer in so many heartbeats gives stars.
+const RATES_OF: u64 = 30;
+/// Draws what is drawn apart from what players do.
+const ASIDE_SEED: u64 = 0xa51de;
 /// Of failed starts, those that are tried again.
 const RETRY_SHARE: f64 = 0.5;
 
@@ -43,6 +49,7 @@ pub(super) enum Content {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Out {
     Start { is_failed: bool, delay_ms: u32 },
+    Quit,
     Report { stalled_ms: u32, played_ms: u32, is_fatal: bool },
     Playback(PlaybackAction),
     Presence(PresenceAction),
@@ -121,6 +128,9 @@ pub(super) struct Player {
     stays_until_ms: i64,
     last_report_ms: i64,
     reports: u32,
+    /// Breaks for ads so far, and frames that were dropped.
+    pub(super) breaks: u32,
+    pub(super) dropped_frames: u32,
     is_stalling: bool,
     talks: f64,
     effect: f64,
@@ -162,6 +172,8 @@ impl Player {
             stays_until_ms: now_ms + stays_ms,
             last_report_ms: now_ms,
             reports: 0,
+            breaks: 0,
+            dropped_frames: 0,
             is_stalling: false,
             talks: random.unit() * 0.12,
             effect,
@@ -258,6 +270,11 @@ impl Player {
         self.last_report_ms = now_ms;
         let is_failed = random.chance(self.bad_chance(around));
         let delay_ms = (300.0 + random.exponential(if is_failed { 6_000.0 } else { 500.0 })) as u32;
+        if !is_failed && delay_ms > PATIENCE_MS && delay_ms.is_multiple_of(2) {
+            self.state = State::Gone;
+            self.outbox.push_back(Out::Quit);
+            return;
+        }
         self.outbox.push_back(Out::Start { is_failed, delay_ms });
         if is_failed {
             self.state = if random.chance(RETRY_SHARE) { State::Starting } else { State::Gone };
@@ -281,6 +298,7 @@ impl Player {
         let share = if self.is_stalling { 0.15 + 0.75 * random.unit() } else { 0.04 * random.unit() * random.unit() };
         let stalled_ms = (elapsed_ms as f64 * share) as u32;
         let is_fatal = self.is_stalling && random.chance(FATAL_SHARE);
+        self.dropped_frames += (self.aside() % if self.is_stalling { 40 } else { 3 }) as u32;
         self.bitrate = around.bitrate_max.min(if self.is_stalling { BITRATES[0] } else { self.bitrate.max(BITRATES[1]) });
         let played_ms = elapsed_ms as u32 - stalled_ms.min(elapsed_ms as u32);
         self.outbox.push_back(Out::Report { stalled_ms, played_ms, is_fatal });
@@ -315,8 +333,21 @@ impl Player {
             self.outbox.push_back(Out::AdRequest);
         }
         if self.reports.is_multiple_of(3) {
-            self.outbox.push_back(Out::Playback(PlaybackAction::Heartbeat));
+            let is_rated = matches!(self.content, Content::Title { .. }) && self.aside().is_multiple_of(RATES_OF);
+            self.outbox.push_back(Out::Playback(if is_rated { PlaybackAction::Rate } else { PlaybackAction::Heartbeat }));
         }
+    }
+
+    /// A number for what changes nothing else.
+    pub(super) fn aside(&self) -> u64 {
+        hash64(hash64(ASIDE_SEED, self.number), u64::from(self.reports))
+    }
+
+    /// The audiences the viewer belongs to: one or two.
+    pub(super) fn segments(&self) -> Vec<String> {
+        let of = hash64(!ASIDE_SEED, self.number);
+        let names = [of % 6, of / 6 % 6].map(|at| SEGMENTS[at as usize].to_owned());
+        names.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
     fn leave(&mut self) {

@@ -26,6 +26,11 @@ impl Generator {
                 let qoe = report(player, event_id, content, ts, cell, Report { sta, bsd: 0, played_ms: 0, msd: Some(delay_ms), ec });
                 record(Topic::Qoe, qoe.sid.clone(), &qoe, ts)
             }
+            Out::Quit => {
+                let quit = Report { sta: PlayerState::Quit, bsd: 0, played_ms: 0, msd: None, ec: None };
+                let qoe = report(player, event_id, content, ts, cell, quit);
+                record(Topic::Qoe, qoe.sid.clone(), &qoe, ts)
+            }
             Out::Report { stalled_ms, played_ms, is_fatal } => {
                 let sta = match (is_fatal, stalled_ms > played_ms) {
                     (true, _) => PlayerState::Fatal,
@@ -36,7 +41,7 @@ impl Generator {
                 let qoe = report(player, event_id, content, ts, cell, Report { sta, bsd: stalled_ms, played_ms, msd: None, ec });
                 record(Topic::Qoe, qoe.sid.clone(), &qoe, ts)
             }
-            Out::Playback(action) => self.playback(player, event_id, action, ts),
+            Out::Playback(action) => self.playback(player, event_id, action, (ts, cell.app_version)),
             Out::Presence(action) => {
                 let room = content_room(player.content);
                 record(Topic::Presence, room.clone(), &Presence { room, user_id, action, ts }, ts)
@@ -57,18 +62,22 @@ impl Generator {
                     user_id: user_id.clone(),
                     session_id: player.session_id.clone(),
                     content_id: content,
+                    pod: player.breaks,
+                    slot: 0,
+                    segments: player.segments(),
                     device: cell.device,
                     geo: cell.region,
                     ts,
                     wait_ms: self.ad_wait_ms(),
                 };
+                player.breaks += 1;
                 record(Topic::AdRequests, user_id, &request, ts)
             }
             Out::Ad(request_id, action) => record(Topic::AdEvents, user_id.clone(), &AdEvent { request_id, user_id, action, ts }, ts),
         }
     }
 
-    fn playback(&mut self, player: &mut Player, event_id: String, action: PlaybackAction, ts: i64) -> Record {
+    fn playback(&mut self, player: &mut Player, event_id: String, action: PlaybackAction, (ts, app_version): (i64, String)) -> Record {
         let video_id = content_id(player.content);
         if let Some(since) = player.playing_since {
             *self.truth.watched_ms.entry(video_id.clone()).or_default() += ts - since;
@@ -103,6 +112,8 @@ impl Generator {
             position_s: player.position_ms / 1_000,
             length_s: length_ms / 1_000,
             device: player.home.device.clone(),
+            app_version,
+            stars: (action == PlaybackAction::Rate).then(|| (1 + player.aside() / 64 % 5) as u8),
             variant: VARIANTS[player.variant].to_owned(),
         };
         record(Topic::Playback, event.session_id.clone(), &event, ts)
@@ -120,7 +131,13 @@ struct Report {
 fn report(player: &Player, event_id: String, cid: String, ts: i64, cell: Cell, report: Report) -> Qoe {
     let bl = if report.sta == PlayerState::Playing { 12_000 } else { 0 };
     let Report { sta, bsd, played_ms, msd, ec } = report;
-    Qoe { event_id, sid: player.session_id.clone(), cid, ts, sta, br: player.bitrate, bl, bsd, played_ms, msd, ec, cell }
+    // What stalls gets less than it plays; what does not, more.
+    let percent = if u64::from(bsd) * 9 > u64::from(played_ms) { 40 + player.aside() % 50 } else { 120 + player.aside() % 130 };
+    let mtp = (u64::from(player.bitrate) * percent / 100).next_multiple_of(100) as u32;
+    let is_live = matches!(player.content, Content::Live { .. });
+    let ltc = is_live.then(|| 3_000 + (player.aside() / 256 % 4_000) as u32 + bsd);
+    let (sid, br, dfa) = (player.session_id.clone(), player.bitrate, player.dropped_frames);
+    Qoe { event_id, sid, cid, ts, sta, br, bl, bs: bsd > 0, bsd, mtp, ltc, dfa, played_ms, msd, ec, cell }
 }
 
 fn content_id(content: Content) -> String {

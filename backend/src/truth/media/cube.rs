@@ -116,10 +116,14 @@ impl Cube {
         let places: std::collections::BTreeSet<_> = expected.keys().copied().chain(self.told.keys()).collect();
         let of = |place: &Place| (expected.get(place).copied().unwrap_or_default(), self.told.get(place).copied().unwrap_or_default());
         let wrong: Vec<_> = places.iter().filter(|place| of(place).0 != of(place).1).collect();
-        let attempts: u64 = expected.values().map(|counts| counts.attempts).sum();
+        let sum = |of: fn(&Counts) -> u64| expected.values().map(of).sum::<u64>();
+        let (attempts, exits, kbit_s, reports_in) =
+            (sum(|it| it.attempts), sum(|it| it.exits_before_start), sum(|it| it.kbit_s), sum(|it| it.total));
+        let mean_kbit_s = kbit_s / reports_in.max(1);
         let (cells, reports, late) = (places.len(), self.reports, self.late);
-        let mut evidence =
-            format!("{cells} cells of windows with {attempts} starts, of {reports} reports, {late} of them too late for a window");
+        let mut evidence = format!(
+            "{cells} cells of windows with {attempts} starts, {exits} of them given up, at {mean_kbit_s} kbit/s, of {reports} reports, {late} of them too late for a window"
+        );
         if let Some(place) = wrong.first() {
             let (expected, told) = of(place);
             evidence += &format!("; {} differ, first {place:?}: {told:?}, not {expected:?}", wrong.len());

@@ -18,6 +18,8 @@ use crate::{
 const LEASE_IMPRESSIONS: i64 = 20;
 /// And asks again when less than this is left of it.
 const LOW_IMPRESSIONS: i64 = 10;
+/// Ads of a campaign.
+const ADS: u32 = 3;
 /// The least an impression costs.
 const RESERVE_MICROS: i64 = 2_000;
 /// What a second-price auction adds to the second bid (Vickrey 1961, in the smallest step).
@@ -57,10 +59,10 @@ pub(super) struct Kept {
     values: Vec<i64>,
     /// All that was asked for, and in which step of the plan.
     want_micros: i64,
-}
-
     #[serde(default)]
     asked_step: i64,
+}
+
 impl Kept {
     fn new(until_ms: i64) -> Self {
         Self { until_ms, values: Vec::new(), want_micros: 0, asked_step: 0 }
@@ -120,6 +122,7 @@ impl Processor<String, Asked, String, Decided> for Decide {
             user_id: asked.request.user_id.clone(),
             session_id: asked.request.session_id.clone(),
             campaign_id: winner.map(|winner| winner.campaign_id.clone()),
+            ad_id: winner.map(|winner| ad_of(winner, &asked.request)),
             price_micros,
             ts: asked.request.ts,
             reason: reason.to_owned(),
@@ -192,6 +195,11 @@ impl Decide {
             },
         );
     }
+}
+
+/// Which of a campaign's ads: each user sees one after the other, by the breaks of the session.
+fn ad_of(campaign: &Campaign, request: &AdRequest) -> String {
+    format!("{}-{}", campaign.campaign_id, 1 + (request.pod + request.slot) % ADS)
 }
 
 fn cap_key(campaign: &Campaign, request: &AdRequest) -> String {

@@ -11,11 +11,11 @@ use weir_model::{Dashboard, TimestampMs};
 
 use super::{
     records::{AbSide, AdSession, Charge, Incident, IncidentState, Moderated, Moderation, RoomStats, Slice, Spend, TitleStats},
-    settings::{AB, AD_DECISIONS, AD_SESSIONS, CAMPAIGNS, CHARGES, INCIDENTS, MODERATED, ROOMS, SLICES, SPEND, TITLE_STATS},
+    settings::{AB, AD_DECISIONS, AD_SESSIONS, CAMPAIGNS, CHARGES, INCIDENTS, MODERATED, ROOMS, SLICES, SPEND, TITLE_STATS, TITLES_TABLE},
 };
 use crate::{
     pipelines::shape::{DashboardFold, Observed},
-    sim::media::{AdAction, AdDecision, Campaign},
+    sim::media::{AdAction, AdDecision, Campaign, Title},
     truth::latency::DecisionLatency,
 };
 
@@ -66,11 +66,12 @@ pub(super) struct Fold {
     rooms: BTreeMap<String, VecDeque<RoomStats>>,
     hidden: VecDeque<(TimestampMs, Moderated)>,
     titles: BTreeMap<String, TitleStats>,
+    catalogue: BTreeMap<String, Title>,
     campaigns: BTreeMap<String, Campaign>,
     spend: BTreeMap<String, Spend>,
-    decided: u64,
     /// What each paced campaign has spent of what was planned by then, in percent, by the time of the slot.
     paces: BTreeMap<String, BTreeMap<i64, f64>>,
+    decided: u64,
     filled: u64,
     latency: DecisionLatency,
     /// Ads by the time of their slot: decided, and seen.
@@ -106,6 +107,7 @@ impl DashboardFold for Fold {
                 }
             }),
             TITLE_STATS => read(record, |stats| keep(&mut self.titles, key(), stats)),
+            TITLES_TABLE => read(record, |title| keep(&mut self.catalogue, key(), title)),
             CAMPAIGNS => read(record, |campaign| keep(&mut self.campaigns, key(), campaign)),
             SPEND => read(record, |spend| {
                 self.pace(&key(), &spend, record.timestamp_ms);
@@ -153,8 +155,6 @@ impl Fold {
         }
     }
 
-    fn count_ads(&mut self, ts: i64, decided: u64, seen: u64) {
-        let slot = self.ads.entry(ts - ts.rem_euclid(AD_SLOT_MS)).or_default();
     /// How far a campaign is, of what is planned by now.
     fn pace(&mut self, campaign_id: &str, spend: &Spend, now_ms: i64) {
         let Some(campaign) = self.campaigns.get(campaign_id).filter(|campaign| campaign.flight_ms > 0) else { return };
@@ -170,6 +170,8 @@ impl Fold {
         }
     }
 
+    fn count_ads(&mut self, ts: i64, decided: u64, seen: u64) {
+        let slot = self.ads.entry(ts - ts.rem_euclid(AD_SLOT_MS)).or_default();
         *slot = (slot.0 + decided, slot.1 + seen);
         while self.ads.len() > AD_SLOTS_MAX {
             self.ads.pop_first();

@@ -173,6 +173,7 @@ fn titles(fold: &Fold) -> Widget {
         let percent = |count: u64| Cell::Float(count as f64 * 100.0 / stats.starts as f64);
         vec![
             Cell::Text(title.as_str().into()),
+            Cell::Text(fold.catalogue.get(title.as_str()).map_or("", |title| title.genre.as_str()).into()),
             integer(stats.starts),
             integer(stats.viewers),
             Cell::Integer(stats.watched_ms / 60_000),
@@ -183,6 +184,7 @@ fn titles(fold: &Fold) -> Widget {
     });
     let columns = [
         ("Title", false),
+        ("Genre", false),
         ("Plays", true),
         ("Viewers", true),
         ("Minutes", true),
