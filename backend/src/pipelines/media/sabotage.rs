@@ -31,6 +31,10 @@ pub enum Sabotage {
     WatchPauses,
     /// Incidents are blamed on the first attribute of their cause alone.
     BlameWidest,
+    /// Causes that are asked for are told by their first attribute alone.
+    BlameParts,
+    /// Who asks for a cause gets no answer.
+    LeaveUnanswered,
     /// Nothing is taken for an incident.
     SleepThrough,
     /// No message is hidden.
@@ -43,14 +47,14 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub const ALL: [(Self, &str, &str); 18] = [
+    pub const ALL: [(Self, &str, &str); 20] = [
         (Self::BillTwice, "bill_twice", "impressions_billed_once"),
         (Self::IgnoreBudgets, "ignore_budgets", "spend_within_budget"),
+        (Self::LendAtOnce, "lend_at_once", "leases_follow_plans"),
         (Self::IgnoreCaps, "ignore_caps", "frequency_caps_kept"),
         (Self::CountTwice, "count_twice", "room_counts_exact"),
         (Self::CountBeats, "count_beats", "unique_viewers"),
         (Self::ForgetLeaves, "forget_leaves", "room_viewers_exact"),
-        (Self::LendAtOnce, "lend_at_once", "leases_follow_plans"),
         (Self::PassOver, "pass_over", "messages_moderated_once"),
         (Self::LoseRequests, "lose_requests", "ads_decided_once"),
         (Self::ForgetFailedStarts, "forget_failed_starts", "cube_equals_reports"),
@@ -58,6 +62,8 @@ impl Sabotage {
         (Self::Scatter, "scatter", "incidents_not_false"),
         (Self::WatchPauses, "watch_pauses", "watch_time_exact"),
         (Self::BlameWidest, "blame_widest", "incident_cells_exact"),
+        (Self::BlameParts, "blame_parts", "root_causes_named"),
+        (Self::LeaveUnanswered, "leave_unanswered", "root_causes_told"),
         (Self::SleepThrough, "sleep_through", "incidents_found_in_time"),
         (Self::TrustEverybody, "trust_everybody", "moderation"),
         (Self::ForgetQuitters, "forget_quitters", "ab_equals_players"),

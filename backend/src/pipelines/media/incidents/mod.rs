@@ -100,8 +100,8 @@ impl Processor<String, Slice, String, Found> for Detect {
             if !record.value.is_asked {
                 return;
             }
-            let causes = measured::causes(&record.value);
-            out.send(&Record { key: record.key.clone(), value: Found::Causes(causes), timestamp_ms: record.timestamp_ms });
+            let answer = self.sabotaged(Found::Causes(measured::causes(&record.value)));
+            answer.into_iter().for_each(|value| out.send(&Record { key: record.key.clone(), value, timestamp_ms: record.timestamp_ms }));
             return;
         }
         let mut scopes = self.scopes.borrow_mut();
@@ -118,13 +118,8 @@ impl Processor<String, Slice, String, Found> for Detect {
         if is_late {
             out.count_late();
         }
-        for (key, mut value, timestamp_ms) in found {
-            if let (Found::Incident(incident), true) = (&mut value, self.options.is(Sabotage::BlameWidest)) {
-                incident.cause.attributes.truncate(1);
-            }
-            if self.options.is(Sabotage::SleepThrough) {
-                continue;
-            }
+        for (key, value, timestamp_ms) in found {
+            let Some(value) = self.sabotaged(value) else { continue };
             if let (Found::Incident(incident), true) = (&value, self.options.is(Sabotage::Scatter)) {
                 for scattered in scatter(incident) {
                     let key = scattered.incident_id.clone();
@@ -133,6 +128,22 @@ impl Processor<String, Slice, String, Found> for Detect {
             }
             out.send(&Record { key, value, timestamp_ms });
         }
+    }
+}
+
+impl Detect {
+    /// What is found as it is, but where it is to be told wrongly or not at all.
+    fn sabotaged(&self, mut found: Found) -> Option<Found> {
+        match &mut found {
+            _ if self.options.is(Sabotage::SleepThrough) => return None,
+            Found::Incident(incident) if self.options.is(Sabotage::BlameWidest) => incident.cause.attributes.truncate(1),
+            Found::Causes(_) if self.options.is(Sabotage::LeaveUnanswered) => return None,
+            Found::Causes(causes) if self.options.is(Sabotage::BlameParts) => {
+                causes.sets.iter_mut().flatten().chain(&mut causes.ranked).for_each(|cause| cause.attributes.truncate(1));
+            }
+            _ => {}
+        }
+        Some(found)
     }
 }
 
