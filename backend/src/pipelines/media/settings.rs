@@ -149,8 +149,6 @@ pub const PACE_MS: i64 = 10_000;
 /// A frequency cap counts impressions decided within this.
 pub const CAP_MS: i64 = 3_600_000;
 
-
-
 /// The checks, each with the topic that holds what it judges.
 pub const JUDGED: [(&str, &str); 19] = [
     ("cube_equals_reports", CUBE),
