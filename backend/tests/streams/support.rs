@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    env,
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -18,8 +19,11 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Cluster {
     pub(crate) connection: Connection,
-    _broker: Broker,
-    _data_dir: tempfile::TempDir,
+    /// `None` on the cluster that `WEIR_TEST_BOOTSTRAP` names.
+    broker: Option<Broker>,
+    data_dir: tempfile::TempDir,
+    /// Sets names apart from those of runs before, where topics outlive a test.
+    suffix: String,
 }
 
 impl Cluster {
@@ -33,11 +37,36 @@ impl Cluster {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let broker = Broker::start(set_up(BrokerConfig { listen, ..BrokerConfig::new(data_dir.path()) })).unwrap();
         let connection = Connection::new(broker.address().to_string(), []);
-        let admin = Admin::new(&connection, DEADLINE).unwrap();
+        Self { connection, broker: Some(broker), data_dir, suffix: String::new() }.having(topics)
+    }
+
+    /// The cluster that `WEIR_TEST_BOOTSTRAP` names, for instance a real Kafka; else an embedded one. Topics are called by [`Self::name`].
+    pub(crate) fn anywhere(topics: &[(&str, i32)]) -> Self {
+        let Ok(bootstrap) = env::var("WEIR_TEST_BOOTSTRAP") else { return Self::start(topics) };
+        let suffix = format!("-{}-{}", weir_model::TimestampMs::now().0, std::process::id());
+        let data_dir = tempfile::tempdir().unwrap();
+        Self { connection: Connection::new(bootstrap, []), broker: None, data_dir, suffix }.having(topics)
+    }
+
+    fn having(self, topics: &[(&str, i32)]) -> Self {
+        let admin = Admin::new(&self.connection, DEADLINE).unwrap();
         for (topic, partitions) in topics {
-            block_on(admin.create_topic(topic, *partitions, 1, &[])).unwrap();
+            block_on(admin.create_topic(&self.name(topic), *partitions, 1, &[])).unwrap();
         }
-        Self { connection, _broker: broker, _data_dir: data_dir }
+        self
+    }
+
+    /// What a topic or a group is called here.
+    pub(crate) fn name(&self, what: &str) -> String {
+        format!("{what}{}", self.suffix)
+    }
+
+    /// Stops the broker and starts it again on the same folder and port.
+    pub(crate) fn bounce(&mut self) {
+        let broker = self.broker.take().unwrap();
+        let listen = broker.address();
+        broker.shutdown();
+        self.broker = Some(Broker::start(BrokerConfig { listen, ..BrokerConfig::new(self.data_dir.path()) }).unwrap());
     }
 
     /// Writes keyed records and waits until all are acknowledged.
