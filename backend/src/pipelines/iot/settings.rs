@@ -71,10 +71,11 @@ pub const REFUSED_PAUSE_MS: i64 = 5_000;
 pub const LIVE_MS: i64 = 3_000;
 
 /// The checks, each with the topic that holds what it judges.
-pub const JUDGED: [(&str, &str); 7] = [
+pub const JUDGED: [(&str, &str); 8] = [
     ("gaps_closed", DEVICE_STATE),
     ("device_order", DEVICE_STATE),
     ("rollups_equal_batch", SITE_ROLLUPS),
+    ("downsampled_equal_batch", DEVICE_ROLLUPS),
     ("anomalies_found", ANOMALIES),
     ("moisture_in_band", SENSOR_DATA),
     ("commands_acked", COMMAND_ACKS),
