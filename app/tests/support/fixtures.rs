@@ -314,10 +314,12 @@ fn streams() -> StreamsView {
             task(1, StreamsTaskPhase::Restoring { done: 400, total: 1_000 }),
             task(2, StreamsTaskPhase::Suspended),
         ],
+        standbys: vec![StreamsStandby { task: "0_3".into(), entries: 98_700, lag_records: 12 }],
         stores: vec![store("0_0", vec![window(3), window(1)]), store("0_1", Vec::new())],
         events: vec![event(NoticeLevel::Warning, "was replaced: it was killed"), event(NoticeLevel::Info, "got the tasks 0_0, 0_1, 0_2")],
         processed_per_s: 1_002.0,
         commits: (1_234, 2),
+        commit_ms: Some((48, 112)),
         rebalances: 3,
     };
     StreamsView { apps: vec![app] }

@@ -45,7 +45,7 @@ pub use scenario::{ScenarioMeta, ScenarioStep, ScenarioView};
 pub use series::Series;
 pub use store::{LAG_HISTORY_GROUPS_MAX, MESSAGES_MAX, MessagesView, NOTICES_MAX, PipelineView, Store};
 pub use streams::{
-    StoreEntries, StoreQuery, StreamsApp, StreamsEvent, StreamsNode, StreamsNodeKind, StreamsStore, StreamsTask, StreamsTaskPhase,
-    StreamsThread, StreamsView, StreamsWindow,
+    StoreEntries, StoreQuery, StreamsApp, StreamsEvent, StreamsNode, StreamsNodeKind, StreamsStandby, StreamsStore, StreamsTask,
+    StreamsTaskPhase, StreamsThread, StreamsView, StreamsWindow,
 };
 pub use update::Update;

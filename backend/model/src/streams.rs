@@ -24,6 +24,8 @@ pub struct StreamsApp {
     pub threads: Vec<StreamsThread>,
     /// Its tasks here.
     pub tasks: Vec<StreamsTask>,
+    /// Replicas here of tasks that run elsewhere.
+    pub standbys: Vec<StreamsStandby>,
     /// Their stores.
     pub stores: Vec<StreamsStore>,
     /// What happened last, newest first.
@@ -32,6 +34,8 @@ pub struct StreamsApp {
     pub processed_per_s: f64,
     /// Commits that succeeded, and transactions that were aborted.
     pub commits: (u64, u64),
+    /// How long the last ones took, in milliseconds: the median and the longest; `None` before the first.
+    pub commit_ms: Option<(u64, u64)>,
     /// Times partitions were assigned or taken away.
     pub rebalances: u64,
 }
@@ -110,6 +114,17 @@ pub struct StreamsTask {
     pub queued: u64,
     /// Records that came too late, could not be read, or were repetitions.
     pub dropped: (u64, u64, u64),
+}
+
+/// A warm copy of the state of a task that runs elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamsStandby {
+    /// The task.
+    pub task: Arc<str>,
+    /// Entries in its stores.
+    pub entries: u64,
+    /// Records of its changelogs that are not in it yet.
+    pub lag_records: i64,
 }
 
 /// A store of a task.

@@ -112,6 +112,9 @@ fn summary(ui: &mut Ui, meta: &PipelineMeta, app: &StreamsApp, cx: &mut PanelCon
             counted(app.threads.iter().map(|thread| thread.replaced).sum(), "threads replaced"),
         ];
         subdued(ui, figures.join("    "));
+        if let Some((median, worst)) = app.commit_ms {
+            subdued(ui, format!("commits take {median} ms, at most {worst}"));
+        }
         if let Some(age_ms) = app.threads.iter().filter_map(|thread| thread.transaction_age_ms).max() {
             subdued(ui, format!("transaction open for {age_ms} ms"));
         }

@@ -1,7 +1,7 @@
 //! The tasks of an application: on which thread, how far, what waits.
 
 use egui::Ui;
-use weir_model::{StreamsApp, StreamsTask, StreamsTaskPhase, TimestampMs};
+use weir_model::{StreamsApp, StreamsStandby, StreamsTask, StreamsTaskPhase, TimestampMs};
 use weir_ui_kit::{
     format, icons,
     table::{ROW_HEIGHT, Table, TableCell, TableColumn},
@@ -13,7 +13,7 @@ const ROWS_MAX: usize = 9;
 
 pub(super) fn ui(ui: &mut Ui, app: &StreamsApp) {
     section(ui, "Tasks");
-    if app.tasks.is_empty() {
+    if app.tasks.is_empty() && app.standbys.is_empty() {
         subdued(ui, "None here: the group has given them to nobody yet, or to other processes.");
         return;
     }
@@ -25,11 +25,23 @@ pub(super) fn ui(ui: &mut Ui, app: &StreamsApp) {
         TableColumn::number("Late", 60.0).unsorted(),
         TableColumn::text("Stream time UTC", 140.0).unsorted(),
     ];
-    let height = (app.tasks.len().min(ROWS_MAX) + 2) as f32 * ROW_HEIGHT;
-    Table::new("Tasks", &columns, app.tasks.len()).height(height).show(ui, |row, column| match app.tasks.get(row) {
+    let rows = app.tasks.len() + app.standbys.len();
+    let height = (rows.min(ROWS_MAX) + 2) as f32 * ROW_HEIGHT;
+    Table::new("Tasks", &columns, rows).height(height).show(ui, |row, column| match app.tasks.get(row) {
         Some(task) => cell(task, column),
-        None => TableCell::default(),
+        None => app.standbys.get(row - app.tasks.len()).map(|standby| standby_cell(standby, column)).unwrap_or_default(),
     });
+}
+
+/// A replica has no thread and processes nothing: what waits is what it has not read yet.
+fn standby_cell(standby: &StreamsStandby, column: usize) -> TableCell<'_> {
+    match column {
+        0 => TableCell::mono(&*standby.task),
+        2 => TableCell::badge(icons::COPY, "standby", Tone::Info),
+        3 => TableCell::mono(format::integer(standby.lag_records)),
+        5 => TableCell::text(format!("{} entries", format::integer(standby.entries))).subdued(),
+        _ => TableCell::text("–").subdued(),
+    }
 }
 
 /// `11-30 16:29:00`: nobody looks for the year of a moment that moves.

@@ -7,14 +7,17 @@ use std::{
 };
 
 use weir_model::{
-    NoticeLevel, StoreEntries, StoreQuery, StreamsApp as AppView, StreamsEvent, StreamsNode, StreamsNodeKind, StreamsStore, StreamsTask,
-    StreamsTaskPhase, StreamsThread, StreamsView, StreamsWindow, TimestampMs, Update,
+    NoticeLevel, StoreEntries, StoreQuery, StreamsApp as AppView, StreamsEvent, StreamsNode, StreamsNodeKind, StreamsStandby, StreamsStore,
+    StreamsTask, StreamsTaskPhase, StreamsThread, StreamsView, StreamsWindow, TimestampMs, Update,
 };
 
 use super::{Run, lock};
 use crate::stream::{
     NodeId, NodeKind,
-    app::{AppEvent, AppEventKind, AppSnapshot, StoreSnapshot, StreamsApp, TaskId, TaskPhase, TaskSnapshot, ThreadPhase, Warmth},
+    app::{
+        AppEvent, AppEventKind, AppSnapshot, StandbySnapshot, StoreSnapshot, StreamsApp, TaskId, TaskPhase, TaskSnapshot, ThreadPhase,
+        Warmth,
+    },
 };
 
 /// Rates are taken over this long.
@@ -89,9 +92,11 @@ fn view(snapshot: &AppSnapshot, rates: &[f64]) -> AppView {
         edges: topology.edges().into_iter().map(|(from, to)| (from.0, to.0)).collect(),
         threads: snapshot.threads.iter().map(thread).collect(),
         tasks: snapshot.threads.iter().enumerate().flat_map(|(at, thread)| thread.tasks.iter().map(move |of| task(at, of))).collect(),
+        standbys: snapshot.standbys.iter().map(standby).collect(),
         stores: snapshot.tasks().flat_map(|task| task.stores.iter().map(|of| store(&task.id, of))).collect(),
         events: events(snapshot),
         commits: (counts.commits, counts.aborts),
+        commit_ms: commit_ms(snapshot),
         rebalances: counts.rebalances,
         nodes,
     }
@@ -128,6 +133,18 @@ fn task(thread: usize, task: &TaskSnapshot) -> StreamsTask {
         queued: task.queued as u64,
         dropped: (dropped.late, dropped.malformed, dropped.duplicate),
     }
+}
+
+fn standby(standby: &StandbySnapshot) -> StreamsStandby {
+    StreamsStandby { task: standby.task.to_string().into(), entries: standby.entries as u64, lag_records: standby.lag }
+}
+
+/// The median and the longest of the last commits.
+fn commit_ms(snapshot: &AppSnapshot) -> Option<(u64, u64)> {
+    let took = |event: &AppEvent| if let AppEventKind::Committed { took_ms, .. } = event.what { Some(took_ms) } else { None };
+    let mut times: Vec<u64> = snapshot.commits.iter().filter_map(took).collect();
+    times.sort_unstable();
+    Some((*times.get(times.len() / 2)?, *times.last()?))
 }
 
 fn store(task: &TaskId, store: &StoreSnapshot) -> StreamsStore {
