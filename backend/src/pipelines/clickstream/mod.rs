@@ -10,7 +10,8 @@
 //! `clickstream.items` (a global table).
 //!
 //! The loop is closed: visitors hear of `offers`, and some of those who left a cart come back for one, which
-//! `clickstream.offers_taken` tells.
+//! `clickstream.offers_taken` tells. They think it over for eight minutes of event time or more: equal seeds give equal runs as long as an
+//! offer is heard within that.
 //!
 //! Semantics, as Kafka Streams documents them (see [`crate::stream`]): event time is the event's `timestamp`; stream time, per
 //! partition, never regresses; a window of counts closes at its end plus 10 s of grace, a session when stream time exceeds its
