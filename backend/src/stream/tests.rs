@@ -221,12 +221,11 @@ fn the_oldest_record_is_the_oldest_by_the_extractor() {
         builder.stream_by_time::<String, i64>("left", time_in_value).merge(&builder.stream("right")).to("out");
     });
     let mut task = StreamTask::new(&topology.unwrap(), 0);
-    let mut offset = 0;
     // Written in the opposite order of what happened on the left.
-    for (topic, value, timestamp_ms) in [("left", "30", 1), ("left", "5", 2), ("right", "0", 20), ("right", "0", 40)] {
+    let records = [("left", "30", 1), ("left", "5", 2), ("right", "0", 20), ("right", "0", 40)];
+    for (offset, (topic, value, timestamp_ms)) in (0..).zip(records) {
         let (key, value) = (Some(b"k".to_vec()), Some(value.as_bytes().to_vec()));
         assert!(task.enqueue(InputRecord { topic: topic.into(), partition: 0, offset, timestamp_ms, key, value }));
-        offset += 1;
     }
     let order: Vec<_> = std::iter::from_fn(|| task.process_next().unwrap()).map(|origin| origin.offset).collect();
     assert_eq!(order, [2, 0, 1, 3], "right at 20, left at 30 and what comes behind it there, right at 40");

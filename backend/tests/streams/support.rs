@@ -51,7 +51,8 @@ impl Cluster {
     fn having(self, topics: &[(&str, i32)]) -> Self {
         let admin = Admin::new(&self.connection, DEADLINE).unwrap();
         for (topic, partitions) in topics {
-            block_on(admin.create_topic(&self.name(topic), *partitions, 1, &[])).unwrap();
+            // Records here are of any time, and stay.
+            block_on(admin.create_topic(&self.name(topic), *partitions, 1, &[("retention.ms", "-1")])).unwrap();
         }
         self
     }
