@@ -49,7 +49,7 @@ impl Producer {
             ("message.timeout.ms", &transaction_ms),
             ("partitioner", "murmur2_random"),
             // Nobody who counts sees a record before its transaction ends, which sends what still waits: fewer, larger batches.
-            ("linger.ms", "25"),
+            ("linger.ms", "100"),
         ];
         let producer = Self::with(connection, &fixed)?;
         producer.inner().init_transactions(timeout)?;

@@ -30,7 +30,7 @@ const SLEEP_MIN: Duration = Duration::from_millis(4);
 const SLEEP_MAX: Duration = Duration::from_millis(50);
 /// Events wait so long for others of their partition: a few thousand a second over many partitions would else be a request each, and as many
 /// answers to every reader.
-const LINGER: Duration = Duration::from_millis(20);
+const LINGER: Duration = Duration::from_millis(25);
 /// What can't be sent this long after it was due is not caught up with; the schedule moves on and the delay is counted.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 /// How long processing is left alone when enough waits for it.
