@@ -141,6 +141,9 @@ fn garbage_on_the_port_harms_nobody() {
     assert_eq!(broker.running.signal("TERM"), Some(0));
 }
 
+/// Markers that may be the last of a pipeline's repartition topics: one a partition.
+const MARKERS_MAX: u64 = 12;
+
 #[test]
 fn json_has_the_documented_fields() {
     let folder = tempfile::tempdir().unwrap();
@@ -157,7 +160,10 @@ fn json_has_the_documented_fields() {
     let group = groups.iter().find(|group| group["group"] == "clickstream-processor").expect("the pipeline's group");
     let fields = ["group", "state", "kind", "assignor", "coordinator", "members", "topics", "lag_records", "verdict"];
     assert_eq!(names(group), fields.into());
-    assert_eq!((&group["state"], &group["lag_records"]), (&Value::from("Empty"), &Value::from(0)), "it read everything and left");
+    assert_eq!(group["state"], Value::from("Empty"), "it has left");
+    // It read everything. What its repartition topics end in are the markers of transactions, which are no records: librdkafka does not
+    // commit past them.
+    assert!(group["lag_records"].as_u64().unwrap() <= MARKERS_MAX, "{group}");
 
     let lag = broker.weir(&["lag", "clickstream-processor", "--json"]).json();
     let fields = [
