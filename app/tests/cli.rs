@@ -183,7 +183,10 @@ fn json_has_the_documented_fields() {
     assert!(!lag.is_empty());
     for row in &lag {
         assert_eq!(names(row), fields.into());
-        assert_eq!((&row["member_id"], &row["verdict"]), (&Value::Null, &Value::from("caught_up")));
+        assert_eq!(row["member_id"], Value::Null);
+        if !row["topic"].as_str().unwrap().ends_with("-repartition") {
+            assert_eq!(row["verdict"], Value::from("caught_up"), "{row}");
+        }
     }
     broker.weir(&["lag", "nonsense"]).check_failure(1, &["nonsense", "why:", "weir groups"]);
 
@@ -261,8 +264,9 @@ fn a_run_can_be_repeated_and_judges_itself() {
     assert!(["no_loss", "sessions_equal_batch", "late_drops_equal_oracle"].into_iter().all(passed), "{checks:?}");
     let counts = |report: &Value| {
         let mut counts = report["counts"].as_object().unwrap().clone();
-        // How late the generator was, and how the work was cut into commits and shared out, is the machine's doing.
-        for of_the_machine in ["behind_ms", "commits", "published", "rebalances", "aborts", "threads_replaced"] {
+        // How late the generator was, and how the work was cut into commits and shared out, is the machine's doing. So is how often a
+        // partition tells what it has counted, which those that add up its figures process too.
+        for of_the_machine in ["behind_ms", "commits", "published", "processed", "rebalances", "aborts", "threads_replaced"] {
             counts.remove(of_the_machine);
         }
         counts
