@@ -134,7 +134,6 @@ fn body(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), shown: &WidgetB
 
 fn heading(ui: &mut Ui, widget: &Widget, cx: &mut PanelContext<'_>) {
     ui.horizontal(|ui| {
-        section(ui, &widget.title);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 0.0;
             if icon_button(ui, icons::ARROW_RIGHT, &format!("Open {}, where {} comes from", source(&widget.source), widget.title)).clicked()
@@ -142,6 +141,8 @@ fn heading(ui: &mut Ui, widget: &Widget, cx: &mut PanelContext<'_>) {
                 cx.push(open_source(&widget.source));
             }
             icon_button(ui, icons::INFO, &widget.help);
+            // What the buttons leave: a long title ends in an ellipsis rather than under them.
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| section(ui, &widget.title));
         });
     });
 }

@@ -52,7 +52,7 @@ pub fn sankey(
 ) -> Option<usize> {
     let tokens = tokens(ui);
     let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
-    let layer = layers(nodes.len(), edges.iter().map(|edge| (edge.from, edge.to)));
+    let layer = ends_last(layers(nodes.len(), edges.iter().map(|edge| (edge.from, edge.to))), edges);
     let is_drawn = |edge: &&FlowEdge| edge.value > 0.0 && layer.get(edge.from) < layer.get(edge.to);
     let flows: Vec<&FlowEdge> = edges.iter().filter(is_drawn).collect();
     let total = |at: usize| {
@@ -101,6 +101,19 @@ pub fn sankey(
         response.on_hover_text(told);
     }
     pressed
+}
+
+/// Whatever nothing flows out of stands in the last column, so that what flows on has its labels to itself.
+fn ends_last(mut layer: Vec<usize>, edges: &[FlowEdge]) -> Vec<usize> {
+    let last = layer.iter().max().copied().unwrap_or(0);
+    for (at, layer) in layer.iter_mut().enumerate() {
+        let goes_on = edges.iter().any(|edge| edge.from == at && edge.to != at);
+        let is_reached = edges.iter().any(|edge| edge.to == at);
+        if is_reached && !goes_on {
+            *layer = last;
+        }
+    }
+    layer
 }
 
 struct Columns {

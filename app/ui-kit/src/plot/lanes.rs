@@ -46,6 +46,8 @@ pub struct LaneSpan<'a> {
 const LANE_HEIGHT: f32 = 26.0;
 const LABEL_WIDTH_MAX: f32 = 130.0;
 const TICKS: i64 = 4;
+/// The least that is shown: of a shorter time the axis would tell the same second five times.
+const SPAN_MIN_MS: i64 = 20_000;
 
 /// Draws the lanes over the time they cover, as wide as there is room. Gives the span that was pressed, as its lane and its place there.
 pub fn lanes(ui: &mut Ui, shown: &Lanes<'_>) -> Option<(usize, usize)> {
@@ -56,7 +58,7 @@ pub fn lanes(ui: &mut Ui, shown: &Lanes<'_>) -> Option<(usize, usize)> {
         return None;
     };
     let cursors = shown.lanes.iter().filter_map(|lane| lane.cursor_ms).chain(shown.cursor_ms);
-    let to_ms = spans().map(|span| span.to_ms).chain(cursors).max().unwrap_or(from_ms).max(from_ms + 1);
+    let to_ms = spans().map(|span| span.to_ms).chain(cursors).max().unwrap_or(from_ms).max(from_ms + SPAN_MIN_MS);
     let label_width = (ui.available_width() * 0.25).min(LABEL_WIDTH_MAX);
     ui.spacing_mut().item_spacing.y = 0.0;
     let top = ui.cursor().top();

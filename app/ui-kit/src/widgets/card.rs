@@ -1,6 +1,6 @@
 //! Surfaces and rows.
 
-use egui::{Align, CornerRadius, Frame, InnerResponse, Layout, Margin, RichText, Stroke, Ui};
+use egui::{Align, CornerRadius, Frame, InnerResponse, Label, Layout, Margin, RichText, Stroke, Ui};
 
 use super::{mono, subdued};
 use crate::{
@@ -28,7 +28,7 @@ pub fn card<R>(ui: &mut Ui, heading: &str, add_contents: impl FnOnce(&mut Ui) ->
 /// The heading of a card or a part of a screen.
 pub fn section(ui: &mut Ui, heading: &str) {
     let color = tokens(ui).text.strong;
-    ui.label(RichText::new(heading).font(theme::medium(size::HEADING)).color(color));
+    ui.add(Label::new(RichText::new(heading).font(theme::medium(size::HEADING)).color(color)).truncate());
 }
 
 /// A row of controls, the rest of it free.

@@ -19,6 +19,8 @@ const SESSIONS_MAX: usize = 20;
 const MERGES_MAX: usize = 3;
 /// Users to choose from.
 const OPTIONS_MAX: usize = 20;
+/// The newest users among whom the one with the longest session is shown, before anybody had two.
+const LOOKED_AT_MAX: usize = 500;
 /// How long the mark of a late event is drawn.
 const LATE_SHOWN_MS: i64 = 60_000;
 
@@ -98,7 +100,11 @@ impl Lanes {
     pub(super) fn widget(&self, cursor: Option<TimestampMs>) -> Widget {
         let newest = |users: &BTreeSet<(i64, String)>| users.last().map(|(_, user)| user.clone());
         let merged = || self.newest_merged.as_ref().map(|(_, user)| user.clone()).filter(|user| self.users.contains_key(user));
-        let shown = self.chosen.clone().or_else(merged).or_else(|| newest(&self.worth_a_look)).or_else(|| newest(&self.by_end));
+        let longest = || {
+            let recent = self.by_end.iter().rev().take(LOOKED_AT_MAX).filter_map(|(_, user)| Some((user, self.users.get(user)?)));
+            recent.max_by_key(|(_, user)| user.length_ms()).map(|(name, _)| name.clone())
+        };
+        let shown = self.chosen.clone().or_else(merged).or_else(|| newest(&self.worth_a_look)).or_else(longest);
         let lanes = shown.as_ref().and_then(|user| self.users.get(user)).map(User::lanes).unwrap_or_default();
         let chooser = Chooser {
             what: "user".into(),
@@ -134,6 +140,12 @@ impl Lanes {
 }
 
 impl User {
+    /// From the first moment known to the last.
+    fn length_ms(&self) -> i64 {
+        let first = self.open.keys().chain(self.sessions.keys()).min();
+        first.map_or(0, |first| self.last_end - first)
+    }
+
     fn lanes(&self) -> Vec<Lane> {
         let span = |(from, to): (i64, i64), label: &str, severity| LaneSpan {
             from: TimestampMs(from),

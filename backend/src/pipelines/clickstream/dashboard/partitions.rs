@@ -43,13 +43,7 @@ fn now(fold: &Fold) -> Widget {
             Cell::DurationMs(newest - start),
         ]
     };
-    let columns = vec![
-        column("Partition", true),
-        column("Events/s", true),
-        column("Share, %", true),
-        column("Sessions", true),
-        column("Behind", true),
-    ];
-    let help = "The newest closed window of each partition: its share of the events, its open sessions, and how far in event time it is behind the others";
+    let columns = vec![column("No.", true), column("Rate", true), column("%", true), column("Open", true), column("Behind", true)];
+    let help = "The newest closed window of each partition: its events a second, its share of all, its open sessions, and how far in event time it is behind the others";
     widget("partition_lag", "Partitions now", help, Span::Third, STATS, WidgetBody::Table { columns, rows: rows.iter().map(row).collect() })
 }

@@ -48,7 +48,9 @@ impl Ranking {
             roc_auc(&scored)
         };
         if let Some((trees, online)) = auc(|it| it.0).zip(auc(|it| it.1)) {
-            self.points.push_back(Point { at_ms: example.ts, trees, online });
+            // Labels of one moment come at different times: the chart goes on with the newest payment that has one.
+            let at_ms = self.points.back().map_or(example.ts, |last| last.at_ms.max(example.ts));
+            self.points.push_back(Point { at_ms, trees, online });
         }
         if self.points.len() > POINTS_MAX {
             self.points.pop_front();

@@ -193,10 +193,10 @@ fn quality(fold: &Fold) -> Widget {
         Line { name: name.into(), points: fold.days.iter().filter_map(point).collect() }
     };
     let lines = vec![line("Recall", &|day| (day.caught, day.missed)), line("Precision", &|day| (day.caught, day.false_alarms))];
-    let help = "By the day of the payments: the last week has no labels yet, because frauds are charged back after seven days";
+    let help = "Precision and recall of what was stopped, and from how many labelled payments the trees have learnt. By the day of the payments: the last week has no labels yet, because frauds are charged back after seven days";
     let title = match fold.model.filter(|_| !fold.is_model_off) {
-        Some((.., examples, _)) => format!("Precision and recall, learnt from {examples} payments"),
-        None => "Precision and recall, by rules alone".to_owned(),
+        Some((.., examples, _)) => format!("Quality, learnt from {examples}"),
+        None => "Quality, by rules alone".to_owned(),
     };
     widget("quality", &title, help, Span::Third, CHARGEBACKS, WidgetBody::TimeSeries { unit: "%".into(), lines, bands: Vec::new() })
 }

@@ -62,15 +62,23 @@ fn budgets(fold: &Fold) -> Widget {
     )
 }
 
-/// Planned and actual, by campaign: on its plan a campaign is at 100 %.
+/// Campaigns in the chart of paces: more lines could not be told from each other.
+const PACES_SHOWN: usize = 5;
+
+/// Planned and actual, by campaign: on its plan a campaign is at 100 %. Of many campaigns, those with the largest budgets.
 fn pacing(fold: &Fold) -> Widget {
     let line = |(campaign, pace): (&String, &std::collections::BTreeMap<i64, f64>)| Line {
         name: campaign.as_str().into(),
         points: pace.iter().map(|(start_ms, percent)| (TimestampMs(*start_ms), *percent)).collect(),
     };
-    let body = WidgetBody::TimeSeries { unit: "% of plan".into(), lines: fold.paces.iter().map(line).collect(), bands: Vec::new() };
+    let budget = |campaign: &str| fold.campaigns.get(campaign).map_or(0, |campaign| campaign.budget_micros);
+    let mut shown: Vec<_> = fold.paces.iter().collect();
+    shown.sort_by_key(|(campaign, _)| std::cmp::Reverse(budget(campaign)));
+    shown.truncate(PACES_SHOWN);
+    shown.sort_by_key(|(campaign, _)| *campaign);
+    let body = WidgetBody::TimeSeries { unit: "% of plan".into(), lines: shown.into_iter().map(line).collect(), bands: Vec::new() };
     let help = "What each campaign has spent of what its plan allows by then: leases are handed out no faster than its flight goes on; below \
-                100 % too few requests are for it";
+                100 % too few requests are for it. The largest budgets are shown";
     widget("pacing", "Pacing", help, Span::Half, SPEND, body)
 }
 
@@ -87,7 +95,7 @@ pub(super) fn watched(fold: &Fold) -> Widget {
     };
     let body = WidgetBody::Table { columns, rows: fold.watched.iter().map(row).collect() };
     let help = "Of the ads that were shown, the percentage that was watched so far, clicked, or broke off; told when an ad is over or nothing is heard of it for half a minute";
-    widget("ads_watched", "How ads are watched", help, Span::TwoThirds, AD_SESSIONS, body)
+    widget("ads_watched", "How ads are watched", help, Span::Half, AD_SESSIONS, body)
 }
 
 fn seen(fold: &Fold) -> Widget {

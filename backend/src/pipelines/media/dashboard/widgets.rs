@@ -26,7 +26,7 @@ pub(super) fn tiles(fold: &Fold) -> [Widget; 3] {
 }
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![incidents(fold), grid(fold), by_cdn(fold), trending(fold), titles(fold), retention(fold), ab(fold)]
+    vec![incidents(fold), grid(fold), by_cdn(fold), trending(fold), titles(fold), ab(fold), retention(fold)]
 }
 
 pub(super) fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
@@ -195,7 +195,7 @@ fn titles(fold: &Fold) -> Widget {
     let columns = columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
     let help = "Since the start of the run: plays, viewers, minutes watched, and how many saw half of it or the whole; stalls a minute are of late. What is live \
                 has no end to reach";
-    widget("titles", "Titles", help, Span::Half, TITLE_STATS, WidgetBody::Table { columns, rows: rows.collect() })
+    widget("titles", "Titles", help, Span::TwoThirds, TITLE_STATS, WidgetBody::Table { columns, rows: rows.collect() })
 }
 
 /// How far viewers get: a curve by title, read from left to right.
