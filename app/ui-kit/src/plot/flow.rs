@@ -89,7 +89,9 @@ pub fn sankey(
     for (at, (node, rect)) in nodes.iter().zip(&places.rects).enumerate() {
         ui.painter().rect_filled(*rect, 2.0, tokens.series.color(at));
         let rows = places.label_y[at] - LABEL_HEIGHT / 2.0..=places.label_y[at] + LABEL_HEIGHT / 2.0;
-        let place = Rect::from_x_y_ranges(rect.right() + LABEL_SPACE..=area.right(), rows);
+        let is_in_the_way = |other: &&Rect| other.left() > rect.right() && other.top() < *rows.end() && other.bottom() > *rows.start();
+        let right = places.rects.iter().filter(is_in_the_way).map(Rect::left).fold(area.right() + LABEL_SPACE, f32::min) - LABEL_SPACE;
+        let place = Rect::from_x_y_ranges(rect.right() + LABEL_SPACE..=right, rows);
         let taken = label(ui, place, &text(at), font.clone(), tokens.text.strong, Align2::LEFT_CENTER);
         if let Some(whither) = leads(at)
             && link(ui, rect.union(taken), at, &format!("{}: {whither}", node.label))

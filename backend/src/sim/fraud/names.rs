@@ -123,5 +123,5 @@ impl Names {
 
 /// An address by its number in a network.
 fn address(network: u32, number: u32) -> String {
-    std::net::Ipv4Addr::from_bits(network | number).to_string()
+    core::net::Ipv4Addr::from_bits(network | number).to_string()
 }

@@ -50,6 +50,7 @@ impl Ranking {
         if let Some((trees, online)) = auc(|it| it.0).zip(auc(|it| it.1)) {
             // Labels of one moment come at different times: the chart goes on with the newest payment that has one.
             let at_ms = self.points.back().map_or(example.ts, |last| last.at_ms.max(example.ts));
+            self.points.pop_back_if(|last| last.at_ms == at_ms);
             self.points.push_back(Point { at_ms, trees, online });
         }
         if self.points.len() > POINTS_MAX {

@@ -130,7 +130,7 @@ impl DashboardFold for Fold {
     fn dashboard(&self, _: TimestampMs) -> Dashboard {
         let mut widgets: Vec<_> = widgets::tiles(self).into_iter().chain(money::tiles(self)).collect();
         widgets.extend(widgets::all(self));
-        widgets.push(money::watched(self));
+        widgets.extend([money::watched(self), widgets::retention(self)]);
         widgets.extend(rooms::all(self));
         widgets.extend(money::all(self));
         Dashboard { event_time: self.newest_ms.map(TimestampMs), widgets }

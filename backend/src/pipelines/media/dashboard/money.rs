@@ -63,7 +63,7 @@ fn budgets(fold: &Fold) -> Widget {
 }
 
 /// Campaigns in the chart of paces: more lines could not be told from each other.
-const PACES_SHOWN: usize = 5;
+const PACES_SHOWN: usize = 4;
 
 /// Planned and actual, by campaign: on its plan a campaign is at 100 %. Of many campaigns, those with the largest budgets.
 fn pacing(fold: &Fold) -> Widget {
@@ -95,7 +95,7 @@ pub(super) fn watched(fold: &Fold) -> Widget {
     };
     let body = WidgetBody::Table { columns, rows: fold.watched.iter().map(row).collect() };
     let help = "Of the ads that were shown, the percentage that was watched so far, clicked, or broke off; told when an ad is over or nothing is heard of it for half a minute";
-    widget("ads_watched", "How ads are watched", help, Span::Half, AD_SESSIONS, body)
+    widget("ads_watched", "How ads are watched", help, Span::TwoThirds, AD_SESSIONS, body)
 }
 
 fn seen(fold: &Fold) -> Widget {

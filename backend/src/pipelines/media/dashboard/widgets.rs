@@ -26,7 +26,7 @@ pub(super) fn tiles(fold: &Fold) -> [Widget; 3] {
 }
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![incidents(fold), grid(fold), by_cdn(fold), trending(fold), titles(fold), ab(fold), retention(fold)]
+    vec![incidents(fold), grid(fold), by_cdn(fold), trending(fold), titles(fold), ab(fold)]
 }
 
 pub(super) fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
@@ -199,7 +199,7 @@ fn titles(fold: &Fold) -> Widget {
 }
 
 /// How far viewers get: a curve by title, read from left to right.
-fn retention(fold: &Fold) -> Widget {
+pub(super) fn retention(fold: &Fold) -> Widget {
     let on_demand = most_watched(fold).into_iter().filter(|(title, _)| !title.starts_with("live-")).take(TITLES_MAX);
     let row = |(title, stats): (&String, &TitleStats)| HeatRow {
         label: title.as_str().into(),
@@ -208,13 +208,13 @@ fn retention(fold: &Fold) -> Widget {
     let body = WidgetBody::Heat {
         unit: "%".into(),
         decimals: 0,
-        columns: (1..=10).map(|tenth| format!("{} %", tenth * 10).into()).collect(),
+        columns: (1..=10).map(|tenth| (tenth * 10).to_string().into()).collect(),
         rows: on_demand.map(row).collect(),
         scale: (0.0, 100.0),
         severity: Severity::Ok,
     };
-    let help = "Of all plays of a title, the share that reached each tenth of it; who still watches may yet";
-    widget("retention", "How far viewers get", help, Span::Half, TITLE_STATS, body)
+    let help = "Of all plays of a title, the share that reached each tenth of it, in percent from left to right; who still watches may yet";
+    widget("retention", "How far viewers get", help, Span::Third, TITLE_STATS, body)
 }
 
 fn ab(fold: &Fold) -> Widget {
