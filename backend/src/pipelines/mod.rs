@@ -146,7 +146,7 @@ fn check_scenario(meta: &PipelineMeta, params: &PipelineParams) -> Result<(), Pr
 fn check_sabotage(meta: &PipelineMeta, params: &PipelineParams) -> Result<(), Problem> {
     let known = sabotages(&meta.id);
     let Some(wanted) = params.sabotage.as_ref().filter(|wanted| !known.iter().any(|(name, _)| *name == &***wanted)) else {
-        return Ok(());
+        return check_has_input(meta, params);
     };
     let known: Vec<_> = known.iter().map(|(name, _)| *name).collect();
     Err(Problem::new(
@@ -154,4 +154,16 @@ fn check_sabotage(meta: &PipelineMeta, params: &PipelineParams) -> Result<(), Pr
         "the name is not in the list",
         format!("Try one of: {}", known.join(", ")),
     ))
+}
+
+fn check_has_input(meta: &PipelineMeta, params: &PipelineParams) -> Result<(), Problem> {
+    let shape = ALL.iter().find(|pipeline| (pipeline.meta)().id == meta.id).and_then(|pipeline| pipeline.shape);
+    match &params.sabotage {
+        Some(wanted) if params.input.is_none() && shape.is_some_and(|shape| shape().needs_input(wanted)) => Err(Problem::new(
+            format!("{wanted} would not be seen"),
+            "it breaks what is said of labelled incidents, and the generator's are judged otherwise",
+            "Give labelled data with --input, or choose another sabotage",
+        )),
+        _ => Ok(()),
+    }
 }

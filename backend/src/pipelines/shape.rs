@@ -75,6 +75,11 @@ pub trait Shape: Send + Sync + 'static {
         &[]
     }
 
+    /// Whether a sabotage breaks what only given data have, so that without them no check could turn red.
+    fn needs_input(&self, _sabotage: &str) -> bool {
+        false
+    }
+
     /// The checks, each with the topic that holds what it judges.
     fn judged(&self) -> &'static [(&'static str, &'static str)] {
         &[]

@@ -63,6 +63,8 @@ fn what_cant_start_says_why() {
     assert!(start("nonsense", params.clone()).what_to_do.contains("clickstream"));
     assert!(start("payments", params.clone()).why.contains("planned"));
     assert!(start("clickstream", PipelineParams { rate_per_s: 9, ..params.clone() }).why.contains("10 to 50000"));
+    let blind = PipelineParams { sabotage: Some("blame_parts".into()), speed: 1, rate_per_s: 1_000, ..params.clone() };
+    assert!(start("media", blind).what_to_do.contains("--input"));
     assert!(start("clickstream", PipelineParams { speed: 0, ..params }).why.contains("1 to 1000"));
 }
 

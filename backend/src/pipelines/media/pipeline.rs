@@ -108,6 +108,11 @@ impl Shape for Media {
         }
     }
 
+    fn needs_input(&self, sabotage: &str) -> bool {
+        // The players' incidents are judged by other checks than labelled ones.
+        ["blame_parts", "leave_unanswered"].contains(&sabotage)
+    }
+
     fn judged(&self) -> &'static [(&'static str, &'static str)] {
         &JUDGED
     }
