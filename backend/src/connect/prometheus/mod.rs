@@ -1,6 +1,6 @@
 //! Figures of a run for Prometheus: an HTTP address that answers with what is known right now.
 //!
-//! A run's own counters, latencies and verdicts, and what its stream applications tell of themselves, under the names that [`metrics`] has.
+//! A run's own counters, latencies and verdicts, and what its stream applications tell of themselves, under the names in `metrics.rs`.
 
 mod metrics;
 
