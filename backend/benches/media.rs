@@ -15,12 +15,11 @@ use weir_backend::{
             Media,
             rca::{History, Measured, Suspect, explanations, sets},
         },
-        shape::{AppSpec, Checker, Command, DashboardFold, Emit, Observed, RunParams, Shape, TopicSpec, World, rehearsal::rehearse},
+        shape::rehearsal::rehearse,
     },
     sim::media::{Deviation, DeviationKind, Sheet, SheetKind},
-    stream::TopologyError,
 };
-use weir_model::{CheckVerdict, PipelineParams};
+use weir_model::{CheckVerdict, FaultId, PipelineParams};
 
 fn argument(name: &str) -> Option<String> {
     std::env::args().skip_while(|argument| argument != name).nth(1)
@@ -157,10 +156,9 @@ fn gates(seeds: std::ops::Range<u64>) {
     let (mut figures, mut quiet_false) = (Vec::new(), Vec::new());
     for seed in seeds {
         let began = Instant::now();
-        let shape = Faulty { faults: faults(seed) };
         let span_s = WARM_UP_S + FAULTS * (FAULT_S + REST_S);
-        let report = rehearsed(&shape, seed, span_s);
-        let quiet = rehearsed(&Faulty { faults: Vec::new() }, seed + 1_000, QUIET_S);
+        let report = rehearsed(faults(seed), seed, span_s);
+        let quiet = rehearsed(Vec::new(), seed + 1_000, QUIET_S);
         let red: Vec<_> = report.checks.iter().chain(&quiet.checks).filter(|check| check.verdict == CheckVerdict::Fail).collect();
         let score = |name: &str| report.scores.get(name).copied().unwrap_or(f64::NAN);
         let of = [score("incident_cells_exact"), score("incident_delay_s_mean"), score("incident_delay_s_max"), score("incidents_false")];
@@ -186,14 +184,14 @@ fn gates(seeds: std::ops::Range<u64>) {
     println!("false incidents an hour: mean {:.2}, worst seed {:.2}", mean(&quiet_false), worst(&quiet_false, false));
 }
 
-fn rehearsed(shape: &Faulty, seed: u64, span_s: u64) -> weir_model::RunReport {
-    let params =
-        PipelineParams { seed, rate_per_s: RATE_PER_S, events_max: Some(u64::from(RATE_PER_S) * span_s), ..PipelineParams::default() };
-    rehearse(shape, params, &mut |_| ()).unwrap()
+fn rehearsed(faults: Vec<(u64, FaultId)>, seed: u64, span_s: u64) -> weir_model::RunReport {
+    let events_max = Some(u64::from(RATE_PER_S) * span_s);
+    let params = PipelineParams { seed, rate_per_s: RATE_PER_S, events_max, faults, ..PipelineParams::default() };
+    rehearse(&Media, params, &mut |_| ()).unwrap()
 }
 
-/// Faults of every kind that shows in the cube, one after the other.
-fn faults(seed: u64) -> Vec<(u64, String)> {
+/// Faults of every kind that shows in the cube, one after the other, with the millisecond at which each begins.
+fn faults(seed: u64) -> Vec<(u64, FaultId)> {
     let draw = |of: u64, n: u64| (weir_backend::sim::hash64(seed ^ 0x6a7e, of) % n) as usize;
     let fault = |number: u64| {
         let cdn = ["cdn-a", "cdn-b", "cdn-c"][draw(number * 10, 3)];
@@ -207,72 +205,7 @@ fn faults(seed: u64) -> Vec<(u64, String)> {
             2 => format!("peering:cdn={cdn},isp={isp}"),
             _ => format!("bad_release:app={app},device={device}"),
         };
-        (WARM_UP_S + number * (FAULT_S + REST_S), format!("{text},for={FAULT_S}s"))
+        ((WARM_UP_S + number * (FAULT_S + REST_S)) * 1_000, format!("{text},for={FAULT_S}s").as_str().into())
     };
     (0..FAULTS).map(fault).collect()
-}
-
-/// The pipeline with faults at given seconds.
-struct Faulty {
-    faults: Vec<(u64, String)>,
-}
-
-impl Shape for Faulty {
-    fn meta(&self) -> weir_model::PipelineMeta {
-        Media.meta()
-    }
-    fn topics(&self) -> Vec<TopicSpec> {
-        Media.topics()
-    }
-    fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
-        Media.apps(run)
-    }
-    fn rows(&self, run: &RunParams, out: &mut Emit) {
-        Media.rows(run, out);
-    }
-    fn world(&self, run: &RunParams) -> Box<dyn World> {
-        Box::new(FaultyWorld { world: Media.world(run), faults: self.faults.clone() })
-    }
-    fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>> {
-        Media.checkers(run)
-    }
-    fn dashboard(&self, run: &RunParams) -> Box<dyn DashboardFold> {
-        Media.dashboard(run)
-    }
-}
-
-struct FaultyWorld {
-    world: Box<dyn World>,
-    faults: Vec<(u64, String)>,
-}
-
-impl World for FaultyWorld {
-    fn due_ns(&self) -> u128 {
-        self.world.due_ns()
-    }
-    fn next(&mut self, out: &mut Emit) {
-        while self.faults.first().is_some_and(|(at_s, _)| self.world.due_ns() >= u128::from(*at_s) * 1_000_000_000) {
-            let (_, fault) = self.faults.remove(0);
-            self.world.command(&Command::parse(&fault.as_str().into())).expect("a fault that is known");
-        }
-        self.world.next(out);
-    }
-    fn set_rate(&mut self, rate_per_s: u32) {
-        self.world.set_rate(rate_per_s);
-    }
-    fn events(&self) -> u64 {
-        self.world.events()
-    }
-    fn command(&mut self, command: &Command) -> Option<i64> {
-        self.world.command(command)
-    }
-    fn hears(&self) -> Vec<std::sync::Arc<str>> {
-        self.world.hears()
-    }
-    fn hear(&mut self, record: &Observed<'_>) {
-        self.world.hear(record);
-    }
-    fn finish(&mut self, out: &mut Emit) {
-        self.world.finish(out);
-    }
 }

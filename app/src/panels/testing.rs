@@ -1,12 +1,12 @@
 //! One panel over a recorded store, to be clicked by tests.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use egui_kittest::Harness;
 use weir_model::{
     Broker, BrokerId, Cluster, ClusterSnapshot, ConnectionState, DecoderName, Group, GroupKind, GroupPartition, GroupState, GroupsSnapshot,
-    LagVerdict, Member, MessageRow, Offset, Partition, PartitionId, Rates, Record, Request, Stamped, Store, TimestampMs, TimestampType,
-    Topic, Update, Verdict,
+    LagVerdict, Latency, Member, MessageRow, Offset, Partition, PartitionId, Phase, PipelineParams, PipelineStatus, Rates, Record, Request,
+    Stamped, Store, TimestampMs, TimestampType, Topic, Update, Verdict,
 };
 
 use super::{Command, Panel, PanelContext, PanelMeta, Route};
@@ -66,6 +66,22 @@ pub(crate) fn bench(meta: &PanelMeta, updates: Vec<Update>, arrival: Option<Rout
     );
     harness.run();
     harness
+}
+
+/// A pipeline at work, of which nothing is known yet.
+pub(crate) fn running(pipeline: &str) -> PipelineStatus {
+    PipelineStatus {
+        id: pipeline.into(),
+        phase: Phase::Running,
+        params: PipelineParams::default(),
+        produced_per_s: 0.0,
+        processed_per_s: 0.0,
+        counts: BTreeMap::new(),
+        latency: Latency::default(),
+        checks: Vec::new(),
+        active_faults: Vec::new(),
+        scenario: None,
+    }
 }
 
 /// Connected, with two topics of the user, one of Kafka's, and a group that is behind on `orders`.

@@ -4,6 +4,8 @@
 //! only in topics, so that each works alone.
 
 pub mod alert;
+#[cfg(test)]
+mod altered;
 pub mod clickstream;
 pub mod fraud;
 pub mod iot;
@@ -14,8 +16,6 @@ mod running;
 pub mod shape;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod unbreakable;
 
 use std::sync::Arc;
 

@@ -8,10 +8,10 @@ use std::{
 use weir_model::{Availability, Cell, CheckVerdict, RunReport, TimestampMs, WidgetBody};
 
 use super::{
-    shape::{AppSpec, Checker, Command, DashboardFold, Emit, EmitRecord, Observed, RunParams, TopicSpec, World, rehearsal::rehearse},
+    altered::Altered,
+    shape::{Command, Emit, EmitRecord, Observed, RunParams, World, rehearsal::rehearse},
     *,
 };
-use crate::stream::TopologyError;
 
 #[test]
 fn every_card_says_what_it_is() {
@@ -169,7 +169,8 @@ fn late_repeated_and_malformed_input_does_no_harm() {
         let id = shape.meta().id;
         let params = PipelineParams { events_max: Some(1_500), ..defaults(&shape.meta()) };
         let mut records: BTreeMap<String, u64> = BTreeMap::new();
-        let report = rehearse(&Hostile(shape), params, &mut |record: &Observed<'_>| {
+        let hostile = Altered::world(shape, |shape, run| Box::new(HostileWorld { world: shape.world(run), records: 0 }));
+        let report = rehearse(&hostile, params, &mut |record: &Observed<'_>| {
             *records.entry(record.topic.to_owned()).or_default() += 1;
         });
         assert!(report.is_ok(), "{id}: {report:?}");
@@ -230,39 +231,7 @@ fn labels(body: &WidgetBody) -> Vec<Arc<str>> {
     }
 }
 
-/// A pipeline whose world repeats records, sends some again an hour later, and writes nonsense.
-struct Hostile(Box<dyn Shape>);
-
-impl Shape for Hostile {
-    fn meta(&self) -> PipelineMeta {
-        self.0.meta()
-    }
-
-    fn topics(&self) -> Vec<TopicSpec> {
-        self.0.topics()
-    }
-
-    fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
-        self.0.apps(run)
-    }
-
-    fn rows(&self, run: &RunParams, out: &mut Emit) {
-        self.0.rows(run, out);
-    }
-
-    fn world(&self, run: &RunParams) -> Box<dyn World> {
-        Box::new(HostileWorld { world: self.0.world(run), records: 0 })
-    }
-
-    fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>> {
-        self.0.checkers(run)
-    }
-
-    fn dashboard(&self, run: &RunParams) -> Box<dyn DashboardFold> {
-        self.0.dashboard(run)
-    }
-}
-
+/// A world that repeats records, sends some again an hour later, and writes nonsense.
 struct HostileWorld {
     world: Box<dyn World>,
     records: u64,

@@ -239,11 +239,11 @@ fn trimmed(at: TimestampMs) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, sync::Arc};
+    use std::sync::Arc;
 
     use egui::accesskit;
     use egui_kittest::kittest::Queryable as _;
-    use weir_model::{Latency, PipelineId, Update};
+    use weir_model::{PipelineId, Update};
 
     use super::*;
     use crate::panels::{dashboard, testing};
@@ -252,18 +252,7 @@ mod tests {
     fn a_verdict_leads_to_the_topic_it_judges() {
         let id = PipelineId::from("clickstream");
         let check = Check { id: "sessions_equal_batch".into(), verdict: CheckVerdict::Pass, evidence: "12 of 12 sessions equal".into() };
-        let status = PipelineStatus {
-            id: id.clone(),
-            phase: Phase::Running,
-            params: PipelineParams::default(),
-            produced_per_s: 0.0,
-            processed_per_s: 0.0,
-            counts: BTreeMap::new(),
-            latency: Latency::default(),
-            checks: vec![check],
-            active_faults: Vec::new(),
-            scenario: None,
-        };
+        let status = PipelineStatus { checks: vec![check], ..testing::running("clickstream") };
         let updates = vec![Update::Pipelines(weir_backend::pipelines::metas()), Update::PipelineStatus(Arc::new(status))];
         let mut harness = testing::bench(&dashboard::META, updates, Some(Route::Dashboard(id)));
         let told = "sessions equal batch passes: 12 of 12 sessions equal. Open topic clickstream.sessions";

@@ -146,7 +146,7 @@ fn at_work(ui: &mut Ui, meta: &PipelineMeta, status: &PipelineStatus, cx: &mut P
 #[cfg(test)]
 mod tests {
     use egui_kittest::{Harness, kittest::Queryable as _};
-    use weir_model::{Latency, PipelineParams, Update};
+    use weir_model::Update;
 
     use super::*;
     use crate::panels::{Route, dashboard, testing};
@@ -154,16 +154,8 @@ mod tests {
     fn menu(pipeline: &str, active: &[(&str, i64)]) -> Harness<'static, testing::Bench> {
         let id = PipelineId::from(pipeline);
         let status = PipelineStatus {
-            id: id.clone(),
-            phase: Phase::Running,
-            params: PipelineParams::default(),
-            produced_per_s: 0.0,
-            processed_per_s: 0.0,
-            counts: BTreeMap::new(),
-            latency: Latency::default(),
-            checks: Vec::new(),
             active_faults: active.iter().map(|(fault, left)| ((*fault).into(), TimestampMs(testing::NOW.0 + left))).collect(),
-            scenario: None,
+            ..testing::running(pipeline)
         };
         let updates = vec![Update::Pipelines(weir_backend::pipelines::metas()), Update::PipelineStatus(Arc::new(status))];
         let mut harness = testing::bench(&dashboard::META, updates, Some(Route::Dashboard(id)));

@@ -11,8 +11,8 @@ use super::super::{
     shape,
 };
 use crate::pipelines::{
+    altered::Altered,
     shape::{Act, Shape, rehearsal::rehearse},
-    unbreakable::Unbreakable,
 };
 
 fn rehearsed(shape: &dyn Shape, params: PipelineParams) -> RunReport {
@@ -88,7 +88,7 @@ fn what_a_scenario_expects_of_a_fault_is_not_seen_without_it() {
     let mut told = Vec::new();
     for scenario in shape.scenarios() {
         let params = || PipelineParams { rate_per_s: 200, scenario: Some(scenario.id.into()), ..PipelineParams::default() };
-        let (broken, unbroken) = (rehearsed(&*shape, params()), rehearsed(&Unbreakable(super::super::shape()), params()));
+        let (broken, unbroken) = (rehearsed(&*shape, params()), rehearsed(&Altered::unbreakable(super::super::shape()), params()));
         let verdict = |report: &RunReport, id: &str| report.checks.iter().find(|check| &*check.id == id).map(|check| check.verdict);
         for expected in scenario.steps.iter().filter_map(|step| step.expects) {
             assert_eq!(verdict(&broken, expected.id), Some(CheckVerdict::Pass), "{}: {}", scenario.id, expected.id);

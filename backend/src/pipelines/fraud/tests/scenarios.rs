@@ -1,68 +1,8 @@
 //! Scenarios show what they break: without the fault nothing of it is seen.
 
-use weir_model::{CheckVerdict, PipelineMeta, PipelineParams};
-
-use crate::{
-    pipelines::{
-        fraud::shape,
-        shape::{Act, AppSpec, Checker, DashboardFold, NoChecks, RunParams, Scenario, Shape, Step, TopicSpec, World, rehearsal::rehearse},
-    },
-    stream::TopologyError,
-};
-
-/// The pipeline with one scenario, in which nothing is broken.
-struct Unbroken(Box<dyn Shape>, &'static [Scenario]);
-
-impl Unbroken {
-    fn new(scenario: &Scenario) -> Self {
-        let is_fault = |act: &Act| matches!(act, Act::Fault(_));
-        let acts = |step: &Step| Vec::leak(step.acts.iter().copied().filter(|act| !is_fault(act)).collect());
-        let steps = scenario.steps.iter().map(|step| Step { acts: acts(step), ..*step }).collect();
-        Self(shape(), Vec::leak(vec![Scenario { steps: Vec::leak(steps), ..*scenario }]))
-    }
-}
-
-impl Shape for Unbroken {
-    fn meta(&self) -> PipelineMeta {
-        self.0.meta()
-    }
-
-    fn topics(&self) -> Vec<TopicSpec> {
-        self.0.topics()
-    }
-
-    fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
-        self.0.apps(run)
-    }
-
-    fn world(&self, run: &RunParams) -> Box<dyn World> {
-        self.0.world(run)
-    }
-
-    fn checkers(&self, _: &RunParams) -> Vec<Box<dyn Checker>> {
-        vec![Box::new(NoChecks)]
-    }
-
-    fn dashboard(&self, run: &RunParams) -> Box<dyn DashboardFold> {
-        self.0.dashboard(run)
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        self.1
-    }
-}
+use crate::pipelines::{altered::check_faults_are_what_is_seen, fraud::shape};
 
 #[test]
 fn a_scenario_without_its_faults_does_not_show_them() {
-    for scenario in shape().scenarios() {
-        let params = PipelineParams { scenario: Some(scenario.id.into()), rate_per_s: 200, seed: 42, ..PipelineParams::default() };
-        let report = rehearse(&Unbroken::new(scenario), params, &mut |_| ()).unwrap();
-        let is_broken = |step: &&Step| step.acts.iter().any(|act| matches!(act, Act::Fault(_)));
-        let expected: Vec<_> = scenario.steps.iter().filter(is_broken).filter_map(|step| step.expects).collect();
-        assert!(!expected.is_empty(), "{} breaks something that is seen", scenario.id);
-        for expected in expected {
-            let check = report.checks.iter().find(|check| &*check.id == expected.id).unwrap();
-            assert_eq!(check.verdict, CheckVerdict::Fail, "{} {}: {}", scenario.id, check.id, check.evidence);
-        }
-    }
+    check_faults_are_what_is_seen(shape, 200);
 }

@@ -2,45 +2,15 @@
 
 use std::{fs, path::Path};
 
-use weir_model::{CheckVerdict, PipelineMeta, PipelineParams, RunReport};
+use weir_model::{CheckVerdict, PipelineParams, RunReport};
 
 use super::super::shape;
 use crate::{
-    pipelines::shape::{AppSpec, Checker, DashboardFold, RunParams, Shape, TopicSpec, World, rehearsal::rehearse},
+    pipelines::{altered::Altered, shape::rehearsal::rehearse},
     sim::Random,
-    stream::TopologyError,
 };
 
 const ROWS: usize = 300;
-
-/// The pipeline with tables in place of its world.
-struct Given(Box<dyn Shape>, String);
-
-impl Shape for Given {
-    fn meta(&self) -> PipelineMeta {
-        self.0.meta()
-    }
-
-    fn topics(&self) -> Vec<TopicSpec> {
-        self.0.topics()
-    }
-
-    fn apps(&self, run: &RunParams) -> Result<Vec<AppSpec>, TopologyError> {
-        self.0.apps(run)
-    }
-
-    fn world(&self, run: &RunParams) -> Box<dyn World> {
-        self.0.input(&self.1, run).unwrap()
-    }
-
-    fn checkers(&self, run: &RunParams) -> Vec<Box<dyn Checker>> {
-        self.0.checkers(run)
-    }
-
-    fn dashboard(&self, run: &RunParams) -> Box<dyn DashboardFold> {
-        self.0.dashboard(run)
-    }
-}
 
 fn run(path: &Path) -> RunReport {
     run_input(&path.display().to_string())
@@ -50,7 +20,8 @@ fn run_input(input: &str) -> RunReport {
     let input = input.to_owned();
     let params =
         PipelineParams { input: Some((&*input).into()), events_max: Some(u64::MAX), rate_per_s: 1_000, ..PipelineParams::default() };
-    rehearse(&Given(shape(), input), params, &mut |_| {}).unwrap()
+    let given = Altered::world(shape(), move |shape, run| shape.input(&input, run).unwrap());
+    rehearse(&given, params, &mut |_| {}).unwrap()
 }
 
 /// Row by row every five minutes from the first of April 2014 on, with fractions of a second.

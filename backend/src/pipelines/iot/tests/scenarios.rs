@@ -4,8 +4,8 @@ use weir_model::{CheckVerdict, PipelineParams, RunReport};
 
 use super::super::shape;
 use crate::pipelines::{
+    altered::Altered,
     shape::{Scenario, Shape, rehearsal::rehearse},
-    unbreakable::Unbreakable,
 };
 
 fn run(shape: &dyn Shape, scenario: &Scenario, seed: u64) -> RunReport {
@@ -25,7 +25,7 @@ fn what_a_scenario_expects_comes_with_its_faults_and_not_without() {
                 }
             };
             check(run(&*shape(), scenario, seed), CheckVerdict::Pass);
-            check(run(&Unbreakable(shape()), scenario, seed), CheckVerdict::Fail);
+            check(run(&Altered::unbreakable(shape()), scenario, seed), CheckVerdict::Fail);
         }
     }
 }
