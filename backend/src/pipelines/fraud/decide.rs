@@ -105,10 +105,28 @@ fn reason(name: &str, features: &Features) -> String {
     match feature {
         Feature::Amount => format!("the amount is {value:.2}"),
         Feature::AmountRatio => format!("{value:.1} times the account's usual amount"),
+        Feature::Weekend if value > 0.0 => "on a weekend".to_owned(),
+        Feature::Night if value > 0.0 => "at night".to_owned(),
+        Feature::AccountCount1d => format!("{value:.0} payments of the account in a day"),
+        Feature::AccountCount7d => format!("{value:.0} payments of the account in 7 days"),
+        Feature::AccountCount30d => format!("{value:.0} payments of the account in 30 days"),
+        Feature::AccountMean1d => format!("the account's mean is {value:.2} in a day"),
+        Feature::AccountMean7d => format!("the account's mean is {value:.2} in 7 days"),
+        Feature::AccountMean30d => format!("the account's mean is {value:.2} in 30 days"),
+        Feature::Unusual14d => format!("{value:.0} payments far above the usual in 14 days"),
         Feature::TerminalRisk1d | Feature::TerminalRisk7d | Feature::TerminalRisk30d => {
             format!("{:.0} % of the terminal's payments were frauds ({name})", value * 100.0)
         }
         Feature::TerminalFrauds => format!("{value:.0} known frauds at this terminal"),
+        Feature::Count1m => format!("{value:.0} payments within a minute"),
+        Feature::Count10m => format!("{value:.0} payments within ten minutes"),
+        Feature::Count1h => format!("{value:.0} payments within an hour"),
+        Feature::Count24h => format!("{value:.0} payments within a day"),
+        Feature::Sum24h => format!("{value:.2} spent within a day"),
+        Feature::TravelKmh => format!("{value:.0} km/h since the last payment"),
+        Feature::SmallThenLarge if value > 0.0 => "a large payment right after a very small one".to_owned(),
+        Feature::NewDevice if value > 0.0 => "from a new device".to_owned(),
+        Feature::RingSize => format!("{value:.0} accounts in its ring"),
         _ => format!("{name} is {value:.1}"),
     }
 }
@@ -149,6 +167,21 @@ pub(super) fn alert(decision: &Decision) -> Option<Alert> {
 mod tests {
     use super::*;
     use crate::pipelines::fraud::{records::Transaction, rules::RuleText};
+
+    #[test]
+    fn what_spoke_for_a_fraud_is_said_in_words() {
+        let check = |feature: Feature, value: f64, expect: &str| {
+            let mut features = Features::default();
+            features.set(feature, value);
+            assert_eq!(reason(feature.name(), &features), expect);
+        };
+        check(Feature::Count1m, 14.0, "14 payments within a minute");
+        check(Feature::AccountMean1d, 156.5, "the account's mean is 156.50 in a day");
+        check(Feature::NewDevice, 1.0, "from a new device");
+        // What speaks by not being so has no sentence of its own.
+        check(Feature::NewDevice, 0.0, "new_device is 0.0");
+        check(Feature::TerminalRisk7d, 0.25, "25 % of the terminal's payments were frauds (terminal_risk_7d)");
+    }
 
     fn payment(amount_minor: i64) -> Enriched {
         let text = r#"{"transaction_id":"1","account_id":"a","terminal_id":"t","ts":5,"amount_minor":0}"#;
