@@ -185,7 +185,7 @@ fn a_presentation_shows_nothing_but_the_screen() {
 fn a_pipeline_starts_from_its_card() {
     let mut harness = harness(State::Ready, OVERVIEW, Theme::Dark, SIZES[1]);
     harness.run();
-    harness.get_by_label(&format!("{}  Start", icons::PLAY)).click();
+    harness.get_all_by_label(&format!("{}  Start", icons::PLAY)).next().expect("something is ready").click();
     harness.run();
     assert_eq!(harness.state().current_panel(), DASHBOARD);
 }

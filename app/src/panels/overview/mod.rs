@@ -5,6 +5,7 @@ mod cluster;
 mod figures;
 
 use egui::Ui;
+use weir_model::{Availability, PipelineMeta};
 use weir_ui_kit::{
     icons,
     widgets::{link, section, skeleton, title},
@@ -81,9 +82,29 @@ fn pipelines(ui: &mut Ui, dialog: &mut StartDialog, cx: &mut PanelContext<'_>) {
         skeleton(ui, SKELETON_ROWS);
         return;
     }
-    let shown = store.pipelines.len().min(PIPELINES_SHOWN);
-    grid(ui, "pipelines", &vec![PIPELINE_SPAN; shown], LastCell::Stays, |ui, at, height| match store.pipelines.get(at) {
+    // What can be started comes first, each kind in the order of the list.
+    let mut shown: Vec<&PipelineMeta> = store.pipelines.iter().collect();
+    shown.sort_by_key(|meta| meta.availability != Availability::Ready);
+    shown.truncate(PIPELINES_SHOWN);
+    grid(ui, "pipelines", &vec![PIPELINE_SPAN; shown.len()], LastCell::Stays, |ui, at, height| match shown.get(at) {
         Some(meta) => pipeline_card(ui, height, meta, dialog, cx),
         None => 0.0,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use egui_kittest::kittest::Queryable as _;
+    use weir_model::Update;
+
+    use super::*;
+    use crate::panels::testing;
+
+    #[test]
+    fn what_can_be_started_comes_before_what_is_planned() {
+        let updates = testing::updates().into_iter().chain([Update::Pipelines(weir_backend::pipelines::metas())]);
+        let harness = testing::bench(&META, updates.collect(), None);
+        assert_eq!(harness.query_all_by_label_contains("Start with").count(), PIPELINES_SHOWN);
+        assert!(harness.query_by_label_contains("Planned").is_none());
+    }
 }
