@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 fn main() {
     let seconds = std::env::args().skip_while(|word| word != "--seconds").nth(1).and_then(|word| word.parse().ok()).unwrap_or(60);
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let config = HandleConfig { data_dir: Some(folder.path().to_owned()) };
+    let config = HandleConfig { data_dir: Some(folder.path().to_owned()), ..HandleConfig::default() };
     let handle = Rc::new(Handle::start(config, || {}).expect("a backend"));
     let mut window = Window::new(Rc::clone(&handle));
     window.until("the cluster answers", |weir| matches!(weir.store().connection, ConnectionState::Connected { .. }));

@@ -17,6 +17,7 @@ use weir_model::{Cluster, ConnectionState, NoticeLevel, PipelineId, Problem, Que
 use crate::{
     browse::{self, Cancel},
     client::Connection,
+    connect::webhook::{Webhook, WebhookUrl},
     export,
     local::LocalBroker,
     operations::{self, Operation},
@@ -40,6 +41,8 @@ const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(500);
 pub struct HandleConfig {
     /// The embedded broker's data folder; `None` for the user's own.
     pub data_dir: Option<PathBuf>,
+    /// Where alerts go too.
+    pub alert_webhook: Option<WebhookUrl>,
 }
 
 /// A running backend. Dropping it ends pipelines and the embedded broker cleanly, and waits for them.
@@ -47,6 +50,8 @@ pub struct Handle {
     requests: Option<SyncSender<Request>>,
     reader: UpdatesReader,
     thread: Option<JoinHandle<()>>,
+    /// Goes after the thread, whose last alerts it still sends.
+    _webhook: Option<Webhook>,
 }
 
 impl Handle {
@@ -57,12 +62,17 @@ impl Handle {
     /// When the system refuses a thread.
     pub fn start(config: HandleConfig, wake: impl Fn() + Send + Sync + 'static) -> Result<Self, Problem> {
         let (updates, reader) = updates::channel(wake);
+        let tell = updates.clone();
+        let webhook = config.alert_webhook.clone().map(|url| Webhook::start(url, move |problem| tell.problem(problem))).transpose()?;
+        if let Some(webhook) = &webhook {
+            updates.send_alerts_to(webhook.queue());
+        }
         let (requests, inbox) = sync_channel(REQUESTS_MAX);
         let thread = spawn("weir-backend", &updates, {
             let updates = updates.clone();
             move || Backend::new(config, updates).run(&inbox)
         })?;
-        Ok(Self { requests: Some(requests), reader, thread: Some(thread) })
+        Ok(Self { requests: Some(requests), reader, thread: Some(thread), _webhook: webhook })
     }
 
     /// Asks for something; never waits.

@@ -5,11 +5,13 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
 use weir_model::{Notice, NoticeLevel, PipelineId, Problem, TimestampMs, TopicName, Update};
+
+use crate::connect::webhook::WebhookQueue;
 
 /// News that waits for the reader; beyond it, senders of messages wait and other news is still taken.
 const NEWS_MAX: usize = 256;
@@ -32,6 +34,7 @@ struct Shared {
     arrived: Condvar,
     made_room: Condvar,
     wake: Box<dyn Fn() + Send + Sync>,
+    webhook: OnceLock<WebhookQueue>,
 }
 
 #[derive(Default)]
@@ -62,13 +65,23 @@ pub fn channel(wake: impl Fn() + Send + Sync + 'static) -> (Updates, UpdatesRead
         arrived: Condvar::new(),
         made_room: Condvar::new(),
         wake: Box::new(wake),
+        webhook: OnceLock::new(),
     });
     (Updates { shared: Arc::clone(&shared) }, UpdatesReader { shared })
 }
 
 impl Updates {
+    /// From now on alerts go there too. The first one called for counts.
+    pub(crate) fn send_alerts_to(&self, webhook: WebhookQueue) {
+        // Set once, by the owner of the mailbox.
+        let _ = self.shared.webhook.set(webhook);
+    }
+
     /// Tells something. Never waits: state replaces older state of its kind, news is queued.
     pub fn publish(&self, update: Update) {
+        if let (Update::Alerts { alerts, .. }, Some(webhook)) = (&update, self.shared.webhook.get()) {
+            webhook.offer(alerts);
+        }
         let mut mailbox = self.shared.lock();
         if mailbox.is_closed {
             return;

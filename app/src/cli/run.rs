@@ -18,7 +18,7 @@ use super::{
     Failure, Globals, Subcommand, note,
     numbers::{decimal, grouped},
     output::{Field, Output},
-    support::{Example, Takes, examples, pace::Pace, parse, pipeline::find, session::Session, stage::Stage},
+    support::{Example, Takes, WEBHOOK_VARIABLE, examples, pace::Pace, parse, pipeline::find, session::Session, stage::Stage},
 };
 
 use options::Options;
@@ -83,7 +83,10 @@ impl Subcommand for Run {
     fn details() -> Option<String> {
         let what = "Without --bootstrap it runs on an embedded broker on a free port, with its data in a temporary folder that goes with it unless \
                     --data-dir names one. Exit code 1 when a check fails.";
-        Some(format!("{what}\n\n{}\n\n{}", names(), examples::json_section(FIELDS)))
+        let webhook = format!(
+            "{WEBHOOK_VARIABLE}=https://… in the environment has alerts posted there as JSON, with a text that chat programs show."
+        );
+        Some(format!("{what}\n\n{webhook}\n\n{}\n\n{}", names(), examples::json_section(FIELDS)))
     }
 
     fn run(self, globals: &Globals) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use weir_backend::{Handle, HandleConfig};
+use weir_backend::Handle;
 
 use super::{Failure, Globals};
 use crate::{
@@ -24,7 +24,7 @@ pub(super) fn run(globals: &Globals) -> Result<(), Failure> {
             context.request_repaint();
         }
     };
-    let handle = Handle::start(HandleConfig { data_dir: globals.data_dir.clone() }, wake)?;
+    let handle = Handle::start(globals.backend()?, wake)?;
     let cluster = globals.cluster();
     let opened = window::run(&options, move |ctx| {
         // Nobody else sets it.

@@ -16,7 +16,7 @@ mod status;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use egui::{Context, Ui, ViewportCommand};
+use egui::{Context, Ui, UserAttentionType, ViewportCommand};
 use weir_model::{Cluster, ConnectionState, Notice, NoticeLevel, Problem, Request, Store, TimestampMs, Update};
 use weir_ui_kit::{
     Theme, theme,
@@ -269,10 +269,14 @@ impl<B: Backend> Weir<B> {
         }
     }
 
-    /// Critical alerts become a toast now and then; an audience is not disturbed.
-    fn take_alerts(&mut self) {
+    /// Critical alerts become a toast now and then, and have the window marked on the desktop while another one is worked in; an audience
+    /// is not disturbed.
+    fn take_alerts(&mut self, ctx: &Context) {
         let news = self.critical_alerts.news(&self.store.alerts, (self.clock)());
         if let Some((title, detail)) = news.filter(|_| !self.is_presenting) {
+            if !ctx.input(|input| input.focused) {
+                ctx.send_viewport_cmd(ViewportCommand::RequestUserAttention(UserAttentionType::Informational));
+            }
             self.toast(ToastKind::Warning, title, detail);
         }
     }
@@ -362,7 +366,7 @@ impl<B: Backend> Screen for Weir<B> {
             self.store.apply(update);
         }
         self.take_notices();
-        self.take_alerts();
+        self.take_alerts(ctx);
         self.commands.extend(self.dialogs.answered());
         for command in std::mem::take(&mut self.commands) {
             self.run(ctx, command);

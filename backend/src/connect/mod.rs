@@ -2,3 +2,4 @@
 
 pub mod mqtt;
 pub mod prometheus;
+pub mod webhook;

@@ -12,7 +12,7 @@ use weir_model::{Cluster, ConnectionState, NoticeLevel, PartitionId, ProduceReco
 use crate::support::{TestBackend, unique};
 
 fn local(data_dir: &Path) -> TestBackend {
-    let handle = Handle::start(HandleConfig { data_dir: Some(data_dir.to_owned()) }, || {}).unwrap();
+    let handle = Handle::start(HandleConfig { data_dir: Some(data_dir.to_owned()), ..HandleConfig::default() }, || {}).unwrap();
     let backend = TestBackend::of(handle);
     backend.ask(Request::Connect(Cluster::Local));
     backend

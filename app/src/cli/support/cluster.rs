@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use weir_backend::HandleConfig;
 use weir_model::{Cluster, ClusterSnapshot, GroupsSnapshot, MessageQuery, Problem, Receipt, Record, Request, Update};
 
 use super::{Failure, Globals, note, session::Session};
@@ -12,7 +13,7 @@ const SIGNAL_CHECK: Duration = Duration::from_millis(100);
 /// Connects to the cluster that was named, or to the local broker.
 pub(crate) fn connect(globals: &Globals) -> Result<Session, Failure> {
     let cluster = Cluster::Remote { bootstrap: globals.running_bootstrap().into(), properties: globals.properties.clone() };
-    Session::connect(cluster, None)
+    Session::connect(cluster, HandleConfig::default())
 }
 
 /// Brokers and topics.

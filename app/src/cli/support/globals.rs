@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches as _};
+use weir_backend::{HandleConfig, connect::webhook::WebhookUrl};
 use weir_model::{Cluster, ClusterProperty};
 
 use super::{Failure, note, parse};
 
 /// Where a local broker listens unless told otherwise.
 const LOCAL_BOOTSTRAP: &str = "127.0.0.1:9092";
+/// Where alerts go too. Not an option: others can read those in the list of processes, and the address often holds a token.
+pub(crate) const WEBHOOK_VARIABLE: &str = "WEIR_ALERT_WEBHOOK";
 
 /// What was said before the subcommand's name and after it, together.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +112,13 @@ impl Globals {
             ));
         }
         Ok(())
+    }
+
+    /// How the backend is set up for who runs pipelines.
+    pub(crate) fn backend(&self) -> Result<HandleConfig, Failure> {
+        let webhook = std::env::var(WEBHOOK_VARIABLE).ok().filter(|url| !url.is_empty());
+        let alert_webhook = webhook.map(|url| url.parse::<WebhookUrl>()).transpose()?;
+        Ok(HandleConfig { data_dir: self.data_dir.clone(), alert_webhook })
     }
 
     /// The cluster that was named, or the embedded broker.

@@ -19,5 +19,5 @@ pub(crate) mod time;
 
 pub(crate) use examples::Example;
 pub(crate) use failure::Failure;
-pub(crate) use globals::{Globals, Takes};
+pub(crate) use globals::{Globals, Takes, WEBHOOK_VARIABLE};
 pub(crate) use output::note;

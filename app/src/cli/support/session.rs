@@ -1,9 +1,6 @@
 //! A conversation with the backend, as the window has it: requests go out, updates come back and are folded into a store.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use weir_backend::{Handle, HandleConfig};
 use weir_model::{Cluster, ConnectionState, NoticeLevel, Problem, Request, Store, Update};
@@ -25,10 +22,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Connects, and waits until the cluster answers. `data_dir` is for the embedded broker.
-    pub(crate) fn connect(cluster: Cluster, data_dir: Option<PathBuf>) -> Result<Self, Failure> {
+    /// Connects, and waits until the cluster answers.
+    pub(crate) fn connect(cluster: Cluster, backend: HandleConfig) -> Result<Self, Failure> {
         let end = EndAsked::listen()?;
-        let handle = Handle::start(HandleConfig { data_dir }, || {})?;
+        let handle = Handle::start(backend, || {})?;
         let mut session = Self { handle, store: Store::default(), end };
         let what = format!("{} does not answer", cluster.label());
         session.request(Request::Connect(cluster))?;

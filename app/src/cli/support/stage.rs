@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tempfile::TempDir;
-use weir_backend::LocalBroker;
+use weir_backend::{HandleConfig, LocalBroker};
 use weir_model::Cluster;
 
 use super::{Failure, Globals, demo, session::Session};
@@ -20,8 +20,9 @@ impl Stage {
     /// Connects to the cluster that was named; without one, starts a broker on a free port, in the folder that was named or a temporary one.
     pub(crate) fn set(globals: &Globals) -> Result<Self, Failure> {
         let cluster = globals.cluster();
+        let backend = HandleConfig { data_dir: None, ..globals.backend()? };
         if let Cluster::Remote { .. } = cluster {
-            return Ok(Self { session: Session::connect(cluster, None)?, broker: None, _data: None });
+            return Ok(Self { session: Session::connect(cluster, backend)?, broker: None, _data: None });
         }
         let temporary = match &globals.data_dir {
             Some(_) => None,
@@ -30,12 +31,12 @@ impl Stage {
         let data_dir = globals.data_dir.clone().or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned()));
         let broker = LocalBroker::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), data_dir)?;
         let own = Cluster::Remote { bootstrap: broker.bootstrap().into(), properties: Vec::new() };
-        Ok(Self { session: Session::connect(own, None)?, broker: Some(broker), _data: temporary })
+        Ok(Self { session: Session::connect(own, backend)?, broker: Some(broker), _data: temporary })
     }
 
     /// What the window stands on: the cluster that was named, or the embedded broker with the user's data.
     pub(crate) fn window(globals: &Globals) -> Result<Self, Failure> {
-        Ok(Self { session: Session::connect(globals.cluster(), globals.data_dir.clone())?, broker: None, _data: None })
+        Ok(Self { session: Session::connect(globals.cluster(), globals.backend()?)?, broker: None, _data: None })
     }
 
     /// Lets go of the cluster, then ends the broker, then removes its folder: in this order nobody misses anything.

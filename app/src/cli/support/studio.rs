@@ -82,7 +82,7 @@ impl Studio {
             // A full channel tells the same.
             let _ = tell.try_send(());
         };
-        let handle = Rc::new(Handle::start(HandleConfig { data_dir }, wake)?);
+        let handle = Rc::new(Handle::start(HandleConfig { data_dir, ..HandleConfig::default() }, wake)?);
         let theme = if options.theme == Theme::Light { ThemeChoice::Light } else { ThemeChoice::Dark };
         let mut weir = Weir::without_disk(Shared(Rc::clone(&handle)), Settings { theme, ..Settings::default() });
         weir.push(Command::Connect(globals.cluster()));
