@@ -5,6 +5,7 @@
 
 mod alerts;
 mod check;
+mod event_headers;
 mod experiment;
 mod given_topic;
 mod join;
@@ -25,6 +26,7 @@ use crate::{
 };
 
 pub use check::{Checker, Facts, NoChecks};
+pub(super) use event_headers::EventHeaders;
 pub(super) use experiment::experiment;
 pub(super) use given_topic::GivenTopic;
 pub use run::{failed, start};

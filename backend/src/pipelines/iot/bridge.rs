@@ -17,8 +17,8 @@ use super::settings::{COMMAND_ACKS, DEVICE_EVENTS, SENSOR_DATA};
 use crate::{
     client::{ClientError, Connection, OutgoingRecord, Producer},
     connect::mqtt::{Client, ClientOptions, Event, Message, Publish},
+    pipelines::shape::EventHeaders,
     sim::iot::{DeviceEvent, DeviceId},
-    stream::app::SENT_AT_MS,
 };
 
 /// What every topic of MQTT begins with.
@@ -76,6 +76,7 @@ struct Passage {
     producer: Producer,
     /// Event time now: what passes here reached the cluster then.
     now_ms: Arc<AtomicI64>,
+    headers: Mutex<EventHeaders>,
     passed: Arc<Passed>,
 }
 
@@ -98,7 +99,9 @@ impl Bridge {
         now_ms: Arc<AtomicI64>,
     ) -> Result<Self, ClientError> {
         let passed = Arc::<Passed>::default();
-        let passage = Passage { producer: Producer::new(connection)?, now_ms, passed: Arc::clone(&passed) };
+        // What comes by MQTT comes in no certain order, so that ids can't be those of a seed.
+        let headers = EventHeaders::new(TimestampMs::now().0.unsigned_abs());
+        let passage = Passage { producer: Producer::new(connection)?, now_ms, headers: Mutex::new(headers), passed: Arc::clone(&passed) };
         let filters = [Kind::Data, Kind::Status, Kind::Acks].map(|kind| format!("{ROOT}+/{}", kind.name())).into();
         let options = ClientOptions {
             address: address.to_owned(),
@@ -150,8 +153,9 @@ impl Passage {
         let Some((topic, device)) = target(&publish.message.topic) else { return self.passed.acknowledge(id) };
         let now_ms = self.now_ms.load(Ordering::Acquire);
         let value = if topic == DEVICE_EVENTS { timed(publish.message.payload, device, now_ms) } else { publish.message.payload };
-        let sent_at = TimestampMs::now().0.to_string();
-        let headers = [(SENT_AT_MS, Some(sent_at.as_bytes())), ("mqtt_topic", Some(publish.message.topic.as_bytes()))];
+        let mut headers = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        let [sent_at, event, trace, seq, schema] = headers.next(topic, now_ms, TimestampMs::now());
+        let headers = [sent_at, event, trace, seq, schema, ("mqtt_topic", Some(publish.message.topic.as_bytes()))];
         let record = OutgoingRecord {
             topic,
             key: Some(device.as_bytes()),

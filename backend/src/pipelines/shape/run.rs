@@ -279,8 +279,14 @@ impl<'a> Run<'a> {
             Some(input) => self.shape.input(input, &self.run)?,
             None => self.shape.world(&self.run),
         };
-        let pace = (self.run.params.rate_per_s, self.run.params.events_max, Script::of_run(self.shape, &self.run.params));
-        let source = Source::new(self.connection, self.control, &self.source, (&*world, starts), pace)?;
+        let source = Source::new(
+            self.connection,
+            self.control,
+            &self.source,
+            (&*world, starts),
+            &self.run.params,
+            Script::of_run(self.shape, &self.run.params),
+        )?;
         Worker::spawn(scope, format!("{}-generator", self.meta.id), move || source.work(&mut *world))
     }
 

@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weir_model::{FaultId, Problem, TimestampMs};
+use weir_model::{FaultId, PipelineParams, Problem, TimestampMs};
 
 use super::{
-    Command, Emit, EmitRecord, Observed, World,
+    Command, Emit, EmitRecord, EventHeaders, Observed, World,
     scenario::{Due, Position, Script},
 };
 use crate::{
@@ -41,6 +41,8 @@ const FULL_PAUSE: Duration = Duration::from_millis(1);
 const FLUSH_MAX: Duration = Duration::from_secs(60);
 /// Records heard between two batches.
 const HEARD_MAX: usize = 256;
+/// The headers of what is no event: its latency means nothing.
+const NO_EVENT: &[(&str, Option<&[u8]>)] = &[(SENT_AT_MS, Some(b""))];
 /// Faults kept in the list of those at work.
 const FAULTS_MAX: usize = 32;
 
@@ -136,7 +138,7 @@ pub(super) struct Source<'a> {
     pub(super) events_max: Option<u64>,
     /// What a scenario still has to do.
     pub(super) script: Script,
-    pub(super) next_seq: u64,
+    headers: EventHeaders,
     partitions: BTreeMap<String, i32>,
     /// Records that are no events: truth, and what is told to chosen partitions.
     told: u64,
@@ -167,7 +169,8 @@ impl<'a> Source<'a> {
         control: &'a Control,
         progress: &'a SourceProgress,
         (world, since): (&dyn World, &Ends),
-        (rate_per_s, events_max, script): (u32, Option<u64>, Script),
+        params: &PipelineParams,
+        script: Script,
     ) -> Result<Self, Problem> {
         let failed = |error: ClientError| error.problem("The generator could not start");
         let producer = Producer::lingering(connection, LINGER).map_err(failed)?;
@@ -185,7 +188,19 @@ impl<'a> Source<'a> {
             heard = Some(reader);
         }
         let partitions = since.iter().map(|(topic, starts)| (topic.clone(), i32::try_from(starts.len()).unwrap_or(i32::MAX))).collect();
-        Ok(Self { control, progress, producer, heard, rate_per_s, events_max, script, next_seq: 0, partitions, told: 0, bridged: 0 })
+        Ok(Self {
+            control,
+            progress,
+            producer,
+            heard,
+            rate_per_s: params.rate_per_s,
+            events_max: params.events_max,
+            script,
+            headers: EventHeaders::new(params.seed),
+            partitions,
+            told: 0,
+            bridged: 0,
+        })
     }
 
     /// Writes until the run is stopped, everything asked for was made, or the world is over; then what the world held back.
@@ -296,14 +311,17 @@ impl<'a> Source<'a> {
     fn send_all(&mut self, out: &mut Emit) -> Result<(), Problem> {
         for record in out.records.drain(..) {
             let is_event = record.partition.is_none() && !record.topic.starts_with("_truth.");
-            let sent_at = if is_event { TimestampMs::now().0.to_string() } else { String::new() };
-            let seq = self.next_seq.to_string();
-            let headers = [(SENT_AT_MS, Some(sent_at.as_bytes())), ("gen_seq", Some(seq.as_bytes()))];
-            while self.producer.send(outgoing(&record, &headers)).map_err(|error| error.problem("A record could not be sent"))?.is_err() {
-                self.check_failed()?;
+            let of_event;
+            let headers: &[_] = if is_event {
+                of_event = self.headers.next(record.topic, record.timestamp_ms, TimestampMs::now());
+                &of_event
+            } else {
+                NO_EVENT
+            };
+            while self.producer.send(outgoing(&record, headers)).map_err(|error| error.problem("A record could not be sent"))?.is_err() {
+                check_failed(&self.producer)?;
                 std::thread::sleep(FULL_PAUSE);
             }
-            self.next_seq += 1;
             if is_event {
                 self.progress.generated.fetch_add(1, Ordering::AcqRel);
             } else {
@@ -319,16 +337,16 @@ impl<'a> Source<'a> {
         self.bridged = bridged;
         let delivered = self.producer.delivered().saturating_sub(self.told) + bridged;
         self.progress.delivered.store(delivered, Ordering::Release);
-        self.check_failed()
+        check_failed(&self.producer)
     }
+}
 
-    fn check_failed(&self) -> Result<(), Problem> {
-        if self.producer.failed() == 0 {
-            return Ok(());
-        }
-        let error = self.producer.first_error().unwrap_or_else(ClientError::no_answer);
-        Err(error.problem("Records could not be written"))
+fn check_failed(producer: &Producer) -> Result<(), Problem> {
+    if producer.failed() == 0 {
+        return Ok(());
     }
+    let error = producer.first_error().unwrap_or_else(ClientError::no_answer);
+    Err(error.problem("Records could not be written"))
 }
 
 fn outgoing<'a>(record: &'a EmitRecord, headers: &'a [(&'a str, Option<&'a [u8]>)]) -> OutgoingRecord<'a> {
