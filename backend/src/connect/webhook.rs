@@ -251,8 +251,6 @@ fn severity(severity: AlertSeverity) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-
     use serde_json::Value;
     use tiny_http::{Response, Server};
     use weir_model::TimestampMs;
@@ -279,8 +277,8 @@ mod tests {
     fn receiver(codes: &'static [u16]) -> (WebhookUrl, Receiver<Value>) {
         let server = Server::http("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hook/secret-token", server.server_addr());
-        let (sender, bodies) = channel();
-        thread::spawn(move || {
+        let (sender, bodies) = sync_channel(WAITING_MAX);
+        let answer = move || {
             for at in 0.. {
                 let Ok(mut request) = server.recv() else { return };
                 let body = serde_json::from_reader(request.as_reader()).unwrap();
@@ -289,7 +287,8 @@ mod tests {
                     return;
                 }
             }
-        });
+        };
+        thread::Builder::new().name("receiver".to_owned()).spawn(answer).unwrap();
         (url.parse().unwrap(), bodies)
     }
 
@@ -308,7 +307,7 @@ mod tests {
     fn what_fails_for_a_while_is_tried_again_and_what_fails_for_good_is_told_without_the_token() {
         let check = |codes: &'static [u16], requests: usize, expect: Option<&str>| {
             let (url, bodies) = receiver(codes);
-            let (failed, problems) = channel();
+            let (failed, problems) = sync_channel(WAITING_MAX);
             let webhook = Webhook::pausing(url, NO_PAUSES, move |problem| failed.send(problem.to_string()).unwrap()).unwrap();
             webhook.queue().offer(&[alert("a-1")]);
             let got: Vec<Value> = bodies.iter().take(requests).collect();

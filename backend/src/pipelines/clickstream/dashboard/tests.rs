@@ -1,5 +1,7 @@
 //! The dashboard from results, whatever their order and however often they come.
 
+use std::sync::LazyLock;
+
 use weir_model::WidgetBody;
 
 use super::*;
@@ -9,8 +11,10 @@ use crate::{
     stream::Publish,
 };
 
-/// The results of a run of two partitions.
-fn results(run: &str) -> Vec<Publish> {
+/// The results of a run of two partitions; what takes longest here is made once.
+static RESULTS: LazyLock<Vec<Publish>> = LazyLock::new(|| results_of("1"));
+
+fn results_of(run: &str) -> Vec<Publish> {
     let mut generator = Generator::new(GeneratorParams { seed: 5, rate_per_s: 500, speed: 60, start_at_ms: 1_800_000_000_000 });
     let (mut partitions, mut out) = (Partitions::of_run(run), Vec::new());
     for _ in 0..60_000 {
@@ -44,8 +48,8 @@ fn number(dashboard: &Dashboard, id: &str) -> f64 {
 
 #[test]
 fn the_figures_are_those_of_the_run() {
-    let results = results("1");
-    let fold = fold(&results);
+    let results = &*RESULTS;
+    let fold = fold(results);
     let dashboard = fold.dashboard(TimestampMs(1));
     let sessions: Vec<Session> = results
         .iter()
@@ -65,7 +69,7 @@ fn the_figures_are_those_of_the_run() {
 
 #[test]
 fn a_user_can_be_chosen_and_nothing_else_done() {
-    let mut fold = fold(&results("1"));
+    let mut fold = fold(&RESULTS);
     let user = fold.sessions[3].user_id.clone();
     let action = |widget: &str, verb: &str| PipelineAction {
         widget: widget.into(),
@@ -103,7 +107,7 @@ fn the_pages_of_the_newest_window_are_shown_with_their_bound() {
 
 #[test]
 fn a_hot_partition_is_seen() {
-    let fold = fold(&results("1"));
+    let fold = fold(&RESULTS);
     let dashboard = fold.dashboard(TimestampMs(1));
     let body = |id: &str| dashboard.widgets.iter().find(|widget| &*widget.id == id).map(|widget| widget.body.clone());
     let Some(WidgetBody::TimeSeries { lines, .. }) = body("partitions") else { panic!("no lines") };
@@ -120,17 +124,17 @@ fn a_hot_partition_is_seen() {
 
 #[test]
 fn results_published_again_change_nothing() {
-    let results = results("1");
-    let once = fold(&results).dashboard(TimestampMs(1));
+    let results = &*RESULTS;
+    let once = fold(results).dashboard(TimestampMs(1));
     let again: Vec<_> = results.iter().chain(&results[results.len() / 2..]).cloned().collect();
     assert_eq!(fold(&again).dashboard(TimestampMs(1)), once);
 }
 
 #[test]
 fn only_the_newest_run_is_shown() {
-    let (old, new) = (results("1"), results("2"));
+    let (old, new) = (&*RESULTS, results_of("2"));
     let alone = fold(&new).dashboard(TimestampMs(1));
-    let mixed: Vec<_> = old.iter().chain(&new).chain(&old).cloned().collect();
+    let mixed: Vec<_> = old.iter().chain(&new).chain(old).cloned().collect();
     assert_eq!(fold(&mixed).dashboard(TimestampMs(1)), alone);
 }
 
