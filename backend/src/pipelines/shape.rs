@@ -25,7 +25,8 @@ use crate::{
     stream::{Topology, TopologyError, app::Guarantee},
 };
 
-pub use check::{Checker, Facts, NoChecks};
+pub(super) use check::names_and_checks;
+pub use check::{Checker, Facts, NoChecks, RenewedVerdicts};
 pub(super) use event_headers::EventHeaders;
 pub(super) use experiment::experiment;
 pub(super) use given_topic::GivenTopic;

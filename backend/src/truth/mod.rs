@@ -16,6 +16,27 @@ pub use sequence::Sequence;
 
 use weir_model::{Check, CheckVerdict};
 
+/// A record of one of a pipeline's topics, as its judges see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
+    /// The key; empty for null.
+    pub key: &'a [u8],
+    /// The value; empty for a tombstone.
+    pub value: &'a [u8],
+    /// The record's timestamp: event time, as the pipeline writes it.
+    pub timestamp_ms: i64,
+}
+
+impl Seen<'_> {
+    fn read<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(self.value).ok()
+    }
+}
+
 /// A verdict with the figures it rests on.
 pub fn check(id: &str, holds: bool, evidence: impl Into<std::sync::Arc<str>>) -> Check {
     let verdict = if holds { CheckVerdict::Pass } else { CheckVerdict::Fail };

@@ -18,7 +18,9 @@ use super::{
     world::{self, Visitors},
 };
 use crate::{
-    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Emit, Observed, RunParams, Scenario, Shape, TopicSpec, World},
+    pipelines::shape::{
+        AppSpec, Checker, Cleanup, DashboardFold, Emit, Observed, RunParams, Scenario, Shape, TopicSpec, World, names_and_checks,
+    },
     stream::{TopologyError, app::Guarantee},
 };
 
@@ -101,14 +103,7 @@ impl Shape for Clickstream {
     }
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
-        const ALL: [(&str, &str); Sabotage::ALL.len()] = {
-            let (mut all, mut at) = ([("", ""); Sabotage::ALL.len()], 0);
-            while at < all.len() {
-                all[at] = (Sabotage::ALL[at].1, Sabotage::ALL[at].2);
-                at += 1;
-            }
-            all
-        };
+        const ALL: [(&str, &str); Sabotage::ALL.len()] = names_and_checks(&Sabotage::ALL);
         &ALL
     }
 

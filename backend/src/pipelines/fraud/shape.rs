@@ -20,6 +20,7 @@ use super::{
 use crate::{
     pipelines::shape::{
         AppSpec, Checker, Cleanup, DashboardFold, Emit, GivenTopic, Observed, RunParams, Scenario, Shape, TopicSpec, World,
+        names_and_checks,
     },
     stream::{TopologyError, app::Guarantee},
 };
@@ -115,10 +116,8 @@ impl Shape for Fraud {
     }
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
-        const {
-            let [a, b, c, d, e] = Sabotage::ALL;
-            &[(a.1, a.2), (b.1, b.2), (c.1, c.2), (d.1, d.2), (e.1, e.2)]
-        }
+        const ALL: [(&str, &str); Sabotage::ALL.len()] = names_and_checks(&Sabotage::ALL);
+        &ALL
     }
 }
 

@@ -1,6 +1,6 @@
 //! The pipeline as the runner takes it.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use weir_model::{Check, PipelineMeta, Problem};
 
@@ -16,9 +16,12 @@ use super::{
     world::FleetWorld,
 };
 use crate::{
-    pipelines::shape::{AppSpec, Checker, Cleanup, DashboardFold, Facts, Observed, RunParams, Scenario, Shape, TopicSpec, World},
+    pipelines::shape::{
+        AppSpec, Checker, Cleanup, DashboardFold, Facts, Observed, RenewedVerdicts, RunParams, Scenario, Shape, TopicSpec, World,
+        names_and_checks,
+    },
     stream::{TopologyError, app::Guarantee},
-    truth::iot::{IotTruth, Seen},
+    truth::{Seen, iot::IotTruth},
 };
 
 /// The pipeline, to be started by [`crate::pipelines::start`].
@@ -78,7 +81,7 @@ impl Shape for Iot {
         if run.params.input.is_some() {
             return vec![Box::new(SeriesJudge::default())];
         }
-        vec![Box::new(Judge { truth: IotTruth::new(run.start_at.0), observed: 0, known: RefCell::default() })]
+        vec![Box::new(Judge { truth: IotTruth::new(run.start_at.0), known: RenewedVerdicts::default() })]
     }
 
     fn dashboard(&self, run: &RunParams) -> Box<dyn DashboardFold> {
@@ -106,14 +109,7 @@ impl Shape for Iot {
     }
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
-        const ALL: [(&str, &str); Sabotage::ALL.len()] = {
-            let (mut all, mut at) = ([("", ""); Sabotage::ALL.len()], 0);
-            while at < all.len() {
-                all[at] = (Sabotage::ALL[at].1, Sabotage::ALL[at].2);
-                at += 1;
-            }
-            all
-        };
+        const ALL: [(&str, &str); Sabotage::ALL.len()] = names_and_checks(&Sabotage::ALL);
         &ALL
     }
 }
@@ -121,30 +117,18 @@ impl Shape for Iot {
 /// The truth as a run asks it.
 struct Judge {
     truth: IotTruth,
-    observed: u64,
-    /// Verdicts before the end, and how many records they rest on: they cost more the longer a run is, so they are renewed ever more rarely.
-    known: RefCell<(u64, Vec<Check>)>,
+    known: RenewedVerdicts,
 }
-
-/// Verdicts are renewed after so many records, or a twentieth of all.
-const RENEW_RECORDS: u64 = 5_000;
 
 impl Checker for Judge {
     fn observe(&mut self, record: &Observed<'_>) {
-        self.observed += 1;
+        self.known.observed();
         let (key, value) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
         self.truth.observe(&Seen { topic: record.topic, partition: record.partition, key, value, timestamp_ms: record.timestamp_ms });
     }
 
     fn verdicts(&self, facts: &Facts) -> Vec<Check> {
-        if facts.is_over {
-            return self.truth.verdicts(true);
-        }
-        let mut known = self.known.borrow_mut();
-        if known.1.is_empty() || self.observed >= known.0 + RENEW_RECORDS.max(known.0 / 20) {
-            *known = (self.observed, self.truth.verdicts(false));
-        }
-        known.1.clone()
+        self.known.get(facts, || self.truth.verdicts(facts.is_over))
     }
 
     fn scores(&self, _: &Facts) -> BTreeMap<String, f64> {

@@ -1,6 +1,6 @@
 //! The pipeline as every run needs it described.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use weir_model::{Check, PipelineMeta, Problem};
 
@@ -19,11 +19,12 @@ use super::{
 };
 use crate::{
     pipelines::shape::{
-        AppSpec, Checker, Cleanup, DashboardFold, Emit, Facts, GivenTopic, Observed, RunParams, Scenario, Shape, TopicSpec, World,
+        AppSpec, Checker, Cleanup, DashboardFold, Emit, Facts, GivenTopic, Observed, RenewedVerdicts, RunParams, Scenario, Shape,
+        TopicSpec, World, names_and_checks,
     },
     sim::media::GeneratorParams,
     stream::{TopologyError, app::Guarantee},
-    truth::media::{MediaTruth, Seen},
+    truth::{Seen, media::MediaTruth},
 };
 
 /// The pipeline, to be started by [`crate::pipelines::start`].
@@ -118,14 +119,7 @@ impl Shape for Media {
     }
 
     fn sabotages(&self) -> &'static [(&'static str, &'static str)] {
-        const ALL: [(&str, &str); Sabotage::ALL.len()] = {
-            let (mut all, mut at) = ([("", ""); Sabotage::ALL.len()], 0);
-            while at < all.len() {
-                all[at] = (Sabotage::ALL[at].1, Sabotage::ALL[at].2);
-                at += 1;
-            }
-            all
-        };
+        const ALL: [(&str, &str); Sabotage::ALL.len()] = names_and_checks(&Sabotage::ALL);
         &ALL
     }
 }
@@ -134,20 +128,15 @@ impl Shape for Media {
 #[derive(Default)]
 struct Judge {
     truth: MediaTruth,
-    observed: u64,
     /// Rows of given data that could not be read, and records that an application could not.
     malformed: u64,
     dead_letters: u64,
-    /// Verdicts before the end, and how many records they rest on: they cost more the longer a run is, so they are renewed ever more rarely.
-    known: RefCell<(u64, Vec<Check>)>,
+    known: RenewedVerdicts,
 }
-
-/// Verdicts are renewed after so many records, or a twentieth of all.
-const RENEW_RECORDS: u64 = 5_000;
 
 impl Checker for Judge {
     fn observe(&mut self, record: &Observed<'_>) {
-        self.observed += 1;
+        self.known.observed();
         self.malformed += u64::from(record.topic == DLQ);
         self.dead_letters += u64::from(DEAD_LETTERS.contains(&record.topic));
         let (key, value) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
@@ -155,14 +144,7 @@ impl Checker for Judge {
     }
 
     fn verdicts(&self, facts: &Facts) -> Vec<Check> {
-        if facts.is_over {
-            return self.truth.verdicts(true);
-        }
-        let mut known = self.known.borrow_mut();
-        if known.1.is_empty() || self.observed >= known.0 + RENEW_RECORDS.max(known.0 / 20) {
-            *known = (self.observed, self.truth.verdicts(false));
-        }
-        known.1.clone()
+        self.known.get(facts, || self.truth.verdicts(facts.is_over))
     }
 
     fn scores(&self, _: &Facts) -> BTreeMap<String, f64> {

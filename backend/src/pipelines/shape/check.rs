@@ -1,6 +1,6 @@
 //! What judges a run.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use weir_model::Check;
 
@@ -51,4 +51,46 @@ impl Checker for NoChecks {
     fn verdicts(&self, _: &Facts) -> Vec<Check> {
         Vec::new()
     }
+}
+
+/// Verdicts of a run that goes on, with the records observed when they were made: they cost more the longer it is, and so are renewed ever
+/// more rarely.
+#[derive(Debug, Default)]
+pub struct RenewedVerdicts {
+    observed: u64,
+    known: RefCell<(u64, Vec<Check>)>,
+}
+
+/// Verdicts are renewed after so many records, or a twentieth of all.
+const RENEW_RECORDS: u64 = 5_000;
+
+impl RenewedVerdicts {
+    /// A record was observed.
+    pub fn observed(&mut self) {
+        self.observed += 1;
+    }
+
+    /// The verdicts; made anew where they are old, and always at the end.
+    pub fn get(&self, facts: &Facts, judge: impl Fn() -> Vec<Check>) -> Vec<Check> {
+        if facts.is_over {
+            return judge();
+        }
+        let mut known = self.known.borrow_mut();
+        if known.1.is_empty() || self.observed >= known.0 + RENEW_RECORDS.max(known.0 / 20) {
+            *known = (self.observed, judge());
+        }
+        known.1.clone()
+    }
+}
+
+/// The list of a shape from that of its sabotages: the name of each and the check that it turns red.
+pub(in crate::pipelines) const fn names_and_checks<T, const N: usize>(
+    all: &[(T, &'static str, &'static str); N],
+) -> [(&'static str, &'static str); N] {
+    let (mut listed, mut at) = ([("", ""); N], 0);
+    while at < N {
+        listed[at] = (all[at].1, all[at].2);
+        at += 1;
+    }
+    listed
 }

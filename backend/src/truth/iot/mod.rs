@@ -15,28 +15,8 @@ pub use control::Control;
 pub use fleet::Fleet;
 pub use rollups::Rollups;
 
+use super::Seen;
 use crate::{pipelines::iot::settings::TRUTH, sim::iot::TruthRecord};
-
-/// A record of one of the pipeline's topics.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    /// The topic.
-    pub topic: &'a str,
-    /// The partition.
-    pub partition: i32,
-    /// The key; empty for null.
-    pub key: &'a [u8],
-    /// The value; empty for a tombstone.
-    pub value: &'a [u8],
-    /// When it reached the cluster.
-    pub timestamp_ms: i64,
-}
-
-impl Seen<'_> {
-    fn read<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_slice(self.value).ok()
-    }
-}
 
 /// All judges of a run.
 #[derive(Debug)]

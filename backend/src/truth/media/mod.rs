@@ -13,33 +13,13 @@ use std::collections::BTreeMap;
 
 use weir_model::Check;
 
+use super::Seen;
 pub use ads::Ads;
 pub use cube::Cube;
 pub use engaged::Engaged;
 pub use incidents::Incidents;
 pub use rooms::Rooms;
 pub use watch::Watch;
-
-/// A record of one of the pipeline's topics.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    /// The topic.
-    pub topic: &'a str,
-    /// The partition.
-    pub partition: i32,
-    /// The key; empty for null.
-    pub key: &'a [u8],
-    /// The value; empty for a tombstone.
-    pub value: &'a [u8],
-    /// Event time.
-    pub timestamp_ms: i64,
-}
-
-impl Seen<'_> {
-    fn read<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_slice(self.value).ok()
-    }
-}
 
 /// All judges of a run.
 #[derive(Debug, Default)]

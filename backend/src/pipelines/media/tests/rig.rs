@@ -11,7 +11,7 @@ use crate::{
         AdDecision, DISORDER_MAX_MS, Generator, GeneratorParams, HomeRow, PlayerCommand, Presence, PresenceAction, TruthRecord, campaigns,
     },
     stream::TopologyTestDriver,
-    truth::media::{MediaTruth, Seen},
+    truth::{Seen, media::MediaTruth},
 };
 
 /// A record on its way.
