@@ -6,6 +6,7 @@
 pub mod alert;
 #[cfg(test)]
 mod altered;
+mod card;
 pub mod clickstream;
 pub mod fraud;
 pub mod iot;

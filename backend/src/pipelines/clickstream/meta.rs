@@ -1,9 +1,10 @@
 //! The card.
 
-use weir_model::{Availability, FaultMeta, ParamMeta, PipelineMeta};
+use weir_model::{Availability, PipelineMeta};
 
 use crate::{
     pipelines::{
+        card::{fault, param},
         clickstream::{
             scenarios::SCENARIOS,
             settings::{
@@ -29,15 +30,6 @@ const SPEED: f64 = 60.0;
 
 /// What the card shows.
 pub fn meta() -> PipelineMeta {
-    let param = |name: &str, label: &str, unit: &str, min, max, default, is_live| ParamMeta {
-        name: name.into(),
-        label: label.into(),
-        unit: unit.into(),
-        min,
-        max,
-        default,
-        is_live,
-    };
     let spike =
         format!("{SPIKE_FACTOR} times the traffic (at most 100,000 events/s) for {} s: rates jump, lag must stay near 0", SPIKE_MS / 1_000);
     let offline = format!(
@@ -45,6 +37,29 @@ pub fn meta() -> PipelineMeta {
          counts are closed and drop them. Some owners go on elsewhere when a session's gap is over: the phone's events make both one",
         OFFLINE_EVENT_MS / 60_000
     );
+    let as_ms = |for_ms: u64| i64::try_from(for_ms).unwrap_or(i64::MAX);
+    let faults = [
+        (TRAFFIC_SPIKE, "Traffic spike", as_ms(SPIKE_MS), spike.as_str()),
+        (PHONES_OFFLINE, "Phones offline", OFFLINE_EVENT_MS / SPEED as i64, &offline),
+        (
+            BOT_SWARM,
+            "Bot swarm",
+            as_ms(CROWD_MS),
+            "Robots ask for pages far faster than people: each is named within seconds, and left out of the A/B test",
+        ),
+        (
+            CELEBRITY_KEY,
+            "Celebrity key",
+            as_ms(CROWD_MS),
+            "Everybody uses one account: its partition takes most of the events, and no person is so fast, so it is named a robot",
+        ),
+        (
+            "kill_processor",
+            "Kill a processor",
+            5_000,
+            "A thread of each application dies in its transaction: another goes on, every figure stays exact",
+        ),
+    ];
     PipelineMeta {
         id: ID.into(),
         title: "Clickstream".into(),
@@ -62,45 +77,7 @@ pub fn meta() -> PipelineMeta {
             param(SKEW, "Skew of items", "", 0.0, 3.0, sim::SKEW, false),
             param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
         ],
-        faults: vec![
-            FaultMeta {
-                id: TRAFFIC_SPIKE.into(),
-                label: "Traffic spike".into(),
-                effect: spike.into(),
-                heals_after_ms: SPIKE_MS,
-                knobs: Vec::new(),
-            },
-            FaultMeta {
-                id: PHONES_OFFLINE.into(),
-                label: "Phones offline".into(),
-                effect: offline.into(),
-                heals_after_ms: OFFLINE_EVENT_MS.unsigned_abs() / SPEED as u64,
-                knobs: Vec::new(),
-            },
-            FaultMeta {
-                id: BOT_SWARM.into(),
-                label: "Bot swarm".into(),
-                effect: "Robots ask for pages far faster than people: each is named within seconds, and left out of the A/B test".into(),
-                heals_after_ms: CROWD_MS,
-                knobs: Vec::new(),
-            },
-            FaultMeta {
-                id: CELEBRITY_KEY.into(),
-                label: "Celebrity key".into(),
-                effect:
-                    "Everybody uses one account: its partition takes most of the events, and no person is so fast, so it is named a robot"
-                        .into(),
-                heals_after_ms: CROWD_MS,
-                knobs: Vec::new(),
-            },
-            FaultMeta {
-                id: "kill_processor".into(),
-                label: "Kill a processor".into(),
-                effect: "A thread of each application dies in its transaction: another goes on, every figure stays exact".into(),
-                heals_after_ms: 5_000,
-                knobs: Vec::new(),
-            },
-        ],
+        faults: faults.map(|row| fault(row, |_| Vec::new())).into(),
         scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
         sabotages: Vec::new(), // the list of pipelines adds the shape's
         checks: Vec::new(),    // the same

@@ -1,9 +1,10 @@
 //! The card.
 
-use weir_model::{Availability, FaultMeta, KnobKind, KnobMeta, ParamMeta, PipelineMeta};
+use weir_model::{Availability, KnobKind, KnobMeta, PipelineMeta};
 
 use super::{scenarios::SCENARIOS, settings::ID, shape::TOPICS};
 use crate::pipelines::{
+    card::{fault, param},
     fraud::settings::{GROUP, TRAINER_GROUP},
     shape::Scenario,
 };
@@ -57,22 +58,6 @@ pub(super) const FAULTS: [(&str, &str, i64, &str); 9] = [
 
 /// What the card shows.
 pub fn meta() -> PipelineMeta {
-    let param = |name: &str, label: &str, unit: &str, min, max, default, is_live| ParamMeta {
-        name: name.into(),
-        label: label.into(),
-        unit: unit.into(),
-        min,
-        max,
-        default,
-        is_live,
-    };
-    let fault = |(id, label, for_ms, effect): (&str, &str, i64, &str)| FaultMeta {
-        id: id.into(),
-        label: label.into(),
-        effect: effect.into(),
-        heals_after_ms: for_ms.unsigned_abs(),
-        knobs: knobs(id),
-    };
     PipelineMeta {
         id: ID.into(),
         title: "Fraud detection".into(),
@@ -90,7 +75,7 @@ pub fn meta() -> PipelineMeta {
             param("extras", "Rings, bursts and copied cards", "x", 0.0, 100.0, 1.0, false),
             param("reviewers", "Held payments are reviewed", "0 or 1", 0.0, 1.0, 1.0, false),
         ],
-        faults: FAULTS.map(fault).into(),
+        faults: FAULTS.map(|row| fault(row, knobs)).into(),
         scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
         sabotages: Vec::new(), // the list of pipelines adds the shape's
         checks: Vec::new(),    // the same

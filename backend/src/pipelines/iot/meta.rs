@@ -1,6 +1,6 @@
 //! The card.
 
-use weir_model::{Availability, FaultMeta, KnobKind, KnobMeta, ParamMeta, PipelineMeta};
+use weir_model::{Availability, KnobKind, KnobMeta, PipelineMeta};
 
 use super::{
     scenarios::SCENARIOS,
@@ -9,7 +9,13 @@ use super::{
         SERIES_SCORES, SITE_ROLLUPS,
     },
 };
-use crate::{pipelines::shape::Scenario, sim::iot::Sensor};
+use crate::{
+    pipelines::{
+        card::{fault, param},
+        shape::Scenario,
+    },
+    sim::iot::Sensor,
+};
 
 /// Topics that the card names, inputs first.
 pub(super) const TOPICS: [&str; 12] = [
@@ -55,15 +61,6 @@ pub(super) const FAULTS: [(&str, &str, i64, &str); 12] = [
 
 /// What the card shows.
 pub fn meta() -> PipelineMeta {
-    let param = |name: &str, label: &str, unit: &str, min, max, default, is_live| ParamMeta {
-        name: name.into(),
-        label: label.into(),
-        unit: unit.into(),
-        min,
-        max,
-        default,
-        is_live,
-    };
     PipelineMeta {
         id: ID.into(),
         title: "IoT".into(),
@@ -88,15 +85,7 @@ pub fn meta() -> PipelineMeta {
             ),
             param("defects_per_min", "Defects by themselves", "a minute", 0.0, 60.0, 8.0, false),
         ],
-        faults: FAULTS
-            .map(|(id, label, for_ms, effect)| FaultMeta {
-                id: id.into(),
-                label: label.into(),
-                effect: effect.into(),
-                heals_after_ms: for_ms.unsigned_abs(),
-                knobs: knobs(id),
-            })
-            .into(),
+        faults: FAULTS.map(|row| fault(row, knobs)).into(),
         scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
         sabotages: Vec::new(), // the list of pipelines adds the shape's
         checks: Vec::new(),    // the same

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_model::{Availability, FaultMeta, KnobKind, KnobMeta, ParamMeta, PipelineMeta};
+use weir_model::{Availability, KnobKind, KnobMeta, PipelineMeta};
 
 use super::{
     scenarios::SCENARIOS,
@@ -12,7 +12,10 @@ use super::{
     },
 };
 use crate::{
-    pipelines::shape::Scenario,
+    pipelines::{
+        card::{fault, param},
+        shape::Scenario,
+    },
     sim::media::{APPS, CDNS, DEVICES, DISORDER_MAX_MS, ISPS, REGIONS, ROOMS, TITLES, room_name, title_id},
 };
 
@@ -64,15 +67,6 @@ pub(super) const FAULTS: [(&str, &str, i64, &str); 10] = [
 
 /// What the card shows.
 pub fn meta() -> PipelineMeta {
-    let param = |name: &str, label: &str, unit: &str, min, max, default, is_live| ParamMeta {
-        name: name.into(),
-        label: label.into(),
-        unit: unit.into(),
-        min,
-        max,
-        default,
-        is_live,
-    };
     let groups = [QOE_APP, INCIDENTS_APP, ENGAGEMENT_APP, LIVE_APP, ADS_APP, BUDGET_APP, BILLING_APP];
     PipelineMeta {
         id: ID.into(),
@@ -89,15 +83,7 @@ pub fn meta() -> PipelineMeta {
             param(DISORDER_SETTING, "Records late by at most", "ms", 0.0, 10_000.0, DISORDER_MAX_MS as f64, false),
             param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
         ],
-        faults: FAULTS
-            .map(|(id, label, for_ms, effect)| FaultMeta {
-                id: id.into(),
-                label: label.into(),
-                effect: effect.into(),
-                heals_after_ms: for_ms.unsigned_abs(),
-                knobs: knobs(id),
-            })
-            .into(),
+        faults: FAULTS.map(|row| fault(row, knobs)).into(),
         scenarios: SCENARIOS.iter().map(Scenario::meta).collect(),
         sabotages: Vec::new(), // the list of pipelines adds the shape's
         checks: Vec::new(),    // the same
