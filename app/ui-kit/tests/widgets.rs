@@ -8,8 +8,9 @@ use egui_kittest::{Harness, kittest::Queryable as _};
 use support::{Draw, PAGES, Page, ROWS};
 use weir_ui_kit::{
     Theme,
-    plot::{self, TimeGroup, TimeLine, TimeSeries},
+    plot::{self, Heat, HeatRow, TimeGroup, TimeLine, TimeSeries},
     theme,
+    widgets::Tone,
 };
 
 const SIZES: [[f32; 2]; 3] = [[420.0, 360.0], [1_280.0, 800.0], [2_200.0, 1_200.0]];
@@ -43,6 +44,45 @@ fn every_page_draws_at_every_size_and_comes_to_rest() {
             harness(draw, theme, size).run();
         }
     }
+}
+
+/// Texts that a grid of one row shows as wide as this, those that end in an ellipsis apart.
+fn texts_of_grid(width: f32, columns: &'static [&str], names: &[&str]) -> (Vec<String>, Vec<String>) {
+    let names: Vec<std::sync::Arc<str>> = names.iter().map(|name| (*name).into()).collect();
+    let values = vec![Some(1.0); columns.len().max(names.len())];
+    let frame = move |ui: &mut Ui| {
+        let row = HeatRow { label: "row", values: &values, names: &names };
+        let heat = Heat { columns, rows: &[row], unit: "%", decimals: 0, low: 0.0, high: 50.0, tone: Tone::Ok };
+        plot::heat(ui, &heat);
+    };
+    let harness = Harness::builder().with_size(vec2(width, 200.0)).with_context_setup(theme::install).build_ui(frame);
+    let galleys = harness
+        .output()
+        .shapes
+        .iter()
+        .filter_map(|shape| if let egui::Shape::Text(text) = &shape.shape { Some(&text.galley) } else { None });
+    let (cut, whole): (Vec<_>, Vec<_>) = galleys.partition(|galley| galley.elided);
+    let texts = |galleys: Vec<&std::sync::Arc<egui::Galley>>| galleys.into_iter().map(|galley| galley.text().to_owned()).collect();
+    (texts(whole), texts(cut))
+}
+
+#[test]
+fn names_of_narrow_columns_are_whole_where_their_neighbours_leave_room() {
+    const TENTHS: [&str; 10] = ["10", "20", "30", "40", "50", "60", "70", "80", "90", "100"];
+    for width in [290.0, 330.0, 600.0] {
+        let (whole, cut) = texts_of_grid(width, &TENTHS, &[]);
+        assert!(cut.is_empty() && TENTHS.iter().all(|tenth| whole.iter().any(|text| text == tenth)), "{width}: {whole:?}, cut {cut:?}");
+    }
+    let (_, cut) = texts_of_grid(290.0, &["a long name", "another long name", "a third one", "a fourth one"], &[]);
+    assert_eq!(cut.len(), 4, "what has no room is cut, not drawn over its neighbour: {cut:?}");
+}
+
+#[test]
+fn cells_with_names_show_them_where_there_is_room() {
+    let shows =
+        |width, text: &str| texts_of_grid(width, &[], &["field-0007", "field-0008", "field-0009"]).0.iter().any(|shown| shown == text);
+    assert!(shows(600.0, "field-0007") && !shows(600.0, "1"));
+    assert!(!shows(250.0, "field-0007") && shows(250.0, "1"));
 }
 
 #[test]

@@ -323,6 +323,8 @@ pub struct HeatRow {
     pub label: Arc<str>,
     /// Its cells; `None` where nothing is known.
     pub values: Vec<Option<f64>>,
+    /// Who each cell is, where cells are things of their own such as devices; empty where row and column say it.
+    pub names: Vec<Arc<str>>,
 }
 
 /// One lane.

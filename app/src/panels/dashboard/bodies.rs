@@ -74,10 +74,13 @@ pub(super) fn heat(
         return nothing_yet(ui);
     }
     let columns: Vec<&str> = columns.iter().map(|name| &**name).collect();
-    let shown: Vec<plot::HeatRow<'_>> = rows.iter().map(|row| plot::HeatRow { label: &row.label, values: &row.values }).collect();
+    let shown: Vec<plot::HeatRow<'_>> =
+        rows.iter().map(|row| plot::HeatRow { label: &row.label, values: &row.values, names: &row.names }).collect();
     let heat = plot::Heat { columns: &columns, rows: &shown, unit, decimals: decimals.into(), low, high, tone: tone(severity) };
-    if let Some((row, _)) = plot::heat(ui, &heat) {
-        trace::open(rows.get(row).and_then(|row| widget.records_with(&row.label)), cx);
+    if let Some((row, at)) = plot::heat(ui, &heat) {
+        // Where cells are things of their own, it is the thing that was pressed.
+        let name = rows.get(row).map(|row| row.names.get(at).unwrap_or(&row.label));
+        trace::open(name.and_then(|name| widget.records_with(name)), cx);
     }
 }
 

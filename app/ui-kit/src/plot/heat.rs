@@ -1,5 +1,7 @@
 //! A grid of coloured cells: many of the same thing at one glance, such as error rates by region and network, or a fleet.
 
+use std::sync::Arc;
+
 use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
 
 use super::label;
@@ -36,10 +38,16 @@ pub struct HeatRow<'a> {
     pub label: &'a str,
     /// Its cells; `None` where nothing is known.
     pub values: &'a [Option<f64>],
+    /// Who each cell is, where cells are things of their own; empty where row and column say it.
+    pub names: &'a [Arc<str>],
 }
 
 const CELL_HEIGHT: f32 = 24.0;
 const GAP: f32 = 2.0;
+/// Between a name and what is beside it.
+const NAME_GAP: f32 = 3.0;
+/// A column's name reaches this far over its cell's edge, where nobody else is.
+const NAME_OVERHANG_MAX: f32 = 6.0;
 /// A cell at least this wide shows its value.
 const VALUE_WIDTH: f32 = 34.0;
 const LABEL_WIDTH_MAX: f32 = 120.0;
@@ -61,8 +69,20 @@ pub fn heat(ui: &mut Ui, heat: &Heat<'_>) -> Option<(usize, usize)> {
     };
     if !heat.columns.is_empty() {
         let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
+        let font = FontId::proportional(size::SMALL);
+        let widths: Vec<f32> = heat.columns.iter().map(|name| width(ui, name, font.clone())).collect();
         for (at, name) in heat.columns.iter().enumerate() {
-            label(ui, column(rect, at), name, FontId::proportional(size::SMALL), tokens.text.subdued, Align2::CENTER_CENTER);
+            // A name may be wider than its cell where those beside it leave room: 100 stands over a column as narrow as 90's.
+            let room = |beside: Option<usize>| {
+                let taken = beside.and_then(|at| widths.get(at)).map_or(0.0, |width| width.min(cell_width) / 2.0);
+                (cell_width + GAP - taken - NAME_GAP).clamp(cell_width / 2.0, cell_width / 2.0 + NAME_OVERHANG_MAX)
+            };
+            let (left, right) = (room(at.checked_sub(1)), room(Some(at + 1)));
+            let is_centred = widths[at] <= 2.0 * left.min(right);
+            let (left, right) = if is_centred { (left.min(right), left.min(right)) } else { (left, right) };
+            let center = column(rect, at).center().x;
+            let place = Rect::from_x_y_ranges(center - left..=center + right, rect.y_range());
+            label(ui, place, name, font.clone(), tokens.text.subdued, Align2::CENTER_CENTER);
         }
     }
     for (number, row) in heat.rows.iter().enumerate() {
@@ -72,8 +92,10 @@ pub fn heat(ui: &mut Ui, heat: &Heat<'_>) -> Option<(usize, usize)> {
         for (at, value) in row.values.iter().enumerate() {
             let cell = column(rect, at);
             ui.painter().rect_filled(cell, 3.0, shade(&tokens, heat, *value));
-            if cell_width >= VALUE_WIDTH {
-                let text = value.map_or_else(|| "–".to_owned(), |value| format::decimal(value, heat.decimals));
+            let name = row.names.get(at).filter(|name| width(ui, name, theme::mono(size::SMALL)) + 2.0 * NAME_GAP <= cell_width);
+            if name.is_some() || cell_width >= VALUE_WIDTH {
+                let value_text = || value.map_or_else(|| "–".to_owned(), |value| format::decimal(value, heat.decimals));
+                let text = name.map_or_else(value_text, |name| (**name).to_owned());
                 let color = if value.is_some() { tokens.text.strong } else { tokens.text.subdued };
                 label(ui, cell, &text, theme::mono(size::SMALL), color, Align2::CENTER_CENTER);
             }
@@ -91,10 +113,16 @@ pub fn heat(ui: &mut Ui, heat: &Heat<'_>) -> Option<(usize, usize)> {
 
 fn told(heat: &Heat<'_>, row: &HeatRow<'_>, at: usize) -> String {
     let column = heat.columns.get(at).map_or_else(|| format!("{}", at + 1), |name| (*name).to_owned());
+    let cell = row.names.get(at).map_or_else(|| format!("{} × {column}", row.label), |name| format!("{name}, {}", row.label));
     match row.values.get(at).copied().flatten() {
-        Some(value) => format!("{} × {column}: {} {}", row.label, format::decimal(value, heat.decimals), heat.unit),
-        None => format!("{} × {column}: nothing yet", row.label),
+        Some(value) => format!("{cell}: {} {}", format::decimal(value, heat.decimals), heat.unit),
+        None => format!("{cell}: nothing yet"),
     }
+}
+
+/// How wide a text is on one line.
+fn width(ui: &Ui, text: &str, font: FontId) -> f32 {
+    ui.painter().layout_no_wrap(text.to_owned(), font, Color32::WHITE).size().x
 }
 
 fn shade(tokens: &Tokens, heat: &Heat<'_>, value: Option<f64>) -> Color32 {

@@ -204,7 +204,7 @@ fn grid(ui: &mut Ui) {
         [Some(0.2), Some(0.7), Some(3.1), Some(0.4)],
     ];
     let rows = ["CDN-A", "CDN-B", "CDN-C"];
-    let rows: Vec<HeatRow<'_>> = rows.iter().zip(&values).map(|(label, values)| HeatRow { label, values }).collect();
+    let rows: Vec<HeatRow<'_>> = rows.iter().zip(&values).map(|(label, values)| HeatRow { label, values, names: &[] }).collect();
     let columns = ["us", "eu", "asia", "africa"];
     plot::heat(ui, &Heat { columns: &columns, rows: &rows, unit: "%", decimals: 1, low: 0.0, high: 10.0, tone: Tone::Danger });
 }

@@ -111,7 +111,7 @@ fn actuators(fold: &Fold) -> Widget {
         scale: (0.0, 2.0),
         severity: Severity::Info,
     };
-    let help = "A cell for each actuator, by zone: pale is a closed valve or a machine that runs, half blue an open valve, blue a machine that stands still";
+    let help = "A cell for each actuator, by zone: pale is a closed valve or a machine that runs, half blue an open valve, blue a machine that stands still; under the pointer it tells its name";
     widget("actuators", "Valves and machines", help, Span::Half, DEVICE_STATE, body)
 }
 

@@ -64,14 +64,16 @@ pub(super) type Zones<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a DeviceState>>;
 /// One row a zone, one cell a device; of more devices than there is room for, those with the highest values.
 pub(super) fn rows(zones: Zones<'_>, what: &str, value: impl Fn(&DeviceState) -> f64) -> Vec<HeatRow> {
     let row = |((site, zone), twins): ((&str, &str), Vec<&DeviceState>)| {
-        let mut values: Vec<_> = twins.into_iter().map(&value).collect();
-        let more = values.len().saturating_sub(COLUMNS_MAX);
+        let mut cells: Vec<_> = twins.into_iter().map(|twin| (value(twin), &twin.device_id)).collect();
+        let more = cells.len().saturating_sub(COLUMNS_MAX);
         if more > 0 {
-            values.sort_by(|a, b| b.total_cmp(a));
+            cells.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+            cells.truncate(COLUMNS_MAX);
         }
         let more = if more > 0 { format!(", {more} more") } else { String::new() };
         let label = [site, zone, what].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-        HeatRow { label: format!("{label}{more}").into(), values: values.into_iter().take(COLUMNS_MAX).map(Some).collect() }
+        let (values, names) = cells.into_iter().map(|(value, id)| (Some(value), id.0.as_str().into())).unzip();
+        HeatRow { label: format!("{label}{more}").into(), values, names }
     };
     zones.into_iter().map(row).collect()
 }
@@ -94,7 +96,7 @@ fn grid(fold: &Fold) -> Widget {
         scale: (0.0, 2.0),
         severity: Severity::Critical,
     };
-    let help = "A cell for each device, by zone: pale is online, half red stale, red offline; who they are is in the list of devices";
+    let help = "A cell for each device, by zone: pale is online, half red stale, red offline; under the pointer, and where there is room, it tells its name";
     widget("fleet", "The fleet", help, Span::TwoThirds, DEVICE_STATE, body)
 }
 

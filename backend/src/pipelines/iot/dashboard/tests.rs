@@ -106,6 +106,8 @@ fn what_there_is_no_room_for_is_counted() {
     let dashboard = fold.dashboard(TimestampMs(0));
     let WidgetBody::Heat { rows, .. } = body(&dashboard, "fleet") else { panic!("a grid") };
     assert_eq!((&*rows[0].label, rows[0].values.len()), ("alder z1, 12 more", 48));
+    let names: BTreeSet<_> = rows[0].names.iter().collect();
+    assert_eq!((names.len(), &**rows[0].names.first().unwrap()), (48, "d00"), "each cell has its device's name");
     for (id, more) in [("gaps", "and 52 more"), ("devices", "and 50 more")] {
         let WidgetBody::Table { rows, columns } = body(&dashboard, id) else { panic!("a table") };
         assert!(rows.iter().all(|row| row.len() == columns.len()));

@@ -65,6 +65,7 @@ fn emoji(fold: &Fold) -> Widget {
     let row = |(_, room, counts): &(u64, &String, BTreeMap<&str, u64>)| HeatRow {
         label: room.as_str().into(),
         values: emoji.iter().map(|(name, _)| counts.get(name).map(|count| *count as f64)).collect(),
+        names: Vec::new(),
     };
     let body = WidgetBody::Heat {
         unit: String::new().into(),

@@ -120,7 +120,11 @@ fn grid(fold: &Fold) -> Widget {
         }
         share.percent()
     };
-    let row = |cdn: &&String| HeatRow { label: cdn.as_str().into(), values: regions.iter().map(|region| percent(cdn, region)).collect() };
+    let row = |cdn: &&String| HeatRow {
+        label: cdn.as_str().into(),
+        values: regions.iter().map(|region| percent(cdn, region)).collect(),
+        names: Vec::new(),
+    };
     let body = WidgetBody::Heat {
         unit: "%".into(),
         decimals: 1,
@@ -204,6 +208,7 @@ pub(super) fn retention(fold: &Fold) -> Widget {
     let row = |(title, stats): (&String, &TitleStats)| HeatRow {
         label: title.as_str().into(),
         values: stats.retention.iter().map(|count| Some(*count as f64 * 100.0 / stats.starts as f64)).collect(),
+        names: Vec::new(),
     };
     let body = WidgetBody::Heat {
         unit: "%".into(),
