@@ -20,11 +20,12 @@ use crate::{
 /// Never, as long as no topic is read twice.
 pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let (counts_pauses, forgets_quitters) = (options.is(Sabotage::WatchPauses), options.is(Sabotage::ForgetQuitters));
-    let forgets_tenths = options.is(Sabotage::ForgetTenths);
+    let (forgets_tenths, forgets_stars) = (options.is(Sabotage::ForgetTenths), options.is(Sabotage::ForgetStars));
     Topology::new(ENGAGEMENT_APP, move |builder| {
         let playback = builder.stream::<String, Playback>(PLAYBACK);
         let sessions = Store::<String, Session>::expiring(|_, session| session.last_ts);
-        let watched = playback.process("sessions", sessions, None, move |sessions| Sessions { sessions, counts_pauses, forgets_tenths });
+        let watch = move |sessions| Sessions { sessions, counts_pauses, forgets_tenths, forgets_stars };
+        let watched = playback.process("sessions", sessions, None, watch);
         let judged = watched.flat_map_values(|record| record.value.stayed.clone());
         let judged = judged.filter(move |record| record.value.1 || !forgets_quitters);
         let sides = judged.group_by("ab", |record| record.value.0.clone()).aggregate(AbSide::default, |record, side| {
@@ -66,6 +67,9 @@ struct Watched {
     is_completed: bool,
     /// A player reported that it stalls.
     is_bad: bool,
+    /// One to five, where it is rated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stars: Option<u8>,
     /// It is now known whether the viewer stayed: the side of the A/B test, and the answer.
     stayed: Option<(String, bool)>,
 }
@@ -83,6 +87,7 @@ impl Watched {
             tenths: (0, 0),
             is_completed: false,
             is_bad: true,
+            stars: None,
             stayed: None,
         }
     }
@@ -113,6 +118,7 @@ struct Sessions {
     sessions: StoreHandle<String, Session>,
     counts_pauses: bool,
     forgets_tenths: bool,
+    forgets_stars: bool,
 }
 
 impl Processor<String, Playback, String, Watched> for Sessions {
@@ -146,7 +152,10 @@ impl Processor<String, Playback, String, Watched> for Sessions {
         self.sessions.borrow_mut().put(record.key.clone(), session);
         let user_id = if is_start { event.user_id.clone() } else { String::new() };
         let (video_id, is_new_viewer) = (event.video_id.clone(), false);
-        let watched = Watched { video_id, user_id, is_new_viewer, watched_ms, is_start, tenths, is_completed, is_bad: false, stayed };
+        // Whoever writes more stars than there are has not rated.
+        let stars = event.stars.filter(|stars| event.action == PlaybackAction::Rate && STARS.contains(stars) && !self.forgets_stars);
+        let watched =
+            Watched { video_id, user_id, is_new_viewer, watched_ms, is_start, tenths, is_completed, is_bad: false, stars, stayed };
         out.send(&record.with_value(watched));
     }
 
@@ -184,6 +193,8 @@ fn tenths_reached(event: &Playback) -> u8 {
     if event.length_s <= 0 { 0 } else { (event.position_s * 10 / event.length_s).clamp(0, 10) as u8 }
 }
 
+/// As many stars can be given.
+const STARS: std::ops::RangeInclusive<u8> = 1..=5;
 /// Who comes back after a day is a viewer anew.
 const VIEWERS_KEPT_MS: i64 = 24 * 3_600_000;
 /// Time watched of late halves in this time.
@@ -202,6 +213,8 @@ impl TitleStats {
         self.viewers += u64::from(watched.is_new_viewer);
         self.bad_reports += u64::from(watched.is_bad);
         self.completions += u64::from(watched.is_completed);
+        self.ratings += u64::from(watched.stars.is_some());
+        self.stars += u64::from(watched.stars.unwrap_or(0));
         self.watched_ms += watched.watched_ms;
         for tenth in watched.tenths.0..watched.tenths.1 {
             if let Some(count) = self.retention.get_mut(usize::from(tenth)) {
@@ -220,6 +233,11 @@ impl TitleStats {
     pub fn recent_at(&self, now_ms: i64) -> i64 {
         let age_ms = (now_ms - self.recent_at_ms).max(0) as f64;
         (self.recent_ms as f64 * 0.5_f64.powf(age_ms / RECENT_HALF_MS)) as i64
+    }
+
+    /// The mean of the stars it was given.
+    pub fn stars_mean(&self) -> Option<f64> {
+        (self.ratings > 0).then(|| self.stars as f64 / self.ratings as f64)
     }
 
     /// Bad reports of players by minute watched, of late.

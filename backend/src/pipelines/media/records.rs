@@ -270,6 +270,12 @@ pub struct TitleStats {
     pub watched_ms: i64,
     /// Plays that reached each tenth of the title.
     pub retention: [u64; 10],
+    /// How often it was rated.
+    #[serde(default)]
+    pub ratings: u64,
+    /// The sum of the stars it was given.
+    #[serde(default)]
+    pub stars: u64,
     /// Time watched of late: halves every two minutes.
     pub recent_ms: i64,
     /// As of when what halves is.

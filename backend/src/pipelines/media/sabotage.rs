@@ -21,6 +21,8 @@ pub enum Sabotage {
     ForgetFailedStarts,
     /// The last tenth of a title that was reached is not counted.
     ForgetTenths,
+    /// Stars that are given are not counted.
+    ForgetStars,
     /// One message in ten is not judged.
     PassOver,
     /// One request in ten gets no answer.
@@ -47,7 +49,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub const ALL: [(Self, &str, &str); 20] = [
+    pub const ALL: [(Self, &str, &str); 21] = [
         (Self::BillTwice, "bill_twice", "impressions_billed_once"),
         (Self::IgnoreBudgets, "ignore_budgets", "spend_within_budget"),
         (Self::LendAtOnce, "lend_at_once", "leases_follow_plans"),
@@ -59,6 +61,7 @@ impl Sabotage {
         (Self::LoseRequests, "lose_requests", "ads_decided_once"),
         (Self::ForgetFailedStarts, "forget_failed_starts", "cube_equals_reports"),
         (Self::ForgetTenths, "forget_tenths", "title_stats_equal_batch"),
+        (Self::ForgetStars, "forget_stars", "title_stats_equal_batch"),
         (Self::Scatter, "scatter", "incidents_not_false"),
         (Self::WatchPauses, "watch_pauses", "watch_time_exact"),
         (Self::BlameWidest, "blame_widest", "incident_cells_exact"),

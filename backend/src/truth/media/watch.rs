@@ -1,4 +1,4 @@
-//! Titles: time watched and plays against what the players themselves know; completions, retention and bad reports against a plain recount.
+//! Titles: time watched and plays against what the players themselves know; completions, retention, bad reports and stars against a plain recount.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,7 +10,7 @@ use crate::{
         records::TitleStats,
         settings::{PLAYBACK, QOE, TITLE_STATS, TRUTH},
     },
-    sim::media::{Playback, Qoe, Truth, TruthRecord},
+    sim::media::{Playback, PlaybackAction, Qoe, Truth, TruthRecord},
     truth::{check, pending},
 };
 
@@ -25,6 +25,8 @@ struct Recount {
     completions: u64,
     retention: [u64; 10],
     bad_reports: u64,
+    ratings: u64,
+    stars: u64,
 }
 
 /// Compares titles.
@@ -35,6 +37,8 @@ pub struct Watch {
     /// The title of each session, and how many tenths of it were reached.
     reached: HashMap<String, (String, usize)>,
     bad_reports: BTreeMap<String, u64>,
+    /// How often each title was rated, and the sum of its stars.
+    rated: BTreeMap<String, (u64, u64)>,
 }
 
 impl Watch {
@@ -66,6 +70,10 @@ impl Watch {
     }
 
     fn play(&mut self, event: Playback) {
+        if let (PlaybackAction::Rate, Some(stars @ 1..=5)) = (event.action, event.stars) {
+            let (ratings, sum) = self.rated.entry(event.video_id.clone()).or_default();
+            (*ratings, *sum) = (*ratings + 1, *sum + u64::from(stars));
+        }
         let tenths = if event.length_s > 0 { (event.position_s.max(0) * 10 / event.length_s).min(10) as usize } else { 0 };
         let (_, reached) = self.reached.entry(event.session_id).or_insert((event.video_id, 0));
         *reached = tenths.max(*reached);
@@ -103,7 +111,7 @@ impl Watch {
         check(id, wrong.is_empty(), evidence)
     }
 
-    /// `title_stats_equal_batch`: completions, retention and bad reports as a batch job over all records has them.
+    /// `title_stats_equal_batch`: completions, retention, bad reports and stars as a batch job over all records has them.
     fn stats_equal(&self, is_over: bool) -> Check {
         let id = "title_stats_equal_batch";
         if !is_over {
@@ -121,17 +129,24 @@ impl Watch {
         for (title, count) in &self.bad_reports {
             expected.entry(title).or_default().bad_reports = *count;
         }
+        for (title, (ratings, stars)) in &self.rated {
+            let recount = expected.entry(title).or_default();
+            (recount.ratings, recount.stars) = (*ratings, *stars);
+        }
         let told = |title: &str| {
-            let TitleStats { completions, retention, bad_reports, .. } = self.told.get(title).cloned().unwrap_or_default();
-            Recount { completions, retention, bad_reports }
+            let TitleStats { completions, retention, bad_reports, ratings, stars, .. } = self.told.get(title).cloned().unwrap_or_default();
+            Recount { completions, retention, bad_reports, ratings, stars }
         };
         let titles: BTreeSet<_> = expected.keys().copied().chain(self.told.keys().map(String::as_str)).collect();
         let of = |title: &str| expected.get(title).cloned().unwrap_or_default();
         let wrong: Vec<_> = titles.iter().filter(|title| of(title) != told(title)).collect();
         let sum = |part: fn(&Recount) -> u64| expected.values().map(part).sum::<u64>();
         let (completions, bad) = (sum(|recount| recount.completions), sum(|recount| recount.bad_reports));
-        let mut evidence =
-            format!("{} titles, {completions} plays to the end and {bad} bad reports of {} sessions", titles.len(), self.reached.len());
+        let (ratings, stars) = (sum(|recount| recount.ratings), sum(|recount| recount.stars));
+        let (titles_in, sessions) = (titles.len(), self.reached.len());
+        let mut evidence = format!(
+            "{titles_in} titles, {completions} plays to the end, {bad} bad reports and {stars} stars of {ratings} ratings of {sessions} sessions"
+        );
         if let Some(title) = wrong.first() {
             evidence += &format!("; {} differ, first {title}: {:?}, not {:?}", wrong.len(), told(title), of(title));
         }

@@ -10,8 +10,12 @@ use serde::de::DeserializeOwned;
 use weir_model::{Dashboard, TimestampMs};
 
 use super::{
-    records::{AbSide, AdSession, Charge, Incident, IncidentState, Moderated, Moderation, RoomStats, Slice, Spend, TitleStats},
-    settings::{AB, AD_DECISIONS, AD_SESSIONS, CAMPAIGNS, CHARGES, INCIDENTS, MODERATED, ROOMS, SLICES, SPEND, TITLE_STATS, TITLES_TABLE},
+    records::{
+        AbSide, AdSession, Charge, Counts, CubeRow, Incident, IncidentState, Moderated, Moderation, RoomStats, Slice, Spend, TitleStats,
+    },
+    settings::{
+        AB, AD_DECISIONS, AD_SESSIONS, CAMPAIGNS, CHARGES, CUBE, INCIDENTS, MODERATED, ROOMS, SLICES, SPEND, TITLE_STATS, TITLES_TABLE,
+    },
 };
 use crate::{
     pipelines::shape::{DashboardFold, Observed},
@@ -62,6 +66,9 @@ struct Quality {
 pub(super) struct Fold {
     newest_ms: Option<i64>,
     slices: BTreeMap<i64, Quality>,
+    /// The newest minute that closed, and what it says by CDN.
+    minute_ms: i64,
+    by_cdn: BTreeMap<String, Counts>,
     incidents: VecDeque<Incident>,
     rooms: BTreeMap<String, VecDeque<RoomStats>>,
     hidden: VecDeque<(TimestampMs, Moderated)>,
@@ -98,6 +105,7 @@ impl DashboardFold for Fold {
         let key = || String::from_utf8_lossy(record.key.unwrap_or_default()).into_owned();
         match record.topic {
             SLICES => read(record, |slice| self.add_slice(&slice)),
+            CUBE => read(record, |row| self.add_row(&row)),
             INCIDENTS => read(record, |incident| self.add_incident(incident)),
             ROOMS => read(record, |stats| self.add_room(stats)),
             MODERATED => read(record, |message: Moderated| {
@@ -130,7 +138,6 @@ impl DashboardFold for Fold {
     fn dashboard(&self, _: TimestampMs) -> Dashboard {
         let mut widgets: Vec<_> = widgets::tiles(self).into_iter().chain(money::tiles(self)).collect();
         widgets.extend(widgets::all(self));
-        widgets.extend([money::watched(self), widgets::retention(self)]);
         widgets.extend(rooms::all(self));
         widgets.extend(money::all(self));
         Dashboard { event_time: self.newest_ms.map(TimestampMs), widgets }
@@ -152,6 +159,19 @@ impl Fold {
         }
         while self.slices.len() > SLICES_MAX {
             self.slices.pop_first();
+        }
+    }
+
+    /// Partitions close a minute apart from each other: its rows come bit by bit.
+    fn add_row(&mut self, row: &CubeRow) {
+        if row.window_start > self.minute_ms {
+            self.minute_ms = row.window_start;
+            self.by_cdn.clear();
+        }
+        // The CDN is the first of the cube's dimensions.
+        let Some(cdn) = row.values.first().filter(|_| row.window_start == self.minute_ms) else { return };
+        if self.by_cdn.len() < NAMES_MAX || self.by_cdn.contains_key(cdn) {
+            self.by_cdn.entry(cdn.clone()).or_default().add(&row.counts);
         }
     }
 

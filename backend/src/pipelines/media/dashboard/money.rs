@@ -16,7 +16,7 @@ pub(super) fn tiles(fold: &Fold) -> [Widget; 3] {
 }
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![budgets(fold), pacing(fold), seen(fold)]
+    vec![budgets(fold), pacing(fold), watched(fold), seen(fold)]
 }
 
 fn spent(fold: &Fold) -> Widget {
@@ -83,7 +83,7 @@ fn pacing(fold: &Fold) -> Widget {
 }
 
 /// How far ads are watched: a line by campaign, read from left to right.
-pub(super) fn watched(fold: &Fold) -> Widget {
+fn watched(fold: &Fold) -> Widget {
     let columns = ["Campaign", "Shown", "25 %", "50 %", "75 %", "100 %", "Clicked", "Broke off"];
     let columns = columns.iter().enumerate().map(|(at, title)| Column { title: (*title).into(), is_number: at > 0 }).collect();
     let row = |(campaign, watched): (&String, &Watched)| {
@@ -112,7 +112,7 @@ fn seen(fold: &Fold) -> Widget {
         "ads_seen",
         "Ads decided and seen",
         help,
-        Span::Full,
+        Span::Third,
         CHARGES,
         WidgetBody::TimeSeries { unit: "ads/s".into(), lines, bands: Vec::new() },
     )

@@ -86,6 +86,41 @@ fn slices_incidents_and_rooms_are_shown() {
 }
 
 #[test]
+fn starts_are_told_by_cdn_of_the_newest_minute_and_titles_with_their_stars() {
+    let mut fold = Fold::default();
+    let row = |window_start, cdn: &str, attempts, start_failures, exits_before_start| CubeRow {
+        window_start,
+        window_end: window_start + 60_000,
+        values: [cdn, "isp-1", "eu", "tv", "8.2"].map(str::to_owned).to_vec(),
+        counts: Counts { attempts, start_failures, exits_before_start, ..Counts::default() },
+    };
+    let rows = [
+        row(0, "cdn-a", 9, 9, 0),
+        row(60_000, "cdn-a", 10, 1, 0),
+        row(60_000, "cdn-a", 10, 0, 2),
+        row(60_000, "cdn-b", 20, 5, 4),
+        row(0, "cdn-b", 7, 7, 0),
+    ];
+    rows.iter().for_each(|row| observe(&mut fold, CUBE, "cell", &json(row)));
+    let rated = TitleStats { starts: 4, ratings: 3, stars: 11, ..TitleStats::default() };
+    observe(&mut fold, TITLE_STATS, "title-01", &json(&rated));
+    observe(&mut fold, TITLE_STATS, "title-02", &json(&TitleStats { starts: 1, ..TitleStats::default() }));
+    let dashboard = fold.dashboard(TimestampMs(0));
+    let texts = |id: &str| {
+        let WidgetBody::Table { rows, .. } = body(&dashboard, id) else { panic!("a table") };
+        let text = |cell: &weir_model::Cell| match cell {
+            weir_model::Cell::Text(text) => text.to_string(),
+            weir_model::Cell::Integer(number) => number.to_string(),
+            weir_model::Cell::Float(number) => number.to_string(),
+            other => format!("{other:?}"),
+        };
+        rows.iter().map(|row| row.iter().map(text).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(texts("starts"), ["all 40 15 15", "cdn-a 20 5 10", "cdn-b 20 25 20"]);
+    assert_eq!(texts("titles"), ["title-01  4 0 0 0 0 3.67 3 0", "title-02  1 0 0 0 0 – 0 0"]);
+}
+
+#[test]
 fn the_description_holds_together() {
     use crate::pipelines::shape::{RunParams, Shape as _};
     let params = PipelineParams { rate_per_s: 100, seed: 3, speed: 1, start_at: Some(TimestampMs(1_000_000)), ..PipelineParams::default() };

@@ -7,8 +7,8 @@ use weir_model::{Cell, Column, HeatRow, Incident as Card, Line, Severity, Source
 use super::{Fold, Share};
 use crate::pipelines::{
     media::{
-        records::{Incident, IncidentState, TitleStats},
-        settings::{AB, INCIDENTS, ROOMS, SLICES, TITLE_STATS},
+        records::{Counts, Incident, IncidentState, TitleStats},
+        settings::{AB, CUBE, INCIDENTS, ROOMS, SLICES, TITLE_STATS},
     },
     shape::experiment,
 };
@@ -26,7 +26,7 @@ pub(super) fn tiles(fold: &Fold) -> [Widget; 3] {
 }
 
 pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![incidents(fold), grid(fold), by_cdn(fold), trending(fold), titles(fold), ab(fold)]
+    vec![incidents(fold), grid(fold), by_cdn(fold), starts(fold), titles(fold), trending(fold), ab(fold), retention(fold)]
 }
 
 pub(super) fn widget(id: &str, title: &str, help: &str, span: Span, topic: &str, body: WidgetBody) -> Widget {
@@ -153,6 +153,28 @@ fn by_cdn(fold: &Fold) -> Widget {
     widget("bad_by_cdn", "Bad views by CDN", "A remedy shows as a fall: players of the sick cell have moved", Span::TwoThirds, SLICES, body)
 }
 
+/// What became of those who pressed play: of all, and by CDN.
+fn starts(fold: &Fold) -> Widget {
+    let mut all = Counts::default();
+    fold.by_cdn.values().for_each(|counts| all.add(counts));
+    let row = |(name, counts): (&str, &Counts)| {
+        let percent = |count: u64| Cell::Float((count as f64 * 1_000.0 / counts.attempts.max(1) as f64).round() / 10.0);
+        vec![
+            Cell::Text(name.into()),
+            Cell::Integer(counts.attempts.cast_signed()),
+            percent(counts.start_failures),
+            percent(counts.exits_before_start),
+        ]
+    };
+    let by_cdn = fold.by_cdn.iter().map(|(cdn, counts)| (cdn.as_str(), counts));
+    let rows = (!fold.by_cdn.is_empty()).then_some(("all", &all)).into_iter().chain(by_cdn).map(row).collect();
+    let columns = [("CDN", false), ("Starts", true), ("Failed, %", true), ("Left, %", true)];
+    let columns = columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
+    let help = "Of those who pressed play within the newest whole minute: the starts that failed, and the viewers who left before the first \
+                picture, because it took too long";
+    widget("starts", "Starts", help, Span::Third, CUBE, WidgetBody::Table { columns, rows })
+}
+
 fn trending(fold: &Fold) -> Widget {
     let now_ms = fold.newest_ms.unwrap_or_default();
     let mut rows: Vec<_> = fold.titles.iter().map(|(title, stats)| (title, stats.recent_at(now_ms))).collect();
@@ -183,6 +205,8 @@ fn titles(fold: &Fold) -> Widget {
             Cell::Integer(stats.watched_ms / 60_000),
             percent(stats.retention[4]),
             percent(stats.completions),
+            stats.stars_mean().map_or_else(|| Cell::Text("–".into()), |mean| Cell::Float((mean * 100.0).round() / 100.0)),
+            integer(stats.ratings),
             Cell::Float(stats.bad_per_minute().unwrap_or(0.0)),
         ]
     });
@@ -194,16 +218,18 @@ fn titles(fold: &Fold) -> Widget {
         ("Minutes", true),
         ("Half, %", true),
         ("Whole, %", true),
+        ("Stars", true),
+        ("Ratings", true),
         ("Stalls/min", true),
     ];
     let columns = columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
-    let help = "Since the start of the run: plays, viewers, minutes watched, and how many saw half of it or the whole; stalls a minute are of late. What is live \
+    let help = "Since the start of the run: plays, viewers, minutes watched, how many saw half of it or the whole, and the mean of the stars it was given; stalls a minute are of late. What is live \
                 has no end to reach";
     widget("titles", "Titles", help, Span::TwoThirds, TITLE_STATS, WidgetBody::Table { columns, rows: rows.collect() })
 }
 
 /// How far viewers get: a curve by title, read from left to right.
-pub(super) fn retention(fold: &Fold) -> Widget {
+fn retention(fold: &Fold) -> Widget {
     let on_demand = most_watched(fold).into_iter().filter(|(title, _)| !title.starts_with("live-")).take(TITLES_MAX);
     let row = |(title, stats): (&String, &TitleStats)| HeatRow {
         label: title.as_str().into(),
@@ -219,7 +245,7 @@ pub(super) fn retention(fold: &Fold) -> Widget {
         severity: Severity::Ok,
     };
     let help = "Of all plays of a title, the share that reached each tenth of it, in percent from left to right; who still watches may yet";
-    widget("retention", "How far viewers get", help, Span::Third, TITLE_STATS, body)
+    widget("retention", "How far viewers get", help, Span::Half, TITLE_STATS, body)
 }
 
 fn ab(fold: &Fold) -> Widget {
@@ -227,7 +253,7 @@ fn ab(fold: &Fold) -> Widget {
     let help = "Viewers who watched for half a minute, of those who did or left before, with Wilson's 95 % interval. B tells what a title is \
                 about before it starts. The difference has an always-valid interval (mixture SPRT): one may look at any time and stop";
     let body = experiment(&sides, "keeps more viewers than", "viewers who stayed or left");
-    widget("ab", "A/B: who stays", help, Span::Third, AB, body)
+    widget("ab", "A/B: who stays", help, Span::Half, AB, body)
 }
 
 fn most_watched(fold: &Fold) -> Vec<(&String, &TitleStats)> {
