@@ -11,6 +11,8 @@ pub enum Sabotage {
     LendAtOnce,
     /// Ads are decided without looking at what the user has seen.
     IgnoreCaps,
+    /// Ads are decided without looking at whom they are for.
+    IgnoreSegments,
     /// Emoji of a heart count twice.
     CountTwice,
     /// Every sign of a viewer is taken for another viewer.
@@ -49,11 +51,12 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Each with its name and the check that it must turn red.
-    pub const ALL: [(Self, &str, &str); 21] = [
+    pub const ALL: [(Self, &str, &str); 22] = [
         (Self::BillTwice, "bill_twice", "impressions_billed_once"),
         (Self::IgnoreBudgets, "ignore_budgets", "spend_within_budget"),
         (Self::LendAtOnce, "lend_at_once", "leases_follow_plans"),
         (Self::IgnoreCaps, "ignore_caps", "frequency_caps_kept"),
+        (Self::IgnoreSegments, "ignore_segments", "ads_within_targets"),
         (Self::CountTwice, "count_twice", "room_counts_exact"),
         (Self::CountBeats, "count_beats", "unique_viewers"),
         (Self::ForgetLeaves, "forget_leaves", "room_viewers_exact"),

@@ -150,7 +150,7 @@ pub const PACE_MS: i64 = 10_000;
 pub const CAP_MS: i64 = 3_600_000;
 
 /// The checks, each with the topic that holds what it judges.
-pub const JUDGED: [(&str, &str); 20] = [
+pub const JUDGED: [(&str, &str); 21] = [
     ("cube_equals_reports", CUBE),
     ("incidents_found_in_time", INCIDENTS),
     ("incident_cells_exact", INCIDENTS),
@@ -166,6 +166,7 @@ pub const JUDGED: [(&str, &str); 20] = [
     ("messages_moderated_once", MODERATED),
     ("moderation", MODERATED),
     ("ads_decided_once", AD_DECISIONS),
+    ("ads_within_targets", AD_DECISIONS),
     ("frequency_caps_kept", AD_DECISIONS),
     ("spend_within_budget", SPEND),
     ("leases_follow_plans", LEASES),

@@ -27,6 +27,8 @@ pub(super) const BITRATES: [u32; 4] = [1_200, 2_500, 4_500, 8_000];
 
 /// Audiences that viewers belong to.
 pub(super) const SEGMENTS: [&str; 6] = ["sports", "news", "kids", "cooking", "gaming", "travel"];
+/// The audience of those who come for an ad alone; no viewer belongs to it.
+pub(super) const RACERS: &str = "bargains";
 /// What titles are about.
 const GENRES: [&str; 5] = ["drama", "comedy", "documentary", "thriller", "animation"];
 
@@ -87,6 +89,9 @@ pub struct Campaign {
     pub devices: Vec<String>,
     /// Only in these regions; everywhere when empty.
     pub regions: Vec<String>,
+    /// Only for users of one of these audiences; for everybody when empty.
+    #[serde(default)]
+    pub segments: Vec<String>,
     /// Event time at which it begins, epoch ms.
     #[serde(default)]
     pub from_ms: i64,
@@ -98,25 +103,39 @@ pub struct Campaign {
 /// How long the flights of paced campaigns are.
 const FLIGHT_MS: i64 = 10 * 60_000;
 
-/// The campaigns a seed comes with, from then on. The first is dear, small, for everybody, and in a hurry: what a budget race is about.
+/// Campaigns of a seed.
+const CAMPAIGNS: usize = 12;
+
+/// The campaigns a seed comes with, from then on.
+///
+/// The first is dear, small and in a hurry, and for those who come for its ad alone: what a budget race is about. The last takes what the
+/// others leave, whose plans allow so much and no more while an audience that has just come asks for everything at once: cheap, for
+/// everybody, and with budget for hours. All between are paced, and together ask for about as many views as a quiet audience has.
 pub fn campaigns(seed: u64, from_ms: i64) -> Vec<Campaign> {
+    const LAST: usize = CAMPAIGNS - 1;
     let campaign = |number: usize| {
         let draw = |of: u64, n: u64| hash64(seed ^ of, number as u64) % n;
         let some = |of: u64, names: Vec<&str>| {
             let first = draw(of, names.len() as u64 * 2) as usize;
             names.get(first..(first + 2).min(names.len())).unwrap_or_default().iter().map(|name| (*name).to_owned()).collect()
         };
-        let is_race = number == 0;
-        Campaign {
+        let paced = Campaign {
             campaign_id: format!("campaign-{number:02}"),
-            budget_micros: if is_race { 1_500_000 } else { (5 + draw(1, 40) as i64) * 1_000_000 },
-            bid_micros: if is_race { 40_000 } else { (6 + draw(2, 30) as i64) * 1_000 },
+            budget_micros: (5 + draw(1, 40) as i64) * 1_000_000,
+            bid_micros: (6 + draw(2, 30) as i64) * 1_000,
             cap_per_hour: 2 + draw(3, 3) as u32,
-            devices: if is_race { Vec::new() } else { some(4, DEVICES.map(|(name, ..)| name).to_vec()) },
-            regions: if is_race { Vec::new() } else { some(5, REGIONS.map(|(name, _)| name).to_vec()) },
+            devices: some(4, DEVICES.map(|(name, ..)| name).to_vec()),
+            regions: some(5, REGIONS.map(|(name, _)| name).to_vec()),
+            segments: some(6, SEGMENTS.to_vec()),
             from_ms,
-            flight_ms: if is_race { 0 } else { FLIGHT_MS },
+            flight_ms: FLIGHT_MS,
+        };
+        let unpaced = Campaign { devices: Vec::new(), regions: Vec::new(), segments: Vec::new(), flight_ms: 0, ..paced.clone() };
+        match number {
+            0 => Campaign { budget_micros: 1_500_000, bid_micros: 40_000, segments: vec![RACERS.to_owned()], ..unpaced },
+            LAST => Campaign { budget_micros: 500_000_000, bid_micros: 3_000, cap_per_hour: 30, ..unpaced },
+            _ => paced,
         }
     };
-    (0..12).map(campaign).collect()
+    (0..CAMPAIGNS).map(campaign).collect()
 }

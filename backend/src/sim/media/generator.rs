@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     audience::Audience,
-    catalogue::{APPS, ROOMS, TITLES, room_name, title_id, title_length_ms},
+    catalogue::{APPS, RACERS, ROOMS, TITLES, room_name, title_id, title_length_ms},
     chat,
     event::{AdDecision, AdRequest, Cell, ChatMessage, HomeRow, PlayerAction, PlayerCommand},
     fault::{Fault, FaultKind, Shown},
@@ -325,6 +325,7 @@ impl Generator {
                 content_id: title_id(0),
                 device,
                 geo,
+                segments: vec![RACERS.to_owned()],
                 ts: now_ms,
                 wait_ms,
                 ..AdRequest::default()

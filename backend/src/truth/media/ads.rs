@@ -1,4 +1,4 @@
-//! Money: nothing is spent beyond a budget, no user sees an ad more often than its cap, each impression is billed once.
+//! Money: nothing is spent beyond a budget, nobody sees an ad who is not meant to or more often than its cap, each impression is billed once.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,11 +17,33 @@ use crate::{
 /// Requests that are compared; a longer run is judged by its first two million.
 const REQUESTS_MAX: usize = 2_000_000;
 
+/// What is known of who asks for an ad.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct User {
+    device: String,
+    region: String,
+    segments: Vec<String>,
+}
+
+impl User {
+    /// Whether a campaign is for such users; recomputed from what both say of themselves.
+    fn is_wanted_by(&self, campaign: &Campaign) -> bool {
+        let Campaign { devices, regions, segments, .. } = campaign;
+        let is_there = |wanted: &[String], had: &[String]| wanted.is_empty() || wanted.iter().any(|value| had.contains(value));
+        is_there(devices, std::slice::from_ref(&self.device))
+            && is_there(regions, std::slice::from_ref(&self.region))
+            && is_there(segments, &self.segments)
+    }
+}
+
 /// Compares ads.
 #[derive(Debug, Default)]
 pub struct Ads {
     campaigns: BTreeMap<String, Campaign>,
     requests: u64,
+    /// Who asks, until it is known which ad that brought; and to whom each campaign was shown, with the first of such requests.
+    asking: HashMap<String, User>,
+    shown: BTreeMap<(String, User), String>,
     decisions: HashMap<String, AdDecision>,
     decided_differently: u64,
     latency: DecisionLatency,
@@ -47,7 +69,13 @@ impl Ads {
                     self.campaigns.insert(campaign.campaign_id.clone(), campaign);
                 }
             }
-            AD_REQUESTS => self.requests += u64::from(seen.read::<AdRequest>().is_some_and(|request| !request.request_id.is_empty())),
+            AD_REQUESTS => {
+                let Some(request) = seen.read::<AdRequest>().filter(|request| !request.request_id.is_empty()) else { return };
+                self.requests += 1;
+                let AdRequest { request_id, device, geo, segments, .. } = request;
+                self.asking.insert(request_id.clone(), User { device, region: geo, segments });
+                self.show(&request_id);
+            }
             AD_DECISIONS => {
                 let Some(decision) = seen.read::<AdDecision>() else { return };
                 self.latency.record(decision.latency_us);
@@ -55,6 +83,7 @@ impl Ads {
                 let decision = AdDecision { latency_us: 0, ..decision };
                 let before = self.decisions.insert(decision.request_id.clone(), decision.clone());
                 self.decided_differently += u64::from(before.is_some_and(|before| before != decision));
+                self.show(&decision.request_id);
             }
             AD_EVENTS => {
                 if let Some(event) = seen.read::<AdEvent>().filter(|event| event.action == AdAction::Start) {
@@ -78,6 +107,31 @@ impl Ads {
             }
             _ => {}
         }
+    }
+
+    /// A request and its decision come in any order: whichever is second tells who was shown what.
+    fn show(&mut self, request_id: &str) {
+        let Some(decision) = self.decisions.get(request_id) else { return };
+        if let (Some(user), Some(campaign)) = (self.asking.remove(request_id), decision.campaign_id.clone()) {
+            self.shown.entry((campaign, user)).or_insert_with(|| request_id.to_owned());
+        }
+    }
+
+    /// `ads_within_targets`: nobody was shown an ad of a campaign that is for others.
+    fn within_targets(&self) -> Check {
+        let id = "ads_within_targets";
+        if self.shown.is_empty() {
+            return pending(id, "no ad was decided yet");
+        }
+        let is_wrong = |campaign: &str, user: &User| !self.campaigns.get(campaign).is_some_and(|campaign| user.is_wanted_by(campaign));
+        let wrong: Vec<_> = self.shown.iter().filter(|((campaign, user), _)| is_wrong(campaign, user)).collect();
+        let mut evidence = format!("{} kinds of users were shown what is for them", self.shown.len() - wrong.len());
+        if let Some(((campaign, user), request)) = wrong.first() {
+            let User { device, region, segments } = user;
+            evidence +=
+                &format!("; {} were not, first {request}: {campaign} for {device} in {region}, {}", wrong.len(), segments.join(" and "));
+        }
+        check(id, wrong.is_empty(), evidence)
     }
 
     /// Recomputed from the campaign itself, whatever the book says of its plan.
@@ -110,7 +164,14 @@ impl Ads {
 
     /// The verdicts.
     pub fn verdicts(&self, is_over: bool) -> Vec<Check> {
-        vec![self.all_decided(is_over), self.within_budget(), self.follow_plans(), self.caps_kept(), self.billed_once(is_over)]
+        vec![
+            self.all_decided(is_over),
+            self.within_targets(),
+            self.within_budget(),
+            self.follow_plans(),
+            self.caps_kept(),
+            self.billed_once(is_over),
+        ]
     }
 
     /// Figures.

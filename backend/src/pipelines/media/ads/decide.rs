@@ -35,11 +35,14 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The campaigns that want this user.
-    pub(super) fn new(request: &AdRequest, campaigns: &Store<String, Campaign>) -> Self {
+    /// The campaigns that want this user: by device, by region, and by one of the audiences the user belongs to.
+    pub(super) fn new(request: &AdRequest, campaigns: &Store<String, Campaign>, options: &Options) -> Self {
+        let is_for_all = options.is(Sabotage::IgnoreSegments);
         let wants = |list: &[String], value: &String| list.is_empty() || list.contains(value);
+        let wants_one = |list: &[String], values: &[String]| list.is_empty() || is_for_all || values.iter().any(|it| list.contains(it));
         let eligible = campaigns.iter().map(|(_, campaign)| campaign);
         let eligible = eligible.filter(|it| wants(&it.devices, &request.device) && wants(&it.regions, &request.geo));
+        let eligible = eligible.filter(|it| wants_one(&it.segments, &request.segments));
         Self { request: request.clone(), campaigns: eligible.cloned().collect(), books: Vec::new() }
     }
 

@@ -37,7 +37,8 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
         let leases = builder.global_table::<String, LeaseBook>(LEASES, "leases");
         let requests = builder.stream::<String, AdRequest>(AD_REQUESTS);
         let requests = requests.process("queue", queue::store(), None, |waiting| queue::Queue { waiting });
-        let offered = requests.join_whole(&campaigns, |record, campaigns| Asked::new(&record.value, campaigns));
+        let of = options.clone();
+        let offered = requests.join_whole(&campaigns, move |record, campaigns| Asked::new(&record.value, campaigns, &of));
         let asked = offered.join_whole(&leases, |record, leases| record.value.clone().with(leases));
         let decided =
             asked.process("caps", Store::<String, Kept>::expiring(|_, kept| kept.until_ms), None, |kept| Decide { kept, options });

@@ -44,6 +44,7 @@ fn a_run_with_faults_passes_every_check_also_over_a_crash() {
     rig.run_s(15);
     rig.crash_and_restore();
     rig.generator.inject(FaultKind::GoalMoment { room: 1 }, 10_000);
+    let race_ms = rig.generator.now_ms();
     rig.generator.inject(FaultKind::AdBudgetRace, 15_000);
     rig.run_s(30);
     rig.end();
@@ -51,6 +52,10 @@ fn a_run_with_faults_passes_every_check_also_over_a_crash() {
         assert_eq!(check.verdict, CheckVerdict::Pass, "seed 11: {} {}", check.id, check.evidence);
     }
     assert_eq!(rig.malformed(), 0);
+    let filled = rig.truth.scores()["ad_fill_rate"];
+    assert!(filled >= 0.95, "seed 11: {filled} of the requests got an ad");
+    let spent = rig.alerts.iter().find(|alert| alert.rule == "budget_exhausted").expect("the race takes all of a budget");
+    assert!(spent.ts >= race_ms, "seed 11: nobody else wants it, and it was spent {} ms before", race_ms - spent.ts);
     let rules: Vec<_> = rig.alerts.iter().map(|alert| (alert.rule.as_str(), alert.subject_key.as_str())).collect();
     let expected = [
         ("incident_opened", "cdn-b × eu"),
