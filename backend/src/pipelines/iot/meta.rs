@@ -6,7 +6,7 @@ use super::{
     scenarios::SCENARIOS,
     settings::{
         ALERTS, ANOMALIES, APP, COMMAND_ACKS, COMMANDS, DEVICE_EVENTS, DEVICE_ROLLUPS, DEVICE_STATE, HIERARCHY, ID, SENSOR_DATA, SERIES,
-        SERIES_SCORES, SITE_ROLLUPS,
+        SERIES_SCORES, SITE_ROLLUPS, SPEED,
     },
 };
 use crate::{
@@ -70,7 +70,7 @@ pub fn meta() -> PipelineMeta {
         groups: vec![APP.into()],
         params: vec![
             param("rate_per_s", "Rate", "readings/s", 50.0, 20_000.0, 500.0, true),
-            param("speed", "Event time", "x the clock", 1.0, 1.0, 1.0, false),
+            param("speed", "Event time", "x the clock", SPEED, SPEED, SPEED, false),
             param("seed", "Seed", "", 0.0, f64::from(u32::MAX), 42.0, false),
             param("devices", "Devices", "", 24.0, 5_000.0, 240.0, false),
             param("mqtt", "Devices speak MQTT (up to 400 of them)", "0 or 1", 0.0, 1.0, 1.0, false),

@@ -55,6 +55,13 @@ pub const FLEET_WELL_PCT: f64 = 10.0;
 /// Twins are told this often, and whenever their state changes.
 pub const TWIN_EVERY_MS: i64 = 1_000;
 
+/// How many times as fast as the clock event time runs: as fast, and nothing else can be set. The loop is closed by things that keep the
+/// clock's time: sockets of devices and their broker, retries, keep-alives, last wills, transactions of the application. A command comes to
+/// its device some tenths of a second after the reading it answers; at ten times the speed that is seconds, in which it expires, a reading
+/// becomes history, and arrival tells nothing of a device's own clock. To scale all of that by the speed would take the same picture and call
+/// its seconds something else: what takes too long to watch is fast already in the physics, where soil dries within minutes.
+pub const SPEED: f64 = 1.0;
+
 /// Fields are watered from here on, in percent of soil moisture.
 pub const DRY_PCT: f64 = 30.0;
 /// And up to here.
