@@ -82,7 +82,8 @@ fn cells_with_names_show_them_where_there_is_room() {
     let shows =
         |width, text: &str| texts_of_grid(width, &[], &["field-0007", "field-0008", "field-0009"]).0.iter().any(|shown| shown == text);
     assert!(shows(600.0, "field-0007") && !shows(600.0, "1"));
-    assert!(!shows(250.0, "field-0007") && shows(250.0, "1"));
+    assert!(shows(250.0, "0007") && !shows(250.0, "field-0007") && !shows(250.0, "1"));
+    assert!(!shows(130.0, "0007"), "it is under the pointer");
 }
 
 #[test]

@@ -92,10 +92,10 @@ pub fn heat(ui: &mut Ui, heat: &Heat<'_>) -> Option<(usize, usize)> {
         for (at, value) in row.values.iter().enumerate() {
             let cell = column(rect, at);
             ui.painter().rect_filled(cell, 3.0, shade(&tokens, heat, *value));
-            let name = row.names.get(at).filter(|name| width(ui, name, theme::mono(size::SMALL)) + 2.0 * NAME_GAP <= cell_width);
+            let name = row.names.get(at).and_then(|name| fitting(ui, name, cell_width - 2.0 * NAME_GAP));
             if name.is_some() || cell_width >= VALUE_WIDTH {
                 let value_text = || value.map_or_else(|| "–".to_owned(), |value| format::decimal(value, heat.decimals));
-                let text = name.map_or_else(value_text, |name| (**name).to_owned());
+                let text = name.map_or_else(value_text, str::to_owned);
                 let color = if value.is_some() { tokens.text.strong } else { tokens.text.subdued };
                 label(ui, cell, &text, theme::mono(size::SMALL), color, Align2::CENTER_CENTER);
             }
@@ -118,6 +118,12 @@ fn told(heat: &Heat<'_>, row: &HeatRow<'_>, at: usize) -> String {
         Some(value) => format!("{cell}: {} {}", format::decimal(value, heat.decimals), heat.unit),
         None => format!("{cell}: nothing yet"),
     }
+}
+
+/// A name as far as there is room for it: whole, or what tells it from others of its kind, as 0007 does of field-0007.
+fn fitting<'a>(ui: &Ui, name: &'a str, room: f32) -> Option<&'a str> {
+    let end = name.rsplit_once('-').map(|(_, end)| end);
+    [Some(name), end].into_iter().flatten().find(|part| width(ui, part, theme::mono(size::SMALL)) <= room)
 }
 
 /// How wide a text is on one line.
