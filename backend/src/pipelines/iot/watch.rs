@@ -140,7 +140,7 @@ impl Watch {
         let moves = behaviour.slope_per_s > 0.0;
         let sigma = if moves { behaviour.sigma_min } else { (self.scale * SIGMA_PER_MAD).max(behaviour.sigma_min) };
         let off = if moves { self.path.advance(value, is_driven, silent_s) } else { Some(value - self.level) };
-        let wrong = if self.seen < LEARN_MIN { None } else { self.look(ts_ms, value, off, sigma, silent_s, behaviour) };
+        let wrong = if self.seen < LEARN_MIN { None } else { self.look(value, off, sigma, silent_s, behaviour) };
         let change = match (self.open, wrong) {
             (None, Some((wrong, sign))) => {
                 let since_ms = match wrong {
@@ -175,15 +175,7 @@ impl Watch {
         change
     }
 
-    fn look(
-        &mut self,
-        ts_ms: i64,
-        value: f64,
-        off: Option<f64>,
-        sigma: f64,
-        silent_s: f64,
-        behaviour: &Behaviour,
-    ) -> Option<(Wrong, Sign)> {
+    fn look(&mut self, value: f64, off: Option<f64>, sigma: f64, silent_s: f64, behaviour: &Behaviour) -> Option<(Wrong, Sign)> {
         let limit = |sigmas: f64| sigmas * behaviour.tolerance;
         if self.same >= SAME_MAX {
             return Some((Wrong::Stuck, Sign { value: f64::from(self.same), limit: f64::from(SAME_MAX) }));
@@ -201,10 +193,11 @@ impl Watch {
         // Errors of a path last: readings that come fast are not so many proofs.
         let (slack, weight) = if moves { (PATH_SLACK, (silent_s / PATH_STEP_S).min(1.0)) } else { (CUSUM_SLACK, 1.0) };
         let z = (off / sigma).clamp(-CUSUM_STEP, CUSUM_STEP);
+        // A sum that is zero begins at the newest reading, at which it still was.
+        self.up_since_ms = if self.up > 0.0 { self.up_since_ms } else { self.last_ms };
+        self.down_since_ms = if self.down > 0.0 { self.down_since_ms } else { self.last_ms };
         self.up = (self.up + weight * (z - limit(slack))).max(0.0);
         self.down = (self.down + weight * (-z - limit(slack))).max(0.0);
-        self.up_since_ms = if self.up > 0.0 { self.up_since_ms } else { ts_ms };
-        self.down_since_ms = if self.down > 0.0 { self.down_since_ms } else { ts_ms };
         let sum = self.up.max(self.down);
         (sum > limit(CUSUM_LIMIT)).then(|| (Wrong::Drift, Sign { value: sum, limit: limit(CUSUM_LIMIT) }))
     }
@@ -265,6 +258,20 @@ mod tests {
             changes.extend(change.map(|change| (at_s, change)));
         }
         changes
+    }
+
+    #[test]
+    fn what_wanders_off_from_the_first_reading_that_is_judged_began_then() {
+        let air = Behaviour { slope_per_s: 0.0, sigma_min: 0.1, tolerance: 1.0 };
+        let usual = |at: i64| 20.0 + if at % 2 == 0 { 0.1 } else { -0.1 };
+        let usual_ms = i64::from(LEARN_MIN) * 1_000;
+        let value = |ts_ms: i64| {
+            if ts_ms <= usual_ms { usual(ts_ms / 1_000) } else { 1.0 + (ts_ms - usual_ms) as f64 / 5_000.0 + usual(ts_ms / 1_000) }
+        };
+        let mut watch = Watch::default();
+        let change = (1..=30).find_map(|at| watch.observe(at * 1_000, value(at * 1_000), false, &air));
+        let Some(Change::Opened { wrong: Wrong::Drift, since_ms, .. }) = change else { panic!("{change:?}") };
+        assert_eq!(since_ms, usual_ms);
     }
 
     #[test]
