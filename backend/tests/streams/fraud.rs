@@ -8,7 +8,8 @@ use weir_model::{CheckVerdict, Phase, PipelineParams, RunReport, Update};
 use crate::support::{Cluster, DEADLINE};
 
 fn params() -> PipelineParams {
-    let settings = [("customers", 200.0), ("terminals", 300.0), ("extras", 4.0)].map(|(name, value)| (name.into(), value));
+    let settings =
+        [("customers", 200.0), ("terminals", 300.0), ("extras", 4.0), ("disorder_s", 120.0)].map(|(name, value)| (name.into(), value));
     PipelineParams { rate_per_s: 2_000, seed: 5, speed: 1, events_max: Some(2_000), settings: settings.into(), ..PipelineParams::default() }
 }
 

@@ -81,6 +81,7 @@ pub(super) fn decide<'a>(enriched: &Enriched, score: &Score, rules: impl Iterato
         why,
         cause: cause(action, &fired, score, (&enriched.features, policy)),
         place: payment.lat.zip(payment.lon),
+        is_late: enriched.is_late,
         latency_us: 0,
     }
 }
@@ -188,7 +189,7 @@ mod tests {
         let transaction = Transaction { amount_minor, ..serde_json::from_str(text).unwrap() };
         let mut features = Features::default();
         features.set(Feature::Amount, amount_minor as f64 / 100.0);
-        Enriched { transaction, features }
+        Enriched { transaction, features, is_late: false }
     }
 
     #[test]

@@ -24,6 +24,13 @@ macro_rules! id {
             }
         }
 
+        impl $name {
+            /// A number to know it by where ids are many.
+            pub fn hash(&self) -> u64 {
+                hash_of(&self.0)
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
@@ -42,13 +49,6 @@ id!(
     /// A payment's name.
     TransactionId
 );
-impl TransactionId {
-    /// A number to know it by where ids are many.
-    pub fn hash(&self) -> u64 {
-        self.0.bytes().fold(0, |hash, byte| hash64(hash, u64::from(byte)))
-    }
-}
-
 id!(
     /// A card account's name.
     AccountId
@@ -57,3 +57,8 @@ id!(
     /// A terminal's name.
     TerminalId
 );
+
+/// A number to know a name by where names are many.
+pub(super) fn hash_of(name: &str) -> u64 {
+    name.bytes().fold(0, |hash, byte| hash64(hash, u64::from(byte)))
+}

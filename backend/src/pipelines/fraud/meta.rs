@@ -2,7 +2,11 @@
 
 use weir_model::{Availability, KnobKind, KnobMeta, PipelineMeta};
 
-use super::{scenarios::SCENARIOS, settings::ID, shape::TOPICS};
+use super::{
+    scenarios::SCENARIOS,
+    settings::{DISORDER, ID},
+    shape::TOPICS,
+};
 use crate::pipelines::{
     card::{fault, param},
     fraud::settings::{GROUP, TRAINER_GROUP},
@@ -73,6 +77,7 @@ pub fn meta() -> PipelineMeta {
             param("compromised_per_day", "Terminals compromised", "a day", 0.0, 100.0, 1.0, false),
             param("leaks_per_day", "Credentials leaked", "a day", 0.0, 100.0, 1.0, false),
             param("extras", "Rings, bursts and copied cards", "x", 0.0, 100.0, 1.0, false),
+            param(DISORDER, "Payments come late by up to", "s", 0.0, 3_600.0, 10.0, false),
             param("reviewers", "Held payments are reviewed", "0 or 1", 0.0, 1.0, 1.0, false),
         ],
         faults: FAULTS.map(|row| fault(row, knobs)).into(),

@@ -13,6 +13,9 @@
 //! days ago, because younger frauds are not known yet) and those that streams are good at. Rules and models are topics that every
 //! task has whole: publishing one is deploying it. A label is joined with the features as they were when the decision was made, so
 //! training never sees what serving could not.
+//!
+//! Payments come late, some behind lines that were down. Up to [`settings::LATE_MS`] they are judged by their account's past as of when they
+//! were made; what comes later is decided by what is left of it and counted. No decision is made twice.
 
 pub mod account;
 mod dashboard;

@@ -93,6 +93,9 @@ pub struct Enriched {
     pub transaction: Transaction,
     /// The features known so far.
     pub features: Features,
+    /// It came so much later than others of its account that what was known when it was made is known no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_late: bool,
 }
 
 /// What to do with a payment.
@@ -159,6 +162,9 @@ pub struct Decision {
     /// Where the terminal is, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<(f64, f64)>,
+    /// The payment came so much later than others of its account that it was judged by what was left of the account's past.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_late: bool,
     /// How long it took from the payment's arrival in the task that decides, in microseconds; 0 in virtual time.
     #[serde(default)]
     pub latency_us: i64,

@@ -58,6 +58,11 @@ pub const LABEL_DELAY_MS: i64 = 7 * DAY_MS;
 pub const LABEL_SLACK_MS: i64 = 6 * HOUR_MS;
 /// Payments whose id was seen within this are repetitions.
 pub const DEDUPE_MS: i64 = DAY_MS;
+/// A payment that comes up to so much later than others of its account is judged by the account's past as it was when it was made. What
+/// comes later is decided all the same, by what is still known, and counted as late.
+pub const LATE_MS: i64 = 60_000;
+/// The setting for how late payments come, in seconds.
+pub const DISORDER: &str = "disorder_s";
 /// How far apart in event time partitions may be read.
 pub const GRACE_MS: i64 = 60_000;
 

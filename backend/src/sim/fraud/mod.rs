@@ -6,6 +6,7 @@
 //! minutes after a payment at home. Cards, merchants and addresses are drawn apart, so that amounts
 //! and places are the handbook's. Pure: equal parameters and commands give equal transactions.
 
+mod arrivals;
 mod cities;
 mod crimes;
 mod generator;
@@ -15,6 +16,7 @@ mod people;
 #[cfg(test)]
 mod tests;
 
+pub use arrivals::Arrivals;
 pub use crimes::Scenario;
 pub use generator::{Command, Emitted, Generator, HOLIDAY_FACTOR, Payment, PaymentEvent, Trouble, Truth};
 pub use params::{Extras, WorldParams};

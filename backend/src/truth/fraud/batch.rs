@@ -22,8 +22,11 @@ const UNUSUAL_MS: i64 = 14 * DAY_MS;
 const UNUSUAL_MAX: usize = 16;
 /// Devices an account is known by, the latest.
 const DEVICES_MAX: usize = 8;
-/// Cards of an account, the latest.
+/// Cards of an account, the latest, and places of a card.
 const CARDS_MAX: usize = 4;
+const PLACES_MAX: usize = 8;
+/// A payment that comes up to so much after a newer one of its account is judged as if it had come before that.
+const LATE_MS: i64 = 60_000;
 /// The mean radius of the earth, and below which distance nobody is said to have travelled.
 const EARTH_KM: f64 = 6_371.0;
 const TRAVEL_KM_MIN: f64 = 100.0;
@@ -63,10 +66,11 @@ pub struct Batch {
 
 #[derive(Debug, Default)]
 struct History {
-    /// Time and amount in minor units, in the order of their partition.
-    payments: Vec<(i64, i64)>,
+    /// In the order of their partition.
+    payments: Vec<Paid>,
     known: usize,
     usual_minor: f64,
+    /// In the order of time.
     unusual: Vec<i64>,
     /// The cards in the order in which they were new.
     cards: Vec<Card>,
@@ -74,23 +78,37 @@ struct History {
     devices: Vec<String>,
 }
 
+#[derive(Debug)]
+struct Paid {
+    ts: i64,
+    minor: i64,
+    card: String,
+}
+
 #[derive(Debug, Default)]
 struct Card {
     id: String,
-    /// When it was last paid very little with.
-    tested: Option<i64>,
-    /// The newest place it was used at: time, latitude, longitude.
-    place: Option<(i64, f64, f64)>,
+    /// Where it was used, in the order of time: time, latitude, longitude.
+    places: Vec<(i64, f64, f64)>,
+}
+
+/// What must be said of a payment.
+#[derive(Debug)]
+pub(super) struct Expected {
+    /// That it came too late.
+    pub(super) is_late: bool,
+    /// Its features; `None` where they are not compared, as it came late or in too long a row.
+    pub(super) features: Option<Recomputed>,
 }
 
 impl Batch {
-    /// A payment, in the order of its partition; `None` for one that is not compared, as it comes late or in too long a row.
-    pub fn add(&mut self, account: u32, payment: &Transaction) -> Option<Recomputed> {
+    /// A payment, in the order of its partition.
+    pub(super) fn add(&mut self, account: u32, payment: &Transaction) -> Expected {
         let history = self.by_account.entry(account).or_default();
-        let is_late = history.payments.iter().any(|(ts, _)| *ts > payment.ts);
+        let is_late = history.payments.iter().any(|paid| paid.ts > payment.ts + LATE_MS);
         let recomputed = history.add(payment);
-        let is_long = history.within(payment.ts, DAY_MS).count() > DAY_PAYMENTS_MAX;
-        (!is_late && !is_long).then_some(recomputed)
+        let is_long = history.payments.iter().filter(|paid| paid.ts > payment.ts - DAY_MS).count() > DAY_PAYMENTS_MAX;
+        Expected { is_late, features: (!is_late && !is_long).then_some(recomputed) }
     }
 }
 
@@ -99,15 +117,16 @@ impl History {
         let (ts, amount) = (payment.ts, payment.amount_minor as f64);
         let flag = |holds: bool| f64::from(u8::from(holds));
         let (ratio, known, unusual) = self.usual(ts, amount);
-        self.payments.push((ts, payment.amount_minor));
+        self.payments.push(Paid { ts, minor: payment.amount_minor, card: payment.card_id.clone() });
         if self.payments.len().is_multiple_of(64) {
-            let newest = self.payments.iter().map(|(ts, _)| *ts).max().unwrap_or(ts);
-            self.payments.retain(|(ts, _)| *ts > newest - REMEMBERED_MS);
+            let newest = self.payments.iter().map(|paid| paid.ts).max().unwrap_or(ts);
+            self.payments.retain(|paid| paid.ts > newest - REMEMBERED_MS);
         }
-        let card = self.card(&payment.card_id);
-        let (was_tested, travel_kmh) = (card.was_tested(payment), card.travel_kmh(payment));
+        let travel_kmh = self.card(&payment.card_id).travel_kmh(payment);
+        let is_test = |paid: &Paid| paid.card == payment.card_id && paid.minor <= TEST_MINOR.0;
+        let was_tested = self.payments.iter().any(|paid| is_test(paid) && (0..=MINUTE_MS).contains(&(ts - paid.ts)));
         let day = ts.div_euclid(DAY_MS);
-        let sum_24h: i64 = self.within(ts, DAY_MS).map(|(_, minor)| minor).sum();
+        let sum_24h: i64 = self.within(ts, DAY_MS).map(|paid| paid.minor).sum();
         let [(count_1d, mean_1d), (count_7d, mean_7d), (count_30d, mean_30d)] = [1, 7, 30].map(|days| self.hours(ts, days));
         [
             amount / 100.0,
@@ -134,27 +153,27 @@ impl History {
         ]
     }
 
-    fn within(&self, ts: i64, ms: i64) -> impl Iterator<Item = &(i64, i64)> {
-        self.payments.iter().filter(move |(other, _)| *other > ts - ms && *other <= ts)
+    fn within(&self, ts: i64, ms: i64) -> impl Iterator<Item = &Paid> {
+        self.payments.iter().filter(move |paid| paid.ts > ts - ms && paid.ts <= ts)
     }
 
-    /// Payments of so many days in whole hours, and their mean.
+    /// Payments of so many days that begin with a whole hour, and their mean.
     fn hours(&self, ts: i64, days: i64) -> (f64, f64) {
-        let hour = ts.div_euclid(HOUR_MS);
-        let within =
-            self.payments.iter().filter(|(other, _)| (hour - other.div_euclid(HOUR_MS)) < days * 24 && *other < (hour + 1) * HOUR_MS);
-        let (count, sum) = within.fold((0_u32, 0_i64), |(count, sum), (_, minor)| (count + 1, sum + minor));
+        let from = (ts.div_euclid(HOUR_MS) - days * 24 + 1) * HOUR_MS;
+        let within = self.payments.iter().filter(|paid| (from..=ts).contains(&paid.ts));
+        let (count, sum) = within.fold((0_u32, 0_i64), |(count, sum), paid| (count + 1, sum + paid.minor));
         (f64::from(count), sum as f64 / 100.0 / f64::from(count.max(1)))
     }
 
     /// The amount over the usual one, payments that say what is usual, and unusual ones of late.
     fn usual(&mut self, ts: i64, amount: f64) -> (f64, f64, f64) {
         let ratio = if self.known > 0 && self.usual_minor >= 1.0 { amount / self.usual_minor } else { 1.0 };
-        let lately = self.unusual.iter().rev().take(UNUSUAL_MAX).filter(|at| **at > ts - UNUSUAL_MS).count();
+        let lately = self.unusual.iter().rev().take(UNUSUAL_MAX).filter(|at| **at > ts - UNUSUAL_MS && **at <= ts).count();
         let told = (ratio, self.known as f64, lately as f64);
         if ratio > UNUSUAL && self.known >= 3 {
-            self.unusual.retain(|at| *at > ts - UNUSUAL_MS);
             self.unusual.push(ts);
+            self.unusual.sort_unstable();
+            self.unusual.drain(..self.unusual.len().saturating_sub(2 * UNUSUAL_MAX));
         }
         let counted = if self.known >= 3 { amount.min(self.usual_minor * UNUSUAL) } else { amount };
         self.known = (self.known + 1).min(USUAL_PAYMENTS);
@@ -184,23 +203,14 @@ impl History {
 }
 
 impl Card {
-    /// Whether it was paid very little with within a minute.
-    fn was_tested(&mut self, payment: &Transaction) -> bool {
-        let before = self.tested;
-        if payment.amount_minor <= TEST_MINOR.0 {
-            self.tested = before.max(Some(payment.ts));
-        }
-        before.is_some_and(|tested| (0..=MINUTE_MS).contains(&(payment.ts - tested)))
-    }
-
     fn travel_kmh(&mut self, payment: &Transaction) -> f64 {
         let Some((lat, lon)) = payment.lat.zip(payment.lon).filter(|_| payment.channel != "online") else { return 0.0 };
-        let before = self.place.replace((payment.ts, lat, lon));
+        let before = self.places.iter().rev().take(PLACES_MAX).find(|(ts, ..)| *ts <= payment.ts).copied();
+        self.places.push((payment.ts, lat, lon));
+        self.places.sort_by_key(|(ts, ..)| *ts);
+        self.places.drain(..self.places.len().saturating_sub(2 * PLACES_MAX));
         let Some((ts, from_lat, from_lon)) = before else { return 0.0 };
-        if ts > payment.ts {
-            self.place = before;
-        }
-        let minutes = ((payment.ts - ts).abs() as f64 / MINUTE_MS as f64).max(1.0);
+        let minutes = ((payment.ts - ts) as f64 / MINUTE_MS as f64).max(1.0);
         let km = distance_km((from_lat, from_lon), (lat, lon));
         if km < TRAVEL_KM_MIN { 0.0 } else { km / minutes * 60.0 }
     }

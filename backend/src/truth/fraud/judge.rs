@@ -7,7 +7,7 @@ use weir_model::Check;
 
 use super::{
     Batch,
-    batch::{RECOMPUTED, Recomputed},
+    batch::{Expected, RECOMPUTED, Recomputed},
     scores::{Outcome, Outcomes},
     terminals::{self, Published, Terminals},
 };
@@ -57,13 +57,15 @@ struct Paid {
     terminal: u32,
     ts: i64,
     amount_minor: i64,
-    /// Until compared.
+    /// Both until compared.
+    is_late: Option<bool>,
     expected: Option<Recomputed>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Decided {
     action: Action,
+    is_late: bool,
     score: f32,
     has_model: bool,
     online_score: Option<f32>,
@@ -92,6 +94,8 @@ pub struct Judge {
     holds_noted: VecDeque<u64>,
     compared: u64,
     wrong: u64,
+    late: u64,
+    wrongly_late: u64,
     named: Vec<String>,
     holds: u64,
     cases: u64,
@@ -113,11 +117,14 @@ impl Judge {
             return;
         }
         let (expected, terminal) = (self.batch.add(card, payment), self.terminals.number(&payment.terminal_id.0));
+        let Expected { is_late, features: expected } = expected;
+        self.late += u64::from(is_late);
         self.terminals.payment(terminal, payment.ts);
         self.undecided.push_back((id, self.payments));
         self.payments += 1;
         if let Some(entry) = self.entry(id) {
-            entry.payment = Some(Paid { card, terminal, ts: payment.ts, amount_minor: payment.amount_minor, expected });
+            entry.payment =
+                Some(Paid { card, terminal, ts: payment.ts, amount_minor: payment.amount_minor, is_late: Some(is_late), expected });
         }
         self.settle(id);
         self.look_for_overdue();
@@ -142,7 +149,8 @@ impl Judge {
         let Some(entry) = self.entry(id) else { return };
         let (score, has_model) = (decision.score.unwrap_or(0.0) as f32, decision.model_version > 0);
         let online_score = decision.online_score.map(|score| score as f32);
-        entry.decided = Some(Decided { action: decision.action, score, has_model, online_score });
+        let (action, is_late) = (decision.action, decision.is_late);
+        entry.decided = Some(Decided { action, is_late, score, has_model, online_score });
         self.decided += 1;
         self.by_action[decision.action as usize] += 1;
         self.overdue.remove(&id);
@@ -228,6 +236,7 @@ impl Judge {
         }
         let (Some(decided), true) = (entry.decided, entry.has_features) else { return };
         let (card, ts, amount_minor) = (paid.card, paid.ts, paid.amount_minor);
+        self.wrongly_late += u64::from(paid.is_late.take().is_some_and(|is_late| is_late != decided.is_late));
         if let Some(truth) = entry.truth {
             self.outcomes.add(&Outcome {
                 card,
@@ -294,6 +303,7 @@ impl Judge {
             ("decisions", self.decided),
             ("blocked", of(Action::Block)),
             ("held", of(Action::Hold)),
+            ("late", self.late),
             ("frauds", self.frauds),
             ("rings", self.rings.len() as u64),
         ];
@@ -337,6 +347,8 @@ impl Judge {
         let (compared, wrong, features) = (self.compared, self.wrong, RECOMPUTED.len());
         let of_terminals = self.terminals.outcome(is_over);
         let evidence = format!("{features} features of {compared} payments recomputed, {wrong} payments differ {}", self.named.join(", "));
+        let (late, wrongly_late) = (self.late, self.wrongly_late);
+        let of_late = if late + wrongly_late > 0 { format!("; {late} came late, {wrongly_late} told wrongly") } else { String::new() };
         let evidence = format!(
             "{}; {} of their terminals of {}, {} differ {}{}",
             evidence.trim_end(),
@@ -346,7 +358,7 @@ impl Judge {
             of_terminals.first.unwrap_or_default(),
             if of_terminals.left_out > 0 { format!(", {} are too far apart", of_terminals.left_out) } else { String::new() }
         );
-        check(id, wrong + of_terminals.wrong == 0, evidence.trim_end())
+        check(id, wrong + of_terminals.wrong + wrongly_late == 0, format!("{}{of_late}", evidence.trim_end()))
     }
 
     fn holds_have_cases(&self, is_over: bool) -> Check {

@@ -34,6 +34,7 @@ fn decision(payment: &Transaction, action: Action) -> Decision {
         why: vec![],
         cause: None,
         place: None,
+        is_late: false,
         latency_us: 0,
     }
 }
@@ -208,6 +209,16 @@ fn each_check_can_fail() {
             judge.payment(&payment(10));
             judge.score(&score);
             judge.decision(&decision(&payment(10), Action::Allow));
+        },
+    );
+    check_fails(
+        "features_equal_batch: 20 features of 10 payments recomputed, 0 payments differ; 6 of their terminals of 11, 0 differ; \
+         1 came late, 1 told wrongly",
+        |judge| {
+            let late = Transaction { ts: -60_001 + 9_000, ..payment(20) };
+            judge.payment(&late);
+            judge.score(&score(&late, 1));
+            judge.decision(&decision(&late, Action::Allow));
         },
     );
     check_fails("holds_have_cases: 0 payments held, 1 ", Judge::case);

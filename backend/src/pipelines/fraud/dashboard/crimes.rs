@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::{
     pipelines::fraud::{
-        TransactionId,
+        ids::hash_of,
         records::{Action, Decision},
     },
     sim::fraud::{Scenario, Truth},
@@ -29,7 +29,7 @@ impl Crimes {
     /// What the world knows of a payment; only frauds count.
     pub(super) fn truth(&mut self, truth: &Truth) {
         let Some(kind) = truth.scenario else { return };
-        let (payment, card) = (hash(&truth.transaction_id), hash(&truth.account_id));
+        let (payment, card) = (hash_of(&truth.transaction_id), hash_of(&truth.account_id));
         match self.decided.get(&payment) {
             Some(is_stopped) => self.delays.add(kind, card, truth.ts, *is_stopped),
             None if self.frauds.len() >= WAITING_MAX => {}
@@ -60,8 +60,4 @@ impl Crimes {
     pub(super) fn by_kind(&self) -> BTreeMap<Scenario, Delay> {
         self.delays.by_kind()
     }
-}
-
-fn hash(name: &str) -> u64 {
-    TransactionId::from(name).hash()
 }

@@ -6,7 +6,7 @@ use crate::pipelines::fraud::{
     account::{Account, haversine_km},
     features::{Feature, Features},
     records::Transaction,
-    settings::{DAY_MS, HOUR_MS, LABEL_DELAY_MS},
+    settings::{DAY_MS, HOUR_MS, LABEL_DELAY_MS, LATE_MS},
     terminal::Terminal,
 };
 
@@ -20,7 +20,8 @@ fn naive(all: &[(i64, i64)]) -> Vec<(Feature, f64)> {
     let within = |ms: i64| all.iter().filter(move |(ts, _)| *ts > now - ms && *ts <= now).copied();
     let hours = |days: i64| {
         let hour = now.div_euclid(HOUR_MS);
-        all.iter().filter(move |(ts, _)| (hour - days * 24 + 1..=hour).contains(&ts.div_euclid(HOUR_MS))).copied()
+        let before = all.iter().filter(move |(ts, _)| *ts <= now);
+        before.filter(move |(ts, _)| (hour - days * 24 + 1..=hour).contains(&ts.div_euclid(HOUR_MS))).copied()
     };
     let mean = |days: i64| hours(days).map(|it| it.1 as f64 / 100.0).sum::<f64>() / hours(days).count() as f64;
     vec![
@@ -40,14 +41,19 @@ fn naive(all: &[(i64, i64)]) -> Vec<(Feature, f64)> {
 
 proptest! {
     #[test]
-    fn windows_of_an_account_hold_what_a_plain_count_holds(gaps in prop::collection::vec((0_i64..7, 1_i64..30_000), 1..60)) {
+    fn windows_of_an_account_hold_what_a_plain_count_holds(
+        gaps in prop::collection::vec((0_i64..7, -LATE_MS * 3 / 2..30_000), 1..60)
+    ) {
         const GAPS: [i64; 7] = [0, 20_000, 300_000, 1_800_000, HOUR_MS * 7, DAY_MS * 2, DAY_MS * 9];
-        let (mut account, mut all, mut ts) = (Account::default(), Vec::new(), 1_600_000_000_000);
-        for (gap, amount_minor) in gaps {
-            ts += GAPS[gap as usize];
-            all.push((ts, amount_minor));
-            let features = account.observe(&payment(ts, amount_minor));
-            for (feature, expected) in naive(&all) {
+        let (mut account, mut all, mut newest) = (Account::default(), Vec::new(), 1_600_000_000_000);
+        for (gap, of) in gaps {
+            // Some come late, and some of those too late for what was known then.
+            let ts = newest + if of < 0 && !all.is_empty() { of } else { GAPS[gap as usize] };
+            newest = newest.max(ts);
+            all.push((ts, of.abs() + 1));
+            let (is_late, features) = (account.is_late(&payment(ts, of.abs() + 1)), account.observe(&payment(ts, of.abs() + 1)));
+            prop_assert_eq!(is_late, all.len() > 1 && ts < newest - LATE_MS);
+            for (feature, expected) in naive(&all).into_iter().filter(|_| !is_late) {
                 let got = f64::from(features.get(feature));
                 prop_assert!((got - expected).abs() <= 1e-4 * expected.abs().max(1.0), "{:?}: {} is not {}", feature, got, expected);
             }
@@ -99,6 +105,7 @@ fn travel_is_told_in_kilometres_per_hour() {
     let by_plane = speed(&mut account, &at(8 * HOUR_MS, new_york));
     assert!((700.0..780.0).contains(&by_plane), "{by_plane}");
     assert!(speed(&mut account, &at(9 * HOUR_MS, brussels)) > 5_000.0);
+    assert_eq!(speed(&mut account, &at(9 * HOUR_MS - 60_000, new_york)), 0.0, "it was there before, though it is told late");
     let online = Transaction { channel: "online".into(), ..at(9 * HOUR_MS, new_york) };
     assert_eq!(speed(&mut account, &online), 0.0, "nobody travels to pay online");
 }
@@ -113,4 +120,7 @@ fn small_then_large_and_new_devices_are_seen() {
     assert_eq!(see(60_001, 30_000, "d1", Feature::SmallThenLarge), 0.0, "more than a minute later");
     assert_eq!(see(60_002, 29_999, "d2", Feature::NewDevice), 1.0);
     assert_eq!(see(60_003, 29_999, "d2", Feature::NewDevice), 0.0);
+    assert_eq!(see(200_000, 50, "d1", Feature::SmallThenLarge), 0.0);
+    assert_eq!(see(199_999, 30_000, "d1", Feature::SmallThenLarge), 0.0, "it comes late, and was made before the small one");
+    assert_eq!(see(200_001, 30_000, "d1", Feature::SmallThenLarge), 1.0);
 }

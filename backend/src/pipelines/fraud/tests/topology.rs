@@ -68,9 +68,12 @@ fn every_payment_gets_one_decision_whatever_else_comes() {
     driver.pipe(TRANSACTIONS, late.account_id.clone(), late.clone(), late.ts).unwrap();
     payments.push(late);
     payments.extend(feed(&mut driver, &mut world, 100));
-    let decided: Vec<_> = decisions(&mut driver).into_iter().map(|decision| decision.transaction_id).collect();
+    let decided = decisions(&mut driver);
+    let late: Vec<_> = decided.iter().filter(|it| it.is_late).map(|it| it.transaction_id.clone()).collect();
+    let decided: Vec<_> = decided.into_iter().map(|decision| decision.transaction_id).collect();
     assert_eq!(decided, payments.iter().map(|payment| payment.transaction_id.clone()).collect::<Vec<_>>());
     assert_eq!((driver.dropped().duplicate, driver.dropped().malformed, driver.dropped().null_key), (10, 1, 1));
+    assert_eq!((late, driver.dropped().late), (vec!["late".into()], 1));
 }
 
 #[test]

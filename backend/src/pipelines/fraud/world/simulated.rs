@@ -12,16 +12,16 @@ use crate::{
             TransactionId,
             meta::{BAD_RULE, CARD_TESTING, COPIES, FAULTS, HOLIDAY, MODEL_OFF, RING, TAKEOVER, TERMINALS},
             model::Model,
-            records::{Action, Case, Label},
+            records::{Action, Case, Label, Transaction},
             replay::{chargeback, transaction},
             rules::RuleText,
-            settings::{CASES, CHARGEBACKS, DAY_MS, HOUR_MS, MODELS, RULES, SUSPENDED, TRANSACTIONS, TRUTH, VERDICTS},
+            settings::{CASES, CHARGEBACKS, DAY_MS, DISORDER, HOUR_MS, MODELS, RULES, SUSPENDED, TRANSACTIONS, TRUTH, VERDICTS},
         },
         shape::{Command, Emit, EmitRecord, Observed, RunParams, World},
     },
     sim::{
         Random, Schedule,
-        fraud::{self, Emitted, Extras, Generator, HOLIDAY_FACTOR, Trouble, WorldParams},
+        fraud::{self, Arrivals, Emitted, Extras, Generator, HOLIDAY_FACTOR, Trouble, Truth, WorldParams},
     },
 };
 
@@ -43,6 +43,7 @@ const HOLIDAY_RATE_MAX: u32 = 100_000;
 
 pub(in crate::pipelines::fraud) struct PaymentWorld {
     generator: Generator,
+    arrivals: Arrivals<(Transaction, Truth)>,
     schedule: Schedule,
     /// Payments a second of an ordinary day.
     rate_per_s: u32,
@@ -88,6 +89,7 @@ impl PaymentWorld {
         };
         Self {
             generator: Generator::new(params),
+            arrivals: Arrivals::new(seed, (run.setting(DISORDER) * 1_000.0) as i64),
             schedule: Schedule::new(rate_per_s),
             rate_per_s,
             random: Random::new(seed ^ 0x5eed),
@@ -150,6 +152,15 @@ impl PaymentWorld {
         }
     }
 
+    /// Payments that have reached the bank by now.
+    fn arrive(&mut self, now_ms: i64, out: &mut Emit) {
+        while let Some((payment, truth)) = self.arrivals.arrived(now_ms) {
+            let times = if self.random.chance(REPEATED_SHARE) { 2 } else { 1 };
+            (0..times).for_each(|_| send(out, TRANSACTIONS, &payment.account_id, &payment, payment.ts));
+            send(out, TRUTH, &payment.transaction_id, &truth, payment.ts);
+        }
+    }
+
     /// A rule that holds for everybody.
     fn push_bad_rule(&self, out: &mut Emit) {
         let rule = RuleText {
@@ -194,9 +205,7 @@ impl World for PaymentWorld {
                 if truth.scenario.is_some() {
                     self.frauds.insert(payment.transaction_id.clone(), payment.ts);
                 }
-                let times = if self.random.chance(REPEATED_SHARE) { 2 } else { 1 };
-                (0..times).for_each(|_| send(out, TRANSACTIONS, &payment.account_id, &payment, payment.ts));
-                send(out, TRUTH, &payment.transaction_id, &truth, payment.ts);
+                self.arrivals.send(payment.terminal_id.hash(), payment.ts, (payment, truth));
             }
             Emitted::Chargeback(event, at_ms) => {
                 let label = chargeback(&event);
@@ -204,6 +213,7 @@ impl World for PaymentWorld {
                 send(out, CHARGEBACKS, &label.transaction_id, &label, at_ms);
             }
         }
+        self.arrive(self.generator.now_ms(), out);
         self.review(out);
     }
 
@@ -258,6 +268,7 @@ impl World for PaymentWorld {
     }
 
     fn finish(&mut self, out: &mut Emit) {
+        self.arrive(i64::MAX, out);
         self.written.drain(..).for_each(|record| out.push(record));
         // What was broken is whole again for the next run.
         self.heals.values_mut().for_each(|at_ns| *at_ns = 0);
