@@ -46,7 +46,7 @@ pub(super) const FAULTS: [(&str, &str, i64, &str); 9] = [
         TERMINALS,
         "Compromise terminals",
         30_000,
-        "Five terminals fall to thieves: missed for a week of payments, then blocked by their risk, until repaired",
+        "Five terminals fall to thieves: missed until the first victims call, then held for what is known of them, until repaired",
     ),
     (COPIES, "Copy cards", 5_000, "Ten cards are used far away: alerts by impossible-travel, points all over the map"),
     (HOLIDAY, "Holiday", 5_000, "Ten times the payments a second (at most 100,000): nothing is skipped"),

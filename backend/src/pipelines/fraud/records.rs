@@ -82,6 +82,8 @@ pub struct Label {
 pub enum LabelSource {
     /// The card's holder, after a week.
     Chargeback,
+    /// The card's holder, within hours, who saw a payment on the phone and called.
+    Call,
     /// A reviewer, after hours.
     Review,
 }

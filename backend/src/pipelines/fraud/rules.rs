@@ -167,6 +167,9 @@ fn condition(text: &str) -> Result<Condition, String> {
     Ok(Condition { feature, compare, limit })
 }
 
+/// The rule about terminals that fell to thieves.
+pub(super) const RISKY_TERMINAL: &str = "risky-terminal";
+
 /// The rules a run starts with: what is known before anything is learnt.
 pub fn defaults() -> Vec<RuleText> {
     let rule = |rule_id: &str, when: &str, action, note: &str| RuleText {
@@ -180,6 +183,12 @@ pub fn defaults() -> Vec<RuleText> {
         rule("card-testing", "count_1m >= 4 and amount < 5", Action::Hold, "Many small payments within a minute: a stolen card is tried"),
         rule("small-then-large", "small_then_large == 1", Action::Block, "A large payment within a minute of a very small one"),
         rule("impossible-travel", "travel_kmh > 900", Action::Block, "Farther from the last payment than a plane could have flown"),
+        rule(
+            RISKY_TERMINAL,
+            "terminal_frauds >= 2 and terminal_last_fraud_d < 4",
+            Action::Hold,
+            "Several known frauds at this terminal, and lately",
+        ),
         rule("ring", "ring_size >= 4", Action::Block, "The account shares devices or an address with a ring of others"),
         rule("daily-limit", "sum_24h > 2500", Action::Hold, "More in a day than the card's limit"),
     ]

@@ -5,12 +5,13 @@ use serde::de::DeserializeOwned;
 use super::{
     meta::{BAD_RULE, CARD_TESTING, HOLIDAY, MODEL_OFF, RING},
     records::{Alert, Decision, Ring},
+    rules::RISKY_TERMINAL,
     settings::{ALERTS, DECISIONS, RINGS},
 };
 use crate::pipelines::shape::{Act, Expectation, Observed, Scenario, Step};
 
 /// All of them.
-pub(super) const SCENARIOS: &[Scenario] = &[MULES, THIEVES, BAD_DAY];
+pub(super) const SCENARIOS: &[Scenario] = &[MULES, THIEVES, TERMINALS, BAD_DAY];
 
 const MULES: Scenario = Scenario {
     id: "ring",
@@ -55,6 +56,42 @@ const THIEVES: Scenario = Scenario {
                         .is_some_and(|alert| alert.rule.contains("card-testing") || alert.rule.contains("small-then-large"))
                 },
             }),
+        },
+    ],
+};
+
+/// The scenario in which terminals fall to thieves, and else none do.
+pub(super) const THIEVES_AT_TERMINALS: &str = "terminals";
+
+const TERMINALS: Scenario = Scenario {
+    id: THIEVES_AT_TERMINALS,
+    title: "Terminals fall to thieves",
+    story: "Payments at a tampered terminal look like any other: the first victims who call give it away, and what follows is held",
+    length_s: 24,
+    steps: &[
+        Step {
+            at_s: 0,
+            says: "A calm week. Some card holders have the bank's messages on their phone, most read a statement at the end of the month.",
+            acts: &[Act::Rate(500)],
+            expects: None,
+        },
+        Step {
+            at_s: 4,
+            says: "Thieves tamper with twenty terminals. The amounts are honest ones, no rule and no model can tell them apart.",
+            acts: &[Act::Fault("compromise_terminals:terminals=20")],
+            expects: Some(Expectation {
+                id: "terminal_is_found",
+                what: "a payment is held because of what is known of its terminal",
+                within_s: 10,
+                topic: DECISIONS,
+                is_met_by: |record| read::<Decision>(record).is_some_and(|it| it.rules_fired.iter().any(|rule| rule == RISKY_TERMINAL)),
+            }),
+        },
+        Step {
+            at_s: 14,
+            says: "Two victims of one terminal have called, so the next payments there wait for a reviewer, whose verdicts count as well.",
+            acts: &[],
+            expects: None,
         },
     ],
 };

@@ -4,7 +4,7 @@
 pub const ID: &str = "fraud";
 /// Payments, keyed by account.
 pub const TRANSACTIONS: &str = "transaction_events";
-/// Frauds that became known, keyed by transaction.
+/// Frauds that became known, by a call within hours or for sure a week later, keyed by transaction.
 pub const CHARGEBACKS: &str = "chargebacks";
 /// What reviewers say of held payments, keyed by transaction.
 pub const VERDICTS: &str = "fraud.verdicts";

@@ -1,5 +1,5 @@
-//! How soon crimes were stopped: by kind, over the cards they used. Cards that were never stopped count as missed, not as if they were not
-//! there.
+//! How soon crimes were stopped: by kind, over their victims, which are the cards they used, or terminals where those fell to thieves. Victims
+//! that were never stopped count as missed, not as if they were not there.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,12 @@ use crate::sim::fraud::Scenario;
 /// Cards kept; those of a longer run that come later are not looked at.
 const CARDS_MAX: usize = 200_000;
 
-/// Crimes by kind and card.
+/// Whom a crime is about: the card, or the terminal where that is what was taken.
+pub fn victim<T>(kind: Scenario, card: T, terminal: T) -> T {
+    if kind == Scenario::Terminal { terminal } else { card }
+}
+
+/// Crimes by kind and victim.
 #[derive(Clone, Debug, Default)]
 pub struct Delays {
     cards: BTreeMap<(Scenario, u64), Card>,
@@ -27,7 +32,7 @@ struct Card {
 /// How soon a kind of crime was stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Delay {
-    /// Cards it used.
+    /// Victims it had.
     pub cards: usize,
     /// Those that were stopped at some time.
     pub found: usize,
@@ -45,12 +50,12 @@ impl Delay {
 }
 
 impl Delays {
-    /// A fraud and whether it was stopped; those of a card in the order of time.
-    pub fn add(&mut self, kind: Scenario, card: u64, ts: i64, is_stopped: bool) {
-        if self.cards.len() >= CARDS_MAX && !self.cards.contains_key(&(kind, card)) {
+    /// A fraud and whether it was stopped; those of a victim in the order of time.
+    pub fn add(&mut self, kind: Scenario, victim: u64, ts: i64, is_stopped: bool) {
+        if self.cards.len() >= CARDS_MAX && !self.cards.contains_key(&(kind, victim)) {
             return;
         }
-        let card = self.cards.entry((kind, card)).or_insert(Card { first_ms: ts, frauds: 0, stopped_ms: None });
+        let card = self.cards.entry((kind, victim)).or_insert(Card { first_ms: ts, frauds: 0, stopped_ms: None });
         if card.stopped_ms.is_none() {
             card.frauds += 1;
             card.stopped_ms = is_stopped.then_some(ts);

@@ -235,11 +235,12 @@ impl Judge {
             }
         }
         let (Some(decided), true) = (entry.decided, entry.has_features) else { return };
-        let (card, ts, amount_minor) = (paid.card, paid.ts, paid.amount_minor);
+        let (card, terminal, ts, amount_minor) = (paid.card, paid.terminal, paid.ts, paid.amount_minor);
         self.wrongly_late += u64::from(paid.is_late.take().is_some_and(|is_late| is_late != decided.is_late));
         if let Some(truth) = entry.truth {
             self.outcomes.add(&Outcome {
                 card,
+                terminal,
                 ts,
                 amount_minor,
                 score: decided.score,

@@ -13,6 +13,6 @@ mod weeks;
 
 pub use batch::Batch;
 pub use bootstrap::{Intervals, intervals};
-pub use delays::{Delay, Delays};
+pub use delays::{Delay, Delays, victim};
 pub use judge::{Judge, RINGS_RECALL_MIN};
 pub use weeks::{Judged, Week, test_weeks, weeks};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Delay, Delays, Judged, Week,
     bootstrap::{Intervals, intervals},
+    victim,
     weeks::{since, test_weeks, weeks},
 };
 use crate::{
@@ -27,6 +28,7 @@ const SEED: u64 = 9;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome {
     pub(super) card: u32,
+    pub(super) terminal: u32,
     pub(super) ts: i64,
     pub(super) amount_minor: i64,
     /// 0 where there was none.
@@ -59,7 +61,8 @@ pub(super) struct Outcomes {
     model_day: Option<i64>,
     /// The day of the first one that the online model scored.
     online_day: Option<i64>,
-    frauds: Vec<(i64, u32, Scenario, bool)>,
+    /// When, card, terminal, which crime, and whether it was stopped.
+    frauds: Vec<(i64, u32, u32, Scenario, bool)>,
     caught: u64,
     missed: u64,
     false_alarms: u64,
@@ -79,7 +82,7 @@ impl Outcomes {
         if let Some(kind) = outcome.truth
             && self.frauds.len() < FRAUDS_MAX
         {
-            self.frauds.push((outcome.ts, outcome.card, kind, outcome.is_stopped));
+            self.frauds.push((outcome.ts, outcome.card, outcome.terminal, kind, outcome.is_stopped));
         }
         let day = outcome.ts.div_euclid(DAY_MS);
         if outcome.has_model {
@@ -159,16 +162,21 @@ impl Outcomes {
     fn delays(&self, scores: &mut BTreeMap<String, f64>) {
         let mut frauds = self.frauds.clone();
         frauds.sort_unstable();
-        let mut delays = Delays::default();
-        frauds.iter().for_each(|(ts, card, kind, is_stopped)| delays.add(*kind, u64::from(*card), *ts, *is_stopped));
-        let mut tell = |of: &str, delay: Delay| {
-            put(scores, &format!("{of}cards_robbed"), Some(delay.cards as f64));
-            put(scores, &format!("{of}cards_missed"), Some(delay.missed() as f64));
+        let (mut of_cards, mut of_kinds) = (Delays::default(), Delays::default());
+        for (ts, card, terminal, kind, is_stopped) in &frauds {
+            of_cards.add(*kind, u64::from(*card), *ts, *is_stopped);
+            of_kinds.add(*kind, u64::from(victim(*kind, *card, *terminal)), *ts, *is_stopped);
+        }
+        let mut tell = |of: &str, victims: &str, delay: Delay| {
+            put(scores, &format!("{of}{victims}_robbed"), Some(delay.cards as f64));
+            put(scores, &format!("{of}{victims}_missed"), Some(delay.missed() as f64));
             put(scores, &format!("{of}payments_to_first_stop_median"), delay.payments_median);
             put(scores, &format!("{of}seconds_to_first_stop_median"), delay.ms_median.map(|ms| ms as f64 / 1_000.0));
         };
-        tell("", delays.all());
-        delays.by_kind().into_iter().for_each(|(kind, delay)| tell(&format!("{}_", kind.name()), delay));
+        tell("", "cards", of_cards.all());
+        for (kind, delay) in of_kinds.by_kind() {
+            tell(&format!("{}_", kind.name()), victim(kind, "cards", "victims"), delay);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         records::{Action, Decision},
     },
     sim::fraud::{Scenario, Truth},
-    truth::fraud::{Delay, Delays},
+    truth::fraud::{Delay, Delays, victim},
 };
 
 /// Decisions whose truth may still be read, and frauds whose decision may; the oldest are given up.
@@ -19,8 +19,8 @@ const WAITING_MAX: usize = 50_000;
 pub(super) struct Crimes {
     /// Frauds without a decision, by a hash of the payment's id.
     frauds: HashMap<u64, (Scenario, u64, i64)>,
-    /// Whether newly decided payments were stopped, oldest first in the queue.
-    decided: HashMap<u64, bool>,
+    /// Where newly decided payments were made and whether they were stopped, oldest first in the queue.
+    decided: HashMap<u64, (u64, bool)>,
     order: VecDeque<u64>,
     delays: Delays,
 }
@@ -31,7 +31,7 @@ impl Crimes {
         let Some(kind) = truth.scenario else { return };
         let (payment, card) = (hash_of(&truth.transaction_id), hash_of(&truth.account_id));
         match self.decided.get(&payment) {
-            Some(is_stopped) => self.delays.add(kind, card, truth.ts, *is_stopped),
+            Some((terminal, is_stopped)) => self.delays.add(kind, victim(kind, card, *terminal), truth.ts, *is_stopped),
             None if self.frauds.len() >= WAITING_MAX => {}
             None => {
                 self.frauds.insert(payment, (kind, card, truth.ts));
@@ -42,11 +42,12 @@ impl Crimes {
     /// What was decided.
     pub(super) fn decision(&mut self, decision: &Decision) {
         let (payment, is_stopped) = (decision.transaction_id.hash(), decision.action > Action::Allow);
+        let terminal = decision.terminal_id.hash();
         if let Some((kind, card, ts)) = self.frauds.remove(&payment) {
-            self.delays.add(kind, card, ts, is_stopped);
+            self.delays.add(kind, victim(kind, card, terminal), ts, is_stopped);
             return;
         }
-        if self.decided.insert(payment, is_stopped).is_none() {
+        if self.decided.insert(payment, (terminal, is_stopped)).is_none() {
             self.order.push_back(payment);
         }
         if self.order.len() > WAITING_MAX

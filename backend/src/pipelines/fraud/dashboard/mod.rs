@@ -4,6 +4,7 @@
 mod crimes;
 mod desk;
 mod ranking;
+mod terminals;
 #[cfg(test)]
 mod tests;
 mod widgets;
@@ -31,6 +32,7 @@ use crate::{
 use crimes::Crimes;
 use desk::Desk;
 use ranking::Ranking;
+use terminals::Terminals;
 
 /// Days of history.
 const DAYS_MAX: usize = 120;
@@ -74,6 +76,7 @@ pub struct Fold {
     deciding: DecisionLatency,
     end_to_end: EndToEnd,
     crimes: Crimes,
+    terminals: Terminals,
     ranking: Ranking,
 }
 
@@ -105,10 +108,12 @@ impl Fold {
             (DECISIONS, Some(value)) => read(value, |decision| self.decision(decision, at)),
             (CHARGEBACKS, Some(value)) => read(value, |label: Label| {
                 self.desk.label(&label);
+                self.terminals.label(&label);
                 self.chargeback(&label);
             }),
             (VERDICTS, Some(value)) => read(value, |label: Label| {
                 self.desk.label(&label);
+                self.terminals.label(&label);
                 self.verdict(&label);
             }),
             (SCORES, Some(value)) => read(value, |score| self.desk.score(score)),
@@ -170,6 +175,7 @@ impl Fold {
         }
         self.deciding.record(decision.latency_us);
         self.crimes.decision(&decision);
+        self.terminals.decision(&decision);
         self.advance(decision.ts);
         for rule in &decision.rules_fired {
             *self.fired.entry(rule.clone()).or_default() += 1;

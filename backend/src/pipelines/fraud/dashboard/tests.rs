@@ -26,7 +26,7 @@ fn month() -> Fold {
         replay.rule(&id, Some(&rule), 0, &mut |_| ()).unwrap();
     }
     let mut world = Generator::new(WorldParams { customers: 100, terminals: 150, ..WorldParams::demo(1) });
-    for step in 0..4_000 {
+    for step in 0..4_600 {
         let at = TimestampMs(step * 10);
         let mut published = Vec::new();
         let mut out = |record: &crate::stream::Publish| published.push(record.clone());
@@ -49,19 +49,21 @@ fn month() -> Fold {
 fn the_dashboard_tells_what_the_labels_say() {
     let mut fold = month();
     let number = |fold: &Fold, id: &str| {
-        let widget = fold.dashboard(TimestampMs(40_000)).widgets.into_iter().find(|widget| &*widget.id == id).unwrap();
+        let widget = fold.dashboard(TimestampMs(46_000)).widgets.into_iter().find(|widget| &*widget.id == id).unwrap();
         let WidgetBody::Number { value, .. } = widget.body else { panic!("{id} is no number") };
         value.unwrap()
     };
     let (recall, precision) = (number(&fold, "recall"), number(&fold, "precision"));
     assert!((10.0..100.0).contains(&recall) && (30.0..=100.0).contains(&precision), "{recall} {precision}");
     assert!(number(&fold, "saved") > 100.0 && number(&fold, "decisions_per_s") > 50.0);
-    let dashboard = fold.dashboard(TimestampMs(40_000));
+    let dashboard = fold.dashboard(TimestampMs(46_000));
     assert!(dashboard.widgets.iter().any(|widget| widget.title.contains("learnt from")), "a model is at work");
     let ranked = fold.ranking.points.back().unwrap();
     assert!(ranked.trees > 0.5 && ranked.online > 0.5 && fold.ranking.examples() >= 50, "{ranked:?}");
     let ids: std::collections::BTreeSet<_> = dashboard.widgets.iter().map(|widget| widget.id.clone()).collect();
     assert_eq!(ids.len(), dashboard.widgets.len(), "ids are unique");
+    let worst = fold.terminals.worst(fold.newest_ms.unwrap(), 3);
+    assert!(worst.iter().any(|(_, frauds, known)| *frauds > 1 && known.stopped > 0), "{worst:?}");
     assert!(!fold.rings.is_empty() && !fold.alerts.is_empty() && !fold.cases.is_empty());
     let (open, case) = (fold.cases.len(), fold.cases[0].clone());
     fold.observe(VERDICTS, None, Some(&serde_json::to_vec(&case.verdict(true)).unwrap()), TimestampMs(0));

@@ -7,8 +7,9 @@ use weir_model::{
     WidgetBody,
 };
 
-use super::{Day, Fold, desk, ranking::Point};
+use super::{Day, Fold, desk, ranking::Point, terminals::Known};
 use crate::pipelines::fraud::{
+    TerminalId,
     records::{Action, Case, Ring},
     rules::RuleText,
     settings::{ALERTS, CASES, CHARGEBACKS, DAY_MS, DECISIONS, EXAMPLES, RINGS, RULES, TRUTH},
@@ -17,6 +18,8 @@ use crate::{sim::fraud::Scenario as Crime, truth::fraud::Delay};
 
 /// Cases shown of the queue.
 const CASES_SHOWN: usize = 12;
+/// Terminals shown of the risky ones.
+const TERMINALS_SHOWN: usize = 10;
 /// Accounts, devices and addresses drawn of a ring.
 const RING_NODES_MAX: usize = 40;
 
@@ -31,6 +34,7 @@ pub(super) fn all(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
     widgets.push(queue(fold));
     widgets.push(ring(fold));
     widgets.push(crimes(fold));
+    widgets.push(terminals(fold));
     widgets.push(rules(fold));
     widgets
 }
@@ -277,14 +281,31 @@ fn crimes(fold: &Fold) -> Widget {
             delay.ms_median.map_or_else(never, Cell::DurationMs),
         ]
     };
-    let columns = [("Crime", false), ("Cards", true), ("Found", true), ("Missed", true), ("Payments", true), ("Time", true)];
+    let columns = [("Crime", false), ("Victims", true), ("Found", true), ("Missed", true), ("Payments", true), ("Time", true)];
     let body = WidgetBody::Table {
         columns: columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into(),
         rows: fold.crimes.by_kind().into_iter().map(row).collect(),
     };
-    let help = "By the generator's truth, in event time: payments and time until the first was stopped, as medians over all cards that a crime used, those \
-                that were never stopped included";
+    let help = "By the generator's truth, in event time: payments and time until the first was stopped, as medians over all victims, those that were never \
+                stopped included. A victim is a card, or a terminal that fell to thieves";
     widget("crimes", "How soon crimes are stopped", help, Span::Half, TRUTH, body)
+}
+
+/// Which terminals are risky, by what the bank knows.
+fn terminals(fold: &Fold) -> Widget {
+    let count = |count: usize| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+    let worst = fold.terminals.worst(fold.newest_ms.unwrap_or(0), TERMINALS_SHOWN);
+    let row = |(terminal, frauds, known): (&TerminalId, usize, &Known)| {
+        vec![Cell::Text(terminal.0.as_str().into()), count(frauds), Cell::Integer(known.stopped.cast_signed())]
+    };
+    let columns = [("Terminal", false), ("Known frauds, 14 d", true), ("Stopped since", true)];
+    let body = WidgetBody::Table {
+        columns: columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into(),
+        rows: worst.into_iter().map(row).collect(),
+    };
+    let help = "At which several frauds of the last 14 days are known, by calls of card holders, verdicts and chargebacks; and payments \
+                stopped there since the first was known";
+    widget("terminals", "Risky terminals", help, Span::Half, DECISIONS, body)
 }
 
 fn rules(fold: &Fold) -> Widget {

@@ -1,11 +1,16 @@
 //! Learns: keeps labelled payments, publishes a new model when there is enough new to learn, and the online one as it goes on.
+//!
+//! A fraud may be known within hours, that a payment was honest is known only when nobody has said otherwise for as long as labels take. Who
+//! learns from both as they come takes the last week for one of frauds. So what is known early waits until all of its time is known.
+
+use std::collections::BTreeMap;
 
 use super::{BoostParams, Model, Online, online::Learner, train};
 use crate::{
     pipelines::fraud::{
         ids::TransactionId,
         records::Example,
-        settings::{CHAMPION, HONEST_SAMPLE, ONLINE},
+        settings::{CHAMPION, HONEST_SAMPLE, LABEL_DELAY_MS, LABEL_SLACK_MS, ONLINE},
     },
     stream::{Forward, Processor, Record, Store, StoreHandle},
 };
@@ -59,6 +64,8 @@ pub(in crate::pipelines::fraud) struct Trainer {
     params: TrainerParams,
     /// Learns anew from the examples that are kept after a restart.
     online: Option<Learner>,
+    /// What is known early, by when it was made; among the examples as well.
+    early: BTreeMap<(i64, TransactionId), Example>,
     online_examples: u64,
     new_examples: usize,
     trained_ms: Option<i64>,
@@ -74,29 +81,39 @@ impl Trainer {
     }
 
     pub(in crate::pipelines::fraud) fn new(examples: StoreHandle<TransactionId, Example>, params: TrainerParams) -> Self {
-        Self { examples, params, online: None, online_examples: 0, new_examples: 0, trained_ms: None, version: 0 }
+        Self { examples, params, online: None, early: BTreeMap::new(), online_examples: 0, new_examples: 0, trained_ms: None, version: 0 }
     }
 
-    fn learn_online(&mut self, record: &Record<TransactionId, Example>, out: &mut Forward<'_, String, Learnt>) {
+    /// Learns what was made by `known_ms`; after a restart, of all that is kept.
+    fn learn_online(&mut self, record: &Record<TransactionId, Example>, known_ms: i64, out: &mut Forward<'_, String, Learnt>) {
         let learner = self.online.get_or_insert_with(|| {
-            let mut learner = Learner::new(self.params.boost.honest_weight);
-            self.examples.borrow().iter().for_each(|(_, example)| learner.learn(example));
-            learner
+            let kept = self.examples.borrow();
+            self.early = kept.iter().map(|(id, example)| ((example.ts, id.clone()), example.clone())).collect();
+            Learner::new(self.params.boost.honest_weight)
         });
-        learner.learn(&record.value);
-        self.online_examples += 1;
-        if self.online_examples.is_multiple_of(ONLINE_EVERY)
+        self.early.insert((record.value.ts, record.key.clone()), record.value.clone());
+        if self.early.len() > self.params.examples_max {
+            self.early.pop_first();
+        }
+        let before = self.online_examples;
+        while let Some(first) = self.early.first_entry().filter(|first| first.key().0 <= known_ms) {
+            learner.learn(&first.remove());
+            self.online_examples += 1;
+        }
+        self.new_examples += usize::try_from(self.online_examples - before).unwrap_or(usize::MAX);
+        if self.online_examples / ONLINE_EVERY > before / ONLINE_EVERY
             && let Some(model) = learner.model()
         {
             out.send(&Record { key: ONLINE.to_owned(), value: Learnt::Online(model), timestamp_ms: out.stream_time_ms() });
         }
     }
 
-    fn is_due(&self, now_ms: i64) -> bool {
+    fn is_due(&self, now_ms: i64, known_ms: i64) -> bool {
         let Some(trained_ms) = self.trained_ms else {
             let examples = self.examples.borrow();
-            return crate::stream::StateStore::len(&*examples) >= self.params.examples_min
-                && examples.iter().filter(|(_, example)| example.is_fraud).count() >= self.params.frauds_min;
+            let known = || examples.iter().filter(|(_, example)| example.ts <= known_ms);
+            return known().count() >= self.params.examples_min
+                && known().filter(|(_, example)| example.is_fraud).count() >= self.params.frauds_min;
         };
         self.new_examples >= self.params.new_examples_min && now_ms - trained_ms >= self.params.interval_ms
     }
@@ -104,22 +121,22 @@ impl Trainer {
 
 impl Processor<TransactionId, Example, String, Learnt> for Trainer {
     fn process(&mut self, record: &Record<TransactionId, Example>, out: &mut Forward<'_, String, Learnt>) {
-        self.learn_online(record, out);
+        let now_ms = out.stream_time_ms();
+        let known_ms = now_ms - LABEL_DELAY_MS - LABEL_SLACK_MS;
         {
             let mut examples = self.examples.borrow_mut();
             examples.put(record.key.clone(), record.value.clone());
             while crate::stream::StateStore::len(&*examples) > self.params.examples_max && examples.pop_expired(i64::MAX).is_some() {}
         }
-        self.new_examples += 1;
-        let now_ms = out.stream_time_ms();
-        if !self.is_due(now_ms) {
+        self.learn_online(record, known_ms, out);
+        if !self.is_due(now_ms, known_ms) {
             return;
         }
         // Versions are times, so that they count up after a restart too.
         self.version = (self.version + 1).max(now_ms.unsigned_abs());
         (self.new_examples, self.trained_ms) = (0, Some(now_ms));
         let examples = self.examples.borrow();
-        let examples: Vec<_> = examples.iter().map(|(_, example)| example).collect();
+        let examples: Vec<_> = examples.iter().map(|(_, example)| example).filter(|example| example.ts <= known_ms).collect();
         if let Ok(model) = Model::new(train(&examples, &self.params.boost, self.version)) {
             out.send(&Record { key: CHAMPION.to_owned(), value: Learnt::Model(model), timestamp_ms: now_ms });
         }

@@ -190,7 +190,9 @@ fn a_model_is_learnt_and_tells_frauds_from_honest_payments() {
     };
     for number in 0..700 {
         let example = example(number);
-        driver.pipe(EXAMPLES, example.transaction_id.clone(), example, i64::from(number)).unwrap();
+        // Nobody knows that one was honest before labels have had their time.
+        let known_ms = i64::from(number) + LABEL_DELAY_MS + LABEL_SLACK_MS;
+        driver.pipe(EXAMPLES, example.transaction_id.clone(), example, known_ms).unwrap();
     }
     let models = driver.read_all::<String, Model>(MODELS).unwrap();
     let model = models.last().unwrap().value.clone().unwrap();

@@ -1,6 +1,7 @@
 //! What writes the pipeline's input: the simulated world with its reviewers, or a file.
 
 mod file;
+mod holders;
 mod rulebook;
 mod simulated;
 #[cfg(test)]

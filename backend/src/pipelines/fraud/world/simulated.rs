@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{rulebook, send};
+use super::{holders::Holders, rulebook, send};
 use crate::{
     pipelines::{
         fraud::{
@@ -15,6 +15,7 @@ use crate::{
             records::{Action, Case, Label, Transaction},
             replay::{chargeback, transaction},
             rules::RuleText,
+            scenarios::THIEVES_AT_TERMINALS,
             settings::{CASES, CHARGEBACKS, DAY_MS, DISORDER, HOUR_MS, MODELS, RULES, SUSPENDED, TRANSACTIONS, TRUTH, VERDICTS},
         },
         shape::{Command, Emit, EmitRecord, Observed, RunParams, World},
@@ -52,6 +53,7 @@ pub(in crate::pipelines::fraud) struct PaymentWorld {
     /// The topic of rules has none yet.
     needs_rules: bool,
     has_reviewers: bool,
+    holders: Holders,
     /// Frauds that are not charged back yet: what reviewers find out.
     frauds: BTreeMap<TransactionId, i64>,
     /// Cases in order of arrival, with when that was: in event time, and in nanoseconds of the schedule.
@@ -68,6 +70,7 @@ impl PaymentWorld {
         let whole = |name: &str| run.setting(name).max(0.0) as u32;
         // A scenario has the crimes it tells of, and no others of their kind.
         let extras = if run.params.scenario.is_some() { 0.0 } else { run.setting("extras") };
+        let is_of_terminals = run.params.scenario.as_ref().is_some_and(|scenario| scenario.as_str() == THIEVES_AT_TERMINALS);
         let terminals = whole("terminals").max(1);
         let demo = WorldParams::demo(seed).extras;
         let midnight = |ms: i64| ms - ms.rem_euclid(DAY_MS);
@@ -78,7 +81,7 @@ impl PaymentWorld {
             // The handbook's radius for its 10,000 terminals; with fewer, as far as it takes to have as many to choose from.
             radius: 5.0 * (10_000.0 / f64::from(terminals)).sqrt(),
             start_at_ms,
-            compromised_terminals_per_day: whole("compromised_per_day"),
+            compromised_terminals_per_day: if is_of_terminals { 0 } else { whole("compromised_per_day") },
             leaked_customers_per_day: whole("leaks_per_day"),
             extras: Extras {
                 rings_per_day: demo.rings_per_day * extras,
@@ -96,6 +99,7 @@ impl PaymentWorld {
             has_begun: false,
             needs_rules: !rulebook::is_kept(run),
             has_reviewers: run.setting("reviewers") >= 0.5,
+            holders: Holders::new(seed),
             frauds: BTreeMap::new(),
             cases: VecDeque::new(),
             heals: BTreeMap::new(),
@@ -202,7 +206,8 @@ impl World for PaymentWorld {
             Emitted::Payment(event, truth) => {
                 self.schedule.advance();
                 let payment = transaction(&event);
-                if truth.scenario.is_some() {
+                if let Some(crime) = truth.scenario {
+                    self.holders.rob(&event, crime);
                     self.frauds.insert(payment.transaction_id.clone(), payment.ts);
                 }
                 self.arrivals.send(payment.terminal_id.hash(), payment.ts, (payment, truth));
@@ -214,6 +219,9 @@ impl World for PaymentWorld {
             }
         }
         self.arrive(self.generator.now_ms(), out);
+        while let Some((at_ms, label)) = self.holders.call(self.generator.now_ms()) {
+            send(out, CHARGEBACKS, &label.transaction_id, &label, at_ms);
+        }
         self.review(out);
     }
 
