@@ -68,7 +68,7 @@ fn pure(events: u64) {
     for (offset, (partition, value)) in (0..).zip(log) {
         let task = &mut tasks[partition];
         let (topic, key) = (Arc::clone(&topic), Some(Vec::new()));
-        let record = InputRecord { topic, partition: partition as i32, offset, timestamp_ms: 0, key, value: Some(value) };
+        let record = InputRecord { topic, partition: partition as i32, offset, timestamp_ms: 0, key, value: Some(value), trace_id: None };
         task.process(&record).unwrap();
         results += task.take_published().len();
         if offset % EVENTS_PER_COMMIT == 0 {

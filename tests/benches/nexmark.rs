@@ -184,6 +184,7 @@ fn feed(tasks: &mut [StreamTask], record: &InputRecord, waiting: &mut VecDeque<I
                 timestamp_ms: published.timestamp_ms,
                 key: published.key,
                 value: published.value,
+                trace_id: None,
             });
         }
     }
@@ -257,6 +258,7 @@ fn events(count: usize) -> Vec<InputRecord> {
             timestamp_ms: date_time,
             key: Some(id.to_be_bytes().to_vec()),
             value: Some(value.expect("events are JSON")),
+            trace_id: None,
         }
     };
     (0..count as i64).map(event).collect()

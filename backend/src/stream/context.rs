@@ -4,6 +4,10 @@ use std::time::Instant;
 
 use super::{data::Malformed, time::StreamTime};
 
+/// The header by which records that have one event as their cause are found together; the value is opaque here. Kafka Streams hands all
+/// headers of a record on to what comes of it; here it is this one, as the others say what is true of that record alone.
+pub const TRACE_ID: &str = "trace_id";
+
 /// A record to publish once the task commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {
@@ -17,6 +21,13 @@ pub struct Publish {
     pub timestamp_ms: i64,
     /// Headers, in order.
     pub headers: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Publish {
+    /// What it is traced by.
+    pub fn trace_id(&self) -> Option<&[u8]> {
+        self.headers.iter().find(|(name, _)| *name == TRACE_ID).map(|(_, id)| id.as_slice())
+    }
 }
 
 /// Records that had no effect, by reason. Counted, never lost in silence.
@@ -67,6 +78,8 @@ pub struct Context {
     pub(super) origin: Origin,
     /// When the current record was taken in; `None` in virtual time.
     pub(super) taken_in: Option<Instant>,
+    /// What the current record is traced by; at a change of stream time, the record that changed it.
+    pub(super) trace_id: Option<std::sync::Arc<[u8]>>,
     pub(super) published: Vec<Publish>,
     pub(super) dropped: Dropped,
     /// Records each node passed on.
@@ -104,7 +117,10 @@ impl Context {
 
     pub(super) fn publish(&mut self, record: Result<Publish, Malformed>) {
         match record {
-            Ok(record) => self.published.push(record),
+            Ok(mut record) => {
+                record.headers.extend(self.trace_id.iter().map(|id| (TRACE_ID, id.to_vec())));
+                self.published.push(record);
+            }
             Err(malformed) => self.failure = self.failure.take().or(Some(malformed)),
         }
     }

@@ -227,7 +227,7 @@ impl TopologyTestDriver {
                 self.changelogs.push((Arc::clone(&topic), change));
             }
         }
-        let record = InputRecord { topic, partition: 0, offset, timestamp_ms, key, value };
+        let record = InputRecord { topic, partition: 0, offset, timestamp_ms, key, value, trace_id: None };
         if self.topology.description().global_topics.contains(&record.topic) {
             self.globals.push(record.clone());
         }
@@ -252,7 +252,9 @@ impl TopologyTestDriver {
         self.changelogs.extend(changes);
         for record in published {
             if self.topology.description().repartition_topics.contains(&record.topic) {
+                let trace_id = record.trace_id().map(Into::into);
                 let incoming = self.incoming(record.topic, record.key, record.value, record.timestamp_ms);
+                let incoming = InputRecord { trace_id, ..incoming };
                 waiting.push_back(incoming);
             } else {
                 self.outputs.entry(Arc::clone(&record.topic)).or_default().push_back(record);

@@ -33,6 +33,8 @@ pub struct InputRecord {
     pub key: Option<Vec<u8>>,
     /// The value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
+    /// What it is traced by, from its header [`super::TRACE_ID`]: what comes of it carries the same.
+    pub trace_id: Option<Arc<[u8]>>,
 }
 
 /// A record that waits for its turn.
@@ -172,10 +174,11 @@ impl StreamTask {
             self.context.stream_time.observe(timestamp_ms);
         }
         self.context.origin = Origin { topic: Arc::clone(&record.topic), partition: record.partition, offset: record.offset };
+        self.context.trace_id.clone_from(&record.trace_id);
         let incoming = Incoming { key: record.key.as_deref(), value: record.value.as_deref(), timestamp_ms };
         if let Err(malformed) = (source.feed)(&mut self.context, incoming) {
             self.context.dropped.malformed += 1;
-            self.context.published.push(dead_letter(&self.dead_letters, record, &malformed));
+            self.context.publish(Ok(dead_letter(&self.dead_letters, record, &malformed)));
         }
         if self.context.stream_time != self.context.stream_time_before {
             self.tell_stream_time();
@@ -212,7 +215,7 @@ impl StreamTask {
         self.context.stream_time_before = self.context.stream_time;
         if self.context.stream_time.get().is_some_and(|now_ms| now_ms < to_ms) {
             self.context.stream_time.observe(to_ms);
-            self.context.taken_in = None;
+            (self.context.taken_in, self.context.trace_id) = (None, None);
             self.tell_stream_time();
         }
         self.failure()
@@ -229,7 +232,7 @@ impl StreamTask {
     /// # Errors
     /// When a result can't be written: a mistake in the topology.
     pub fn advance_wall_clock(&mut self, now_ms: i64) -> Result<(), TaskError> {
-        self.context.wall_ms = now_ms;
+        (self.context.wall_ms, self.context.trace_id) = (now_ms, None);
         for (at, (_, every_ms, hook)) in self.graph.on_wall_clock.iter_mut().enumerate() {
             let last_ms = self.last_wall_ms.entry(at).or_insert(now_ms);
             if now_ms - *last_ms >= *every_ms {

@@ -24,7 +24,7 @@ mod time;
 mod topology;
 mod windows;
 
-pub use context::{Context, Dropped, Origin, Publish};
+pub use context::{Context, Dropped, Origin, Publish, TRACE_ID};
 pub use data::{Key, Malformed, Record, Value, Windowed};
 pub use driver::{CommitStep, FaultPlan, TopologyTestDriver};
 pub use instance::{InputRecord, QUEUE_RECORDS_MAX, StreamTask, TaskError};

@@ -225,10 +225,35 @@ fn the_oldest_record_is_the_oldest_by_the_extractor() {
     let records = [("left", "30", 1), ("left", "5", 2), ("right", "0", 20), ("right", "0", 40)];
     for (offset, (topic, value, timestamp_ms)) in (0..).zip(records) {
         let (key, value) = (Some(b"k".to_vec()), Some(value.as_bytes().to_vec()));
-        assert!(task.enqueue(InputRecord { topic: topic.into(), partition: 0, offset, timestamp_ms, key, value }));
+        assert!(task.enqueue(InputRecord { topic: topic.into(), partition: 0, offset, timestamp_ms, key, value, trace_id: None }));
     }
     let order: Vec<_> = std::iter::from_fn(|| task.process_next().unwrap()).map(|origin| origin.offset).collect();
     assert_eq!(order, [2, 0, 1, 3], "right at 20, left at 30 and what comes behind it there, right at 40");
+}
+
+#[test]
+fn what_comes_of_a_record_is_traced_by_the_same_id() {
+    let topology = Topology::new("app", |builder| {
+        let numbers = builder.stream::<String, i64>("in");
+        numbers.flat_map_values(|record| vec![record.value, record.value + 1]).to("out");
+        let windows = TimeWindows::tumbling(10, 0);
+        let counted = numbers.group_by_key("c").windowed(windows, Emission::OnWindowClose, || 0_i64, |_, count| *count += 1);
+        counted.to("counts");
+    });
+    let mut task = StreamTask::whole(&topology.unwrap());
+    let mut traced = |value: &str, timestamp_ms: i64, trace_id: Option<&str>| -> Vec<(String, Option<String>)> {
+        let (key, value) = (Some(b"k".to_vec()), Some(value.as_bytes().to_vec()));
+        let trace_id = trace_id.map(|id| id.as_bytes().into());
+        task.process(&InputRecord { topic: "in".into(), partition: 0, offset: 0, timestamp_ms, key, value, trace_id }).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        task.take_published().iter().map(|record| (record.topic.to_string(), record.trace_id().map(text))).collect()
+    };
+    let of =
+        |topics: &[&str], id: Option<&str>| -> Vec<_> { topics.iter().map(|topic| (topic.to_string(), id.map(str::to_owned))).collect() };
+    assert_eq!(traced("1", 0, Some("t-1")), of(&["out", "out"], Some("t-1")));
+    assert_eq!(traced("1", 1, None), of(&["out", "out"], None));
+    assert_eq!(traced("not a number", 2, Some("t-2")), of(&["app.dlq"], Some("t-2")));
+    assert_eq!(traced("1", 10, Some("t-3")), of(&["out", "out", "counts"], Some("t-3")), "a window is closed by the record after it");
 }
 
 #[test]

@@ -125,7 +125,7 @@ impl Replay {
         while let Some(Publish { topic, key, value, timestamp_ms, .. }) = waiting.pop_front() {
             let Some(readers) = self.readers.get(&topic) else { continue };
             let next = self.offsets.entry(Arc::clone(&topic)).or_default();
-            let record = InputRecord { topic, partition: 0, offset: *next, timestamp_ms, key, value };
+            let record = InputRecord { topic, partition: 0, offset: *next, timestamp_ms, key, value, trace_id: None };
             *next += 1;
             for reader in readers {
                 self.tasks[*reader].process(&record)?;

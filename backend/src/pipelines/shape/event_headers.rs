@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use ulid::{ULID_LEN, Ulid};
 use weir_model::TimestampMs;
 
-use crate::stream::app::SENT_AT_MS;
+use crate::stream::{TRACE_ID, app::SENT_AT_MS};
 
 /// Of all values so far. A change that old readers can't follow makes it two, for that topic.
 const SCHEMA_VERSION: u32 = 1;
@@ -62,7 +62,7 @@ impl EventHeaders {
         [
             (SENT_AT_MS, Some(self.sent_at.as_bytes())),
             ("event_id", Some(&self.event_id)),
-            ("trace_id", Some(self.trace_id.as_bytes())),
+            (TRACE_ID, Some(self.trace_id.as_bytes())),
             ("gen_seq", Some(self.seq.as_bytes())),
             ("schema", Some(self.schema.as_bytes())),
         ]

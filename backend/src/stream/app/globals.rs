@@ -158,6 +158,7 @@ fn input(topic: &Arc<str>, record: &crate::client::IncomingRecord<'_>) -> InputR
         timestamp_ms: record.timestamp_ms().unwrap_or(0),
         key: record.key().map(<[u8]>::to_vec),
         value: record.value().map(<[u8]>::to_vec),
+        trace_id: None,
     }
 }
 
@@ -169,7 +170,7 @@ mod tests {
     fn a_partition_that_grows_is_not_taken_for_the_others() {
         let record = |partition: i32| {
             let (key, value) = (Some(vec![0]), Some(vec![0]));
-            First::Record(InputRecord { topic: "rows".into(), partition, offset: 0, timestamp_ms: 0, key, value })
+            First::Record(InputRecord { topic: "rows".into(), partition, offset: 0, timestamp_ms: 0, key, value, trace_id: None })
         };
         let script = [record(0), First::End(0), record(0), First::End(0), record(1), First::End(0), record(1), First::End(1), record(0)];
         let (mut script, mut kept) = (script.into_iter(), Vec::new());

@@ -320,6 +320,7 @@ impl Simulation {
                         timestamp_ms: entry.timestamp_ms,
                         key: Some(entry.key.clone()),
                         value: entry.value.clone(),
+                        trace_id: None,
                     });
                 }
                 if self.log.readable_from(&at, *position, self.sabotage == Sabotage::ReadUncommitted).next().is_none() {

@@ -331,7 +331,15 @@ mod tests {
     }
 
     fn record(topic: &str, offset: i64) -> InputRecord {
-        InputRecord { topic: topic.into(), partition: 0, offset, timestamp_ms: offset, key: Some(vec![0]), value: Some(b"0".to_vec()) }
+        InputRecord {
+            topic: topic.into(),
+            partition: 0,
+            offset,
+            timestamp_ms: offset,
+            key: Some(vec![0]),
+            value: Some(b"0".to_vec()),
+            trace_id: None,
+        }
     }
 
     /// What happens to a task that joins a left and a right topic.

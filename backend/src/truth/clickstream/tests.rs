@@ -38,7 +38,7 @@ fn published(log: &[Vec<u8>]) -> Vec<Publish> {
     let mut task = StreamTask::new(&topology(&"r1".into(), SPEED).expect("a topology"), 0);
     let mut process = |offset: usize, value: &[u8]| {
         let (key, value) = (Some(b"u".to_vec()), Some(value.to_vec()));
-        let record = InputRecord { topic: EVENTS.into(), partition: 2, offset: offset as i64, timestamp_ms: 0, key, value };
+        let record = InputRecord { topic: EVENTS.into(), partition: 2, offset: offset as i64, timestamp_ms: 0, key, value, trace_id: None };
         task.process(&record).expect("a result");
     };
     log.iter().enumerate().for_each(|(offset, value)| process(offset, value));

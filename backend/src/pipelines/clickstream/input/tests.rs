@@ -53,7 +53,8 @@ fn run_files(files: Files, windows: Windows) -> (Vec<Session>, u64) {
     let (mut out, mut dead, mut offset) = (Emit::default(), 0, 0);
     let mut feed = |task: &mut StreamTask, key: Vec<u8>, value: Vec<u8>| {
         offset += 1;
-        let record = InputRecord { topic: EVENTS.into(), partition: 0, offset, timestamp_ms: 0, key: Some(key), value: Some(value) };
+        let record =
+            InputRecord { topic: EVENTS.into(), partition: 0, offset, timestamp_ms: 0, key: Some(key), value: Some(value), trace_id: None };
         task.process(&record).expect("results");
         task.commit();
     };

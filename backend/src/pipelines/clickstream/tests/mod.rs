@@ -30,7 +30,7 @@ impl Partitions {
             let task = self.tasks.entry((part, partition)).or_insert_with(|| StreamTask::new(&self.topology, part));
             let offset = self.next_offset;
             self.next_offset += 1;
-            task.process(&InputRecord { topic, partition, offset, timestamp_ms, key, value }).expect("results");
+            task.process(&InputRecord { topic, partition, offset, timestamp_ms, key, value, trace_id: None }).expect("results");
             task.commit();
             let (own, results): (Vec<_>, Vec<_>) =
                 task.take_published().into_iter().partition(|record| record.topic.ends_with("-repartition"));

@@ -18,7 +18,9 @@ impl Driver {
         let offset = self.next_offset;
         self.next_offset += 1;
         let (key, value) = (Some(b"u".to_vec()), Some(value.to_vec()));
-        self.task.process(&InputRecord { topic: EVENTS.into(), partition: 0, offset, timestamp_ms: 0, key, value }).expect("a result");
+        self.task
+            .process(&InputRecord { topic: EVENTS.into(), partition: 0, offset, timestamp_ms: 0, key, value, trace_id: None })
+            .expect("a result");
         self.task.commit();
         out.extend(self.task.take_published());
     }

@@ -11,7 +11,7 @@ use super::{SENT_AT_MS, StreamThread};
 use crate::{
     client::{Assignment, ClientError, GroupProtocol, TaskConsumer, TaskEvent},
     stream::{
-        InputRecord,
+        InputRecord, TRACE_ID,
         app::{AppConfig, plan::Plan, standby::client_id},
     },
 };
@@ -98,9 +98,11 @@ impl StreamThread<'_> {
 
     fn owned(&self, record: &crate::client::IncomingRecord<'_>) -> Polled {
         let Some(topic) = self.plan.topics.iter().find(|topic| ***topic == *record.topic()) else { return Polled::Other };
-        let sent_at = match record.header(SENT_AT_MS) {
+        let headers = record.headers();
+        let header = |name: &str| headers.iter().rfind(|(key, _)| *key == name).and_then(|(_, value)| *value);
+        let sent_at = match header(SENT_AT_MS) {
             Some([]) => Err(NoEvent),
-            header => Ok(header.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok())),
+            value => Ok(value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok())),
         };
         let input = InputRecord {
             topic: Arc::clone(topic),
@@ -109,6 +111,7 @@ impl StreamThread<'_> {
             timestamp_ms: record.timestamp_ms().unwrap_or(0),
             key: record.key().map(<[u8]>::to_vec),
             value: record.value().map(<[u8]>::to_vec),
+            trace_id: header(TRACE_ID).map(Into::into),
         };
         Polled::Record(input, sent_at)
     }
