@@ -1,5 +1,9 @@
 //! What users may like: what visitors looked at after the item that a user looks at, each look counting half as much for every hour that
 //! passes. The recommender learns that by item; the main application tells each user, with all of it beside the events.
+//!
+//! Counted in one stage, other than the most viewed [pages](super::pages): it is one item that must know all that goes with it, and an item
+//! gets no hotter than people make it. What everybody opens is no pair but for who looked at something else before; an account that everybody
+//! uses takes items evenly, and once it is found to be no person its looks make no pairs.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,7 @@
 //! What is sold, by category: purchases joined with the catalogue, which every task has whole, then counted where all of a category meet.
+//!
+//! In one stage: there are few categories, but only purchases come here, one of a visit's events at most, and neither robots nor an account
+//! that everybody uses buy anything. Where it is views that are counted, it takes two stages, as [pages](super::pages) have it.
 
 use super::{
     records::{Item, Purchase, Sales},
