@@ -13,6 +13,7 @@
 //! belonged then, however late it comes: a closed window is told again when something was kept back for it. Each device has windows of its own
 //! too, `device_rollups`: its readings thinned out to count, sum, bounds, mean and variance.
 
+mod baseline;
 mod bridge;
 pub mod control;
 mod dashboard;

@@ -1,22 +1,22 @@
-//! What is normal of one sensor, and what is not: a robust z-score for jumps, CUSUM for what wanders off its level (or, where that moves by
+//! What is normal of one sensor, and what is not: a robust score for jumps (by median absolute deviation), CUSUM for what wanders off its level (or, where that moves by
 //! itself, off its path), repetition for what is stuck.
 //!
 //! Nothing is learnt from what looks wrong, so that a defect does not become normal; after a minute of it, it is.
 
 use serde::{Deserialize, Serialize};
 
-use super::path::Path;
+use super::{
+    baseline::{Baseline, FIRST},
+    path::Path,
+};
 
 /// Readings before anything is said.
-const LEARN_MIN: u32 = 15;
-/// How long level and scale remember.
-const LEVEL_S: f64 = 8.0;
-const SCALE_S: f64 = 20.0;
-/// Mean absolute deviations in a standard deviation of a normal distribution.
-const SIGMA_PER_MAD: f64 = 1.2533;
+const LEARN_MIN: u32 = FIRST;
 /// A jump of so many deviations is a spike.
 const JUMP_SIGMAS: f64 = 12.0;
-/// CUSUM's slack and limit, in deviations. Page's k is half the shift to be found; air itself moves by half a deviation a memory.
+/// CUSUM's slack and limit, in deviations. Page's k is half the shift to be found; air itself moves by half a deviation a memory. The
+/// textbook's half a deviation and five give a false alarm every 465 values where nothing is wrong: of a fleet's sensors three a second.
+/// Tried on this one, seven of eight findings were nothing.
 const CUSUM_SLACK: f64 = 1.5;
 const CUSUM_LIMIT: f64 = 15.0;
 /// One reading adds no more than this to it: a single jump is not a drift.
@@ -103,8 +103,7 @@ impl Sign {
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Watch {
     seen: u32,
-    level: f64,
-    scale: f64,
+    baseline: Baseline,
     last: f64,
     last_ms: i64,
     same: u32,
@@ -138,8 +137,8 @@ impl Watch {
         }
         // What moves by itself is off its level all the time: how much it scatters can't be learnt from that.
         let moves = behaviour.slope_per_s > 0.0;
-        let sigma = if moves { behaviour.sigma_min } else { (self.scale * SIGMA_PER_MAD).max(behaviour.sigma_min) };
-        let off = if moves { self.path.advance(value, is_driven, silent_s) } else { Some(value - self.level) };
+        let sigma = if moves { behaviour.sigma_min } else { self.baseline.sigma().max(behaviour.sigma_min) };
+        let off = if moves { self.path.advance(value, is_driven, silent_s) } else { Some(value - self.baseline.level()) };
         let wrong = if self.seen < LEARN_MIN { None } else { self.look(value, off, sigma, silent_s, behaviour) };
         let change = match (self.open, wrong) {
             (None, Some((wrong, sign))) => {
@@ -157,16 +156,18 @@ impl Watch {
                 let open_s = (ts_ms - since_ms).max(0) as f64 / 1_000.0;
                 let is_near = match wrong {
                     Wrong::Drift if moves => (value - self.path.at()).abs() < 4.0 * sigma + PATH_ERROR_PER_S * open_s,
-                    _ => (value - self.level).abs() < 6.0 * sigma + behaviour.slope_per_s * open_s,
+                    _ => (value - self.baseline.level()).abs() < 6.0 * sigma + behaviour.slope_per_s * open_s,
                 };
                 self.go_on((wrong, since_ms), ts_ms, value, is_near)
             }
             (None, None) => {
-                self.learn(value, passed_s);
+                self.seen = self.seen.saturating_add(1);
                 if moves {
-                    self.level = value;
+                    self.baseline.move_to(value);
                     let is_usual = self.up.max(self.down) <= CUSUM_LIMIT / 3.0;
                     self.path.follow(value, is_usual);
+                } else {
+                    self.baseline.learn(value, passed_s, behaviour.sigma_min);
                 }
                 None
             }
@@ -212,23 +213,11 @@ impl Watch {
         // Soil has moved on in the meantime; what was learnt of how much it scatters, and how it moves, still holds.
         let seen = if is_normal_now { 0 } else { LEARN_MIN };
         let path = std::mem::take(&mut self.path).anew();
-        *self = Self { seen, level: value, scale: self.scale, path, ..Self::default() };
+        let mut baseline = if is_normal_now { Baseline::default() } else { std::mem::take(&mut self.baseline) };
+        baseline.move_to(value);
+        *self = Self { seen, baseline, path, ..Self::default() };
         (self.same, self.same_since_ms) = (1, ts_ms);
         Some(Change::Closed)
-    }
-
-    fn learn(&mut self, value: f64, passed_s: f64) {
-        self.seen = self.seen.saturating_add(1);
-        if self.seen == 1 {
-            self.level = value;
-            return;
-        }
-        let weight = |memory_s: f64| (1.0 - (-passed_s / memory_s).exp()).max(1.0 / f64::from(self.seen)).min(0.5);
-        let (level, scale) = (weight(LEVEL_S), weight(SCALE_S));
-        let off = (value - self.level).abs();
-        let off = if self.seen > LEARN_MIN { off.min(3.0 * SIGMA_PER_MAD * self.scale.max(1e-9)) } else { off };
-        self.scale += scale * (off - self.scale);
-        self.level += level * (value - self.level);
     }
 }
 
@@ -263,10 +252,10 @@ mod tests {
     #[test]
     fn what_wanders_off_from_the_first_reading_that_is_judged_began_then() {
         let air = Behaviour { slope_per_s: 0.0, sigma_min: 0.1, tolerance: 1.0 };
-        let usual = |at: i64| 20.0 + if at % 2 == 0 { 0.1 } else { -0.1 };
+        let usual = |at: i64| 20.0 + 0.07 * (at * 7 % 5 - 2) as f64;
         let usual_ms = i64::from(LEARN_MIN) * 1_000;
         let value = |ts_ms: i64| {
-            if ts_ms <= usual_ms { usual(ts_ms / 1_000) } else { 1.0 + (ts_ms - usual_ms) as f64 / 5_000.0 + usual(ts_ms / 1_000) }
+            if ts_ms <= usual_ms { usual(ts_ms / 1_000) } else { 0.6 + (ts_ms - usual_ms) as f64 / 5_000.0 + usual(ts_ms / 1_000) }
         };
         let mut watch = Watch::default();
         let change = (1..=30).find_map(|at| watch.observe(at * 1_000, value(at * 1_000), false, &air));
