@@ -225,7 +225,7 @@ fn titles(fold: &Fold) -> Widget {
     let columns = columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
     let help = "Since the start of the run: plays, viewers, minutes watched, how many saw half of it or the whole, and the mean of the stars it was given; stalls a minute are of late. What is live \
                 has no end to reach";
-    widget("titles", "Titles", help, Span::TwoThirds, TITLE_STATS, WidgetBody::Table { columns, rows: rows.collect() })
+    widget("titles", "Titles", help, Span::Full, TITLE_STATS, WidgetBody::Table { columns, rows: rows.collect() })
 }
 
 /// How far viewers get: a curve by title, read from left to right.
@@ -245,7 +245,7 @@ fn retention(fold: &Fold) -> Widget {
         severity: Severity::Ok,
     };
     let help = "Of all plays of a title, the share that reached each tenth of it, in percent from left to right; who still watches may yet";
-    widget("retention", "How far viewers get", help, Span::Half, TITLE_STATS, body)
+    widget("retention", "How far viewers get", help, Span::Third, TITLE_STATS, body)
 }
 
 fn ab(fold: &Fold) -> Widget {
@@ -253,7 +253,7 @@ fn ab(fold: &Fold) -> Widget {
     let help = "Viewers who watched for half a minute, of those who did or left before, with Wilson's 95 % interval. B tells what a title is \
                 about before it starts. The difference has an always-valid interval (mixture SPRT): one may look at any time and stop";
     let body = experiment(&sides, "keeps more viewers than", "viewers who stayed or left");
-    widget("ab", "A/B: who stays", help, Span::Half, AB, body)
+    widget("ab", "A/B: who stays", help, Span::Third, AB, body)
 }
 
 fn most_watched(fold: &Fold) -> Vec<(&String, &TitleStats)> {
