@@ -116,6 +116,11 @@ impl ClientError {
         self.code == Some(RDKafkaErrorCode::TopicAlreadyExists)
     }
 
+    /// Whether the offset that was asked for is not there: not any more, or not yet.
+    pub(crate) fn is_offset_out_of_range(&self) -> bool {
+        matches!(self.code, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange))
+    }
+
     /// The error as a person needs it.
     pub fn problem(&self, what: impl Into<std::sync::Arc<str>>) -> Problem {
         Problem::new(what, self.message.as_str(), self.what_to_do())

@@ -349,7 +349,7 @@ impl<'a> Run<'a> {
                         committed.insert((spec.topology.app().to_owned(), at.clone()), next);
                         is_drained &= next.is_some_and(|next| next >= end)
                             || (before.get(&(spec.topology.app().to_owned(), at)) == Some(&next)
-                                && !topics.has_record_from(&topic, partition, next.unwrap_or(0))?);
+                                && !topics.has_record_from(&topic, partition, next)?);
                     }
                 }
             }

@@ -123,15 +123,25 @@ impl Topics {
         Ok(committed)
     }
 
-    /// Whether a partition holds a committed record at this offset or later. The log's end alone does not tell: markers of transactions
-    /// and what was aborted have offsets too.
-    pub(super) fn has_record_from(&self, topic: &str, partition: i32, offset: i64) -> Result<bool, Problem> {
+    /// Whether a partition holds a committed record at this offset or later, from its first one on where nothing was committed. The log's end
+    /// alone does not tell: markers of transactions and what was aborted have offsets too.
+    pub(super) fn has_record_from(&self, topic: &str, partition: i32, next: Option<i64>) -> Result<bool, Problem> {
         let failed = |error: ClientError| error.problem(format!("{topic} can't be read"));
         let reader = Reader::new(&self.connection, topic, false).map_err(failed)?;
+        let offset = match next {
+            Some(next) => next,
+            None => {
+                let listed = self.admin.list_offsets(&[(topic.to_owned(), partition)], OffsetSpec::Earliest).map_err(failed)?;
+                listed.into_iter().next().map_or(Ok(None), |listed| listed.offset).map_err(failed)?.unwrap_or(0)
+            }
+        };
         reader.assign([(partition, offset)]).map_err(failed)?;
-        match reader.poll(LOOK_MAX).map_err(failed)? {
-            Some(ReaderEvent::End(_)) => Ok(false),
-            Some(ReaderEvent::Record(_)) | None => Ok(true),
+        match reader.poll(LOOK_MAX) {
+            Ok(Some(ReaderEvent::End(_))) => Ok(false),
+            Ok(Some(ReaderEvent::Record(_)) | None) => Ok(true),
+            // Purged since its place was looked up: somebody processed it, and goes on.
+            Err(error) if error.is_offset_out_of_range() => Ok(true),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -167,5 +177,40 @@ impl Topics {
             by_partition.entry(listed.topic).or_default().insert(listed.partition, listed.offset.map_err(failed)?.unwrap_or(0));
         }
         Ok(by_partition.into_iter().map(|(topic, ends)| (topic, ends.into_values().collect())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        LocalBroker,
+        client::{OutgoingRecord, Producer},
+    };
+
+    #[test]
+    fn what_was_purged_meanwhile_is_no_failure() {
+        const TOPIC: &str = "app-step-repartition";
+        let folder = tempfile::tempdir().unwrap();
+        let broker = LocalBroker::start(([127, 0, 0, 1], 0).into(), Some(folder.path().to_owned())).unwrap();
+        let connection = Connection::new(broker.bootstrap(), []);
+        let topics = Topics::new(&connection, "The test").unwrap();
+        topics.create_missing(&[TopicSpec { name: TOPIC, partitions: 1, cleanup: Cleanup::Delete }]).unwrap();
+        let producer = Producer::new(&connection).unwrap();
+        for _ in 0..10 {
+            producer.send(OutgoingRecord { topic: TOPIC, value: Some(b"1"), ..OutgoingRecord::default() }).unwrap().unwrap();
+        }
+        producer.flush(LOOK_MAX).unwrap();
+        let check = |purged: i64, next: Option<i64>, expect: bool| {
+            block_on(topics.admin.delete_records(&[(TOPIC.to_owned(), 0, purged)])).unwrap();
+            assert_eq!(topics.has_record_from(TOPIC, 0, next).unwrap(), expect, "{next:?} after a purge of what was before {purged}");
+        };
+        check(0, None, true);
+        check(0, Some(9), true);
+        check(0, Some(10), false);
+        check(5, Some(2), true);
+        check(5, Some(5), true);
+        check(10, Some(7), true);
+        check(10, None, false);
     }
 }
