@@ -284,6 +284,7 @@ fn streams() -> StreamsView {
         name: "sessions".into(),
         changelog: Some(("clickstream-processor-sessions-changelog".into(), 0, Some(123_456))),
         entries: 98_765,
+        entries_in_memory: 98_765,
         bytes: 12_345_678,
         is_persistent: false,
         windows_open: windows.len() as u64,

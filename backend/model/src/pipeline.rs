@@ -216,8 +216,11 @@ pub struct PipelineParams {
     pub is_exactly_once: Option<bool>,
     /// Stream threads of each application, or as many as the pipeline says.
     pub instances: Option<u16>,
-    /// Where the state of this process is kept on disk too, so that its next start reads only what is missing; `None` for memory alone.
+    /// Where the state of this process is kept on disk, so that it may be larger than memory and the next start reads only what is missing;
+    /// `None` for memory alone.
     pub state_dir: Option<PathBuf>,
+    /// Bytes of that state each application holds in memory beside what is not committed, or as many as is usual.
+    pub state_cache_bytes: Option<u64>,
     /// How many other processes keep a warm copy of each task's state; `None` for none.
     pub standby_replicas: Option<u16>,
     /// Take part in a run that another process leads: process only.

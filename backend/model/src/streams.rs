@@ -138,9 +138,11 @@ pub struct StreamsStore {
     pub changelog: Option<(TopicName, i32, Option<i64>)>,
     /// Entries in it.
     pub entries: u64,
+    /// How many of them are in memory; the others are read from disk when they are needed.
+    pub entries_in_memory: u64,
     /// About how much it holds, as its changelog writes it.
     pub bytes: u64,
-    /// Whether it is on disk too.
+    /// Whether it is on disk.
     pub is_persistent: bool,
     /// Some of its open windows.
     pub windows: Vec<StreamsWindow>,

@@ -58,11 +58,62 @@ pub trait Key: Clone + Ord + Debug + 'static {
     /// When the bytes are no such key.
     fn decode(bytes: &[u8]) -> Result<Self, Malformed>;
 
+    /// Appends other bytes, which sort as the keys do, whatever stands behind them: by these a store on disk finds and orders its entries.
+    /// A key of several parts appends each part's, in the order in which they are compared.
+    fn encode_sorted(&self, out: &mut Vec<u8>);
+
+    /// Takes those bytes off the front.
+    ///
+    /// # Errors
+    /// When they are no such key.
+    fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, Malformed>;
+
     /// The bytes alone.
     fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.encode(&mut out);
         out
+    }
+
+    /// The sorted bytes alone.
+    fn to_sorted_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode_sorted(&mut out);
+        out
+    }
+}
+
+/// What ends a text among sorted bytes. A zero within it is written as `[0, 1]`, so that a text that goes on sorts behind.
+const END: [u8; 2] = [0, 0];
+
+fn encode_text(text: &[u8], out: &mut Vec<u8>) {
+    for byte in text {
+        out.push(*byte);
+        if *byte == 0 {
+            out.push(1);
+        }
+    }
+    out.extend_from_slice(&END);
+}
+
+fn decode_text(bytes: &mut &[u8]) -> Result<Vec<u8>, Malformed> {
+    let mut text = Vec::new();
+    loop {
+        match **bytes {
+            [0, 0, ref rest @ ..] => {
+                *bytes = rest;
+                return Ok(text);
+            }
+            [0, 1, ref rest @ ..] => {
+                text.push(0);
+                *bytes = rest;
+            }
+            [byte, ref rest @ ..] if byte > 0 => {
+                text.push(byte);
+                *bytes = rest;
+            }
+            _ => return Err(Malformed("a text among sorted bytes has no end".to_owned())),
+        }
     }
 }
 
@@ -74,6 +125,14 @@ impl Key for String {
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         Ok(std::str::from_utf8(bytes).map_err(|error| Malformed(format!("the key is no UTF-8: {error}")))?.to_owned())
     }
+
+    fn encode_sorted(&self, out: &mut Vec<u8>) {
+        encode_text(self.as_bytes(), out);
+    }
+
+    fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, Malformed> {
+        Self::decode(&decode_text(bytes)?)
+    }
 }
 
 impl Key for Vec<u8> {
@@ -83,6 +142,14 @@ impl Key for Vec<u8> {
 
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         Ok(bytes.to_vec())
+    }
+
+    fn encode_sorted(&self, out: &mut Vec<u8>) {
+        encode_text(self, out);
+    }
+
+    fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, Malformed> {
+        decode_text(bytes)
     }
 }
 
@@ -103,6 +170,17 @@ impl<K: Key> Key for Option<K> {
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         K::decode(bytes).map(Some)
     }
+
+    fn encode_sorted(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.is_some()));
+        self.iter().for_each(|key| key.encode_sorted(out));
+    }
+
+    fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, Malformed> {
+        let Some((is_some, rest)) = bytes.split_first() else { return Err(Malformed("the key has no bytes".to_owned())) };
+        *bytes = rest;
+        (*is_some > 0).then(|| K::decode_sorted(bytes)).transpose()
+    }
 }
 
 /// Big-endian, as Kafka's `LongSerializer`.
@@ -114,6 +192,16 @@ impl Key for i64 {
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let bytes = bytes.try_into().map_err(|_| Malformed(format!("the key has {} bytes, an integer has 8", bytes.len())))?;
         Ok(Self::from_be_bytes(bytes))
+    }
+
+    fn encode_sorted(&self, out: &mut Vec<u8>) {
+        (self ^ Self::MIN).encode(out);
+    }
+
+    fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, Malformed> {
+        let (number, rest) = bytes.split_at_checked(size_of::<Self>()).ok_or_else(|| Malformed("too short for an integer".to_owned()))?;
+        *bytes = rest;
+        Self::decode(number).map(|number| number ^ Self::MIN)
     }
 }
 
@@ -149,6 +237,17 @@ impl<K: Key> Key for Windowed<K> {
         let (key, start) = rest.split_last_chunk::<8>().ok_or_else(short)?;
         Ok(Self { start_ms: i64::from_be_bytes(*start), key: K::decode(key)?, end_ms: i64::from_be_bytes(*end) })
     }
+
+    fn encode_sorted(&self, out: &mut Vec<u8>) {
+        self.start_ms.encode_sorted(out);
+        self.key.encode_sorted(out);
+        self.end_ms.encode_sorted(out);
+    }
+
+    fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, Malformed> {
+        let (start_ms, key, end_ms) = (i64::decode_sorted(bytes)?, K::decode_sorted(bytes)?, i64::decode_sorted(bytes)?);
+        Ok(Self { start_ms, key, end_ms })
+    }
 }
 
 /// What can be stored and published: as JSON, readable in the message browser.
@@ -182,6 +281,20 @@ mod tests {
         assert_eq!(K::decode(&key.to_bytes()).as_ref(), Ok(key));
     }
 
+    /// Sorted bytes return, and sort as the keys do even where others follow.
+    fn sorts<K: Key>(keys: [K; 2], follows: &[u8]) {
+        let [left, right] = keys.each_ref().map(|key| [key.to_sorted_bytes().as_slice(), follows].concat());
+        let mut rest = left.as_slice();
+        assert_eq!(K::decode_sorted(&mut rest).as_ref(), Ok(&keys[0]));
+        assert_eq!(rest, follows);
+        assert_eq!(left.cmp(&right), keys[0].cmp(&keys[1]), "{keys:?}");
+    }
+
+    /// Short texts that have much in common, zeros among it.
+    fn text() -> impl Strategy<Value = String> {
+        prop::collection::vec(prop::sample::select(vec!['\0', '\u{1}', 'a', '\u{ff}']), 0..4).prop_map(String::from_iter)
+    }
+
     proptest! {
         #[test]
         fn keys_return_from_their_bytes(text in ".*", number: i64, start_ms: i64, end_ms: i64) {
@@ -190,10 +303,30 @@ mod tests {
             returns(&Some(text.clone()));
             returns(&Windowed { start_ms, key: text, end_ms });
         }
+
+        #[test]
+        fn sorted_bytes_sort_as_their_keys(
+            texts in [text(), text()],
+            numbers in [-2_i64..2, -2_i64..2],
+            far: [i64; 2],
+            follows in prop::collection::vec(any::<u8>(), 0..3),
+        ) {
+            sorts(texts.clone(), &follows);
+            sorts(texts.clone().map(String::into_bytes), &follows);
+            sorts(texts.clone().map(|text| Some(text).filter(|text| text.len() != 1)), &follows);
+            sorts(numbers, &follows);
+            sorts(far, &follows);
+            let window = |at: usize| Windowed { start_ms: numbers[at], key: texts[at].clone(), end_ms: numbers[1 - at] };
+            sorts([window(0), window(1)], &follows);
+        }
     }
 
     #[test]
     fn what_is_no_key_is_refused() {
         assert!(String::decode(&[0xff]).is_err() && i64::decode(b"123").is_err() && Windowed::<String>::decode(b"too short").is_err());
+        for mut wrong in [&b"no end"[..], &[0], &[0, 2]] {
+            assert!(String::decode_sorted(&mut wrong).is_err());
+        }
+        assert!(Option::<i64>::decode_sorted(&mut &[][..]).is_err() && i64::decode_sorted(&mut &[1][..]).is_err());
     }
 }

@@ -87,7 +87,7 @@ impl TopologyTestDriver {
     /// # Errors
     /// When there is no such store with a changelog, or it takes no such entry.
     pub fn populate<K: Key, V: Value>(&mut self, store: &str, key: &K, value: &V, timestamp_ms: i64) -> Result<(), TaskError> {
-        let error = |source| TaskError { app: self.topology.app().to_owned(), source };
+        let error = |source| TaskError::Topology { app: self.topology.app().to_owned(), source };
         let parts = &self.topology.description().subtopologies;
         let changelog = parts.iter().flat_map(|part| &part.changelogs).find(|(name, _)| **name == *store);
         let (_, changelog) = changelog.ok_or_else(|| error(Malformed(format!("there is no store {store} with a changelog"))))?;
@@ -104,7 +104,7 @@ impl TopologyTestDriver {
     /// # Errors
     /// When a result can't be written.
     pub fn pipe<K: Key, V: Value>(&mut self, topic: &str, key: K, value: V, timestamp_ms: i64) -> Result<(), TaskError> {
-        let value = Value::to_bytes(&value).map_err(|source| TaskError { app: self.topology.app().to_owned(), source })?;
+        let value = Value::to_bytes(&value).map_err(|source| TaskError::Topology { app: self.topology.app().to_owned(), source })?;
         self.pipe_bytes(topic, Some(Key::to_bytes(&key)), Some(value), timestamp_ms)
     }
 

@@ -11,7 +11,7 @@ use std::{
 use super::{
     context::{Context, Dropped, Origin, Publish},
     data::Malformed,
-    store::{Change, StateStore},
+    store::{Backing, Change, StateStore},
     topology::{Graph, Incoming, StoreSlot, Topology},
 };
 
@@ -58,16 +58,29 @@ pub struct StreamTask {
     last_wall_ms: BTreeMap<usize, i64>,
     /// What rolls back with the stores.
     committed: (super::StreamTime, Dropped),
+    /// Where its stores are kept beside memory.
+    backings: Vec<Rc<dyn Backing>>,
 }
 
 /// Why a task can't go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{app} can't go on: {source}; this is a mistake in the topology")]
-pub struct TaskError {
-    /// The application.
-    pub app: String,
-    /// What went wrong.
-    pub source: Malformed,
+pub enum TaskError {
+    /// A result can't be written, or a store's changelog not be read.
+    #[error("{app} can't go on: {source}; this is a mistake in the topology")]
+    Topology {
+        /// The application.
+        app: String,
+        /// What went wrong.
+        source: Malformed,
+    },
+    /// What its stores have outside memory can't be read: nothing that it did since the last commit may count.
+    #[error("{app} can't go on: its state on disk is damaged: {why}; it is made again from the changelogs")]
+    Damaged {
+        /// The application.
+        app: String,
+        /// What was found.
+        why: String,
+    },
 }
 
 impl StreamTask {
@@ -103,7 +116,40 @@ impl StreamTask {
             dead_letters,
             last_wall_ms: BTreeMap::new(),
             committed: Default::default(),
+            backings: Vec::new(),
         }
+    }
+
+    /// Keeps the stores that have changelogs of their own beside memory from now on, each at the place of its changelog, where what was
+    /// committed before is found again. After each commit what it has staged there is to be written before anything else is done.
+    ///
+    /// # Errors
+    /// When what is there is not of these stores.
+    pub fn keep_on(&mut self, place: impl Fn(&Arc<str>) -> Rc<dyn Backing>) -> Result<(), TaskError> {
+        for store in &self.graph.stores {
+            let Some(changelog) = store.changelog.as_ref().filter(|topic| !self.sources.contains_key(*topic)) else { continue };
+            let backing = place(changelog);
+            let kept = store.state.borrow_mut().keep_on(Rc::clone(&backing), 0);
+            kept.map_err(|Malformed(why)| TaskError::Damaged { app: self.graph.app.to_string(), why })?;
+            self.backings.push(backing);
+        }
+        self.failure()
+    }
+
+    /// Entries in the stores that have changelogs of their own.
+    pub fn entries_with_changelog(&self) -> u64 {
+        let has_own = |store: &&StoreSlot| store.changelog.as_ref().is_some_and(|topic| !self.sources.contains_key(topic));
+        self.graph.stores.iter().filter(has_own).map(|store| store.state.borrow().len() as u64).sum()
+    }
+
+    /// How many stores are kept beside memory.
+    pub fn backed(&self) -> usize {
+        self.backings.len()
+    }
+
+    /// About how many bytes of each of those stay in memory beside what changed since the last commit.
+    pub fn limit_caches(&mut self, bytes: u64) {
+        self.graph.stores.iter().for_each(|store| store.state.borrow_mut().limit_cache(bytes));
     }
 
     /// The same on the wall clock: operators are told how long records took ([`Context::latency_us`]).
@@ -284,7 +330,8 @@ impl StreamTask {
         let mut stores = self.graph.stores.iter().filter(|store| store.changelog.as_deref() == Some(changelog));
         let timestamp_ms = change.timestamp_ms.unwrap_or(i64::MIN);
         let done = stores.try_for_each(|store| store.state.borrow_mut().restore(&change.key, change.value.as_deref(), timestamp_ms));
-        done.map_err(|source| self.error(source))
+        done.map_err(|source| self.error(source))?;
+        self.failure()
     }
 
     /// Goes on from this stream time, as committed with the offsets.
@@ -318,12 +365,16 @@ impl StreamTask {
         self.context.stream_time.get()
     }
 
+    /// What went wrong unseen; to be asked before a result goes out.
     fn failure(&mut self) -> Result<(), TaskError> {
+        if let Some(why) = self.backings.iter().find_map(|backing| backing.damage()) {
+            return Err(TaskError::Damaged { app: self.graph.app.to_string(), why });
+        }
         self.context.failure.take().map_or(Ok(()), |source| Err(self.error(source)))
     }
 
     fn error(&self, source: Malformed) -> TaskError {
-        TaskError { app: self.graph.app.to_string(), source }
+        TaskError::Topology { app: self.graph.app.to_string(), source }
     }
 }
 

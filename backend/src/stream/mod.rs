@@ -28,7 +28,7 @@ pub use context::{Context, Dropped, Origin, Publish, TRACE_ID};
 pub use data::{Key, Malformed, Record, Value, Windowed};
 pub use driver::{CommitStep, FaultPlan, TopologyTestDriver};
 pub use instance::{InputRecord, QUEUE_RECORDS_MAX, StreamTask, TaskError};
-pub use store::{Change, Lane, StateStore, Store};
+pub use store::{Backing, Change, Lane, Row, RowRange, Section, StateStore, Store};
 pub use time::StreamTime;
 pub use topology::{
     Condition, Description, Forward, GlobalTable, Grouped, Incoming, Matched, Node, NodeId, NodeKind, Pattern, Processor, StoreHandle,

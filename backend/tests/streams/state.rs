@@ -1,10 +1,10 @@
 //! Where state comes from after a restart or a takeover: from disk and from standby replicas, with next to nothing left to read.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use weir_backend::{
     client::{Admin, OffsetSpec},
-    stream::app::{AppConfig, AppEventKind, AppSnapshot, Guarantee, StreamsApp, Warmth},
+    stream::app::{AppConfig, AppEventKind, AppSnapshot, Guarantee, StoreSnapshot, StreamsApp, Warmth},
 };
 
 use crate::{
@@ -12,6 +12,8 @@ use crate::{
     word_count::{COUNTS, LINES, PARTITIONS, config, lines, naive},
 };
 
+/// Room for an entry or two of each store.
+const CACHE_BYTES: u64 = 600;
 const REPARTITION: &str = "word-count-words-repartition";
 
 /// Entries that were there at once from such a place, and records read after them.
@@ -27,13 +29,16 @@ fn restored(snapshot: &AppSnapshot, wanted: Warmth) -> (u64, u64) {
 fn a_restart_with_a_folder_reads_only_the_rest() {
     for guarantee in [Guarantee::AtLeastOnce, Guarantee::ExactlyOnce] {
         let (cluster, folder) = (Cluster::start(&[(LINES, PARTITIONS), (COUNTS, PARTITIONS)]), tempfile::tempdir().unwrap());
-        let on_disk = || AppConfig { state_dir: Some(folder.path().to_owned()), ..config(&cluster, guarantee) };
+        let on_disk =
+            || AppConfig { state_dir: Some(folder.path().to_owned()), state_cache_bytes: CACHE_BYTES, ..config(&cluster, guarantee) };
         let lines = lines(9, 400);
         let (first, second) = lines.split_at(200);
         let app = start(on_disk());
         cluster.produce(LINES, first.iter().cloned());
         eventually("the first half is counted", || cluster.table(COUNTS) == naive(first));
+        let sum = |of: fn(&StoreSnapshot) -> usize| app.snapshot().tasks().flat_map(|task| &task.stores).map(of).sum::<usize>();
         assert!(app.snapshot().tasks().flat_map(|task| &task.stores).any(|store| store.is_persistent));
+        eventually("most of it is on disk alone", || sum(|store| store.entries_in_memory) * 4 < sum(|store| store.entries));
         app.close();
         let app = start(on_disk());
         let snapshot = wait_for_tasks(&app);
@@ -55,16 +60,18 @@ fn a_restart_with_a_folder_reads_only_the_rest() {
 
 #[test]
 fn a_standby_takes_over_with_nothing_to_read() {
-    let cluster = Cluster::start(&[(LINES, PARTITIONS), (COUNTS, PARTITIONS)]);
+    let (cluster, folder) = (Cluster::start(&[(LINES, PARTITIONS), (COUNTS, PARTITIONS)]), tempfile::tempdir().unwrap());
     let lines = lines(10, 200);
-    let with_standby =
-        |instance: &str| start(AppConfig { instance: instance.into(), standby_replicas: 1, ..config(&cluster, Guarantee::ExactlyOnce) });
-    let one = with_standby("one");
+    let with_standby = |instance: &str, state_dir: Option<PathBuf>| {
+        let config = config(&cluster, Guarantee::ExactlyOnce);
+        start(AppConfig { instance: instance.into(), standby_replicas: 1, state_dir, state_cache_bytes: CACHE_BYTES, ..config })
+    };
+    let one = with_standby("one", None);
     wait_for_tasks(&one);
     cluster.produce(LINES, lines.iter().cloned());
     eventually("all is counted", || cluster.table(COUNTS) == naive(&lines));
-    // Two instances share the tasks; each keeps a replica of what the other runs.
-    let two = with_standby("two");
+    // Two instances share the tasks; each keeps a replica of what the other runs: one in memory, two on disk.
+    let two = with_standby("two", Some(folder.path().to_owned()));
     let entries = |app: &StreamsApp| app.snapshot().tasks().flat_map(|task| &task.stores).map(|store| store.entries).sum::<usize>();
     let replicated = |app: &StreamsApp| app.snapshot().standbys.iter().filter(|it| it.lag <= 1).map(|it| it.entries).sum::<usize>();
     eventually("each has what the other has", || {

@@ -31,9 +31,13 @@ pub(super) struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     instances: Option<u16>,
 
-    /// Keep the state in this folder too, so that a process which is started again on it reads only what it missed
+    /// Keep the state in this folder, where it may be larger than memory, so that a process which is started again on it reads only what it missed
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+
+    /// How much of that state each application holds in memory beside what is not committed; 64 MiB unless given
+    #[arg(long, value_name = "MIB", requires = "state_dir", value_parser = clap::value_parser!(u64).range(0..=1_048_576))]
+    state_cache: Option<u64>,
 
     /// How many other processes keep a warm copy of the state, to take over at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=8))]
@@ -85,6 +89,7 @@ impl Options {
             is_exactly_once: self.eos,
             instances: self.instances,
             state_dir: self.state_dir.clone(),
+            state_cache_bytes: self.state_cache.map(|mib| mib << 20),
             standby_replicas: self.standby,
             is_joining: self.join,
             input: self.input.as_deref().map(Into::into),

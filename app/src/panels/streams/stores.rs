@@ -29,6 +29,9 @@ impl Stores {
             return;
         }
         subdued(ui, "Enter, or a double click, looks into a store.");
+        if let Some(text) = outside_memory(&app.stores) {
+            subdued(ui, &text);
+        }
         let selected = app.stores.iter().position(|store| Some(&store.name) == self.store.as_ref());
         let height = (app.stores.len().min(ROWS_MAX) + 2) as f32 * ROW_HEIGHT;
         let columns = columns();
@@ -90,6 +93,14 @@ fn entries(ui: &mut Ui, found: &StoreEntries) {
         (Some((_, value)), _) => TableCell::mono(value.as_str()),
         (None, _) => TableCell::default(),
     });
+}
+
+/// How much of it is in memory, where that is not all.
+fn outside_memory(stores: &[StreamsStore]) -> Option<String> {
+    let sum = |of: fn(&StreamsStore) -> u64| stores.iter().filter(|store| store.is_persistent).map(of).sum::<u64>();
+    let (all, in_memory) = (sum(|store| store.entries), sum(|store| store.entries_in_memory));
+    let (all_told, told) = (format::integer(all), format::integer(in_memory));
+    (in_memory < all).then(|| format!("Of {all_told} entries on disk {told} are in memory; the others are read when they are needed."))
 }
 
 fn columns() -> [TableColumn<'static>; 6] {

@@ -1,6 +1,8 @@
 //! Offers for abandoned carts: somebody filled a cart, did not pay, and has been silent for ten minutes, or a third of what ends a session,
 //! which so is still open. The shop's visitors hear of it, and some come back; who bought soon after an offer is told too.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -85,7 +87,7 @@ impl Processor<String, Event, String, Offer> for CartWatch {
             }
             Action::Purchase if !self.is_blind_to_purchases => drop(store.delete(&user)),
             _ if store.get(&user).is_some_and(|cart| cart.last_at < activity.timestamp) => {
-                if let Some(cart) = store.get(&user).cloned() {
+                if let Some(cart) = store.get(&user).map(Cow::into_owned) {
                     store.put(user, Cart { last_at: activity.timestamp, ..cart });
                 }
             }

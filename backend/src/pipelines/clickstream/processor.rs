@@ -339,7 +339,7 @@ impl Work<'_, '_> {
 
     fn for_each_open(&self, mut look: impl FnMut(&Saved, &super::visit::Visit)) {
         for (_, kept) in self.visits.store.borrow().range("u".to_owned().."v".to_owned()) {
-            if let Kept::Sessions(sessions) = kept {
+            if let Kept::Sessions(sessions) = &*kept {
                 sessions
                     .list
                     .iter()

@@ -22,6 +22,14 @@ macro_rules! id {
             fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
                 String::decode(bytes).map(Self)
             }
+
+            fn encode_sorted(&self, out: &mut Vec<u8>) {
+                self.0.encode_sorted(out);
+            }
+
+            fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, Malformed> {
+                String::decode_sorted(bytes).map(Self)
+            }
         }
 
         impl $name {

@@ -71,7 +71,7 @@ impl RingFinder {
     fn meet(&self, edge: &Edge) -> Option<Vec<AccountId>> {
         let key = format!("device/{}", edge.device_id);
         let mut store = self.0.borrow_mut();
-        let mut accounts = match store.get(&key) {
+        let mut accounts = match store.get(&key).as_deref() {
             Some(Known::Device(accounts)) => accounts.clone(),
             _ => Vec::new(),
         };
@@ -87,7 +87,7 @@ impl RingFinder {
     fn behind(&self, edge: &Edge) -> Option<Vec<AccountId>> {
         let key = format!("address/{}", edge.ip);
         let mut store = self.0.borrow_mut();
-        let mut accounts = match store.get(&key) {
+        let mut accounts = match store.get(&key).as_deref() {
             Some(Known::Address(accounts)) => accounts.clone(),
             _ => Vec::new(),
         };
@@ -114,11 +114,9 @@ impl RingFinder {
 
     fn component(&self, account: &AccountId, since: i64) -> Ring {
         let store = self.0.borrow();
-        let root = match store.get(&format!("account/{account}")) {
-            Some(Known::Root(root)) => root,
-            _ => account,
-        };
-        match store.get(&format!("component/{root}")) {
+        let known = store.get(&format!("account/{account}"));
+        let root = if let Some(Known::Root(root)) = known.as_deref() { root } else { account };
+        match store.get(&format!("component/{root}")).as_deref() {
             Some(Known::Component(ring)) => ring.clone(),
             _ => Ring { ring_id: account.to_string(), accounts: vec![account.clone()], since, ..Ring::default() },
         }

@@ -152,7 +152,7 @@ fn decisions(
     let scored = assessed.join_whole(&models, move |record, models| {
         let is_suspended = models.get(&suspended).is_some();
         let model = models.get(&champion).filter(|_| !is_suspended);
-        (record.value.clone(), score(&record.value, model), is_suspended)
+        (record.value.clone(), score(&record.value, model.as_deref()), is_suspended)
     });
     let online_models = builder.global_table::<String, Online>(ONLINE_MODELS, "online-models");
     let online = ONLINE.to_owned();
@@ -164,7 +164,8 @@ fn decisions(
     });
     let decided = scored.join_whole(&rules, move |record, rules| {
         let (enriched, score) = &record.value;
-        decide(enriched, score, rules.iter().map(|(_, rule)| rule), &policy)
+        let rules: Vec<_> = rules.iter().map(|(_, rule)| rule).collect();
+        decide(enriched, score, rules.iter().map(|rule| &**rule), &policy)
     });
     let decided = decided.map_values_timed(|record, latency_us| Decision { latency_us, ..record.value.clone() });
     decided.to(DECISIONS);

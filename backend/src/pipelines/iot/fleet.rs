@@ -214,8 +214,10 @@ impl Fleet {
         let store = self.store.borrow();
         let is_due = |window: &Window| !window.is_told && window.start_ms + WINDOW_MS + GRACE_MS <= now_ms;
         let windows = store.range("w/".to_owned().."w0".to_owned());
-        let due: Vec<_> =
-            windows.filter(|(_, kept)| matches!(kept, Kept::Window(window) if is_due(window))).map(|(key, _)| key.clone()).collect();
+        let due: Vec<_> = windows
+            .filter(|(_, kept)| matches!(&**kept, Kept::Window(window) if is_due(window)))
+            .map(|(key, _)| key.into_owned())
+            .collect();
         let devices: Vec<_> = store.range("d/".to_owned().."d0".to_owned()).map(|(key, _)| key[2..].to_owned()).collect();
         drop(store);
         let source = out.origin().partition;
@@ -248,7 +250,7 @@ impl Fleet {
         devices.iter().for_each(|id| self.mark(id, now_ms, is_leap, out));
         let mut standing = Standing { source: out.origin().partition, devices: 0, offline: 0, missing: 0 };
         for (_, kept) in self.store.borrow().range("d/".to_owned().."d0".to_owned()) {
-            if let Kept::Device(device) = kept
+            if let Kept::Device(device) = &*kept
                 && device.twin.last_seen > 0
             {
                 standing.devices += 1;
@@ -264,7 +266,7 @@ impl Fleet {
     /// Looks whether a device has gone silent; its state changes seldom, so it is written only then.
     fn mark(&mut self, id: &str, now_ms: i64, is_leap: bool, out: &mut Out<'_>) {
         let mut is_changed = false;
-        if let Some(Kept::Device(device)) = self.store.borrow().get(&device_key(id)) {
+        if let Some(Kept::Device(device)) = self.store.borrow().get(&device_key(id)).as_deref() {
             is_changed = device.twin.last_seen > 0 && device.clone().pass(now_ms, is_leap);
         }
         if is_changed {

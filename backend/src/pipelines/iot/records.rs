@@ -18,6 +18,14 @@ impl Key for DeviceId {
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         String::decode(bytes).map(Self)
     }
+
+    fn encode_sorted(&self, out: &mut Vec<u8>) {
+        self.0.encode_sorted(out);
+    }
+
+    fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, Malformed> {
+        String::decode_sorted(bytes).map(Self)
+    }
 }
 
 /// How a device is doing.

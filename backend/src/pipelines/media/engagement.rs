@@ -1,5 +1,7 @@
 //! Who watches what for how long; which titles are watched to the end; what therefore stands first on everybody's screen.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -124,7 +126,7 @@ struct Sessions {
 impl Processor<String, Playback, String, Watched> for Sessions {
     fn process(&mut self, record: &Record<String, Playback>, out: &mut Forward<'_, String, Watched>) {
         let event = &record.value;
-        let mut session = self.sessions.borrow().get(&record.key).cloned().unwrap_or_else(|| Session::new(event.ts));
+        let mut session = self.sessions.borrow().get(&record.key).map(Cow::into_owned).unwrap_or_else(|| Session::new(event.ts));
         if event.ts < session.last_ts {
             out.count_late(); // a player's events are in order; what is not was sent again
             return;
@@ -277,7 +279,7 @@ impl Processor<String, Title, String, HomeRow> for Home {
             return;
         }
         titles.put(TOLD.to_owned(), TitleStats { recent_at_ms: now_ms, ..TitleStats::default() });
-        let known = || titles.iter().filter(|(title, _)| *title != TOLD);
+        let known = || titles.iter().filter(|(title, _)| **title != TOLD);
         let mut all = TitleStats::default();
         for (_, stats) in known() {
             let kept = stats.lately_kept(now_ms);
@@ -288,7 +290,7 @@ impl Processor<String, Title, String, HomeRow> for Home {
         let whole = known().filter(|(_, stats)| !stats.is_broken(&all, now_ms));
         let mut ranked: Vec<_> = whole.map(|(title, stats)| (stats.recent_at(now_ms), title)).collect();
         ranked.sort_by(|a, b| b.cmp(a));
-        let row = HomeRow { titles: ranked.into_iter().take(HOME_ROW_TITLES).map(|(_, title)| title.clone()).collect(), ts: now_ms };
+        let row = HomeRow { titles: ranked.into_iter().take(HOME_ROW_TITLES).map(|(_, title)| title.into_owned()).collect(), ts: now_ms };
         drop(titles);
         out.send(&Record { key: "home".to_owned(), value: row, timestamp_ms: now_ms });
     }

@@ -83,7 +83,7 @@ impl<'a> Stage<'a> {
         observe: &'a mut dyn FnMut(&Observed<'_>),
     ) -> Result<Self, TaskError> {
         let id = shape.meta().id;
-        let specs = shape.apps(run).map_err(|error| TaskError { app: id.to_string(), source: Malformed(error.to_string()) })?;
+        let specs = shape.apps(run).map_err(|error| TaskError::Topology { app: id.to_string(), source: Malformed(error.to_string()) })?;
         let actor = |spec: super::AppSpec| {
             let description = spec.topology.description();
             let mut sources: Vec<_> = description.subtopologies.iter().flat_map(|part| part.source_topics.clone()).collect();

@@ -247,6 +247,7 @@ impl<'a> Run<'a> {
         }
         config.threads = run.params.instances.unwrap_or(spec.instances);
         config.state_dir.clone_from(&run.params.state_dir);
+        config.state_cache_bytes = run.params.state_cache_bytes.unwrap_or(config.state_cache_bytes);
         config.standby_replicas = run.params.standby_replicas.unwrap_or(config.standby_replicas);
         config.run = Arc::clone(&run.name);
         config.since = Arc::clone(since);

@@ -1,42 +1,43 @@
-//! A task's stores on disk: a copy in redb of what is committed, so that a restart reads only the rest of the changelogs.
+//! A task's stores on disk, in redb: what is committed, of which memory needs to hold only what is used, and from which a restart goes on with
+//! only the rest of the changelogs to read.
 //!
 //! Written after the commit, in one transaction with the changelogs' offsets, so it is never ahead of the log; where it is behind, the
 //! changelog has the rest. A kill therefore costs a little reading and never the state, which Kafka Streams wipes after one under exactly
 //! once. A folder belongs to one task of one run on one cluster; redb's lock keeps others out. What is of another run, format or age, or
 //! can't be read, is wiped: the changelog is the truth.
 
+mod place;
+
 use std::{
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use redb::{Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
-use super::TaskId;
-use crate::stream::Change;
+use super::{AppConfig, TaskId, plan::Plan};
+use crate::stream::Backing;
+use place::Place;
 
 /// The layout of the file; another is wiped.
-const FORMAT: &str = "weir-store-1";
+const FORMAT: &str = "weir-store-2";
 const FILE: &str = "state.redb";
+/// Stands beside the file, with the reason, once something in it was found not to be what it should be.
+const DAMAGED: &str = "damaged";
 const META: TableDefinition<'static, &str, &str> = TableDefinition::new("meta");
 const OFFSETS: TableDefinition<'static, &str, i64> = TableDefinition::new("offsets");
-/// By changelog topic and key: the timestamp, then the value.
-const ENTRIES: TableDefinition<'static, At, Entry> = TableDefinition::new("entries");
-/// A changelog topic and a key.
-type At = (&'static str, &'static [u8]);
-/// A timestamp and a value.
-type Entry = (i64, &'static [u8]);
-/// The page cache of one task; the stores have their entries in memory anyway.
-const CACHE_BYTES: usize = 1 << 20;
+/// The page cache of one task: bytes as they are in the file, beside the stores' caches of what they mean.
+const PAGE_CACHE_BYTES: usize = 4 << 20;
 /// Commits between two of these reach the disk with the later one; a kill in between costs that much more reading.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// Compaction forgets tombstones after `delete.retention.ms`, a day by default: a copy half as old may have missed deletions.
 const AGE_MAX_MS: i64 = 12 * 3_600_000;
-/// The timestamp of an entry without one.
-const NO_TIMESTAMP: i64 = i64::MIN;
 
 /// What a folder belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,18 +50,34 @@ pub(super) struct Owner {
     pub(super) cluster: String,
 }
 
-/// A task's file.
-pub(super) struct TaskDisk {
-    database: Database,
-    last_sync: Option<Instant>,
-    is_synced: bool,
+impl Owner {
+    /// The run of an application.
+    pub(super) fn of(config: &AppConfig, plan: &Plan) -> Self {
+        Self { app: config.topology.app().into(), run: Arc::clone(&config.run), cluster: plan.cluster_id.to_string() }
+    }
 }
+
+/// A task's file.
+#[derive(Debug)]
+pub(super) struct TaskDisk {
+    folder: PathBuf,
+    database: Database,
+    /// What the stores have committed and is to be written next, by table.
+    staged: RefCell<BTreeMap<Arc<str>, Vec<Staged>>>,
+    /// The offsets written last.
+    next: RefCell<Next>,
+    /// Counts writes, so that readers know when what they see is old.
+    writes: Cell<u64>,
+    damage: RefCell<Option<String>>,
+    last_sync: Cell<Option<Instant>>,
+    is_synced: Cell<bool>,
+}
+
+/// A key, with its value or to be deleted.
+type Staged = (Vec<u8>, Option<Vec<u8>>);
 
 /// The offset that comes next in each changelog.
 pub(super) type Next = BTreeMap<Arc<str>, i64>;
-
-/// A changelog's change.
-pub(super) type Logged = (Arc<str>, Change);
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DiskError {
@@ -76,7 +93,7 @@ impl From<DatabaseError> for DiskError {
     }
 }
 
-fn unusable(error: impl std::fmt::Display) -> DiskError {
+pub(super) fn unusable(error: impl std::fmt::Display) -> DiskError {
     DiskError::Unusable(error.to_string())
 }
 
@@ -85,25 +102,39 @@ impl TaskDisk {
     pub(super) fn open(dir: &Path, owner: &Owner, task: TaskId, now_ms: i64) -> Result<(Self, Option<String>), DiskError> {
         let folder = folder(dir, owner, task);
         fs::create_dir_all(&folder).map_err(unusable)?;
-        let path = folder.join(FILE);
+        let (path, damaged) = (folder.join(FILE), folder.join(DAMAGED));
         let is_new = !path.exists();
-        let why = match Self::open_file(&path) {
-            Ok(disk) => match disk.mistake(owner, now_ms) {
+        let why = match caught(|| Self::open_file(&folder)) {
+            Ok(disk) => match fs::read_to_string(&damaged).ok().or_else(|| disk.mistake(owner, now_ms)) {
                 None => return Ok((disk, None)),
                 Some(why) => why,
             },
             Err(DiskError::Locked) => return Err(DiskError::Locked),
             Err(error) => error.to_string(),
         };
-        fs::remove_file(&path).map_err(unusable)?;
-        let mut disk = Self::open_file(&path)?;
+        if !is_new {
+            fs::remove_file(&path).map_err(unusable)?;
+        }
+        if damaged.exists() {
+            fs::remove_file(&damaged).map_err(unusable)?;
+        }
+        let disk = Self::open_file(&folder)?;
         disk.claim(owner, now_ms)?;
         Ok((disk, (!is_new).then_some(why)))
     }
 
-    fn open_file(path: &Path) -> Result<Self, DiskError> {
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
-        Ok(Self { database, last_sync: None, is_synced: true })
+    fn open_file(folder: &Path) -> Result<Self, DiskError> {
+        let database = Database::builder().set_cache_size(PAGE_CACHE_BYTES).create(folder.join(FILE))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            database,
+            staged: RefCell::default(),
+            next: RefCell::default(),
+            writes: Cell::new(0),
+            damage: RefCell::default(),
+            last_sync: Cell::new(None),
+            is_synced: Cell::new(true),
+        })
     }
 
     /// Why its contents can't be used.
@@ -123,7 +154,7 @@ impl TaskDisk {
         (now_ms.saturating_sub(written_ms) > AGE_MAX_MS).then(|| "it is so old that deletions may be missing".to_owned())
     }
 
-    fn claim(&mut self, owner: &Owner, now_ms: i64) -> Result<(), DiskError> {
+    fn claim(&self, owner: &Owner, now_ms: i64) -> Result<(), DiskError> {
         let transaction = self.database.begin_write().map_err(unusable)?;
         {
             let mut meta = transaction.open_table(META).map_err(unusable)?;
@@ -132,7 +163,6 @@ impl TaskDisk {
                 meta.insert(name, value).map_err(unusable)?;
             }
             transaction.open_table(OFFSETS).map_err(unusable)?;
-            transaction.open_table(ENTRIES).map_err(unusable)?;
         }
         transaction.commit().map_err(unusable)
     }
@@ -147,63 +177,86 @@ impl TaskDisk {
         offsets.iter().map_err(unusable)?.map(entry).collect()
     }
 
-    /// Hands every entry over; gives how many.
-    pub(super) fn read(&self, mut take: impl FnMut(&str, &Change) -> Result<(), DiskError>) -> Result<u64, DiskError> {
-        let read = self.database.begin_read().map_err(unusable)?;
-        let entries = read.open_table(ENTRIES).map_err(unusable)?;
-        let mut count = 0;
-        for entry in entries.iter().map_err(unusable)? {
-            let (at, entry) = entry.map_err(unusable)?;
-            let ((topic, key), (timestamp_ms, value)) = (at.value(), entry.value());
-            let timestamp_ms = Some(timestamp_ms).filter(|at| *at != NO_TIMESTAMP);
-            take(topic, &Change { key: key.to_vec(), value: Some(value.to_vec()), timestamp_ms })?;
-            count += 1;
-        }
-        Ok(count)
+    /// The place of the store that has this changelog.
+    pub(super) fn place(self: &Rc<Self>, changelog: &str) -> Rc<dyn Backing> {
+        Rc::new(Place::new(Rc::clone(self), changelog))
     }
 
-    /// Writes what was committed, with what follows it in the changelogs.
-    pub(super) fn write(&mut self, changes: &[Logged], next: &Next, now_ms: i64) -> Result<(), DiskError> {
-        let is_due = self.last_sync.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL);
-        self.write_with(changes, next, now_ms, if is_due { Durability::Immediate } else { Durability::None })
+    /// Writes what the stores have committed, with what follows it in the changelogs. What is not written is lost here, so nothing may be read
+    /// any more after an error.
+    pub(super) fn write(&self, next: &Next, now_ms: i64) -> Result<(), DiskError> {
+        let is_due = self.last_sync.get().is_none_or(|at| at.elapsed() >= SYNC_INTERVAL);
+        self.write_with(next, now_ms, if is_due { Durability::Immediate } else { Durability::None })
     }
 
-    /// The same file with nothing in it.
-    pub(super) fn cleared(self) -> Result<Self, DiskError> {
+    /// Forgets everything.
+    pub(super) fn clear(&self) -> Result<(), DiskError> {
         let transaction = self.database.begin_write().map_err(unusable)?;
-        transaction.delete_table(ENTRIES).map_err(unusable)?;
-        transaction.delete_table(OFFSETS).map_err(unusable)?;
-        transaction.open_table(ENTRIES).map_err(unusable)?;
+        let tables: Vec<_> = transaction.list_tables().map_err(unusable)?.collect();
+        for table in tables.into_iter().filter(|table| redb::TableHandle::name(table) != redb::TableHandle::name(&META)) {
+            transaction.delete_table(table).map_err(unusable)?;
+        }
         transaction.open_table(OFFSETS).map_err(unusable)?;
         transaction.commit().map_err(unusable)?;
-        Ok(self)
-    }
-
-    /// Makes all of it safe from a power cut too.
-    fn sync(&mut self) -> Result<(), DiskError> {
-        if self.is_synced {
-            return Ok(());
-        }
-        self.database.begin_write().map_err(unusable)?.commit().map_err(unusable)?;
-        self.is_synced = true;
+        self.writes.set(self.writes.get() + 1);
         Ok(())
     }
 
-    fn write_with(&mut self, changes: &[Logged], next: &Next, now_ms: i64, durability: Durability) -> Result<(), DiskError> {
+    /// Whether something here is not what it should be: then it is to be wiped, as the next to open it does.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damage.borrow().is_some()
+    }
+
+    /// Makes all of it safe from a power cut too.
+    fn sync(&self) -> Result<(), DiskError> {
+        if !self.is_synced.get() {
+            self.database.begin_write().map_err(unusable)?.commit().map_err(unusable)?;
+            self.is_synced.set(true);
+        }
+        Ok(())
+    }
+
+    fn write_with(&self, next: &Next, now_ms: i64, durability: Durability) -> Result<(), DiskError> {
+        if let Some(why) = self.damage.borrow().clone() {
+            return Err(DiskError::Unusable(why));
+        }
+        let staged = std::mem::take(&mut *self.staged.borrow_mut());
+        if staged.is_empty() && *self.next.borrow() == *next {
+            return Ok(());
+        }
+        let written = caught(|| self.write_rows(staged, next, now_ms, durability));
+        if let Err(error) = &written {
+            self.note_damage(error.to_string());
+            return written;
+        }
+        self.next.replace(next.clone());
+        self.writes.set(self.writes.get() + 1);
+        self.is_synced.set(matches!(durability, Durability::Immediate));
+        if self.is_synced.get() {
+            self.last_sync.set(Some(Instant::now()));
+        }
+        written
+    }
+
+    fn write_rows(
+        &self,
+        staged: BTreeMap<Arc<str>, Vec<Staged>>,
+        next: &Next,
+        now_ms: i64,
+        durability: Durability,
+    ) -> Result<(), DiskError> {
         let mut transaction = self.database.begin_write().map_err(unusable)?;
         transaction.set_durability(durability).map_err(unusable)?;
-        {
-            let mut entries = transaction.open_table(ENTRIES).map_err(unusable)?;
-            for (topic, change) in changes {
-                let at = (&**topic, change.key.as_slice());
-                match &change.value {
-                    Some(value) => {
-                        let entry = (change.timestamp_ms.unwrap_or(NO_TIMESTAMP), value.as_slice());
-                        entries.insert(at, entry).map_err(unusable)?;
-                    }
-                    None => drop(entries.remove(at).map_err(unusable)?),
+        for (table, rows) in staged {
+            let mut table = transaction.open_table(place::table(&table)).map_err(unusable)?;
+            for (key, value) in rows {
+                match value {
+                    Some(value) => drop(table.insert(key.as_slice(), value.as_slice()).map_err(unusable)?),
+                    None => drop(table.remove(key.as_slice()).map_err(unusable)?),
                 }
             }
+        }
+        {
             let mut offsets = transaction.open_table(OFFSETS).map_err(unusable)?;
             for (topic, next) in next {
                 offsets.insert(&**topic, next).map_err(unusable)?;
@@ -211,12 +264,22 @@ impl TaskDisk {
             let mut meta = transaction.open_table(META).map_err(unusable)?;
             meta.insert("written_ms", now_ms.to_string().as_str()).map_err(unusable)?;
         }
-        transaction.commit().map_err(unusable)?;
-        self.is_synced = matches!(durability, Durability::Immediate);
-        if self.is_synced {
-            self.last_sync = Some(Instant::now());
+        transaction.commit().map_err(unusable)
+    }
+
+    fn begin_read(&self) -> Result<ReadTransaction, DiskError> {
+        self.database.begin_read().map_err(unusable)
+    }
+
+    fn note_damage(&self, why: String) {
+        let mut damage = self.damage.borrow_mut();
+        if damage.is_none() {
+            // Without it the next to open the file may find out anew.
+            if let Err(error) = fs::write(self.folder.join(DAMAGED), &why) {
+                tracing::debug!("the damage of a task's stores could not be noted: {error}");
+            }
+            *damage = Some(why);
         }
-        Ok(())
     }
 }
 
@@ -226,6 +289,11 @@ impl Drop for TaskDisk {
             tracing::debug!("the last second of a task's stores did not reach the disk: {error}");
         }
     }
+}
+
+/// A file with other bytes in it than were written may bring redb to panic.
+fn caught<T>(work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, DiskError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(DiskError::Unusable("its pages are not what they should be".to_owned())))
 }
 
 /// Where a task's file is.

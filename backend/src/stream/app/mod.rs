@@ -46,6 +46,9 @@ pub use thread::SENT_AT_MS;
 /// Most stream threads of one application in one process.
 pub const THREADS_MAX: u16 = 64;
 
+/// Bytes of committed entries that stay in memory where stores are on disk, unless said otherwise.
+pub const STATE_CACHE_BYTES: u64 = 64 << 20;
+
 /// What an application promises about each input record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Guarantee {
@@ -94,8 +97,12 @@ pub struct AppConfig {
     pub linger: Duration,
     /// A transaction that its thread did not end is aborted after this time.
     pub transaction_timeout: Duration,
-    /// Where stores are kept on disk too, so that a restart reads only the rest of their changelogs; `None` for memory alone.
+    /// Where stores are kept on disk, so that they may be larger than memory and a restart reads only the rest of their changelogs; `None` for
+    /// memory alone.
     pub state_dir: Option<PathBuf>,
+    /// Bytes of committed entries that stay in memory where stores are on disk, over all threads and stores (`statestore.cache.max.bytes`).
+    /// Beside it there is what changed since the last commit, and a few megabytes of each task's file.
+    pub state_cache_bytes: u64,
     /// How many other instances keep a replica of each task's stores (`num.standby.replicas`).
     pub standby_replicas: u16,
     /// How its threads share the work. The newer one serves tasks of one topic each, and where the cluster does not offer it, the classic
@@ -128,6 +135,7 @@ impl AppConfig {
             linger: Duration::from_millis(5),
             transaction_timeout: Duration::from_secs(10),
             state_dir: None,
+            state_cache_bytes: STATE_CACHE_BYTES,
             standby_replicas: 0,
             purge_interval: Duration::from_secs(30),
             task_idle: Some(Duration::ZERO),

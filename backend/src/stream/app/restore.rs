@@ -11,14 +11,10 @@ use std::{
 
 use weir_model::Problem;
 
-use super::{
-    TaskId,
-    disk::{Logged, Next},
-    snapshot::AppEventKind,
-};
+use super::{TaskId, disk::Next, snapshot::AppEventKind, thread::broken};
 use crate::{
     client::{Admin, ClientError, Connection, OffsetSpec, Reader, ReaderEvent},
-    stream::{Change, StreamTask},
+    stream::{Change, StreamTask, TaskError},
 };
 
 /// Records read at once.
@@ -47,8 +43,8 @@ pub(super) struct Restore {
     of_parts_before: i64,
     records: u64,
     began: Instant,
-    /// What was read since it was last asked for, and what follows it.
-    read: (Vec<Logged>, Next),
+    /// What follows in each changelog after what was read.
+    next: Next,
 }
 
 impl Restore {
@@ -64,7 +60,7 @@ impl Restore {
             of_parts_before: 0,
             records: 0,
             began: Instant::now(),
-            read: Default::default(),
+            next: Next::new(),
         }
     }
 
@@ -79,10 +75,9 @@ impl Restore {
         AppEventKind::Restored { task, records: self.records, took_ms }
     }
 
-    /// What was read since the last call, and what follows it, to be kept on disk.
-    pub(super) fn take_read(&mut self, is_wanted: bool) -> (Vec<Logged>, Next) {
-        let read = std::mem::take(&mut self.read);
-        if is_wanted { read } else { Default::default() }
+    /// What follows in each changelog after what was read.
+    pub(super) fn next(&self) -> &Next {
+        &self.next
     }
 
     /// Reads on; `true` when all is restored.
@@ -133,6 +128,7 @@ impl Restore {
                         let change =
                             Change { key: key.to_vec(), value: record.value().map(<[u8]>::to_vec), timestamp_ms: record.timestamp_ms() };
                         match task.restore(&part.topic, &change) {
+                            Err(error @ TaskError::Damaged { .. }) => return Err(broken(error)),
                             Err(error) if !part.is_source => {
                                 let what_to_do = format!("Delete {}; the state is made again from the input", part.topic);
                                 return Err(Problem::new("State could not be restored", error.to_string(), what_to_do));
@@ -140,8 +136,7 @@ impl Restore {
                             _ => {}
                         }
                         if !part.is_source {
-                            self.read.0.push((Arc::clone(&part.topic), change));
-                            self.read.1.insert(Arc::clone(&part.topic), record.offset() + 1);
+                            self.next.insert(Arc::clone(&part.topic), record.offset() + 1);
                         }
                     }
                     self.done = self.of_parts_before + record.offset() + 1 - part.start;

@@ -1,7 +1,7 @@
 //! What stream threads and their owner tell each other.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -14,6 +14,7 @@ use hdrhistogram::Histogram;
 use weir_model::{Latency, Problem, TimestampMs};
 
 use super::{
+    TaskId,
     query::{Asked, Entries, Query},
     snapshot::{AppEvent, AppEventKind, AppSnapshot, COMMITS_MAX, EVENTS_MAX, ThreadSnapshot},
     standby::Standbys,
@@ -26,6 +27,8 @@ const QUERY_MAX: Duration = Duration::from_secs(1);
 const LATENCY_MS_MAX: u64 = 3_600_000;
 /// Dead letters of global tables remembered; beyond it they may be written again.
 const TOLD_MAX: usize = 10_000;
+/// A task whose stores were damaged on disk so often in one process keeps them in memory there.
+const DAMAGED_MAX: u32 = 2;
 
 pub(super) struct Shared {
     pub(super) app: Arc<str>,
@@ -42,6 +45,8 @@ pub(super) struct Shared {
     pub(super) standbys: Standbys,
     /// Rows of global tables whose dead letters are written, by their place; at most [`TOLD_MAX`].
     told: Mutex<BTreeSet<Vec<Vec<u8>>>>,
+    /// How often each task's stores were damaged on disk.
+    damaged: Mutex<BTreeMap<TaskId, u32>>,
 }
 
 /// The last so many events.
@@ -83,6 +88,7 @@ impl Shared {
             commits: Mutex::default(),
             standbys: Standbys::default(),
             told: Mutex::default(),
+            damaged: Mutex::default(),
         }
     }
 
@@ -144,6 +150,16 @@ impl Shared {
             told.clear();
         }
         told.extend(rows.iter().map(place));
+    }
+
+    /// What a task had on disk is damaged.
+    pub(super) fn count_damage(&self, task: TaskId) {
+        *lock(&self.damaged).entry(task).or_default() += 1;
+    }
+
+    /// Whether a task's stores can be trusted to the disk: not where that went wrong again and again, as on one that is full.
+    pub(super) fn is_disk_trusted(&self, task: TaskId) -> bool {
+        lock(&self.damaged).get(&task).is_none_or(|damaged| *damaged < DAMAGED_MAX)
     }
 
     pub(super) fn of_thread(&self, thread: usize) -> ThreadSnapshot {

@@ -1,10 +1,11 @@
 //! Deterministic simulation: the runtime's tasks over a mock log, with transactions, rebalances, zombies, kills and restores in an order that
 //! a seed chooses. No broker, no thread, no clock; thousands of interleavings a second where a real run shows one in ten.
 //!
-//! Real are the tasks with their queues, positions, rollbacks and notes ([`OwnedTask`], [`StreamTask`]); the log, the coordinator and the
-//! order of a stream thread's steps are models of what `thread.rs` and the broker do. `WEIR_TEST_SIMULATIONS=20000` goes on for longer.
+//! Real are the tasks with their queues, positions, rollbacks and notes ([`OwnedTask`], [`StreamTask`]) and their stores, most of them over
+//! disks that outlive their members; the log, the coordinator, the disks and the order of a stream thread's steps are models of what `thread.rs` and the broker do. `WEIR_TEST_SIMULATIONS=20000` goes on for longer.
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod folders;
 mod log;
 
 use std::{
@@ -21,6 +22,7 @@ use crate::{
     sim::Random,
     stream::{Change, Forward, InputRecord, Processor, Record, Store, StoreHandle, StreamTask, TaskError, Topology},
 };
+use folders::Folders;
 use log::{At, Log, State, partition_of};
 
 const PARTITIONS: i32 = 2;
@@ -28,6 +30,8 @@ const RECORDS: u64 = 40;
 const KEYS: u64 = 4;
 const STEPS: usize = 260;
 const MEMBERS: usize = 3;
+/// Room for an entry or two of each store.
+const CACHE_BYTES: u64 = 400;
 const INPUT: &str = "in";
 /// Read by the same tasks as the input.
 const OTHER: &str = "other";
@@ -54,6 +58,8 @@ enum Sabotage {
     NoWait,
     /// A topic is not waited for whose records were not fetched yet.
     NoOrder,
+    /// The disk notes offsets before it has what led to them.
+    DiskOffsetsFirst,
 }
 
 /// A stream thread.
@@ -75,6 +81,7 @@ struct Simulation {
     is_backlog: bool,
     topology: Topology,
     log: Log,
+    folders: Folders,
     generation: u64,
     owners: BTreeMap<TaskId, usize>,
     /// By number, for ever; `None` for the dead.
@@ -94,7 +101,7 @@ impl Processor<String, u64, String, u64> for Tick {
     }
 
     fn wall_clock(&mut self, out: &mut Forward<'_, String, u64>) {
-        let last = self.0.borrow().iter().next().map(|(key, last)| (key.clone(), *last));
+        let last = self.0.borrow().iter().next().map(|(key, last)| (key.into_owned(), *last));
         let Some((key, last)) = last else { return };
         self.0.borrow_mut().put(key.clone(), last + 1);
         out.send(&Record { key, value: last + 1, timestamp_ms: 0 });
@@ -129,6 +136,7 @@ impl Simulation {
             is_backlog,
             topology,
             log: Log::default(),
+            folders: Folders::default(),
             generation: 0,
             owners,
             members: Vec::new(),
@@ -215,6 +223,7 @@ impl Simulation {
     fn kill(&mut self, number: usize) {
         if self.alive().len() > 1 {
             self.members[number] = None;
+            self.folders.close(number);
         }
     }
 
@@ -258,6 +267,7 @@ impl Simulation {
         }
         member.generation = generation;
         member.tasks.retain(|task, _| mine.contains(task));
+        self.folders.keep_open(number, |task| member.tasks.contains_key(&task));
         member.unrestored = mine.into_iter().filter(|task| !member.tasks.contains_key(task)).collect();
     }
 
@@ -280,8 +290,14 @@ impl Simulation {
                 member.positions.insert(at.clone(), next as usize);
                 starts.insert(at.0, next);
             }
+            let disk = self.folders.open(number, id);
+            if let Some(disk) = &disk {
+                task.keep_on(|changelog| disk.place(changelog))?;
+                task.limit_caches(CACHE_BYTES);
+            }
             for at in changelogs.iter().filter(|_| self.sabotage != Sabotage::NoRestore) {
-                for (_, entry) in self.log.committed_from(at, 0) {
+                let first = disk.as_ref().map_or(0, |disk| disk.next(&at.0));
+                for (_, entry) in self.log.committed_from(at, first) {
                     task.restore(
                         &at.0,
                         &Change { key: entry.key.clone(), value: entry.value.clone(), timestamp_ms: Some(entry.timestamp_ms) },
@@ -289,6 +305,9 @@ impl Simulation {
                 }
             }
             task.commit();
+            if let Some(disk) = disk {
+                disk.write(self.ends(id));
+            }
             member.tasks.insert(id, OwnedTask::new(id, task, None, &starts));
         }
         self.members[number] = Some(member);
@@ -382,15 +401,22 @@ impl Simulation {
             }
             if is_answer_lost {
                 // It is committed, and the answer was lost: the thread begins a new life, which waits for the markers and reads what is true.
+                if self.sabotage == Sabotage::DiskOffsetsFirst {
+                    member.tasks.keys().for_each(|id| self.note_offsets(number, *id));
+                }
                 self.members[number] = Some(Member { tasks: BTreeMap::new(), ..member });
                 self.hear(number);
                 return Ok(());
             }
-            member.tasks.values_mut().for_each(|task| task.commit(false, |_, _| None));
+            for task in member.tasks.values_mut() {
+                task.commit(false, |_, _| None).unwrap();
+                self.write_disk(number, task.id);
+            }
         } else if member.generation == self.generation {
             for task in member.tasks.values_mut() {
                 if self.sabotage == Sabotage::NoRollback {
                     task.task.commit();
+                    self.write_disk(number, task.id);
                 }
                 let back = task.rollback();
                 member.positions.extend(back.into_iter().map(|(at, next)| ((at.topic.as_str().into(), at.partition), next as usize)));
@@ -398,6 +424,7 @@ impl Simulation {
         } else {
             // Another member has had its tasks: all of them are dropped, and it joins again.
             member.tasks.clear();
+            self.folders.close(number);
         }
         let is_stranger = member.generation != self.generation;
         self.members[number] = Some(member);
@@ -405,6 +432,25 @@ impl Simulation {
             self.hear(number);
         }
         Ok(())
+    }
+
+    /// What a task has committed reaches its disk, if it has one.
+    fn write_disk(&self, number: usize, id: TaskId) {
+        if let Some(disk) = self.folders.of(number, id) {
+            disk.write(self.ends(id));
+        }
+    }
+
+    /// Only the offsets do.
+    fn note_offsets(&self, number: usize, id: TaskId) {
+        if let Some(disk) = self.folders.of(number, id) {
+            disk.note(self.ends(id));
+        }
+    }
+
+    fn ends(&self, id: TaskId) -> impl Iterator<Item = (Arc<str>, usize)> {
+        let changelogs = &self.topology.description().subtopologies[id.subtopology].changelogs;
+        changelogs.iter().map(move |(_, topic)| (Arc::clone(topic), self.log.end(&(Arc::clone(topic), id.partition))))
     }
 
     /// Every key's outputs count up by one from one, and end with all there is; a backlog is processed in time's order.
@@ -483,6 +529,7 @@ fn every_sabotage_is_found() {
         Sabotage::NoUnchangedOffsets,
         Sabotage::NoWait,
         Sabotage::NoOrder,
+        Sabotage::DiskOffsetsFirst,
     ];
     for sabotage in sabotages {
         let finds = |seed: u64| [false, true].into_iter().any(|is_backlog| simulate(seed, sabotage, is_backlog).is_err());

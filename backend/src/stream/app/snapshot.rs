@@ -217,9 +217,11 @@ pub struct StoreSnapshot {
     pub changelog_offset: Option<i64>,
     /// Entries in it.
     pub entries: usize,
+    /// How many of them are in memory: all, or where it is on disk those that changed since the last commit or were used last.
+    pub entries_in_memory: usize,
     /// About how much it holds, as its changelog writes it.
     pub approximate_bytes: u64,
-    /// Whether it is on disk too.
+    /// Whether it is on disk.
     pub is_persistent: bool,
     /// Its open windows, those that end first before the others; at most [`LANES_MAX`]. The task's stream time is their cursor.
     pub lanes: Vec<Lane>,

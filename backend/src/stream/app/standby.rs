@@ -4,22 +4,27 @@
 //! The group's protocol as librdkafka has it tells members nothing of each other's state, so each instance decides alone, and equally, from
 //! the group's description: for each task, the instances that do not run it are ranked by a hash, and the first so many keep a replica.
 
+mod replica;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use weir_model::TimestampMs;
+
 use super::{
     AppConfig, TaskId,
-    disk::{Logged, Next},
+    disk::{DiskError, Owner, TaskDisk},
     plan::Plan,
     shared::Shared,
 };
 use crate::{
     client::{Admin, ClientError, GroupDescription, OffsetSpec, Reader, ReaderEvent},
-    stream::Change,
+    stream::{Change, StreamTask},
 };
+pub(super) use replica::{Handed, Logged, Replica};
 
 /// Records read at once.
 const RECORDS_PER_STEP: usize = 5_000;
@@ -41,48 +46,6 @@ pub struct StandbySnapshot {
     pub lag: i64,
 }
 
-/// A task's stores as their changelogs have them.
-#[derive(Default)]
-pub(super) struct Replica {
-    logs: BTreeMap<Arc<str>, Log>,
-}
-
-#[derive(Default)]
-struct Log {
-    /// What follows after what was read.
-    next: i64,
-    /// What followed at the last look at the cluster.
-    end: i64,
-    entries: BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>,
-}
-
-impl Replica {
-    /// What follows in a changelog.
-    pub(super) fn next(&self, topic: &str) -> Option<i64> {
-        self.logs.get(topic).map(|log| log.next)
-    }
-
-    /// All entries, and what follows them.
-    pub(super) fn into_changes(self) -> (Vec<Logged>, Next) {
-        let (mut changes, mut next) = (Vec::new(), Next::new());
-        for (topic, log) in self.logs {
-            next.insert(Arc::clone(&topic), log.next);
-            let change = |(key, (value, timestamp_ms))| (Arc::clone(&topic), Change { key, value: Some(value), timestamp_ms });
-            changes.extend(log.entries.into_iter().map(change));
-        }
-        (changes, next)
-    }
-
-    fn take(&mut self, topic: &str, offset: i64, change: Change) {
-        let Some(log) = self.logs.get_mut(topic).filter(|log| offset >= log.next) else { return };
-        log.next = offset + 1;
-        match change.value {
-            Some(value) => drop(log.entries.insert(change.key, (value, change.timestamp_ms))),
-            None => drop(log.entries.remove(&change.key)),
-        }
-    }
-}
-
 impl Standbys {
     /// Takes a replica out: its task runs here now.
     pub(super) fn take(&self, task: TaskId) -> Option<Replica> {
@@ -96,11 +59,8 @@ impl Standbys {
 
     /// What is here.
     pub(super) fn snapshot(&self) -> Vec<StandbySnapshot> {
-        let snapshot = |(task, replica): (&TaskId, &Replica)| StandbySnapshot {
-            task: *task,
-            entries: replica.logs.values().map(|log| log.entries.len()).sum(),
-            lag: replica.logs.values().map(|log| (log.end - log.next).max(0)).sum(),
-        };
+        let snapshot =
+            |(task, replica): (&TaskId, &Replica)| StandbySnapshot { task: *task, entries: replica.entries(), lag: replica.lag() };
         self.lock().iter().map(snapshot).collect()
     }
 
@@ -141,15 +101,24 @@ impl<'a> Follower<'a> {
         replicas.retain(|task, _| wanted.contains(task));
         // One that was taken has to be followed anew, should it come back here.
         let is_same = self.followed == wanted && wanted.iter().all(|task| replicas.contains_key(task));
+        let ends_of = |topic: &Arc<str>, partition: i32| {
+            let at = (topic.to_string(), partition);
+            let since = self.config.since.get(&**topic).and_then(|since| since.get(usize::try_from(partition).ok()?)).copied();
+            (firsts.get(&at).copied().unwrap_or(0).max(since.unwrap_or(0)), ends.get(&at).copied().unwrap_or(0))
+        };
+        for task in &wanted {
+            if let btree_map::Entry::Vacant(vacant) = replicas.entry(*task) {
+                match self.begin(*task, |topic| ends_of(topic, task.partition)) {
+                    Ok(replica) => drop(vacant.insert(replica)),
+                    Err(error) => tracing::debug!("no replica of task {task} yet: {error}"),
+                }
+            }
+        }
         let mut starts = Vec::new();
         for (task, topic, partition) in &partitions {
-            let at = (topic.to_string(), *partition);
-            let since = self.config.since.get(&**topic).and_then(|since| since.get(usize::try_from(*partition).ok()?)).copied();
-            let first = firsts.get(&at).copied().unwrap_or(0).max(since.unwrap_or(0));
-            let log = replicas.entry(*task).or_default().logs.entry(Arc::clone(topic)).or_default();
-            log.next = log.next.max(first);
-            log.end = ends.get(&at).copied().unwrap_or(0);
-            starts.push((Arc::clone(topic), *partition, log.next));
+            let Some(replica) = replicas.get_mut(task) else { continue };
+            let (first, end) = ends_of(topic, *partition);
+            starts.push((Arc::clone(topic), *partition, replica.follow(topic, first, end)));
         }
         drop(replicas);
         if !is_same {
@@ -161,6 +130,21 @@ impl<'a> Follower<'a> {
 
     /// Reads on for a moment.
     pub(super) fn follow(&self) -> Result<(), ClientError> {
+        let mut read = BTreeMap::<TaskId, Vec<(Logged, i64)>>::new();
+        let followed = self.read(&mut read);
+        for (task, read) in read {
+            let mut replicas = self.shared.standbys.lock();
+            let Some(replica) = replicas.get_mut(&task) else { continue };
+            if let Err(error) = replica.take(read, || StreamTask::new(&self.config.topology, task.subtopology)) {
+                tracing::debug!("the replica of task {task} begins anew: {error}");
+                replicas.remove(&task);
+                self.shared.count_damage(task);
+            }
+        }
+        followed
+    }
+
+    fn read(&self, read: &mut BTreeMap<TaskId, Vec<(Logged, i64)>>) -> Result<(), ClientError> {
         let mut wait = POLL;
         for _ in 0..RECORDS_PER_STEP {
             match self.reader.poll(wait)? {
@@ -169,9 +153,7 @@ impl<'a> Follower<'a> {
                     let Some(key) = record.key() else { continue };
                     let change =
                         Change { key: key.to_vec(), value: record.value().map(<[u8]>::to_vec), timestamp_ms: record.timestamp_ms() };
-                    if let Some(replica) = self.shared.standbys.lock().get_mut(&task) {
-                        replica.take(record.topic(), record.offset(), change);
-                    }
+                    read.entry(task).or_default().push(((record.topic().into(), change), record.offset()));
                 }
                 Some(ReaderEvent::End(_)) => {}
                 None => break,
@@ -179,6 +161,20 @@ impl<'a> Follower<'a> {
             wait = Duration::ZERO;
         }
         Ok(())
+    }
+
+    /// A replica with what the task's file has, if state is kept on disk and that is a part of these changelogs.
+    fn begin(&self, task: TaskId, ends_of: impl Fn(&Arc<str>) -> (i64, i64)) -> Result<Replica, DiskError> {
+        let Some(dir) = self.config.state_dir.as_ref().filter(|_| self.shared.is_disk_trusted(task)) else { return Replica::new(None) };
+        let (disk, _) = TaskDisk::open(dir, &Owner::of(self.config, self.plan), task, TimestampMs::now().0)?;
+        let is_part = disk.next()?.iter().all(|(topic, next)| {
+            let (first, end) = ends_of(topic);
+            (first..=end).contains(next)
+        });
+        if !is_part {
+            disk.clear()?;
+        }
+        Replica::new(Some(disk))
     }
 
     /// The tasks this instance keeps a replica of.
@@ -264,17 +260,5 @@ mod tests {
         }
         let distinct: BTreeSet<_> = tasks.iter().map(|task| first(*task, None)).collect();
         assert_eq!(distinct.len(), instances.len(), "every instance has some");
-    }
-
-    #[test]
-    fn a_replica_is_the_newest_of_each_key() {
-        let mut replica = Replica { logs: [("log".into(), Log::default())].into() };
-        let change = |key: u8, value: Option<u8>| Change { key: vec![key], value: value.map(|it| vec![it]), timestamp_ms: None };
-        for (offset, change) in [(0, change(1, Some(1))), (1, change(2, Some(1))), (4, change(1, None)), (3, change(9, Some(9)))] {
-            replica.take("log", offset, change);
-        }
-        let (changes, next) = replica.into_changes();
-        assert_eq!(changes, [("log".into(), change(2, Some(1)))]);
-        assert_eq!(next, Next::from([("log".into(), 5)]));
     }
 }

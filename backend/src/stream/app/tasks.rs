@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,9 +11,9 @@ use weir_model::TimestampMs;
 
 use super::{
     TaskId,
-    disk::{Logged, Next, TaskDisk},
+    disk::{DiskError, Next, TaskDisk},
     restore::Restore,
-    snapshot::{AppEventKind, LANES_MAX, StoreSnapshot, TaskPhase, TaskSnapshot},
+    snapshot::{LANES_MAX, StoreSnapshot, TaskPhase, TaskSnapshot},
     writer::NextOffsets,
 };
 use crate::{
@@ -58,8 +59,8 @@ pub(super) struct OwnedTask {
     is_advanced: bool,
     /// The offset that comes next in each changelog of its own, as of the last commit.
     pub(super) logged: Next,
-    /// Its stores on disk.
-    pub(super) disk: Option<TaskDisk>,
+    /// Where its stores are kept; `None` for memory alone.
+    disk: Option<Rc<TaskDisk>>,
 }
 
 impl OwnedTask {
@@ -85,8 +86,17 @@ impl OwnedTask {
     }
 
     /// With its file, and the offsets its changelogs end at.
-    pub(super) fn with_disk(self, disk: Option<TaskDisk>, logged: Next) -> Self {
+    pub(super) fn with_disk(self, disk: Option<Rc<TaskDisk>>, logged: Next) -> Self {
         Self { disk, logged, ..self }
+    }
+
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// Whether what is on disk can't be used any more.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.is_damaged())
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -225,9 +235,9 @@ impl OwnedTask {
         wanted.map(|(topic, next)| (self.at(topic), *next, note.clone())).collect()
     }
 
-    /// What was done is safe; its offsets too, unless they were refused.
-    /// `logged` tells the offset that comes next in a changelog.
-    pub(super) fn commit(&mut self, is_refused: bool, logged: impl Fn(&str, i32) -> Option<i64>) {
+    /// What was done is safe; its offsets too, unless they were refused. Only now is it written to disk: a crash must never leave state ahead
+    /// of the log. `logged` tells the offset that comes next in a changelog.
+    pub(super) fn commit(&mut self, is_refused: bool, logged: impl Fn(&str, i32) -> Option<i64>) -> Result<(), DiskError> {
         let own = self.task.stores().iter().filter_map(|slot| slot.changelog.as_ref()).filter(|topic| !self.next.contains_key(*topic));
         let logged: Vec<_> = own.filter_map(|topic| Some((Arc::clone(topic), logged(topic, self.id.partition)?))).collect();
         self.logged.extend(logged);
@@ -236,16 +246,17 @@ impl OwnedTask {
             self.is_advanced = false;
             self.committed = self.next.iter().map(|(topic, next)| (Arc::clone(topic), Some(*next))).collect();
         }
+        self.save(&self.logged)
     }
 
-    /// Writes what is committed to disk. What can't be written ends that, and is told.
-    pub(super) fn save(&mut self, changes: &[Logged], next: &Next) -> Option<AppEventKind> {
-        if changes.is_empty() {
-            return None;
-        }
-        let error = self.disk.as_mut()?.write(changes, next, TimestampMs::now().0).err()?;
-        self.disk = None;
-        Some(AppEventKind::DiskUnused { task: self.id, why: error.to_string() })
+    /// What was restored so far is safe, up to these offsets of its changelogs.
+    pub(super) fn commit_restored(&mut self, next: &Next) -> Result<(), DiskError> {
+        self.task.commit();
+        self.save(next)
+    }
+
+    fn save(&self, next: &Next) -> Result<(), DiskError> {
+        self.disk.as_ref().map_or(Ok(()), |disk| disk.write(next, TimestampMs::now().0))
     }
 
     /// Back to the last commit; gives where to read on.
@@ -299,6 +310,7 @@ impl OwnedTask {
             partition: self.id.partition,
             changelog_offset: slot.changelog.as_ref().and_then(offset),
             entries: state.len(),
+            entries_in_memory: state.in_memory(),
             approximate_bytes: state.approximate_bytes(),
             is_persistent: self.disk.is_some() && self.logs_of_its_own(slot),
             lanes: state.lanes(LANES_MAX),
@@ -416,7 +428,7 @@ mod tests {
         assert_eq!([2_000, 2_100, 2_159].map(|ms| at(&mut task, ms)), [(Some(0), 0), (Some(0), 0), (Some(59), 0)]);
         assert_eq!(at(&mut task, 2_160), (Some(60), 1), "the window and its grace are over");
         assert_eq!(to_commit([&task].into_iter(), "", false), [(task.at("in"), 1, note("", Some(60)))]);
-        task.commit(false, |_, _| None);
+        task.commit(false, |_, _| None).unwrap();
         assert_eq!(at(&mut task, 2_200), (Some(100), 0));
         assert_eq!(to_commit([&task].into_iter(), "", false).len(), 1, "it is committed where no offset has changed");
         task.rollback();

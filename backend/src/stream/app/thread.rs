@@ -17,6 +17,7 @@ use weir_model::{Problem, TimestampMs};
 
 use super::{
     AppConfig, TaskId,
+    disk::DiskError,
     globals::{DeadRows, Globals},
     plan::Plan,
     shared::Shared,
@@ -148,6 +149,7 @@ impl<'a> StreamThread<'a> {
 
     fn work(&mut self) -> Result<(), Problem> {
         let ended = self.rounds();
+        self.tasks.values().filter(|task| task.is_damaged()).for_each(|task| self.shared.count_damage(task.id));
         if let Some(problem) = self.writer.refused.take() {
             // The next life would meet the same.
             self.shared.fail(problem);
@@ -192,16 +194,12 @@ impl<'a> StreamThread<'a> {
         for task in self.tasks.values_mut() {
             let Some(restore) = &mut task.restore else { continue };
             let is_over = restore.step(&mut task.task, &self.config.connection, &self.admin)?;
-            let ended = restore.ended(task.id);
-            let (changes, next) = restore.take_read(task.disk.is_some());
-            if let Some(event) = task.save(&changes, &next) {
-                self.shared.happened(self.number, event);
-            }
+            let (ended, next) = (restore.ended(task.id), restore.next().clone());
+            task.commit_restored(&next).map_err(|error| unwritten(task.id, &error))?;
             if is_over {
                 self.shared.happened(self.number, ended);
                 task.restore = None;
                 task.forget_ends();
-                task.task.commit();
                 self.consumer.resume(&task.partitions()).map_err(|error| error.problem("A partition could not be resumed"))?;
             }
         }
@@ -292,8 +290,17 @@ impl From<TaskError> for Stopped {
     }
 }
 
-fn broken(error: TaskError) -> Problem {
-    Problem::new("A task can't go on", error.to_string(), "Correct the topology; what it could not write is named above")
+pub(super) fn broken(error: TaskError) -> Problem {
+    let what_to_do = match error {
+        TaskError::Topology { .. } => "Correct the topology; what it could not write is named above",
+        TaskError::Damaged { .. } => "Nothing: the state is made again; look after the disk if it happens again",
+    };
+    Problem::new("A task can't go on", error.to_string(), what_to_do)
+}
+
+fn unwritten(task: TaskId, error: &DiskError) -> Problem {
+    let what = format!("The state of task {task} could not be written to disk");
+    Problem::new(what, error.to_string(), "Nothing: it is made again; look after the disk if it happens again")
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Problem {

@@ -184,7 +184,7 @@ fn sessions_near<K: Key, A: Value>(
     let latest_first = store.range(bound(i64::MIN)..=bound(time_ms.saturating_add(gap_ms))).rev();
     let mut near: Vec<_> = latest_first
         .take_while(|(_, session)| session.end_ms >= time_ms.saturating_sub(gap_ms))
-        .map(|(key, session)| (key.clone(), session.clone()))
+        .map(|(key, session)| (key.into_owned(), session.into_owned()))
         .collect();
     near.reverse();
     near
@@ -225,5 +225,14 @@ impl<K: Key> Key for SessionKey<K> {
     fn decode(bytes: &[u8]) -> Result<Self, crate::stream::Malformed> {
         let (key, start) = bytes.split_last_chunk::<8>().ok_or_else(|| crate::stream::Malformed("too short for a session".to_owned()))?;
         Ok(Self { key: K::decode(key)?, start_ms: i64::from_be_bytes(*start) })
+    }
+
+    fn encode_sorted(&self, out: &mut Vec<u8>) {
+        self.key.encode_sorted(out);
+        self.start_ms.encode_sorted(out);
+    }
+
+    fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, crate::stream::Malformed> {
+        Ok(Self { key: K::decode_sorted(bytes)?, start_ms: i64::decode_sorted(bytes)? })
     }
 }

@@ -1,6 +1,6 @@
 //! Joins of a stream with a table, a global table, or another stream.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{borrow::Cow, cell::RefCell, rc::Rc};
 
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,7 @@ impl<K: Key, V: Value> Stream<K, V> {
         self.builder.graph.borrow_mut().use_store(&table.store, out.node);
         let rows = Rc::clone(&table.state);
         self.emit.attach(move |context, record| {
-            let value = join(record, rows.borrow().get(&key(record)));
+            let value = join(record, rows.borrow().get(&key(record)).as_deref());
             out.send(context, &record.with_value(value));
         });
         next
@@ -253,7 +253,7 @@ impl<K: Key, V: Value> Side<K, V> {
         let mut store = self.store.borrow_mut();
         let bound = |time_ms, number| SideKey { key: key.clone(), time_ms, number };
         let found: Vec<_> =
-            store.range(bound(from_ms, i64::MIN)..=bound(to_ms, i64::MAX)).map(|(key, it)| (key.clone(), it.clone())).collect();
+            store.range(bound(from_ms, i64::MIN)..=bound(to_ms, i64::MAX)).map(|(key, it)| (key.into_owned(), it.into_owned())).collect();
         for (key, waiting) in found.iter().filter(|(_, waiting)| waiting.is_lone) {
             store.put(key.clone(), Waiting { is_lone: false, ..waiting.clone() });
         }
@@ -272,7 +272,9 @@ impl<K: Key, V: Value> Side<K, V> {
         let gone_ms = self.gone_ms();
         let mut store = self.store.borrow_mut();
         let closed_ms = [context.stream_time_before_ms(), context.stream_time_ms()].map(|now_ms| self.closed_before_ms(now_ms));
-        let lone = |(key, waiting): (&SideKey<K>, &Waiting<V>)| waiting.is_lone.then(|| (key.clone(), waiting.value.clone()));
+        let lone = |(key, waiting): (Cow<'_, SideKey<K>>, Cow<'_, Waiting<V>>)| {
+            waiting.is_lone.then(|| (key.into_owned(), waiting.into_owned().value))
+        };
         let closed =
             if self.tells_lone { store.expiring_between(closed_ms[0], closed_ms[1]).filter_map(lone).collect() } else { Vec::new() };
         while store.pop_expired(gone_ms).is_some() {}
@@ -322,5 +324,15 @@ impl<K: Key> Key for SideKey<K> {
         let (rest, number) = bytes.split_last_chunk::<8>().ok_or_else(short)?;
         let (key, time) = rest.split_last_chunk::<8>().ok_or_else(short)?;
         Ok(Self { key: K::decode(key)?, time_ms: i64::from_be_bytes(*time), number: i64::from_be_bytes(*number) })
+    }
+
+    fn encode_sorted(&self, out: &mut Vec<u8>) {
+        self.key.encode_sorted(out);
+        self.time_ms.encode_sorted(out);
+        self.number.encode_sorted(out);
+    }
+
+    fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, Malformed> {
+        Ok(Self { key: K::decode_sorted(bytes)?, time_ms: i64::decode_sorted(bytes)?, number: i64::decode_sorted(bytes)? })
     }
 }

@@ -9,6 +9,8 @@
 //! Order is event time's: a record waits until stream time is `grace_ms` past it, then goes to the automaton in order of time, and in
 //! order of arrival where times are equal. What comes later than that is counted and dropped.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -111,7 +113,7 @@ impl<K: Key, V: Value, R: Clone + 'static, F: Fn(&K, &[Matched<V>]) -> R + 'stat
             out.count_late();
             return;
         }
-        let old = self.runs.borrow().get(&record.key).cloned();
+        let old = self.runs.borrow().get(&record.key).map(Cow::into_owned);
         let mut kept = old.unwrap_or_else(|| Runs { waiting: Vec::new(), runs: Vec::new(), due_ms: i64::MAX });
         let at = kept.waiting.partition_point(|it| it.timestamp_ms <= record.timestamp_ms);
         kept.waiting.insert(at, Matched { timestamp_ms: record.timestamp_ms, value: record.value.clone() });

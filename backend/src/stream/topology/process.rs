@@ -143,6 +143,15 @@ impl<K: Key> Key for Identity<K> {
         let (key, id) = rest.split_at(at);
         Ok(Self { key: K::decode(key)?, id: String::decode(id)? })
     }
+
+    fn encode_sorted(&self, out: &mut Vec<u8>) {
+        self.key.encode_sorted(out);
+        self.id.encode_sorted(out);
+    }
+
+    fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, Malformed> {
+        Ok(Self { key: K::decode_sorted(bytes)?, id: String::decode_sorted(bytes)? })
+    }
 }
 
 struct Deduplicate<K, F> {

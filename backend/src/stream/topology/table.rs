@@ -1,10 +1,6 @@
 //! Tables: the newest value by key, from a topic or an aggregation.
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{borrow::Cow, cell::RefCell, rc::Rc, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +12,7 @@ use super::{
 use crate::stream::{
     context::Context,
     data::{Key, Malformed, Record, Value},
-    store::{Change, StateStore, Store, approximate_bytes},
+    store::{Backing, Change, StateStore, Store},
 };
 
 /// What a table says about a key: what it was and what it is; `None` where there is nothing.
@@ -127,8 +123,6 @@ pub(super) struct TableStore<K, V>(Rc<RefCell<Rows<K, V>>>);
 
 struct Rows<K, V> {
     history_ms: i64,
-    /// Bytes and number of the rows written or restored so far.
-    written: Cell<(u64, u64)>,
     store: Store<K, Versions<V>>,
 }
 
@@ -141,7 +135,7 @@ impl<K, V> Clone for TableStore<K, V> {
 impl<K: Key, V: Value> TableStore<K, V> {
     pub(super) fn new(history_ms: i64) -> Self {
         let store = if history_ms > 0 { Store::expiring(|_, versions| Versions::forgotten_after_ms(versions)) } else { Store::new() };
-        Self(Rc::new(RefCell::new(Rows { history_ms, written: Cell::default(), store })))
+        Self(Rc::new(RefCell::new(Rows { history_ms, store })))
     }
 
     /// Adds the store with a changelog of its own.
@@ -157,20 +151,23 @@ impl<K: Key, V: Value> TableStore<K, V> {
     /// Takes a row in; the change, unless a newer row is known. As in Kafka Streams a deletion of what is not there is a change too.
     pub(super) fn apply(&self, context: &Context, record: Record<K, Option<V>>) -> Option<Record<K, Update<V>>> {
         let mut rows = self.0.borrow_mut();
-        let old = rows.store.get(&record.key).and_then(Versions::latest).cloned();
+        let old = rows.store.get(&record.key).and_then(|versions| versions.latest().cloned());
         let is_newest = rows.put(&record.key, record.value.clone(), record.timestamp_ms, context.stream_time_ms());
         is_newest.then(|| Record { key: record.key, value: Update { old, new: record.value }, timestamp_ms: record.timestamp_ms })
     }
 
     /// The newest row, with the time it holds from.
     pub(super) fn latest<R>(&self, key: &K, with: impl FnOnce(Option<(i64, &V)>) -> R) -> R {
-        with(self.0.borrow().store.get(key).and_then(|Versions(all)| all.last()).and_then(|(from_ms, row)| Some((*from_ms, row.as_ref()?))))
+        let rows = self.0.borrow();
+        let versions = rows.store.get(key);
+        with(versions.as_ref().and_then(|versions| versions.0.last()).and_then(|(from_ms, row)| Some((*from_ms, row.as_ref()?))))
     }
 
     /// The row as it was at a time, where history is kept; else the newest.
     pub(super) fn at<R>(&self, key: &K, timestamp_ms: i64, with: impl FnOnce(Option<&V>) -> R) -> R {
         let rows = self.0.borrow();
         let versions = rows.store.get(key);
+        let versions = versions.as_deref();
         with(if rows.history_ms > 0 { versions.and_then(|it| it.at(timestamp_ms)) } else { versions.and_then(Versions::latest) })
     }
 }
@@ -217,11 +214,6 @@ impl<K: Key, V: Value> Rows<K, V> {
         while self.store.pop_expired(oldest_ms).is_some() {}
         is_newest
     }
-
-    fn count_written(&self, bytes: usize) {
-        let (sum, count) = self.written.get();
-        self.written.set((sum + bytes as u64, count + 1));
-    }
 }
 
 impl<K: Key, V: Value> StateStore for Rows<K, V> {
@@ -231,7 +223,7 @@ impl<K: Key, V: Value> StateStore for Rows<K, V> {
             let value = newest.and_then(|(_, value)| value.as_ref()).map(Value::to_bytes).transpose()?;
             let change = Change { key: Key::to_bytes(key), value, timestamp_ms: newest.map(|(from, _)| *from) };
             if let Some(value) = &change.value {
-                self.count_written(change.key.len() + value.len());
+                self.store.count_written(change.key.len() + value.len());
             }
             Ok(change)
         };
@@ -247,10 +239,10 @@ impl<K: Key, V: Value> StateStore for Rows<K, V> {
     }
 
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>, timestamp_ms: i64) -> Result<(), Malformed> {
-        self.count_written(key.len() + value.map_or(0, <[u8]>::len));
+        self.store.count_written(key.len() + value.map_or(0, <[u8]>::len));
         let value = value.map(V::from_bytes).transpose()?;
         self.put(&K::decode(key)?, value, timestamp_ms, timestamp_ms);
-        self.store.commit();
+        self.store.settle();
         Ok(())
     }
 
@@ -259,7 +251,7 @@ impl<K: Key, V: Value> StateStore for Rows<K, V> {
     }
 
     fn browse(&self, filter: &str, limit: usize) -> Vec<(String, String)> {
-        let text = |(key, versions): (&K, &Versions<V>)| {
+        let text = |(key, versions): (Cow<'_, K>, Cow<'_, Versions<V>>)| {
             let value = versions.latest().map_or_else(|| Ok("deleted".to_owned()), serde_json::to_string);
             (format!("{key:?}"), value.unwrap_or_else(|error| error.to_string()))
         };
@@ -267,6 +259,18 @@ impl<K: Key, V: Value> StateStore for Rows<K, V> {
     }
 
     fn approximate_bytes(&self) -> u64 {
-        approximate_bytes(self.written.get(), self.store.len())
+        self.store.approximate_bytes()
+    }
+
+    fn keep_on(&mut self, backing: Rc<dyn Backing>, cache_bytes: u64) -> Result<(), Malformed> {
+        self.store.keep_on(backing, cache_bytes)
+    }
+
+    fn limit_cache(&mut self, bytes: u64) {
+        self.store.limit_cache(bytes);
+    }
+
+    fn in_memory(&self) -> usize {
+        self.store.in_memory()
     }
 }

@@ -133,7 +133,7 @@ fn pages_of(store: &mut Store<String, Kept>, pane: i64) -> Vec<(String, u64)> {
     let first = page_key(pane, "");
     let of_pane = store.range(first.clone()..page_key(pane + 1, ""));
     let views = |kept: &Kept| if let Kept::Views(views) = kept { *views } else { 0 };
-    let pages: Vec<_> = of_pane.map(|(key, kept)| (key[first.len()..].to_owned(), views(kept))).collect();
+    let pages: Vec<_> = of_pane.map(|(key, kept)| (key[first.len()..].to_owned(), views(&kept))).collect();
     pages.iter().for_each(|(page, _)| drop(store.delete(&page_key(pane, page))));
     pages
 }

@@ -132,7 +132,7 @@ impl TopPages {
         {
             let mut store = self.store.borrow_mut();
             for of in [page_prefix, unnamed_prefix] {
-                let keys: Vec<_> = store.range(of(pane)..of(pane + 1)).map(|(key, _)| key.clone()).collect();
+                let keys: Vec<_> = store.range(of(pane)..of(pane + 1)).map(|(key, _)| key.into_owned()).collect();
                 keys.iter().for_each(|key| drop(store.delete(key)));
             }
             let entries = if let Some(Kept::Entries(entries)) = store.delete(&pane_key(pane)) { entries } else { 0 };
@@ -144,12 +144,12 @@ impl TopPages {
     /// The first pane that is kept from this time on.
     fn first_pane(&self, from_ms: i64) -> Option<i64> {
         let store = self.store.borrow();
-        store.range(pane_key(from_ms.max(0))..pane_key(i64::MAX)).next().and_then(|(key, _)| pane_of(key))
+        store.range(pane_key(from_ms.max(0))..pane_key(i64::MAX)).next().and_then(|(key, _)| pane_of(&key))
     }
 
     fn last_pane(&self) -> Option<i64> {
         let store = self.store.borrow();
-        store.range(pane_key(0)..pane_key(i64::MAX)).next_back().and_then(|(key, _)| pane_of(key))
+        store.range(pane_key(0)..pane_key(i64::MAX)).next_back().and_then(|(key, _)| pane_of(&key))
     }
 
     /// Tells the windows that end from here to there and hold something.
@@ -160,7 +160,7 @@ impl TopPages {
             let from_ms = if self.is_newest_pane_alone { end - advance_ms } else { end - size_ms };
             let of_window = |store: &Store<String, Kept>| {
                 let keys = store.range(pane_key(from_ms.max(0))..pane_key(end));
-                keys.filter_map(|(key, _)| pane_of(key)).collect::<Vec<_>>()
+                keys.filter_map(|(key, _)| pane_of(&key)).collect::<Vec<_>>()
             };
             let panes = of_window(&self.store.borrow());
             for (page, (views, error)) in self.ranked(&panes) {
@@ -179,14 +179,17 @@ impl TopPages {
         let store = self.store.borrow();
         // Of each page: views, error, and what was said of unnamed pages where it is named.
         let (mut pages, mut unnamed_max) = (HashMap::<&str, (u64, u64, u64)>::new(), 0);
-        for pane in panes {
-            let unnamed: HashMap<&str, u64> = store
+        let of_pages: Vec<Vec<_>> = panes.iter().map(|pane| store.range(page_prefix(*pane)..page_prefix(pane + 1)).collect()).collect();
+        for (pane, of_pages) in panes.iter().zip(&of_pages) {
+            let unnamed: HashMap<String, u64> = store
                 .range(unnamed_prefix(*pane)..unnamed_prefix(pane + 1))
-                .filter_map(|(key, kept)| Some((key.get(21..31)?, if let Kept::UnnamedMax(most) = kept { *most } else { return None })))
+                .filter_map(|(key, kept)| {
+                    Some((key.get(21..31)?.to_owned(), if let Kept::UnnamedMax(most) = *kept { most } else { return None }))
+                })
                 .collect();
             unnamed_max += unnamed.values().sum::<u64>();
-            for (key, kept) in store.range(page_prefix(*pane)..page_prefix(pane + 1)) {
-                let (Some(partition), Some(page), Kept::Views(views, error)) = (key.get(21..31), key.get(31..), kept) else { continue };
+            for (key, kept) in of_pages {
+                let (Some(partition), Some(page), Kept::Views(views, error)) = (key.get(21..31), key.get(31..), &**kept) else { continue };
                 let sums = pages.entry(page).or_default();
                 *sums = (sums.0 + views, sums.1 + error, sums.2 + unnamed.get(partition).copied().unwrap_or(0));
             }

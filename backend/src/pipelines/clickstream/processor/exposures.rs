@@ -41,7 +41,7 @@ impl Work<'_, '_> {
         let who = if sabotage == Some(Sabotage::CountVisits) { &activity.session_id } else { &activity.user_id };
         let mut store = self.visits.store.borrow_mut();
         let key = key(who);
-        let mut exposed = match store.get(&key) {
+        let mut exposed = match store.get(&key).as_deref() {
             Some(Kept::Exposed(exposed)) => exposed.clone(),
             _ if activity.variant.is_empty() || self.figures.exposed.users >= EXPOSED_MAX => return,
             _ => {
@@ -71,7 +71,7 @@ impl Work<'_, '_> {
     pub(super) fn withdraw(&mut self, user_id: &str) {
         let mut store = self.visits.store.borrow_mut();
         let key = key(user_id);
-        let exposed = match store.get(&key) {
+        let exposed = match store.get(&key).as_deref() {
             Some(Kept::Exposed(exposed)) if exposed.is_bot => return,
             Some(Kept::Exposed(exposed)) => exposed.clone(),
             _ => return,

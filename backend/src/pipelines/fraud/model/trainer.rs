@@ -88,7 +88,7 @@ impl Trainer {
     fn learn_online(&mut self, record: &Record<TransactionId, Example>, known_ms: i64, out: &mut Forward<'_, String, Learnt>) {
         let learner = self.online.get_or_insert_with(|| {
             let kept = self.examples.borrow();
-            self.early = kept.iter().map(|(id, example)| ((example.ts, id.clone()), example.clone())).collect();
+            self.early = kept.iter().map(|(id, example)| ((example.ts, id.into_owned()), example.into_owned())).collect();
             Learner::new(self.params.boost.honest_weight)
         });
         self.early.insert((record.value.ts, record.key.clone()), record.value.clone());
@@ -137,6 +137,7 @@ impl Processor<TransactionId, Example, String, Learnt> for Trainer {
         (self.new_examples, self.trained_ms) = (0, Some(now_ms));
         let examples = self.examples.borrow();
         let examples: Vec<_> = examples.iter().map(|(_, example)| example).filter(|example| example.ts <= known_ms).collect();
+        let examples: Vec<_> = examples.iter().map(|example| &**example).collect();
         if let Ok(model) = Model::new(train(&examples, &self.params.boost, self.version)) {
             out.send(&Record { key: CHAMPION.to_owned(), value: Learnt::Model(model), timestamp_ms: now_ms });
         }

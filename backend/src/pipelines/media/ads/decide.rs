@@ -1,5 +1,7 @@
 //! Decides on an ad: who may show it, who pays most, and what it costs.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::pacing::step_of;
@@ -43,12 +45,12 @@ impl Asked {
         let eligible = campaigns.iter().map(|(_, campaign)| campaign);
         let eligible = eligible.filter(|it| wants(&it.devices, &request.device) && wants(&it.regions, &request.geo));
         let eligible = eligible.filter(|it| wants_one(&it.segments, &request.segments));
-        Self { request: request.clone(), campaigns: eligible.cloned().collect(), books: Vec::new() }
+        Self { request: request.clone(), campaigns: eligible.map(Cow::into_owned).collect(), books: Vec::new() }
     }
 
     /// With what they may spend.
     pub(super) fn with(mut self, leases: &Store<String, LeaseBook>) -> Self {
-        let book = |campaign: &Campaign| leases.get(&campaign.campaign_id).cloned().unwrap_or_default();
+        let book = |campaign: &Campaign| leases.get(&campaign.campaign_id).map(Cow::into_owned).unwrap_or_default();
         self.books = self.campaigns.iter().map(book).collect();
         self
     }

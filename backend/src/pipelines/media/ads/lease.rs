@@ -1,5 +1,7 @@
 //! Lends budgets, no more of each than its plan allows by then.
 
+use std::borrow::Cow;
+
 use super::pacing::planned_micros;
 use crate::{
     pipelines::media::{
@@ -25,7 +27,7 @@ pub(super) struct Lend {
 impl Processor<String, LeaseRequest, String, Lent> for Lend {
     fn process(&mut self, record: &Record<String, LeaseRequest>, out: &mut Forward<'_, String, Lent>) {
         let request = &record.value;
-        let mut book = self.books.borrow().get(&record.key).cloned().unwrap_or_default();
+        let mut book = self.books.borrow().get(&record.key).map(Cow::into_owned).unwrap_or_default();
         let was_spent = book.is_spent();
         book.grant(request, record.timestamp_ms, self.is_hasty);
         if book.is_spent() && !was_spent {

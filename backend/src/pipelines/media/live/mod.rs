@@ -4,6 +4,8 @@ mod moderation;
 mod sketch;
 mod stays;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -121,7 +123,7 @@ impl Rooms {
     fn find(&self, kind: &str, room: &str, user_id: &str) -> Option<Windowed<String>> {
         let key = format!("{kind}|{room}|{user_id}");
         let bound = |end_ms| Windowed { start_ms: i64::MIN, key: key.clone(), end_ms };
-        self.kept.borrow().range(bound(i64::MIN)..=bound(i64::MAX)).next().map(|(key, _)| key.clone())
+        self.kept.borrow().range(bound(i64::MIN)..=bound(i64::MAX)).next().map(|(key, _)| key.into_owned())
     }
 
     /// Sets what is kept of somebody, until then.
@@ -160,14 +162,14 @@ impl Rooms {
         let from = Windowed { start_ms: i64::MIN, key: prefix.clone(), end_ms: i64::MIN };
         let kept = self.kept.borrow();
         let there = kept.range(from..).take_while(|(key, _)| key.start_ms == i64::MIN && key.key.starts_with(&prefix));
-        there.filter(|(_, kept)| matches!(kept, Kept::Viewer(stays) if stays.contain(at_ms))).count() as u64
+        there.filter(|(_, kept)| matches!(&**kept, Kept::Viewer(stays) if stays.contain(at_ms))).count() as u64
     }
 
     /// Somebody came, is still there, or left.
     fn attend(&self, presence: &Presence, now_ms: i64) {
         let (room, user_id) = (presence.room.as_str(), presence.user_id.as_str());
         let key = self.find(VIEWER, room, user_id);
-        let known = key.as_ref().and_then(|key| self.kept.borrow().get(key).cloned());
+        let known = key.as_ref().and_then(|key| self.kept.borrow().get(key).map(Cow::into_owned));
         let mut stays = if let Some(Kept::Viewer(stays)) = known { stays } else { Stays::default() };
         match presence.action {
             PresenceAction::Join | PresenceAction::Beat => stays.see(presence.ts, PRESENT_MS),
@@ -210,7 +212,7 @@ impl Rooms {
 
     fn uniques(&self, room: &str) -> Option<(u64, Sketch)> {
         let key = self.find(UNIQUES, room, "")?;
-        match self.kept.borrow().get(&key) {
+        match self.kept.borrow().get(&key).as_deref() {
             Some(Kept::Uniques { exact, sketch }) => Some((*exact, sketch.clone())),
             _ => None,
         }
@@ -218,7 +220,7 @@ impl Rooms {
 
     fn chat(&self, message: &ChatMessage, now_ms: i64) -> (Moderated, bool) {
         let found = self.find(WRITER, &message.room, &message.user_id);
-        let known = found.and_then(|key| self.kept.borrow().get(&key).cloned());
+        let known = found.and_then(|key| self.kept.borrow().get(&key).map(Cow::into_owned));
         let mut writer = if let Some(Kept::Writer(writer)) = known { writer } else { Writer::default() };
         let rules = writer.judge(&message.text, message.ts);
         self.keep(WRITER, &message.room, &message.user_id, message.ts.max(now_ms) + WRITER_KEPT_MS, Kept::Writer(writer));

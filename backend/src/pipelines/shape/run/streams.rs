@@ -160,6 +160,7 @@ fn store(task: &TaskId, store: &StoreSnapshot) -> StreamsStore {
         name: Arc::clone(&store.name),
         changelog: store.changelog.as_deref().map(|topic| (topic.into(), store.partition, store.changelog_offset)),
         entries: store.entries as u64,
+        entries_in_memory: store.entries_in_memory as u64,
         bytes: store.approximate_bytes,
         is_persistent: store.is_persistent,
         windows: store.lanes.iter().map(window).collect(),

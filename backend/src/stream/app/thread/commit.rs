@@ -1,10 +1,10 @@
 //! Making what was done safe, or taking it back.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
 use weir_model::Problem;
 
-use super::{StreamThread, broken, millis};
+use super::{StreamThread, broken, millis, unwritten};
 use crate::stream::app::{
     Guarantee,
     globals::DeadRows,
@@ -17,14 +17,10 @@ impl StreamThread<'_> {
     /// Makes all that was done since the last commit safe, or takes it back.
     pub(super) fn commit(&mut self) -> Result<(), Problem> {
         self.last_commit = Instant::now();
-        let mut to_save = BTreeMap::new();
         for task in self.tasks.values().filter(|task| task.is_running()) {
             let changes = task.task.changes().map_err(broken)?;
             for (changelog, change) in &changes {
                 self.writer.log(changelog, task.id.partition, change)?;
-            }
-            if task.disk.is_some() && !changes.is_empty() {
-                to_save.insert(task.id, changes);
             }
         }
         let tells = self.tasks.values().any(|task| task.is_running() && DeadRows::are_told_by(task.id, self.plan));
@@ -53,15 +49,12 @@ impl StreamThread<'_> {
         let events = |(processed, no_events): (u64, u64)| processed.saturating_sub(no_events);
         let records = events((self.processed, self.no_events)).saturating_sub(events(self.committed));
         self.shared.happened(self.number, AppEventKind::Committed { records, took_ms: millis(took), is_transaction });
-        for task in self.tasks.values_mut().filter(|task| task.is_running()) {
-            task.commit(is_refused, |changelog, partition| self.writer.logged(changelog, partition));
-            // Not before: a crash must never leave state ahead of the log.
-            if let Some(event) = to_save.remove(&task.id).and_then(|changes| task.save(&changes, &task.logged.clone())) {
-                self.shared.happened(self.number, event);
-            }
-        }
         self.counts.commits += 1;
         self.committed = (self.processed, self.no_events);
+        for task in self.tasks.values_mut().filter(|task| task.is_running()) {
+            task.commit(is_refused, |changelog, partition| self.writer.logged(changelog, partition))
+                .map_err(|error| unwritten(task.id, &error))?;
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::{ANSWER_MAX, StreamThread};
 use crate::{
     client::{Assignment, Assignor, ClientError, OffsetSpec},
     stream::app::{
-        TaskId,
+        THREADS_MAX, TaskId,
         restore::{Part, Restore},
         snapshot::AppEventKind,
         tasks::{OwnedTask, stream_time_of},
@@ -53,6 +53,7 @@ impl StreamThread<'_> {
         }
         // With the eager protocol an assignment names all there is: what did not come back is another's.
         self.tasks.retain(|_, task| !task.is_suspended);
+        self.share_cache();
         self.tell_now();
         Ok(())
     }
@@ -65,10 +66,8 @@ impl StreamThread<'_> {
         let is_kept = self.plan.assignor == Assignor::Range;
         for id in self.tasks_of(partitions) {
             match self.tasks.get_mut(&id) {
-                Some(task) if is_kept && task.is_running() => {
-                    // Another thread of this process may need the file.
-                    (task.is_suspended, task.disk) = (true, None);
-                }
+                // One on disk is soon here again, and another thread of this process may need the file.
+                Some(task) if is_kept && task.is_running() && !task.is_on_disk() => task.is_suspended = true,
                 _ => drop(self.tasks.remove(&id)),
             }
         }
@@ -91,15 +90,18 @@ impl StreamThread<'_> {
 
     /// Goes on with a task that was kept.
     fn resume(&mut self, id: TaskId) {
-        let disk = self.disk(id).unwrap_or_else(|error| {
-            self.shared.happened(self.number, AppEventKind::DiskUnused { task: id, why: error.to_string() });
-            None
-        });
         if let Some(task) = self.tasks.get_mut(&id) {
             task.is_suspended = false;
             task.forget_ends();
-            task.disk = disk.filter(|disk| disk.next().is_ok_and(|next| next.iter().all(|(topic, at)| task.logged.get(topic) == Some(at))));
         }
+    }
+
+    /// Shares the memory for what is on disk out among the stores that are.
+    fn share_cache(&mut self) {
+        let stores: usize = self.tasks.values().map(|task| task.task.backed()).sum();
+        let of_thread = self.config.state_cache_bytes / u64::from(self.config.threads.clamp(1, THREADS_MAX));
+        let of_store = of_thread.checked_div(stores as u64).unwrap_or(0);
+        self.tasks.values_mut().for_each(|task| task.task.limit_caches(of_store));
     }
 
     fn tell_rebalance(&self, partitions: &[Assignment], what: impl FnOnce(Vec<TaskId>) -> AppEventKind) {

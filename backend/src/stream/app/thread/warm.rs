@@ -1,25 +1,29 @@
 //! Where a task's state comes from before its changelogs are read: from disk, from a standby replica, or from nowhere.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use weir_model::{Problem, TimestampMs};
 
 use super::{StreamThread, broken, rebalance::Begin};
 use crate::stream::{
-    Change, StreamTask,
+    StreamTask,
     app::{
         TaskId,
-        disk::{DiskError, Next, Owner, TaskDisk},
+        disk::{DiskError, Next, Owner, TaskDisk, unusable},
         globals::DeadRows,
         restore::Part,
         snapshot::{AppEventKind, Warmth},
+        standby::{Handed, Logged, Replica},
     },
 };
+
+/// Entries of a replica written to disk at once.
+const ENTRIES_PER_WRITE: usize = 5_000;
 
 /// A task with what it had at once.
 pub(super) struct Warm {
     pub(super) task: StreamTask,
-    pub(super) disk: Option<TaskDisk>,
+    pub(super) disk: Option<Rc<TaskDisk>>,
     /// What follows in each changelog.
     pub(super) next: Next,
     pub(super) entries: u64,
@@ -30,39 +34,35 @@ impl StreamThread<'_> {
     /// Makes a task and gives it what is at hand.
     pub(super) fn warm(&self, id: TaskId, begin: &Begin, parts: &[Part]) -> Result<Warm, Problem> {
         let own: Vec<_> = parts.iter().filter(|part| !part.is_source).collect();
-        let cold = |disk| self.cold(id, begin).map(|task| Warm { task, disk, next: Next::new(), entries: 0, from: Warmth::Cold });
         if own.is_empty() {
-            return cold(None);
+            let task = self.cold(id, begin)?;
+            return Ok(Warm { task, disk: None, next: Next::new(), entries: 0, from: Warmth::Cold });
         }
-        let replica = self.shared.standbys.take(id);
-        let unused = |why: String| self.shared.happened(self.number, AppEventKind::DiskUnused { task: id, why });
-        let mut disk = self.disk(id).unwrap_or_else(|error| {
-            unused(error.to_string());
-            None
-        });
-        if let Some(from) = &disk {
-            match self.read_disk(id, begin, &own, from) {
-                Ok(Some((task, next, entries))) => return Ok(Warm { task, disk, next, entries, from: Warmth::Disk }),
+        let (disk, replica, from) = match self.shared.standbys.take(id).map(Replica::hand_over) {
+            Some(Handed::File(disk)) => (Ok(Some(*disk)), None, Warmth::Standby),
+            Some(Handed::Entries(changes, next)) if fits(&own, |topic| next.get(topic).copied()) => {
+                (self.disk(id), Some((changes, next)), Warmth::Disk)
+            }
+            _ => (self.disk(id), None, Warmth::Disk),
+        };
+        let mut disk = disk.map_err(|error| self.unused(id, error)).ok().flatten().map(Rc::new);
+        if let Some(disk) = &disk {
+            match self.of_disk(id, begin, &own, disk, from) {
+                Ok(Some(warm)) => return Ok(warm),
                 Ok(None) => {}
-                Err(why) => unused(why.to_string()),
+                Err(error) => self.unused(id, error),
             }
         }
-        let replica = replica.filter(|replica| fits(&own, |topic| replica.next(topic)));
-        let Some(replica) = replica else {
-            disk = disk.and_then(|disk| disk.cleared().map_err(|error| unused(error.to_string())).ok());
-            return cold(disk);
-        };
-        let mut task = self.cold(id, begin)?;
-        let (changes, next) = replica.into_changes();
-        changes.iter().try_for_each(|(topic, change)| task.restore(topic, change)).map_err(broken)?;
-        task.commit();
-        let fill = |disk: TaskDisk| {
-            let mut disk = disk.cleared()?;
-            disk.write(&changes, &next, TimestampMs::now().0)?;
-            Ok::<_, DiskError>(disk)
-        };
-        disk = disk.and_then(|disk| fill(disk).map_err(|error| unused(error.to_string())).ok());
-        Ok(Warm { task, disk, next, entries: changes.len() as u64, from: Warmth::Standby })
+        if let Some(Err(error)) = disk.as_ref().map(|disk| disk.clear()) {
+            self.unused(id, error);
+            disk = None;
+        }
+        let filled = self.of_replica(id, begin, replica, disk);
+        filled.or_else(|error| {
+            self.unused(id, error);
+            let task = self.cold(id, begin)?;
+            Ok(Warm { task, disk: None, next: Next::new(), entries: 0, from: Warmth::Cold })
+        })
     }
 
     /// A task that remembers nothing but its stream time.
@@ -78,19 +78,24 @@ impl StreamThread<'_> {
     }
 
     /// Opens a task's file, where state is kept on disk.
-    pub(super) fn disk(&self, id: TaskId) -> Result<Option<TaskDisk>, DiskError> {
+    fn disk(&self, id: TaskId) -> Result<Option<TaskDisk>, DiskError> {
         let Some(dir) = &self.config.state_dir else { return Ok(None) };
-        let owner =
-            Owner { app: Arc::clone(&self.shared.app), run: Arc::clone(&self.config.run), cluster: self.plan.cluster_id.to_string() };
-        let (disk, wiped) = TaskDisk::open(dir, &owner, id, TimestampMs::now().0)?;
+        if !self.shared.is_disk_trusted(id) {
+            return Err(DiskError::Unusable("it was damaged again and again".to_owned()));
+        }
+        let (disk, wiped) = TaskDisk::open(dir, &Owner::of(self.config, self.plan), id, TimestampMs::now().0)?;
         if let Some(why) = wiped {
-            self.shared.happened(self.number, AppEventKind::DiskUnused { task: id, why });
+            self.unused(id, DiskError::Unusable(why));
         }
         Ok(Some(disk))
     }
 
-    /// What is on disk, if it is a part of these changelogs.
-    fn read_disk(&self, id: TaskId, begin: &Begin, own: &[&Part], disk: &TaskDisk) -> Result<Option<(StreamTask, Next, u64)>, DiskError> {
+    fn unused(&self, task: TaskId, why: DiskError) {
+        self.shared.happened(self.number, AppEventKind::DiskUnused { task, why: why.to_string() });
+    }
+
+    /// A task over what is on disk, if that is a part of these changelogs. Nothing of it is read before it is needed.
+    fn of_disk(&self, id: TaskId, begin: &Begin, own: &[&Part], disk: &Rc<TaskDisk>, from: Warmth) -> Result<Option<Warm>, DiskError> {
         let next = disk.next()?;
         if next.is_empty() {
             return Ok(None);
@@ -98,11 +103,34 @@ impl StreamThread<'_> {
         if !fits(own, |topic| next.get(topic).copied()) {
             return Err(DiskError::Unusable("it does not fit the changelogs".to_owned()));
         }
-        let unusable = |why: String| DiskError::Unusable(why);
-        let mut task = self.cold(id, begin).map_err(|problem| unusable(problem.to_string()))?;
-        let entries = disk.read(|topic, change: &Change| task.restore(topic, change).map_err(|error| unusable(error.to_string())))?;
-        task.commit();
-        Ok(Some((task, next, entries)))
+        let mut task = self.cold(id, begin).map_err(unusable)?;
+        task.keep_on(|topic| disk.place(topic)).map_err(unusable)?;
+        let entries = task.entries_with_changelog();
+        Ok(Some(Warm { task, disk: Some(Rc::clone(disk)), next, entries, from }))
+    }
+
+    /// A task over an empty disk or none, with what a replica has.
+    fn of_replica(
+        &self,
+        id: TaskId,
+        begin: &Begin,
+        replica: Option<(Vec<Logged>, Next)>,
+        disk: Option<Rc<TaskDisk>>,
+    ) -> Result<Warm, DiskError> {
+        let mut task = self.cold(id, begin).map_err(unusable)?;
+        if let Some(disk) = &disk {
+            task.keep_on(|topic| disk.place(topic)).map_err(unusable)?;
+        }
+        let Some((changes, next)) = replica else { return Ok(Warm { task, disk, next: Next::new(), entries: 0, from: Warmth::Cold }) };
+        let write = |next: &Next| disk.as_ref().map_or(Ok(()), |disk| disk.write(next, TimestampMs::now().0));
+        for piece in changes.chunks(ENTRIES_PER_WRITE) {
+            piece.iter().try_for_each(|(topic, change)| task.restore(topic, change)).map_err(unusable)?;
+            task.commit();
+            // Without offsets until all is there: after a kill a part is of no use.
+            write(&Next::new())?;
+        }
+        write(&next)?;
+        Ok(Warm { task, disk, next, entries: changes.len() as u64, from: Warmth::Standby })
     }
 }
 
