@@ -29,11 +29,15 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Takes a payment in, and says what the past makes of it.
-    pub fn observe(&mut self, ts_ms: i64, features: &mut Features) {
+    /// Takes a payment in, and says what the past makes of it. Its own label is none of its past, even if it was heard first.
+    pub fn observe(&mut self, payment: &TransactionId, ts_ms: i64, features: &mut Features) {
         let hour = ts_ms.div_euclid(HOUR_MS);
+        let own = u32::from(self.frauds.contains(&payment.hash()));
+        let of = self.hour(hour);
+        of.2 = of.2.saturating_sub(own);
         self.risk(hour, features);
-        self.hour(hour).1 += 1;
+        let of = self.hour(hour);
+        (of.1, of.2) = (of.1 + 1, of.2 + own);
         let newest = self.hours.last().map_or(hour, |hour| hour.0);
         self.hours.retain(|hour| hour.0 > newest - REMEMBERED_HOURS);
     }
@@ -49,8 +53,8 @@ impl Terminal {
                 self.frauds.remove(0);
             }
             self.frauds.push(payment);
-            let hour = self.hour(hour);
-            hour.2 = (hour.2 + 1).min(hour.1);
+            // Who calls at once may be heard before the payment has come this far: it counts as soon as that has.
+            self.hour(hour).2 += 1;
         }
         is_remembered
     }
@@ -64,7 +68,7 @@ impl Terminal {
             (30, Feature::TerminalCount30d, Feature::TerminalRisk30d),
         ] {
             let within = self.hours.iter().filter(|hour| (end - days * 24..end).contains(&hour.0));
-            let (payments, frauds) = within.fold((0, 0), |(payments, frauds), hour| (payments + hour.1, frauds + hour.2));
+            let (payments, frauds) = within.fold((0, 0), |(payments, frauds), hour| (payments + hour.1, frauds + hour.2.min(hour.1)));
             features.set(count, f64::from(payments));
             features.set(risk, f64::from(frauds) / f64::from(payments.max(1)));
         }
@@ -122,7 +126,7 @@ impl Processor<TerminalId, AtTerminal, TerminalId, Enriched> for Terminals {
             AtTerminal::Payment(enriched) => {
                 let mut enriched = (**enriched).clone();
                 self.store.borrow_mut().update(&record.key, Terminal::default, |terminal| {
-                    terminal.observe(enriched.transaction.ts, &mut enriched.features);
+                    terminal.observe(&enriched.transaction.transaction_id, enriched.transaction.ts, &mut enriched.features);
                 });
                 out.send(&record.with_value(enriched));
             }
