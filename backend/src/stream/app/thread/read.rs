@@ -12,7 +12,7 @@ use crate::{
     client::{Assignment, ClientError, GroupProtocol, TaskConsumer, TaskEvent},
     stream::{
         InputRecord, TRACE_ID,
-        app::{AppConfig, plan::Plan, standby::client_id},
+        app::{AppConfig, Guarantee, plan::Plan, standby::client_id},
     },
 };
 
@@ -87,9 +87,12 @@ impl StreamThread<'_> {
 
     /// Spares tasks the fetch that would tell them what the last one told: that there is nothing more of a topic.
     pub(super) fn look_for_ends(&mut self) {
+        let repartitions = &self.config.topology.description().repartition_topics;
         for task in self.tasks.values_mut() {
             for (at, next) in task.awaited() {
-                if self.consumer.fetched_end(&at).is_some_and(|end| next >= end) {
+                let is_in_transactions =
+                    self.config.guarantee == Guarantee::ExactlyOnce && repartitions.iter().any(|topic| **topic == *at.topic);
+                if self.consumer.fetched_end(&at).is_some_and(|end| has_nothing_more(next, end, is_in_transactions)) {
                     task.reached_end(&at.topic);
                 }
             }
@@ -147,5 +150,32 @@ impl StreamThread<'_> {
         self.protocol = GroupProtocol::Classic;
         self.consumer = member(self.config, self.plan, self.number, self.protocol)?;
         Ok(())
+    }
+}
+
+/// Whether there is nothing to read at `next` or later of a partition that ended at `end` when it was last fetched. What is written in
+/// transactions only has a marker behind each record that may be read, so that the last offset is none: the next fetch would tell, but it
+/// waits for others.
+fn has_nothing_more(next: i64, end: i64, is_in_transactions: bool) -> bool {
+    next + i64::from(is_in_transactions) >= end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marker_of_a_transaction_is_nothing_to_read() {
+        let check = |next, end, is_in_transactions, expect| {
+            assert_eq!(has_nothing_more(next, end, is_in_transactions), expect, "{next} of {end}, transactions: {is_in_transactions}");
+        };
+        check(0, 0, false, true);
+        check(10, 11, false, false);
+        check(11, 11, false, true);
+        // A record at 9, its marker at 10; then a record at 11 and its marker.
+        check(10, 11, true, true);
+        check(9, 11, true, false);
+        check(10, 13, true, false);
+        check(12, 13, true, true);
     }
 }
