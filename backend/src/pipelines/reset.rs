@@ -14,6 +14,8 @@ use crate::{
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 /// How long deleted topics may take to be gone: a topic that is still going can't be created.
 const GONE_MAX: Duration = Duration::from_secs(30);
+/// How long the members of a run that has just ended may take to be gone from its groups.
+const LEFT_MAX: Duration = Duration::from_secs(5);
 /// Time between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -45,17 +47,23 @@ fn idle_groups(meta: &PipelineMeta, admin: &Admin) -> Result<Vec<String>, Proble
     errors.into_iter().next().map_or(Ok(()), |error| Err(failed(error)))?;
     let is_own = |name: &String| meta.groups.iter().any(|group| group.as_str() == name);
     let own: Vec<_> = listed.into_iter().map(|group| group.group_id).filter(is_own).collect();
-    for (name, group) in admin.describe_groups(&own).map_err(failed)? {
-        let members = group.map_err(failed)?.members.len();
-        if members > 0 {
+    let deadline = Instant::now() + LEFT_MAX;
+    loop {
+        let mut in_use = None;
+        for (name, group) in admin.describe_groups(&own).map_err(failed)? {
+            let members = group.map_err(failed)?.members.len();
+            in_use = in_use.or((members > 0).then_some((name, members)));
+        }
+        let Some((name, members)) = in_use else { return Ok(own) };
+        if Instant::now() > deadline {
             return Err(Problem::new(
                 format!("{} was not reset", meta.title),
                 format!("the group {name} has {members} members"),
                 "Stop the run first, wherever it is",
             ));
         }
+        std::thread::sleep(LOOK_INTERVAL);
     }
-    Ok(own)
 }
 
 fn topics(meta: &PipelineMeta, admin: &Admin) -> Result<Vec<String>, Problem> {
