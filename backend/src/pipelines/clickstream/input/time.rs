@@ -22,9 +22,9 @@ pub(super) fn parse_ms(text: &str) -> Option<i64> {
     clf_ms(text).or_else(|| iso_ms(text))
 }
 
-/// The time of the common log format.
+/// The time of the common log format. Servers written in Python have a space between date and clock, and no zone.
 pub(super) fn clf_ms(text: &str) -> Option<i64> {
-    let (date, rest) = text.split_once(':')?;
+    let (date, rest) = text.split_once([':', ' '])?;
     let mut date = date.split('/');
     let (day, month, year) = (number(date.next()?)?, date.next()?, number(date.next()?)?);
     let month = 1 + MONTHS.iter().position(|known| known.eq_ignore_ascii_case(month))? as i64;
@@ -99,6 +99,7 @@ mod tests {
             ("01/Jul/1995:00:00:01 -0400", Some(804_571_201_000)),
             ("29/Feb/2000:00:00:00 +0000", Some(951_782_400_000)),
             ("10/oct/2000:20:55:36", Some(971_211_336_000)),
+            ("10/Oct/2000 20:55:36", Some(971_211_336_000)),
             ("2000-10-10T20:55:36Z", Some(971_211_336_000)),
             ("2000-10-10 22:55:36.250+02:00", Some(971_211_336_250)),
             ("2000-10-10 20:55:36 UTC", Some(971_211_336_000)),
@@ -112,6 +113,7 @@ mod tests {
             ("10/Oct/2000:24:55:36 -0700", None),
             ("10/Oct/2000:13:55:36 -0760", None),
             ("10/Oct/2000", None),
+            ("10/Oct/2000 soon", None),
             ("yesterday", None),
             ("", None),
         ] {
