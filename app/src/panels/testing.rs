@@ -1,12 +1,12 @@
 //! One panel over a recorded store, to be clicked by tests.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use egui_kittest::Harness;
 use weir_model::{
     Broker, BrokerId, Cluster, ClusterSnapshot, ConnectionState, DecoderName, Group, GroupKind, GroupPartition, GroupState, GroupsSnapshot,
-    LagVerdict, Latency, Member, MessageRow, Offset, Partition, PartitionId, Phase, PipelineParams, PipelineStatus, Rates, Record, Request,
-    Stamped, Store, TimestampMs, TimestampType, Topic, Update, Verdict,
+    LagVerdict, Member, MessageRow, Offset, Partition, PartitionId, Phase, PipelineParams, PipelineStatus, Rates, Record, Request, Stamped,
+    Store, TimestampMs, TimestampType, Topic, Update, Verdict,
 };
 
 use super::{Command, Panel, PanelContext, PanelMeta, Route};
@@ -70,18 +70,7 @@ pub(crate) fn bench(meta: &PanelMeta, updates: Vec<Update>, arrival: Option<Rout
 
 /// A pipeline at work, of which nothing is known yet.
 pub(crate) fn running(pipeline: &str) -> PipelineStatus {
-    PipelineStatus {
-        id: pipeline.into(),
-        phase: Phase::Running,
-        params: PipelineParams::default(),
-        produced_per_s: 0.0,
-        processed_per_s: 0.0,
-        counts: BTreeMap::new(),
-        latency: Latency::default(),
-        checks: Vec::new(),
-        active_faults: Vec::new(),
-        scenario: None,
-    }
+    PipelineStatus::unmeasured(pipeline.into(), Phase::Running, PipelineParams::default())
 }
 
 /// Connected, with two topics of the user, one of Kafka's, and a group that is behind on `orders`.

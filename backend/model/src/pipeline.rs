@@ -299,6 +299,24 @@ pub struct PipelineStatus {
     pub scenario: Option<Arc<ScenarioView>>,
 }
 
+impl PipelineStatus {
+    /// Of a run of which nothing is measured yet.
+    pub fn unmeasured(id: PipelineId, phase: Phase, params: PipelineParams) -> Self {
+        Self {
+            id,
+            phase,
+            params,
+            produced_per_s: 0.0,
+            processed_per_s: 0.0,
+            counts: BTreeMap::new(),
+            latency: Latency::default(),
+            checks: Vec::new(),
+            active_faults: Vec::new(),
+            scenario: None,
+        }
+    }
+}
+
 /// Produce-to-process time, from record timestamp to the processor having seen it.
 #[derive(Clone, Copy, Debug, PartialEq, Default, Serialize)]
 pub struct Latency {

@@ -122,16 +122,12 @@ mod tests {
         let exporter = Exporter::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         assert!(get(&exporter, "/metrics").ends_with("# EOF\n"), "nothing is known yet, and that is no error");
         let status = |generated| PipelineStatus {
-            id: "fraud".into(),
-            phase: Phase::Running,
-            params: PipelineParams::default(),
             produced_per_s: 10.0,
             processed_per_s: 9.5,
             counts: [("generated".to_owned(), generated)].into(),
             latency: Latency { p50: 2.0, p99: 8.0 },
             checks: vec![check("rings_found", CheckVerdict::Fail), check("no_loss", CheckVerdict::Pending)],
-            active_faults: Vec::new(),
-            scenario: None,
+            ..PipelineStatus::unmeasured("fraud".into(), Phase::Running, PipelineParams::default())
         };
         for generated in [7, 8] {
             exporter.show(Arc::new(status(generated)), None);

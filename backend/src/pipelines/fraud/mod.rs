@@ -5,8 +5,8 @@
 //!  (by account)              (by account)        │ new device or   (by terminal) ▲                                    ├─► cases (holds)
 //!                                                ▼ address                       │                                    └─► alerts
 //!                              rings: union-find over both ─► ring_members       │
-//! chargebacks (some call, ─────┬─────────────────────────────────────────────────┤
-//!  else 7 days later)          │
+//! chargebacks (some call,  ───┬─────────────────────────────────────────────────┤
+//!  others after 7 days)       │
 //! fraud.verdicts (review)  ───┴─► ⋈ fraud_scores by transaction ─► fraud.examples ─► group fraud-trainer ─► fraud.models
 //! ```
 //!

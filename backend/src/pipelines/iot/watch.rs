@@ -1,5 +1,5 @@
-//! What is normal of one sensor, and what is not: a robust score for jumps (by median absolute deviation), CUSUM for what wanders off its level (or, where that moves by
-//! itself, off its path), repetition for what is stuck.
+//! What is normal of one sensor, and what is not: a robust score for jumps (by median absolute deviation), CUSUM for what wanders off its
+//! level (or, where that moves by itself, off its path), repetition for what is stuck.
 //!
 //! Nothing is learnt from what looks wrong, so that a defect does not become normal; after a minute of it, it is.
 

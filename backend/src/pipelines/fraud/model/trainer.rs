@@ -111,8 +111,10 @@ impl Trainer {
     fn is_due(&self, now_ms: i64, known_ms: i64) -> bool {
         let Some(trained_ms) = self.trained_ms else {
             let examples = self.examples.borrow();
+            // Asked with every example until there are enough: what is kept is counted first, which costs nothing.
             let known = || examples.iter().filter(|(_, example)| example.ts <= known_ms);
-            return known().count() >= self.params.examples_min
+            return crate::stream::StateStore::len(&*examples) >= self.params.examples_min
+                && known().count() >= self.params.examples_min
                 && known().filter(|(_, example)| example.is_fraud).count() >= self.params.frauds_min;
         };
         self.new_examples >= self.params.new_examples_min && now_ms - trained_ms >= self.params.interval_ms

@@ -41,18 +41,7 @@ impl Samples {
 
 /// A run that failed where nothing else can tell of it.
 pub fn failed(updates: &Updates, id: PipelineId, params: PipelineParams, problem: Problem) {
-    let status = PipelineStatus {
-        id,
-        phase: Phase::Failed(problem),
-        params,
-        produced_per_s: 0.0,
-        processed_per_s: 0.0,
-        counts: BTreeMap::new(),
-        latency: Latency::default(),
-        checks: Vec::new(),
-        active_faults: Vec::new(),
-        scenario: None,
-    };
+    let status = PipelineStatus::unmeasured(id, Phase::Failed(problem), params);
     updates.publish(Update::PipelineStatus(Arc::new(status)));
 }
 
