@@ -102,7 +102,7 @@ fn figure(widget: &Widget) -> Option<String> {
             let open: Vec<&str> = incidents.iter().filter(|incident| incident.to.is_none()).map(|incident| &*incident.title).collect();
             Some(if open.is_empty() { "none".to_owned() } else { open.join(", ") })
         }
-        WidgetBody::Queue { rows, .. } => Some(format!("{} wait", numbers::grouped((rows.len() as u64).into()))),
+        WidgetBody::Queue { waiting, .. } => Some(format!("{} wait", numbers::grouped((*waiting).into()))),
         WidgetBody::Editor { rows, .. } => Some(rows.iter().map(|row| &*row.subject).collect::<Vec<_>>().join(", ")),
         WidgetBody::Feed { entries } => entries.first().map(|newest| newest.text.to_string()),
         WidgetBody::TimeSeries { .. }

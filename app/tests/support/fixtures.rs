@@ -376,7 +376,7 @@ fn queue() -> WidgetBody {
         at: TimestampMs(NOW.0 - number * 60_000),
     };
     let verbs = [("honest", "Honest"), ("fraud", "Fraud")].map(|(id, label)| Verb { id: id.into(), label: label.into() });
-    WidgetBody::Queue { rows: (1..12).map(row).collect(), verbs: verbs.into() }
+    WidgetBody::Queue { rows: (1..12).map(row).collect(), waiting: 1_234, verbs: verbs.into() }
 }
 
 fn editor() -> WidgetBody {

@@ -202,8 +202,10 @@ pub enum WidgetBody {
     },
     /// What waits for a decision, each with the same verbs.
     Queue {
-        /// What waits, most urgent first.
+        /// What waits, most urgent first; as far as it is shown.
         rows: Vec<QueueRow>,
+        /// All that waits.
+        waiting: u64,
         /// What can be done.
         verbs: Vec<Verb>,
     },

@@ -12,6 +12,7 @@ mod groups;
 mod ids;
 mod loadable;
 mod message;
+mod numbers;
 mod pipeline;
 mod problem;
 mod request;
@@ -35,6 +36,7 @@ pub use ids::{
 };
 pub use loadable::{Loadable, Stamped};
 pub use message::{DecoderName, MessageQuery, MessageRow, PartitionRange, Receipt, Record, RecordHeader, Start, StopReason, TimestampType};
+pub use numbers::grouped;
 pub use pipeline::{
     ALERTS_TOPIC, Availability, Check, CheckMeta, CheckVerdict, FaultMeta, KnobKind, KnobMeta, Latency, ParamMeta, Phase, PipelineMeta,
     PipelineParams, PipelineStatus, RunReport, SabotageMeta,

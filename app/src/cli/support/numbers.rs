@@ -1,20 +1,6 @@
 //! Numbers for people: thousand separators, IEC bytes.
 
-/// A whole number with its thousands apart: `1,234,567`.
-pub(crate) fn grouped(number: i128) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
-    if number < 0 {
-        text.push('-');
-    }
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(crate) use weir_model::grouped;
 
 /// A number with this many digits after its point and its thousands apart: `1,234.5`.
 pub(crate) fn decimal(number: f64, decimals: usize) -> String {

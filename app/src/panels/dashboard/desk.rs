@@ -20,7 +20,13 @@ const ROWS_SHOWN: usize = 8;
 const CHOICE_WIDTH: f32 = 116.0;
 
 /// What waits, each with a button a verb.
-pub(super) fn queue(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), rows: &[QueueRow], verbs: &[Verb], cx: &mut PanelContext<'_>) {
+pub(super) fn queue(
+    ui: &mut Ui,
+    (pipeline, widget): (&PipelineId, &Widget),
+    (rows, waiting): (&[QueueRow], u64),
+    verbs: &[Verb],
+    cx: &mut PanelContext<'_>,
+) {
     if rows.is_empty() {
         subdued(ui, "Nothing waits.");
         return;
@@ -39,8 +45,9 @@ pub(super) fn queue(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), row
             ui.add(Label::new(RichText::new(&*row.detail).color(tokens(ui).text.subdued)).truncate()).on_hover_text(&*row.detail);
         });
     }
-    if rows.len() > ROWS_SHOWN {
-        subdued(ui, format!("{} more wait behind these.", rows.len() - ROWS_SHOWN));
+    let behind = waiting.saturating_sub(rows.len().min(ROWS_SHOWN) as u64);
+    if behind > 0 {
+        subdued(ui, format!("{} more wait behind these.", format::integer(behind)));
     }
 }
 
@@ -174,7 +181,8 @@ mod tests {
     #[test]
     fn a_click_in_the_queue_is_a_verdict() {
         let row = QueueRow { subject: "tx-7".into(), title: "12 EUR".into(), detail: "".into(), at: TimestampMs(0) };
-        let mut harness = shown(WidgetBody::Queue { rows: vec![row], verbs: vec![verb("honest", "Honest"), verb("fraud", "Fraud")] });
+        let mut harness =
+            shown(WidgetBody::Queue { rows: vec![row], waiting: 1, verbs: vec![verb("honest", "Honest"), verb("fraud", "Fraud")] });
         harness.get_by_label("Fraud").click();
         harness.run();
         let [Request::ActOnPipeline(pipeline, action)] = harness.state().requests()[..] else { panic!("{:?}", harness.state().commands) };
@@ -182,9 +190,24 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_out_of_sight_is_counted_whoever_was_told_of_it() {
+        let row =
+            |at: usize| QueueRow { subject: format!("tx-{at}").into(), title: "12 EUR".into(), detail: "".into(), at: TimestampMs(0) };
+        let check = |rows: usize, waiting: u64, expect: Option<&str>| {
+            let harness = shown(WidgetBody::Queue { rows: (0..rows).map(row).collect(), waiting, verbs: vec![verb("honest", "Honest")] });
+            let told = harness.query_by_label_contains("more wait");
+            assert_eq!(told.is_some(), expect.is_some(), "{rows} of {waiting}");
+            assert!(expect.is_none_or(|text| harness.query_by_label(text).is_some()), "{rows} of {waiting}");
+        };
+        check(3, 3, None);
+        check(ROWS_SHOWN, ROWS_SHOWN as u64, None);
+        check(12, 1_234, Some("1,226 more wait behind these."));
+    }
+
+    #[test]
     fn a_row_leads_to_the_records_of_what_it_is_about() {
         let row = QueueRow { subject: "tx-7".into(), title: "12 EUR".into(), detail: "".into(), at: TimestampMs(0) };
-        let mut harness = shown(WidgetBody::Queue { rows: vec![row], verbs: vec![verb("honest", "Honest")] });
+        let mut harness = shown(WidgetBody::Queue { rows: vec![row], waiting: 1, verbs: vec![verb("honest", "Honest")] });
         harness.get_by_label("12 EUR").click();
         harness.run();
         let Some(Command::Navigate(Route::Query(query))) = harness.state().commands.last() else {

@@ -120,7 +120,7 @@ fn body(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), shown: &WidgetB
         WidgetBody::Map { unit, points } => bodies::map(ui, widget, unit, points, cx),
         WidgetBody::Incidents { incidents } => bodies::incidents(ui, incidents, cx),
         WidgetBody::Feed { entries } => bodies::feed(ui, widget, entries, cx),
-        WidgetBody::Queue { rows, verbs } => desk::queue(ui, (pipeline, widget), rows, verbs, cx),
+        WidgetBody::Queue { rows, waiting, verbs } => desk::queue(ui, (pipeline, widget), (rows, *waiting), verbs, cx),
         WidgetBody::Editor { rows, hint, verbs, answer } => {
             desk::editor(ui, (pipeline, widget), rows, (hint, answer), verbs, cx);
         }

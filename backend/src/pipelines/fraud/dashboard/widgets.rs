@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weir_model::{
     Cell, Column, EditorRow, FeedEntry, FlowEdge, FlowNode, Line, MapPoint, QueueRow, Severity, Source, Span, TimestampMs, Widget,
-    WidgetBody,
+    WidgetBody, grouped,
 };
 
 use super::{Day, Fold, desk, ranking::Point, terminals::Known};
@@ -199,7 +199,7 @@ fn quality(fold: &Fold) -> Widget {
     let lines = vec![line("Recall", &|day| (day.caught, day.missed)), line("Precision", &|day| (day.caught, day.false_alarms))];
     let help = "Precision and recall of what was stopped, and from how many labelled payments the trees have learnt. By the day of the payments: the last week has no labels yet, because frauds are charged back after seven days";
     let title = match fold.model.filter(|_| !fold.is_model_off) {
-        Some((.., examples, _)) => format!("Quality, learnt from {examples}"),
+        Some((.., examples, _)) => format!("Quality, learnt from {} payments", grouped(examples.into())),
         None => "Quality, by rules alone".to_owned(),
     };
     widget("quality", &title, help, Span::Third, CHARGEBACKS, WidgetBody::TimeSeries { unit: "%".into(), lines, bands: Vec::new() })
@@ -215,7 +215,7 @@ fn ranking(fold: &Fold) -> Widget {
                 under the ROC curve over the newest labelled payments. Trees are grown anew each day, the online regression learns from every label";
     let title = match fold.ranking.examples() {
         0 => "Both models: no labels yet".to_owned(),
-        examples => format!("Both models over {examples} labels"),
+        examples => format!("Both models over {} labels", grouped(examples as i128)),
     };
     widget("ranking", &title, help, Span::Third, EXAMPLES, WidgetBody::TimeSeries { unit: "%".into(), lines, bands: Vec::new() })
 }
@@ -231,9 +231,9 @@ fn queue(fold: &Fold) -> Widget {
         at: TimestampMs(case.ts),
     };
     let rows = fold.cases.iter().rev().take(CASES_SHOWN).map(row).collect();
-    let body = WidgetBody::Queue { rows, verbs: desk::verdict_verbs() };
     let open = fold.cases_all.saturating_sub(fold.verdicts).max(fold.cases.len() as u64);
-    let title = format!("Review queue: {open} open, {} done", fold.verdicts);
+    let body = WidgetBody::Queue { rows, waiting: open, verbs: desk::verdict_verbs() };
+    let title = format!("Review queue: {} open, {} done", grouped(open.into()), grouped(fold.verdicts.into()));
     widget(QUEUE, &title, "Held payments that wait for somebody to look; each verdict is a label to learn from", Span::Full, CASES, body)
 }
 
