@@ -282,10 +282,11 @@ mod tests {
             for at in 0.. {
                 let Ok(mut request) = server.recv() else { return };
                 let body = serde_json::from_reader(request.as_reader()).unwrap();
-                let _ = request.respond(Response::empty(codes[at.min(codes.len() - 1)]));
+                // Before the answer: whoever has that may look for the body.
                 if sender.send(body).is_err() {
                     return;
                 }
+                let _ = request.respond(Response::empty(codes[at.min(codes.len() - 1)]));
             }
         };
         thread::Builder::new().name("receiver".to_owned()).spawn(answer).unwrap();
