@@ -145,7 +145,7 @@ fn assert_sessions_of_input(cluster: &Cluster, input: &str, expected: &[Plain]) 
     }
     assert_eq!(report.counts["late_dropped"], 0, "{input}");
     let sessions = sessions(cluster).pop_last().expect("a run").1;
-    let mut plain: Vec<_> = sessions.into_iter().map(|it| (it.user_id, it.start, it.end, it.events)).collect();
+    let mut plain: Vec<_> = sessions.into_iter().map(|it| (it.user_id.0, it.start, it.end, it.events)).collect();
     plain.sort();
     assert!(plain == expected, "{input}: {} sessions, not {}", plain.len(), expected.len());
 }

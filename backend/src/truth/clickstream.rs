@@ -12,7 +12,7 @@ use weir_model::Check;
 
 use crate::{
     pipelines::clickstream::{
-        records::{Activity, ClosedBy, Devices, Funnel, Session, Tier, Totals, session_id},
+        records::{Activity, ClosedBy, Devices, Funnel, Session, Tier, Totals, visit_id},
         settings::{BOT_EVENTS_MIN, BOT_EVERY_MAX_MS},
     },
     sim::clickstream::Action,
@@ -138,8 +138,8 @@ impl Batch {
         Session {
             run: self.rules.run.clone(),
             partition: self.partition,
-            session_id: session_id(&first.session_id, user_id, first.timestamp),
-            user_id: user_id.to_owned(),
+            session_id: visit_id(&first.session_id, user_id, first.timestamp),
+            user_id: user_id.into(),
             start: first.timestamp,
             end: last.timestamp,
             events: rows.len() as u64,

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    ids::{ClickId, UserId},
     offers,
     records::{AdClick, Attribution, Purchase},
     sabotage::Sabotage,
@@ -19,8 +20,8 @@ pub(super) fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let forgets_catalogue = options.sabotage == Some(Sabotage::ForgetCatalogue);
     let offer_ms = if options.sabotage == Some(Sabotage::ForgetOffers) { 0 } else { options.windows.offer_ms() };
     Topology::new(ATTRIBUTION_APP, move |builder| {
-        let purchases = builder.stream::<String, Purchase>(PURCHASES);
-        let clicks = builder.stream::<String, AdClick>(AD_CLICKS);
+        let purchases = builder.stream::<UserId, Purchase>(PURCHASES);
+        let clicks = builder.stream::<UserId, AdClick>(AD_CLICKS);
         let windows = JoinWindows { before_ms: ATTRIBUTION_MS, after_ms: 0, grace_ms: ATTRIBUTION_GRACE_MS };
         let pairs = purchases.join(&clicks, windows, "touch", |_, purchase, click| attribution(purchase, click));
         pairs.process("last-touch", store(), None, |store| LastTouch { store, is_first }).to(ATTRIBUTION);
@@ -46,11 +47,11 @@ fn attribution(purchase: &Purchase, click: &AdClick) -> Attribution {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Best {
     click_at: i64,
-    click_id: String,
+    click_id: ClickId,
     purchase_at: i64,
 }
 
-/// A purchase is forgotten once no click can come for it any more.
+/// By run and purchase. One is forgotten once no click can come for it any more.
 fn store() -> Store<String, Best> {
     Store::expiring(|_, best: &Best| best.purchase_at + ATTRIBUTION_MS + ATTRIBUTION_GRACE_MS)
 }
@@ -61,8 +62,8 @@ struct LastTouch {
     is_first: bool,
 }
 
-impl Processor<String, Attribution, String, Attribution> for LastTouch {
-    fn process(&mut self, record: &Record<String, Attribution>, out: &mut Forward<'_, String, Attribution>) {
+impl Processor<UserId, Attribution, UserId, Attribution> for LastTouch {
+    fn process(&mut self, record: &Record<UserId, Attribution>, out: &mut Forward<'_, UserId, Attribution>) {
         let Attribution { purchase_id, click_id, click_at, purchase_at, run, .. } = &record.value;
         let key = format!("{run} {purchase_id}");
         let best = Best { click_at: *click_at, click_id: click_id.clone(), purchase_at: *purchase_at };
@@ -77,7 +78,7 @@ impl Processor<String, Attribution, String, Attribution> for LastTouch {
         }
     }
 
-    fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Attribution>) {
+    fn stream_time_advanced(&mut self, out: &mut Forward<'_, UserId, Attribution>) {
         while self.store.borrow_mut().pop_expired(out.stream_time_ms()).is_some() {}
     }
 }

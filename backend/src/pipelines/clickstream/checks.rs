@@ -142,7 +142,7 @@ impl Checks {
     fn session(&mut self, session: &Session) {
         if session.run == self.run {
             self.sessions_seen += 1;
-            self.open.closed(&session.user_id, session.start);
+            self.open.closed(session.user_id.as_str(), session.start);
             self.stages.session(session);
             // Tiers are judged by themselves.
             self.sessions.borrow_mut().published(&Session { tier: Tier::Guest, ..session.clone() });

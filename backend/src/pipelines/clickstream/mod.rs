@@ -30,6 +30,7 @@ mod checks;
 mod dashboard;
 mod experiment;
 mod given;
+mod ids;
 mod input;
 mod meta;
 mod offers;
@@ -50,6 +51,7 @@ mod visit;
 mod world;
 
 pub use dashboard::Fold;
+pub use ids::{ClickId, ItemId, PurchaseId, UserId, VisitId};
 pub use meta::meta;
 pub use pages::page_name;
 pub use shape::shape;

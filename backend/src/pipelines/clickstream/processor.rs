@@ -11,7 +11,8 @@ use exposures::{Counted, Exposed};
 use updates::Update;
 
 use super::{
-    records::{Activity, Bot, ClosedBy, Devices, Event, Funnel, Merge, Outcome, Pair, Purchase, Session, Stats, Totals, session_id},
+    ids::{ItemId, PurchaseId, UserId},
+    records::{Activity, Bot, ClosedBy, Devices, Event, Funnel, Merge, Outcome, Pair, Purchase, Session, Stats, Totals, visit_id},
     sabotage::Sabotage,
     sessions::{Closed, Saved, add, close, due_ms},
     settings::{ACTIVE_MS, OPEN_SESSIONS_MAX, Windows},
@@ -131,8 +132,8 @@ struct Work<'a, 'b> {
     out: &'a mut Forward<'b, String, Outcome>,
 }
 
-impl Processor<String, Event, String, Outcome> for Visits {
-    fn process(&mut self, record: &Record<String, Event>, out: &mut Forward<'_, String, Outcome>) {
+impl Processor<UserId, Event, String, Outcome> for Visits {
+    fn process(&mut self, record: &Record<UserId, Event>, out: &mut Forward<'_, String, Outcome>) {
         let (partition, offset) = (out.origin().partition, out.origin().offset);
         // Taken out, not copied: the store keeps what they were at the last commit.
         let kept = self.store.borrow_mut().delete(&FIGURES.to_owned());
@@ -227,7 +228,7 @@ impl Work<'_, '_> {
     /// What an event brought to light beside its session.
     fn tell(&mut self, activity: &Activity<'_>, now: i64, news: News) {
         let run = || self.visits.run.to_string();
-        let user_id = || activity.user_id.to_string();
+        let user_id = || UserId::from(&*activity.user_id);
         let (partition, at) = (self.partition, activity.timestamp);
         self.tell_update(&activity.user_id, news.update);
         let mut told = Vec::new();
@@ -239,19 +240,19 @@ impl Work<'_, '_> {
             told.push(Outcome::Bot(Bot { run: run(), partition, user_id: user_id(), start, at, events }));
         }
         for outcome in told {
-            self.publish(user_id(), outcome);
+            self.publish(activity.user_id.to_string(), outcome);
         }
         if activity.action_type == Action::Purchase && !activity.event_id.is_empty() {
-            let (purchase_id, revenue_minor) = (activity.event_id.to_string(), activity.price_minor.unwrap_or(0));
-            let item_id = activity.item_id.to_string();
+            let (purchase_id, revenue_minor) = (PurchaseId::from(&*activity.event_id), activity.price_minor.unwrap_or(0));
+            let item_id = ItemId::from(&*activity.item_id);
             let purchase = Purchase { run: self.visits.run.to_string(), purchase_id, user_id: user_id(), at, revenue_minor, item_id };
             // Its own time: it is joined by it.
-            self.out.send(&Record { key: user_id(), value: Outcome::Purchase(purchase), timestamp_ms: at });
+            self.out.send(&Record { key: activity.user_id.to_string(), value: Outcome::Purchase(purchase), timestamp_ms: at });
         }
         if let Some(from) = news.looked_at_before {
-            let (from, to) = (from.to_string(), activity.item_id.to_string());
-            let pair = Pair { run: self.visits.run.to_string(), user_id: user_id(), from: from.clone(), to, at };
-            self.publish(from, Outcome::Pair(pair));
+            let (key, to) = (from.to_string(), ItemId::from(&*activity.item_id));
+            let pair = Pair { run: self.visits.run.to_string(), user_id: user_id(), from: key.as_str().into(), to, at };
+            self.publish(key, Outcome::Pair(pair));
         }
     }
 
@@ -383,8 +384,8 @@ impl Work<'_, '_> {
         let session = Session {
             run: self.visits.run.to_string(),
             partition: self.partition,
-            session_id: session_id(&entry.session_id, user_id, start_ms),
-            user_id: user_id.to_owned(),
+            session_id: visit_id(&entry.session_id, user_id, start_ms),
+            user_id: user_id.into(),
             start: start_ms,
             end: end_ms,
             events: visit.events,
@@ -402,7 +403,7 @@ impl Work<'_, '_> {
             closed_by,
         };
         self.figures.devices.count(&session);
-        self.publish(session.user_id.clone(), Outcome::Session(session));
+        self.publish(session.user_id.to_string(), Outcome::Session(session));
     }
 
     fn depth(&self, visit: &super::visit::Visit) -> u8 {

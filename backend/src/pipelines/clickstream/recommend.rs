@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    ids::{ItemId, UserId},
     records::{Event, Pair, Recommended, Related},
     sabotage::Sabotage,
     settings::{PAIRS, RECOMMENDATIONS, RECOMMENDER_APP, RELATED, RELATED_EVERY_MS},
@@ -29,17 +30,17 @@ const NEIGHBOURS_MAX: usize = 100;
 pub(super) fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let is_itself = options.sabotage == Some(Sabotage::RecommendItself);
     Topology::new(RECOMMENDER_APP, move |builder| {
-        let pairs = builder.stream::<String, Pair>(PAIRS);
+        let pairs = builder.stream::<ItemId, Pair>(PAIRS);
         pairs.process("neighbours", Store::new(), None, |store| Recommender { store, is_itself }).to(RELATED);
     })
 }
 
 /// What each user who looks at an item is recommended, where it is known what goes with that.
-pub(super) fn for_users(events: &Stream<String, Event>, related: &GlobalTable<String, Related>) -> Stream<String, Recommended> {
+pub(super) fn for_users(events: &Stream<UserId, Event>, related: &GlobalTable<ItemId, Related>) -> Stream<UserId, Recommended> {
     let looks = events.filter(|record| item_of(&record.value).is_some());
     let known = looks.join_global(
         related,
-        |record| item_of(&record.value).unwrap_or_default().to_owned(),
+        |record| item_of(&record.value).unwrap_or_default().into(),
         |record, related| recommended(&record.value, related?),
     );
     known.flat_map_values(|record| record.value.clone())
@@ -55,7 +56,7 @@ fn recommended(event: &Event, related: &Related) -> Option<Recommended> {
     let Event::Activity(activity) = event else { return None };
     Some(Recommended {
         run: related.run.clone(),
-        user_id: activity.user_id.to_string(),
+        user_id: (&*activity.user_id).into(),
         item_id: related.item_id.clone(),
         items: related.items.clone(),
         at: activity.timestamp,
@@ -67,20 +68,20 @@ fn recommended(event: &Event, related: &Related) -> Option<Recommended> {
 struct Neighbours {
     run: String,
     /// Scores as they were at `at`.
-    scores: BTreeMap<String, f64>,
+    scores: BTreeMap<ItemId, f64>,
     at: i64,
-    told: Vec<String>,
+    told: Vec<ItemId>,
     told_at: Option<i64>,
 }
 
 struct Recommender {
-    store: StoreHandle<String, Neighbours>,
+    store: StoreHandle<ItemId, Neighbours>,
     /// Sabotage: an item goes with itself.
     is_itself: bool,
 }
 
-impl Processor<String, Pair, String, Related> for Recommender {
-    fn process(&mut self, record: &Record<String, Pair>, out: &mut Forward<'_, String, Related>) {
+impl Processor<ItemId, Pair, ItemId, Related> for Recommender {
+    fn process(&mut self, record: &Record<ItemId, Pair>, out: &mut Forward<'_, ItemId, Related>) {
         let (pair, mut news) = (&record.value, None);
         self.store.borrow_mut().update(&record.key, Neighbours::default, |known| {
             if known.run != pair.run {
@@ -118,7 +119,7 @@ impl Neighbours {
         }
     }
 
-    fn best(&self) -> Vec<String> {
+    fn best(&self) -> Vec<ItemId> {
         let mut ranked: Vec<_> = self.scores.iter().collect();
         ranked.sort_by(|a, b| b.1.total_cmp(a.1).then(a.0.cmp(b.0)));
         ranked.into_iter().take(RECOMMENDATIONS).map(|(item, _)| item.clone()).collect()

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::{UserId, VisitId};
 pub use crate::pipelines::alert::Alert;
 pub(super) use activity::TIMES;
 pub use activity::{Activity, Event, Tier, User};
@@ -85,9 +86,9 @@ pub struct Session {
     /// The partition of `user_activity` it comes from.
     pub partition: i32,
     /// The shop's own id of the visit the session began with.
-    pub session_id: String,
+    pub session_id: VisitId,
     /// Who.
-    pub user_id: String,
+    pub user_id: UserId,
     /// Event time of the first event.
     pub start: i64,
     /// Event time of the last event.
@@ -131,7 +132,7 @@ pub struct OpenSession {
     /// The partition of `user_activity`.
     pub partition: i32,
     /// Who.
-    pub user_id: String,
+    pub user_id: UserId,
     /// Event time of the first event.
     pub start: i64,
     /// Event time of the last event.
@@ -228,8 +229,8 @@ pub struct Funnel {
 }
 
 /// The shop's own id of a visit, or, where it has none, one made of whose session it is and when it began.
-pub fn session_id(given: &str, user_id: &str, start_ms: i64) -> String {
-    if given.is_empty() { open_key(user_id, start_ms) } else { given.to_owned() }
+pub fn visit_id(given: &str, user_id: &str, start_ms: i64) -> VisitId {
+    if given.is_empty() { open_key(user_id, start_ms).into() } else { given.into() }
 }
 
 impl Funnel {

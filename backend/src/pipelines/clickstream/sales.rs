@@ -4,14 +4,15 @@
 //! that everybody uses buy anything. Where it is views that are counted, it takes two stages, as [pages](super::pages) have it.
 
 use super::{
+    ids::{ItemId, UserId},
     records::{Item, Purchase, Sales},
     settings::{ITEMS, SALES},
 };
 use crate::stream::{Stream, StreamsBuilder};
 
 /// Adds it to an application. `forgets_catalogue` breaks it on purpose.
-pub(super) fn by_category(builder: &StreamsBuilder, purchases: &Stream<String, Purchase>, forgets_catalogue: bool) {
-    let items = builder.global_table::<String, Item>(ITEMS, "items");
+pub(super) fn by_category(builder: &StreamsBuilder, purchases: &Stream<UserId, Purchase>, forgets_catalogue: bool) {
+    let items = builder.global_table::<ItemId, Item>(ITEMS, "items");
     let sold = purchases.join_global(
         &items,
         |record| record.value.item_id.clone(),

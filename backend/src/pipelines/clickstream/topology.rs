@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     experiment::{self, Tests},
+    ids::{ItemId, UserId},
     offers::{self, CartWatch},
     pages,
     processor::{Visits, store},
@@ -57,9 +58,9 @@ pub(super) fn of(options: &Options) -> Result<Topology, TopologyError> {
         if sabotage == Some(Sabotage::GraceOff) {
             (windows.sessions.grace_ms, windows.counts.grace_ms, windows.pages.grace_ms) = (0, 0, 0);
         }
-        let events = builder.stream_by_time::<String, Event>(EVENTS, time_of);
+        let events = builder.stream_by_time::<UserId, Event>(EVENTS, time_of);
         let unique = if sabotage == Some(Sabotage::DedupeOff) { events } else { each_once(&events) };
-        let users = builder.table::<String, User>(USERS, "users");
+        let users = builder.table::<UserId, User>(USERS, "users");
         let (of_run, is_newest_taken) = (Arc::clone(&run), sabotage == Some(Sabotage::AsOfOff));
         let known = unique
             .left_join_table(&users, move |record, row| record.value.with_tier(row.filter(|row| *row.run == *of_run), is_newest_taken));
@@ -68,7 +69,7 @@ pub(super) fn of(options: &Options) -> Result<Topology, TopologyError> {
         let silence_ms = windows.cart_silence_ms();
         let watch = move |store| CartWatch { run: offers_of, store, silence_ms, is_blind_to_purchases };
         known.process("carts", offers::store(), None, watch).to(OFFERS);
-        let related = builder.global_table::<String, Related>(RELATED, "related");
+        let related = builder.global_table::<ItemId, Related>(RELATED, "related");
         let recommended_of = Arc::clone(&run);
         recommend::for_users(&known, &related).filter(move |record| *record.value.run == *recommended_of).to(RECOMMENDED);
         pages::most_viewed(&known, &run, windows, sabotage).to(PAGE_STATS);
@@ -94,7 +95,7 @@ fn alert(outcome: &Outcome) -> Option<Alert> {
         pipeline: ID.to_owned(),
         rule: "robot: milliseconds from one event to the next, on average".to_owned(),
         severity: "warning".to_owned(),
-        subject_key: bot.user_id.clone(),
+        subject_key: bot.user_id.to_string(),
         window_start: bot.start,
         window_end: bot.at,
         value: every_ms,
@@ -108,7 +109,7 @@ fn alert(outcome: &Outcome) -> Option<Alert> {
 }
 
 /// Events that carry an id once each; those without, as lines of a log, as they come.
-fn each_once(events: &Stream<String, Event>) -> Stream<String, Event> {
+fn each_once(events: &Stream<UserId, Event>) -> Stream<UserId, Event> {
     let [with_id, without] = events.branch([|record| !record.value.id().is_empty(), |_| true]);
     with_id.deduplicate("seen", DEDUPE_MS, |record| record.value.id().to_owned()).merge(&without)
 }

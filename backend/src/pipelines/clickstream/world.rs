@@ -36,7 +36,7 @@ const AGAIN_AFTER: u64 = 20;
 /// What the shop sells, said before anybody comes.
 pub(super) fn catalogue(run: &RunParams, out: &mut Emit) {
     for item in generator(run).catalogue() {
-        let (run, item_id, category) = (run.name.to_string(), item.item_id.to_owned(), item.category.to_owned());
+        let (run, item_id, category) = (run.name.to_string(), item.item_id.into(), item.category.to_owned());
         let row = Item { run, item_id, category, price_minor: item.price_minor };
         out.send(ITEMS, item.item_id, json(&row), SENT_NOW);
     }
@@ -68,12 +68,12 @@ impl Visitors {
         }
         while let Some(touch) = self.generator.touch() {
             let (run, user, at) = (self.run.to_string(), touch.user_id.clone(), touch.at_ms);
-            let click = AdClick { run, click_id: touch.click_id, user_id: touch.user_id, campaign: touch.campaign, at };
+            let click = AdClick { run, click_id: touch.click_id.into(), user_id: touch.user_id.into(), campaign: touch.campaign, at };
             out.send(AD_CLICKS, user, json(&click), at);
         }
         while let Some(joined) = self.generator.joined() {
             let (run, user) = (self.run.to_string(), joined.user_id.clone());
-            let row = User { run, user_id: joined.user_id, member_from: joined.from_ms };
+            let row = User { run, user_id: joined.user_id.into(), member_from: joined.from_ms };
             out.send(USERS, user, json(&row), joined.at_ms);
         }
     }
@@ -141,7 +141,7 @@ impl World for Visitors {
         let offer = record.value.and_then(|value| serde_json::from_slice::<Offer>(value).ok());
         // Other runs may make offers too, to visitors of the same names.
         if let Some(offer) = offer.filter(|offer| *offer.run == *self.run) {
-            self.generator.offer(&offer.user_id, offer.percent);
+            self.generator.offer(offer.user_id.as_str(), offer.percent);
         }
     }
 

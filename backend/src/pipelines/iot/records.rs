@@ -6,27 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::watch::Sign;
 use crate::{
+    pipelines::shape::text_key,
     sim::iot::{DeviceId, SensorType},
-    stream::{Key, Malformed},
 };
 
-impl Key for DeviceId {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.0.encode(out);
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        String::decode(bytes).map(Self)
-    }
-
-    fn encode_sorted(&self, out: &mut Vec<u8>) {
-        self.0.encode_sorted(out);
-    }
-
-    fn decode_sorted(bytes: &mut &[u8]) -> Result<Self, Malformed> {
-        String::decode_sorted(bytes).map(Self)
-    }
-}
+text_key!(DeviceId);
 
 /// How a device is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]

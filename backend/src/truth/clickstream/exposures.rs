@@ -6,6 +6,7 @@ use weir_model::Check;
 
 use crate::{
     pipelines::clickstream::{
+        UserId,
         records::{Ab, Activity, Bot, Side},
         settings::EXPOSED_MAX,
     },
@@ -21,9 +22,9 @@ const USERS_MIN: u64 = 1_000;
 pub struct ExposuresCheck {
     run: String,
     conversion_ms: i64,
-    users: HashMap<String, User>,
+    users: HashMap<UserId, User>,
     by_partition: BTreeMap<i32, u64>,
-    bots: BTreeSet<String>,
+    bots: BTreeSet<UserId>,
     /// By variant, the newest.
     published: BTreeMap<String, Ab>,
 }
@@ -51,7 +52,7 @@ impl ExposuresCheck {
             }
             *users += 1;
             let user = User { variant: activity.variant.to_string(), at: activity.timestamp, purchases: Vec::new() };
-            self.users.insert(activity.user_id.to_string(), user);
+            self.users.insert((&*activity.user_id).into(), user);
         }
         if activity.action_type == Action::Purchase
             && let Some(user) = self.users.get_mut(&*activity.user_id)

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::pipelines::clickstream::{
+    ItemId, UserId,
     records::{Pair, Recommended},
     settings::RECOMMENDATIONS,
 };
@@ -35,11 +36,11 @@ impl Hits {
 #[derive(Debug, Default)]
 pub struct HitRate {
     /// Numbers of items, in place of their names, and the names.
-    numbers: HashMap<String, u32>,
-    names: Vec<String>,
+    numbers: HashMap<ItemId, u32>,
+    names: Vec<ItemId>,
     /// What was recommended to a user who looked at an item, and when.
-    lists: HashMap<(String, u32), (i64, [u32; RECOMMENDATIONS])>,
-    order: VecDeque<(String, u32)>,
+    lists: HashMap<(UserId, u32), (i64, [u32; RECOMMENDATIONS])>,
+    order: VecDeque<(UserId, u32)>,
     wanted: HashMap<u32, u64>,
     hits: Hits,
 }
@@ -63,7 +64,7 @@ impl HitRate {
 
     /// What was looked at after what. Gives what had been recommended, best first, and whether this was among it. What was recommended only
     /// then, or later, may know the answer: it does not count.
-    pub fn look(&mut self, pair: &Pair) -> Option<(Vec<&str>, bool)> {
+    pub fn look(&mut self, pair: &Pair) -> Option<(Vec<&ItemId>, bool)> {
         let (from, to) = (self.number(&pair.from)?, self.number(&pair.to)?);
         let list = self.lists.get(&(pair.user_id.clone(), from)).filter(|(at, _)| *at < pair.at).map(|(_, list)| *list);
         let outcome = list.map(|list| {
@@ -77,7 +78,7 @@ impl HitRate {
         });
         *self.wanted.entry(to).or_default() += 1;
         let (list, is_hit) = outcome?;
-        Some((list.iter().filter_map(|number| self.names.get(*number as usize)).map(String::as_str).collect(), is_hit))
+        Some((list.iter().filter_map(|number| self.names.get(*number as usize)).collect(), is_hit))
     }
 
     /// How good recommendations are so far.
@@ -85,13 +86,13 @@ impl HitRate {
         self.hits
     }
 
-    fn number(&mut self, item: &str) -> Option<u32> {
+    fn number(&mut self, item: &ItemId) -> Option<u32> {
         if let Some(number) = self.numbers.get(item) {
             return Some(*number);
         }
         let number = u32::try_from(self.names.len()).ok().filter(|_| self.names.len() < ITEMS_MAX)?;
-        self.numbers.insert(item.to_owned(), number);
-        self.names.push(item.to_owned());
+        self.numbers.insert(item.clone(), number);
+        self.names.push(item.clone());
         Some(number)
     }
 }
@@ -105,7 +106,7 @@ mod tests {
         let check = |list: (&str, i64, usize), user: &str, expect: (u64, u64)| {
             let mut rate = HitRate::default();
             let (told, at, count) = list;
-            let items = (0..count).map(|n| format!("i{n}")).collect();
+            let items = (0..count).map(|n| ItemId(format!("i{n}"))).collect();
             rate.recommended(&Recommended { run: "r".into(), user_id: told.into(), item_id: "a".into(), items, at });
             let pair = |from: &str, at| Pair { run: "r".into(), user_id: user.into(), from: from.into(), to: "i3".into(), at };
             rate.look(&pair("b", 100));
@@ -124,12 +125,12 @@ mod tests {
     #[test]
     fn lists_are_forgotten() {
         let mut rate = HitRate::default();
-        let items: Vec<_> = (0..RECOMMENDATIONS).map(|n| format!("i{n}")).collect();
+        let items: Vec<_> = (0..RECOMMENDATIONS).map(|n| ItemId(format!("i{n}"))).collect();
         for user in 0..=LISTS_MAX {
-            let (run, user_id, item_id) = ("r".to_owned(), user.to_string(), "a".to_owned());
+            let (run, user_id, item_id) = ("r".to_owned(), user.to_string().into(), "a".into());
             rate.recommended(&Recommended { run, user_id, item_id, items: items.clone(), at: 1 });
         }
-        let look = |user: usize| Pair { run: "r".into(), user_id: user.to_string(), from: "a".into(), to: "i3".into(), at: 2 };
+        let look = |user: usize| Pair { run: "r".into(), user_id: user.to_string().into(), from: "a".into(), to: "i3".into(), at: 2 };
         assert!(rate.look(&look(0)).is_none());
         assert_eq!(rate.look(&look(1)).map(|(list, is_hit)| (list.len(), is_hit)), Some((RECOMMENDATIONS, true)));
     }

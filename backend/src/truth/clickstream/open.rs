@@ -79,7 +79,7 @@ mod tests {
             let open = run.map(|run| OpenSession {
                 run: run.to_owned(),
                 partition: 0,
-                user_id: "u".to_owned(),
+                user_id: "u".into(),
                 start: *start,
                 end: start + 5,
                 events: 2,

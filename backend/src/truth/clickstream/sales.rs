@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use weir_model::Check;
 
 use crate::{
-    pipelines::clickstream::records::{Item, Sales},
+    pipelines::clickstream::{
+        ItemId,
+        records::{Item, Sales},
+    },
     truth::{check, pending},
 };
 
@@ -13,9 +16,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct SalesCheck {
     run: String,
-    categories: BTreeMap<String, String>,
+    categories: BTreeMap<ItemId, String>,
     /// Item and price of each purchase.
-    purchases: Vec<(String, i64)>,
+    purchases: Vec<(ItemId, i64)>,
     /// By category, the newest.
     published: BTreeMap<String, (u64, i64)>,
 }
@@ -35,7 +38,7 @@ impl SalesCheck {
 
     /// Somebody paid.
     pub fn purchase(&mut self, item_id: &str, price_minor: i64) {
-        self.purchases.push((item_id.to_owned(), price_minor));
+        self.purchases.push((item_id.into(), price_minor));
     }
 
     /// Published sums of a category.

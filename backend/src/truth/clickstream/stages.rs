@@ -7,6 +7,7 @@ use weir_model::Check;
 
 use crate::{
     pipelines::clickstream::{
+        ClickId, PurchaseId, UserId,
         records::{Activity, AdClick, Attribution, Offer, OfferTaken, Pair, Recommended, Session, Tier, User},
         settings::{ATTRIBUTION_MS, BOT_EVENTS_MIN, BOT_EVERY_MAX_MS, OFFER_PERCENT, Windows},
     },
@@ -29,19 +30,19 @@ pub struct Stages {
     cart_silence_ms: i64,
     /// A purchase is an offer's work for so long.
     offer_ms: i64,
-    member_from: BTreeMap<String, i64>,
+    member_from: BTreeMap<UserId, i64>,
     /// User, start and tier of each session.
-    tiers: Vec<(String, i64, Tier)>,
+    tiers: Vec<(UserId, i64, Tier)>,
     /// Sessions that were called a robot's, and long and fast ones that could be.
-    flagged: BTreeSet<String>,
-    fast: BTreeSet<String>,
+    flagged: BTreeSet<UserId>,
+    fast: BTreeSet<UserId>,
     carts: BTreeMap<i32, Carts>,
     offers: BTreeSet<Offer>,
-    clicks: BTreeMap<String, Vec<(i64, String)>>,
+    clicks: BTreeMap<UserId, Vec<(i64, ClickId)>>,
     /// User, time and price by purchase.
-    purchases: BTreeMap<String, (String, i64, i64)>,
+    purchases: BTreeMap<PurchaseId, (UserId, i64, i64)>,
     taken: BTreeSet<OfferTaken>,
-    attributed: BTreeMap<String, String>,
+    attributed: BTreeMap<PurchaseId, ClickId>,
     sales: SalesCheck,
     exposures: ExposuresCheck,
     hit_rate: HitRate,
@@ -53,7 +54,7 @@ struct Carts {
     now: i64,
     /// No cart is due before this.
     next_due: i64,
-    open: BTreeMap<String, Offer>,
+    open: BTreeMap<UserId, Offer>,
     due: BTreeSet<Offer>,
 }
 
@@ -72,7 +73,8 @@ impl Stages {
         if activity.action_type == Action::Purchase && !activity.event_id.is_empty() {
             let price_minor = activity.price_minor.unwrap_or(0);
             self.sales.purchase(&activity.item_id, price_minor);
-            self.purchases.insert(activity.event_id.to_string(), (activity.user_id.to_string(), activity.timestamp, price_minor));
+            let (purchase_id, user_id) = (PurchaseId::from(&*activity.event_id), UserId::from(&*activity.user_id));
+            self.purchases.insert(purchase_id, (user_id, activity.timestamp, price_minor));
         }
     }
 
@@ -176,7 +178,7 @@ impl Stages {
     /// `tiers_as_of_events`: each session's tier is what its user was at its first event, whatever was announced by then.
     fn tiers_as_of(&self) -> Check {
         let id = "tiers_as_of_events";
-        let expected = |user: &str, at: i64| {
+        let expected = |user: &UserId, at: i64| {
             let from = self.member_from.get(user);
             if from.is_some_and(|from| at >= *from) { Tier::Member } else { Tier::Guest }
         };
@@ -220,10 +222,10 @@ impl Stages {
         let id = "offers_bring_buyers_back";
         let mut of_user = BTreeMap::<&str, Vec<_>>::new();
         for (purchase_id, (user, at, price_minor)) in &self.purchases {
-            of_user.entry(user).or_default().push((purchase_id, *at, *price_minor));
+            of_user.entry(user.as_str()).or_default().push((purchase_id, *at, *price_minor));
         }
         let taken = |offer: &Offer| {
-            let purchases = of_user.get(&*offer.user_id).map(Vec::as_slice).unwrap_or_default();
+            let purchases = of_user.get(offer.user_id.as_str()).map(Vec::as_slice).unwrap_or_default();
             let soon = purchases.iter().filter(|(_, at, _)| (offer.at..=offer.at + self.offer_ms).contains(at));
             let taken = soon.map(|(purchase_id, purchase_at, revenue_minor)| OfferTaken {
                 run: offer.run.clone(),
@@ -258,8 +260,11 @@ impl Stages {
             let clicks = self.clicks.get(user).map(Vec::as_slice).unwrap_or_default();
             clicks.iter().filter(|(click_at, _)| (at - ATTRIBUTION_MS..=at).contains(click_at)).max()
         };
-        let expected: BTreeMap<_, _> =
-            self.purchases.iter().filter_map(|(purchase, (user, at, _))| Some((purchase.clone(), last(user, *at)?.1.clone()))).collect();
+        let expected: BTreeMap<_, _> = self
+            .purchases
+            .iter()
+            .filter_map(|(purchase, (user, at, _))| Some((purchase.clone(), last(user.as_str(), *at)?.1.clone())))
+            .collect();
         if expected.is_empty() && self.attributed.is_empty() {
             return pending(id, "no purchase followed an advertisement yet");
         }
@@ -291,7 +296,7 @@ impl Stages {
     /// `bots_found`: robots that were fast for long are called so, and nobody else is.
     fn bots_found(&self, bots: &[String]) -> Check {
         let id = "bots_found";
-        let bots: BTreeSet<_> = bots.iter().cloned().collect();
+        let bots: BTreeSet<_> = bots.iter().map(|bot| UserId::from(bot.as_str())).collect();
         if bots.is_empty() && self.flagged.is_empty() {
             return check(id, true, "no robot came, and nobody was taken for one");
         }
@@ -322,12 +327,12 @@ impl Carts {
         match (activity.action_type, self.open.get_mut(&*activity.user_id)) {
             (Action::Purchase, _) => drop(self.open.remove(&*activity.user_id)),
             (Action::AddToCart, None) => {
-                let user_id = activity.user_id.to_string();
+                let user_id = UserId::from(&*activity.user_id);
                 let offer = Offer {
                     run: run.to_owned(),
                     partition,
                     user_id: user_id.clone(),
-                    item_id: activity.item_id.to_string(),
+                    item_id: (&*activity.item_id).into(),
                     value_minor: activity.price_minor.unwrap_or(0),
                     cart_at: activity.timestamp,
                     at,
@@ -338,7 +343,7 @@ impl Carts {
             (action, Some(offer)) => {
                 offer.at = offer.at.max(at);
                 if action == Action::AddToCart {
-                    offer.item_id = activity.item_id.to_string();
+                    offer.item_id = (&*activity.item_id).into();
                     offer.value_minor += activity.price_minor.unwrap_or(0);
                 }
             }

@@ -104,7 +104,7 @@ fn the_sessions_check_can_fail() {
     let mut other = sessions.clone();
     other[5].revenue_minor += 1;
     assert_eq!(verdict(&other), Fail, "one wrong figure");
-    other[5] = Session { user_id: "nobody".to_owned(), ..sessions[5].clone() };
+    other[5] = Session { user_id: "nobody".into(), ..sessions[5].clone() };
     assert_eq!(verdict(&[&sessions[..], &other[5..6]].concat()), Fail, "an invented session");
     other[5] = Session { events: 99, ..sessions[5].clone() };
     assert_eq!(verdict(&[&sessions[..], &other[5..6]].concat()), Fail, "a final result that changes");

@@ -51,7 +51,7 @@ impl Lanes {
     /// A final session.
     pub(super) fn session(&mut self, session: &Session) {
         let Session { user_id, start, end, exit_page, .. } = session;
-        self.update(user_id, *end, |user| {
+        self.update(user_id.as_str(), *end, |user| {
             user.sessions.insert(*start, (*end, exit_page.clone()));
             while user.sessions.len() > SESSIONS_MAX {
                 user.sessions.pop_first();
@@ -62,7 +62,7 @@ impl Lanes {
     /// A session as far as it has come.
     pub(super) fn open(&mut self, session: &OpenSession) {
         let OpenSession { user_id, start, end, events, .. } = session;
-        self.update(user_id, *end, |user| {
+        self.update(user_id.as_str(), *end, |user| {
             user.open.insert(*start, (*end, *events));
             while user.open.len() > SESSIONS_MAX {
                 user.open.pop_first();
@@ -81,7 +81,7 @@ impl Lanes {
 
     /// Sessions became one.
     pub(super) fn merge(&mut self, merge: Merge) {
-        let (at, user_id) = (merge.late_at, merge.user_id.clone());
+        let (at, user_id) = (merge.late_at, merge.user_id.to_string());
         self.newest_merged = self.newest_merged.take().max(Some((at, user_id.clone())));
         self.update(&user_id, merge.whole.1, |user| {
             user.merges.insert(at, merge);
@@ -182,7 +182,7 @@ mod tests {
         Session {
             run: "r".into(),
             partition: 0,
-            session_id: format!("{user}@{start}"),
+            session_id: format!("{user}@{start}").into(),
             user_id: user.into(),
             start,
             end,
@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn merge(user: &str, at: i64) -> Merge {
-        let (run, user_id) = ("r".to_owned(), user.to_owned());
+        let (run, user_id) = ("r".to_owned(), user.into());
         Merge {
             run,
             partition: 0,

@@ -12,6 +12,7 @@ use weir_model::{Chooser, Dashboard, PipelineAction, Problem, TimestampMs};
 
 use crate::{
     pipelines::clickstream::{
+        ItemId, PurchaseId, UserId,
         records::{Ab, Attribution, Bot, Devices, Funnel, Offer, OfferTaken, OpenSession, PageStats, Pair, Sales, Session, Stats, Totals},
         settings::{
             AB, ATTRIBUTION, BOTS, DEVICES, FUNNEL, MERGES, OFFERS, OFFERS_TAKEN, PAGE_STATS, PAIRS, RECOMMENDED, SALES, SESSIONS, STATS,
@@ -65,9 +66,9 @@ pub struct Fold {
     bots: VecDeque<Bot>,
     offers: VecDeque<Offer>,
     /// Purchases that offers brought.
-    taken: BTreeSet<String>,
+    taken: BTreeSet<PurchaseId>,
     /// Campaign and revenue by purchase.
-    attributed: BTreeMap<String, (String, i64)>,
+    attributed: BTreeMap<PurchaseId, (String, i64)>,
     /// By category.
     sales: BTreeMap<String, Sales>,
     hit_rate: HitRate,
@@ -77,10 +78,10 @@ pub struct Fold {
 /// Somebody was recommended something, and then looked at an item.
 #[derive(Debug)]
 struct Look {
-    user_id: String,
-    from: String,
+    user_id: UserId,
+    from: ItemId,
     shown: String,
-    to: String,
+    to: ItemId,
     is_hit: bool,
 }
 
@@ -227,7 +228,7 @@ impl Fold {
 
     fn look(&mut self, pair: Pair) {
         if let Some((items, is_hit)) = self.hit_rate.look(&pair) {
-            let shown = items.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
+            let shown = items.into_iter().take(SHOWN).map(ItemId::as_str).collect::<Vec<_>>().join(", ");
             let Pair { user_id, from, to, .. } = pair;
             self.looks.push_front(Look { user_id, from, shown, to, is_hit });
             self.looks.truncate(LOOKS_MAX);

@@ -101,7 +101,7 @@ fn recommendations(fold: &Fold) -> Widget {
     let row = |look: &super::Look| {
         let text = |text: &str| Cell::Text(text.into());
         let outcome = if look.is_hit { "recommended" } else { "found alone" };
-        vec![text(&look.user_id), text(&look.from), text(&look.shown), text(&look.to), text(outcome)]
+        vec![text(look.user_id.as_str()), text(look.from.as_str()), text(&look.shown), text(look.to.as_str()), text(outcome)]
     };
     let titles = ["User", "Looked at", "Recommended then", "Then looked at", "Was it?"];
     let columns = titles.map(|title| column(title, false)).into();

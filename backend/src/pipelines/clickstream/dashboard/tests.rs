@@ -82,7 +82,7 @@ fn a_user_can_be_chosen_and_nothing_else_done() {
     let dashboard = fold.dashboard(TimestampMs(1));
     let lanes = dashboard.widgets.iter().find(|widget| &*widget.id == "lanes").map(|widget| &widget.body);
     let Some(WidgetBody::Chosen { chooser, body }) = lanes else { panic!("{lanes:?}") };
-    assert!(chooser.is_chosen && *chooser.value == *user);
+    assert!(chooser.is_chosen && *chooser.value == *user.as_str());
     assert!(matches!(&**body, WidgetBody::Lanes { lanes, .. } if !lanes.is_empty()));
 }
 

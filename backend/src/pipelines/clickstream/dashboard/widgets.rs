@@ -152,8 +152,8 @@ fn latest_sessions(fold: &Fold) -> Widget {
     let integer = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
     let rows = fold.sessions.iter().map(|session| {
         vec![
-            text(&session.session_id),
-            text(&session.user_id),
+            text(session.session_id.as_str()),
+            text(session.user_id.as_str()),
             Cell::Time(TimestampMs(session.start)),
             Cell::DurationMs(session.end - session.start),
             integer(session.events),

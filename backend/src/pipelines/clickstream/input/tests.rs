@@ -100,7 +100,7 @@ fn batch(events: &[(u8, i64)], gap_ms: i64) -> Vec<Plain> {
 }
 
 fn plain(sessions: &[Session]) -> Vec<Plain> {
-    let mut plain: Vec<_> = sessions.iter().map(|it| (it.user_id.clone(), it.start, it.end, it.events)).collect();
+    let mut plain: Vec<_> = sessions.iter().map(|it| (it.user_id.to_string(), it.start, it.end, it.events)).collect();
     plain.sort();
     plain
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::sketch::SpaceSaving;
 use crate::{
     pipelines::clickstream::{
+        UserId,
         records::{Event, PagePart, Viewed},
         settings::{PAGE_NAME_MAX, PAGES_EXACT_MAX, PAGES_KEPT, PAGES_PER_PART},
     },
@@ -40,8 +41,8 @@ pub(super) struct Panes {
     pub(super) store: StoreHandle<String, Kept>,
 }
 
-impl Processor<String, Event, String, PagePart> for Panes {
-    fn process(&mut self, record: &Record<String, Event>, out: &mut Forward<'_, String, PagePart>) {
+impl Processor<UserId, Event, String, PagePart> for Panes {
+    fn process(&mut self, record: &Record<UserId, Event>, out: &mut Forward<'_, String, PagePart>) {
         // Taken out, not copied: the store keeps what it was at the last commit.
         let kept = self.store.borrow_mut().delete(&PANES.to_owned());
         let (mut now, mut open) = if let Some(Kept::Panes { now, open }) = kept { (now, open) } else { (i64::MIN, BTreeMap::new()) };

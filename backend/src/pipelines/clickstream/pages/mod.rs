@@ -13,6 +13,7 @@ use std::sync::Arc;
 pub use count::name_of as page_name;
 
 use super::{
+    ids::UserId,
     records::{Event, PageStats},
     sabotage::Sabotage,
     settings::Windows,
@@ -21,7 +22,7 @@ use crate::stream::Stream;
 
 /// The most viewed pages of a run's events.
 pub(super) fn most_viewed(
-    events: &Stream<String, Event>,
+    events: &Stream<UserId, Event>,
     run: &Arc<str>,
     windows: Windows,
     sabotage: Option<Sabotage>,

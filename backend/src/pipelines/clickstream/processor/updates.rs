@@ -37,8 +37,8 @@ impl Work<'_, '_> {
             update.withdrawn.into_iter().for_each(|start| self.withdraw_session(user_id, start));
         }
         if let Some(((start, end), events, pages)) = update.open {
-            let (run, partition, user_id) = (self.visits.run.to_string(), self.partition, user_id.to_owned());
-            let key = open_key(&user_id, start);
+            let (key, user_id) = (open_key(user_id, start), user_id.into());
+            let (run, partition) = (self.visits.run.to_string(), self.partition);
             self.publish(key, Outcome::Open(Some(OpenSession { run, partition, user_id, start, end, events, pages })));
         }
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
+use super::super::ids::UserId;
 use crate::sim::clickstream::Action;
 
 /// An event of `user_activity` as processors need it; any producer's JSON with these fields will do, be they at the top or in `metadata`.
@@ -176,7 +177,7 @@ pub struct User {
     /// Which run.
     pub run: String,
     /// Who.
-    pub user_id: String,
+    pub user_id: UserId,
     /// A member from this time on.
     pub member_from: i64,
 }

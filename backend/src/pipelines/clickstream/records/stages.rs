@@ -2,15 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::ids::{ClickId, ItemId, PurchaseId, UserId};
+
 /// A record of `clickstream.ad_clicks`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdClick {
     /// Which run.
     pub run: String,
     /// Unique within a run.
-    pub click_id: String,
+    pub click_id: ClickId,
     /// Who.
-    pub user_id: String,
+    pub user_id: UserId,
     /// Which advertisement.
     pub campaign: String,
     /// When, in event time.
@@ -23,16 +25,16 @@ pub struct Purchase {
     /// Which run.
     pub run: String,
     /// The event's id.
-    pub purchase_id: String,
+    pub purchase_id: PurchaseId,
     /// Who.
-    pub user_id: String,
+    pub user_id: UserId,
     /// When, in event time.
     pub at: i64,
     /// What was paid.
     pub revenue_minor: i64,
     /// For what; empty where the event does not say.
     #[serde(default)]
-    pub item_id: String,
+    pub item_id: ItemId,
 }
 
 /// A row of `clickstream.items`: the catalogue.
@@ -41,7 +43,7 @@ pub struct Item {
     /// Which run.
     pub run: String,
     /// Also the record's key.
-    pub item_id: String,
+    pub item_id: ItemId,
     /// In which part of the shop it lies.
     pub category: String,
     /// In minor units of the shop's currency.
@@ -67,13 +69,13 @@ pub struct Attribution {
     /// Which run.
     pub run: String,
     /// The purchase.
-    pub purchase_id: String,
+    pub purchase_id: PurchaseId,
     /// Who.
-    pub user_id: String,
+    pub user_id: UserId,
     /// The advertisement.
     pub campaign: String,
     /// When it was followed last.
-    pub click_id: String,
+    pub click_id: ClickId,
     /// When that was.
     pub click_at: i64,
     /// When was paid.
@@ -88,11 +90,11 @@ pub struct Pair {
     /// Which run.
     pub run: String,
     /// Who.
-    pub user_id: String,
+    pub user_id: UserId,
     /// What was looked at first.
-    pub from: String,
+    pub from: ItemId,
     /// And then.
-    pub to: String,
+    pub to: ItemId,
     /// When, in event time.
     pub at: i64,
 }
@@ -103,9 +105,9 @@ pub struct Related {
     /// Which run.
     pub run: String,
     /// After this
-    pub item_id: String,
+    pub item_id: ItemId,
     /// these, most often first.
-    pub items: Vec<String>,
+    pub items: Vec<ItemId>,
     /// As of this event time.
     pub at: i64,
 }
@@ -116,11 +118,11 @@ pub struct Recommended {
     /// Which run.
     pub run: String,
     /// Who
-    pub user_id: String,
+    pub user_id: UserId,
     /// looks at this
-    pub item_id: String,
+    pub item_id: ItemId,
     /// and may like these, best first.
-    pub items: Vec<String>,
+    pub items: Vec<ItemId>,
     /// When that look was, in event time.
     pub at: i64,
 }
@@ -133,9 +135,9 @@ pub struct Offer {
     /// The partition of `user_activity`.
     pub partition: i32,
     /// To whom.
-    pub user_id: String,
+    pub user_id: UserId,
     /// The item put into the cart last.
-    pub item_id: String,
+    pub item_id: ItemId,
     /// What is in the cart.
     pub value_minor: i64,
     /// Since when.
@@ -152,11 +154,11 @@ pub struct OfferTaken {
     /// Which run.
     pub run: String,
     /// Who.
-    pub user_id: String,
+    pub user_id: UserId,
     /// When the offer was made, in event time.
     pub offer_at: i64,
     /// The purchase.
-    pub purchase_id: String,
+    pub purchase_id: PurchaseId,
     /// When that was.
     pub purchase_at: i64,
     /// What was paid.
@@ -171,7 +173,7 @@ pub struct Merge {
     /// The partition of `user_activity`.
     pub partition: i32,
     /// Whose sessions.
-    pub user_id: String,
+    pub user_id: UserId,
     /// The time of the late event.
     pub late_at: i64,
     /// Stream time when it came.
@@ -190,7 +192,7 @@ pub struct Bot {
     /// The partition of `user_activity`.
     pub partition: i32,
     /// Who.
-    pub user_id: String,
+    pub user_id: UserId,
     /// Event time of the session's first event.
     pub start: i64,
     /// Event time when it was noticed.

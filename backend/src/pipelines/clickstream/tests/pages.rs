@@ -6,6 +6,7 @@ use weir_model::CheckVerdict;
 
 use super::{
     super::{
+        ids::UserId,
         pages::most_viewed,
         records::{Activity, Event, PageStats},
         settings::{EVENTS, PAGE_STATS, PAGES_EXACT_MAX, Windows},
@@ -59,7 +60,7 @@ fn a_hot_partition_and_a_late_one_are_counted_exactly() {
 fn more_pages_than_are_counted_one_by_one_have_a_bound() {
     let (run, windows) = (Arc::<str>::from("r1"), Windows::at_speed(1));
     let topology = Topology::new("pages", move |builder| {
-        let events = builder.stream::<String, Event>(EVENTS);
+        let events = builder.stream::<UserId, Event>(EVENTS);
         most_viewed(&events, &run, windows, None).to(PAGE_STATS);
     });
     let (mut driver, mut pages) = (TopologyTestDriver::new(&topology.expect("a topology")), PagesCheck::new("r1", windows.pages));

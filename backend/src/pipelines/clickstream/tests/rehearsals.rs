@@ -64,7 +64,7 @@ fn every_robot_that_is_named_raises_an_alert() {
     .expect("topologies are right");
     assert!(!named.is_empty() && alerts.len() == named.len(), "{} robots, {} alerts", named.len(), alerts.len());
     for (bot, alert) in named.iter().zip(&alerts) {
-        assert_eq!((&alert.subject_key, alert.window_start, alert.window_end), (&bot.user_id, bot.start, bot.at));
+        assert_eq!((alert.subject_key.as_str(), alert.window_start, alert.window_end), (bot.user_id.as_str(), bot.start, bot.at));
         assert!(alert.value > 0.0 && alert.value < alert.threshold && alert.evidence.len() == 2, "{alert:?}");
     }
 }
