@@ -119,8 +119,9 @@ impl Producer {
             ("enable.idempotence", "true"),
             ("linger.ms", "5"),
             ("batch.size", "262144"),
-            ("queue.buffering.max.messages", "200000"),
-            ("queue.buffering.max.kbytes", "131072"),
+            // As much as Java's `buffer.memory`; a message costs its bytes and some hundred more.
+            ("queue.buffering.max.messages", "50000"),
+            ("queue.buffering.max.kbytes", "32768"),
             ("compression.type", "lz4"),
             ("message.timeout.ms", "60000"),
         ];
