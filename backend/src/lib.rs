@@ -11,6 +11,7 @@ mod envelope;
 pub mod export;
 pub mod groups;
 mod handle;
+mod ids;
 pub mod lag;
 mod local;
 pub mod operations;

@@ -31,7 +31,7 @@ pub use check::{Checker, Facts, NoChecks, RenewedVerdicts};
 pub(super) use event_headers::EventHeaders;
 pub(super) use experiment::experiment;
 pub(super) use given_topic::GivenTopic;
-pub(super) use ids::{text_id, text_key};
+pub(super) use ids::text_key;
 pub use run::{failed, start};
 pub use scenario::{Act, Expectation, Scenario, Step};
 pub use topics::{Cleanup, TopicSpec};

@@ -1,6 +1,6 @@
 //! Names of users, items and what they do, each its own type.
 
-use crate::pipelines::shape::text_id;
+use crate::{ids::text_id, pipelines::shape::text_key};
 
 text_id!(
     /// A user's name, also the key of events.
@@ -22,3 +22,5 @@ text_id!(
     /// The shop's own name of a visit.
     VisitId
 );
+
+text_key!(UserId, ItemId, ClickId, PurchaseId, VisitId);

@@ -1,11 +1,12 @@
 //! Names of payments, accounts and terminals, each its own type.
 
-use crate::{pipelines::shape::text_id, sim::hash64};
+use crate::{ids::text_id, pipelines::shape::text_key, sim::hash64};
 
 /// A type whose values also have a number.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         text_id!($(#[$doc])* $name);
+        text_key!($name);
 
         impl $name {
             /// A number to know it by where ids are many.
