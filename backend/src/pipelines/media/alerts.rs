@@ -6,6 +6,7 @@ use super::{
     settings::ID,
 };
 pub(super) use crate::pipelines::alert::Alert;
+use crate::sim::media::CampaignId;
 
 /// Messages of a window that are hidden before a room is called flooded, and the share of all that they are.
 const FLOOD_HIDDEN_MIN: u64 = 8;
@@ -55,7 +56,7 @@ pub(super) fn of_flood(stats: &RoomStats) -> Alert {
         pipeline: ID.to_owned(),
         rule: "chat_flood".to_owned(),
         severity: "warning".to_owned(),
-        subject_key: stats.room.clone(),
+        subject_key: stats.room.to_string(),
         window_start: stats.window_start,
         window_end: stats.window_end,
         value: hidden as f64,
@@ -66,7 +67,7 @@ pub(super) fn of_flood(stats: &RoomStats) -> Alert {
 }
 
 /// A campaign whose whole budget is lent since this request came.
-pub(super) fn of_budget(campaign_id: &str, book: &LeaseBook, ts: i64) -> Alert {
+pub(super) fn of_budget(campaign_id: &CampaignId, book: &LeaseBook, ts: i64) -> Alert {
     let lent = book.granted_micros.values().sum::<i64>() as f64 / MICROS;
     let holders = book.granted_micros.values().filter(|granted| **granted > 0).count();
     Alert {
@@ -74,7 +75,7 @@ pub(super) fn of_budget(campaign_id: &str, book: &LeaseBook, ts: i64) -> Alert {
         pipeline: ID.to_owned(),
         rule: "budget_exhausted".to_owned(),
         severity: "warning".to_owned(),
-        subject_key: campaign_id.to_owned(),
+        subject_key: campaign_id.to_string(),
         window_start: ts,
         window_end: ts,
         value: lent,

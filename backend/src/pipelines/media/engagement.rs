@@ -12,7 +12,7 @@ use super::{
     },
 };
 use crate::{
-    sim::media::{HomeRow, Playback, PlaybackAction, Qoe, STAYED_MS},
+    sim::media::{HomeRow, Playback, PlaybackAction, Qoe, STAYED_MS, SessionId, VideoId, ViewerId},
     stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError},
 };
 
@@ -24,8 +24,8 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let (counts_pauses, forgets_quitters) = (options.is(Sabotage::WatchPauses), options.is(Sabotage::ForgetQuitters));
     let (forgets_tenths, forgets_stars) = (options.is(Sabotage::ForgetTenths), options.is(Sabotage::ForgetStars));
     Topology::new(ENGAGEMENT_APP, move |builder| {
-        let playback = builder.stream::<String, Playback>(PLAYBACK);
-        let sessions = Store::<String, Session>::expiring(|_, session| session.last_ts);
+        let playback = builder.stream::<SessionId, Playback>(PLAYBACK);
+        let sessions = Store::<SessionId, Session>::expiring(|_, session| session.last_ts);
         let watch = move |sessions| Sessions { sessions, counts_pauses, forgets_tenths, forgets_stars };
         let watched = playback.process("sessions", sessions, None, watch);
         let judged = watched.flat_map_values(|record| record.value.stayed.clone());
@@ -36,7 +36,7 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
         });
         sides.to_stream().to(AB);
         // Players tell what stalls apart from what they watch.
-        let reports = builder.stream::<String, Qoe>(QOE).filter(|record| record.value.is_bad());
+        let reports = builder.stream::<SessionId, Qoe>(QOE).filter(|record| record.value.is_bad());
         let watched = watched.merge(&reports.map_values(|record| Watched::bad(&record.value.cid)));
         let by_title = watched.select_key(|record| record.value.video_id.clone());
         let viewers = Store::<String, i64>::expiring(|_, seen_ms| *seen_ms);
@@ -45,9 +45,11 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
         let changes = titles.to_stream().flat_map_values(|record| record.value.clone());
         changes.to(TITLE_STATS);
         // One row for everybody: all titles meet in one task.
-        let all = changes.filter(|record| !record.key.starts_with("live-")).map_values(|record| (record.key.clone(), record.value.clone()));
+        let all = changes
+            .filter(|record| !record.key.as_str().starts_with("live-"))
+            .map_values(|record| (record.key.clone(), record.value.clone()));
         let rows =
-            all.select_key(|_| "home".to_owned()).process("home", Store::<String, TitleStats>::new(), None, |titles| Home { titles });
+            all.select_key(|_| "home".to_owned()).process("home", Store::<VideoId, TitleStats>::new(), None, |titles| Home { titles });
         rows.to(HOME_ROW);
     })
 }
@@ -55,10 +57,10 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
 /// What a session has just added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Watched {
-    video_id: String,
+    video_id: VideoId,
     /// Whose, where a play begins; else empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    user_id: String,
+    #[serde(default, skip_serializing_if = "ViewerId::is_empty")]
+    user_id: ViewerId,
     /// A viewer whom the title did not have yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_new_viewer: bool,
@@ -77,9 +79,9 @@ struct Watched {
 }
 
 impl Watched {
-    fn bad(video_id: &str) -> Self {
-        let video_id = video_id.to_owned();
-        let (user_id, is_new_viewer) = (String::new(), false);
+    fn bad(video_id: &VideoId) -> Self {
+        let video_id = video_id.clone();
+        let (user_id, is_new_viewer) = (ViewerId::default(), false);
         Self {
             video_id,
             user_id,
@@ -117,14 +119,14 @@ impl Session {
 }
 
 struct Sessions {
-    sessions: StoreHandle<String, Session>,
+    sessions: StoreHandle<SessionId, Session>,
     counts_pauses: bool,
     forgets_tenths: bool,
     forgets_stars: bool,
 }
 
-impl Processor<String, Playback, String, Watched> for Sessions {
-    fn process(&mut self, record: &Record<String, Playback>, out: &mut Forward<'_, String, Watched>) {
+impl Processor<SessionId, Playback, SessionId, Watched> for Sessions {
+    fn process(&mut self, record: &Record<SessionId, Playback>, out: &mut Forward<'_, SessionId, Watched>) {
         let event = &record.value;
         let mut session = self.sessions.borrow().get(&record.key).map(Cow::into_owned).unwrap_or_else(|| Session::new(event.ts));
         if event.ts < session.last_ts {
@@ -152,7 +154,7 @@ impl Processor<String, Playback, String, Watched> for Sessions {
             is_judged: session.is_judged || is_judged,
         };
         self.sessions.borrow_mut().put(record.key.clone(), session);
-        let user_id = if is_start { event.user_id.clone() } else { String::new() };
+        let user_id = if is_start { event.user_id.clone() } else { ViewerId::default() };
         let (video_id, is_new_viewer) = (event.video_id.clone(), false);
         // Whoever writes more stars than there are has not rated.
         let stars = event.stars.filter(|stars| event.action == PlaybackAction::Rate && STARS.contains(stars) && !self.forgets_stars);
@@ -161,7 +163,7 @@ impl Processor<String, Playback, String, Watched> for Sessions {
         out.send(&record.with_value(watched));
     }
 
-    fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Watched>) {
+    fn stream_time_advanced(&mut self, out: &mut Forward<'_, SessionId, Watched>) {
         let before_ms = out.stream_time_ms().saturating_sub(SESSION_KEPT_MS);
         while self.sessions.borrow_mut().pop_expired(before_ms).is_some() {}
     }
@@ -169,11 +171,12 @@ impl Processor<String, Playback, String, Watched> for Sessions {
 
 /// Knows who has seen which title: each viewer counts once, however often they come back.
 struct Viewers {
+    /// By title and viewer together.
     seen: StoreHandle<String, i64>,
 }
 
-impl Processor<String, Watched, String, Watched> for Viewers {
-    fn process(&mut self, record: &Record<String, Watched>, out: &mut Forward<'_, String, Watched>) {
+impl Processor<VideoId, Watched, VideoId, Watched> for Viewers {
+    fn process(&mut self, record: &Record<VideoId, Watched>, out: &mut Forward<'_, VideoId, Watched>) {
         if !record.value.is_start {
             out.send(record);
             return;
@@ -181,10 +184,10 @@ impl Processor<String, Watched, String, Watched> for Viewers {
         let viewer = format!("{} {}", record.key, record.value.user_id);
         let is_new_viewer = self.seen.borrow().get(&viewer).is_none();
         self.seen.borrow_mut().put(viewer, record.timestamp_ms);
-        out.send(&record.with_value(Watched { is_new_viewer, user_id: String::new(), ..record.value.clone() }));
+        out.send(&record.with_value(Watched { is_new_viewer, user_id: ViewerId::default(), ..record.value.clone() }));
     }
 
-    fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Watched>) {
+    fn stream_time_advanced(&mut self, out: &mut Forward<'_, VideoId, Watched>) {
         let before_ms = out.stream_time_ms().saturating_sub(VIEWERS_KEPT_MS);
         while self.seen.borrow_mut().pop_expired(before_ms).is_some() {}
     }
@@ -259,13 +262,13 @@ impl TitleStats {
     }
 }
 
-type Title = (String, TitleStats);
+type Title = (VideoId, TitleStats);
 
 struct Home {
-    titles: StoreHandle<String, TitleStats>,
+    titles: StoreHandle<VideoId, TitleStats>,
 }
 
-/// Under this key the store keeps when the row was last told, as `recent_at_ms`.
+/// Under this key, which is no title's, the store keeps when the row was last told, as `recent_at_ms`.
 const TOLD: &str = "";
 
 impl Processor<String, Title, String, HomeRow> for Home {
@@ -274,12 +277,12 @@ impl Processor<String, Title, String, HomeRow> for Home {
         let now_ms = out.stream_time_ms();
         let mut titles = self.titles.borrow_mut();
         titles.put(title.clone(), stats.clone());
-        let told_ms = titles.get(&TOLD.to_owned()).map_or(i64::MIN, |told| told.recent_at_ms);
+        let told_ms = titles.get(&TOLD.into()).map_or(i64::MIN, |told| told.recent_at_ms);
         if now_ms.saturating_sub(told_ms) < HOME_ROW_EVERY_MS {
             return;
         }
-        titles.put(TOLD.to_owned(), TitleStats { recent_at_ms: now_ms, ..TitleStats::default() });
-        let known = || titles.iter().filter(|(title, _)| **title != TOLD);
+        titles.put(TOLD.into(), TitleStats { recent_at_ms: now_ms, ..TitleStats::default() });
+        let known = || titles.iter().filter(|(title, _)| title.as_str() != TOLD);
         let mut all = TitleStats::default();
         for (_, stats) in known() {
             let kept = stats.lately_kept(now_ms);

@@ -98,7 +98,7 @@ fn knobs(fault: &str) -> Vec<KnobMeta> {
     let cdn = || one_of("cdn", "CDN", CDNS[1].0, CDNS.map(|(name, _)| name));
     let isp = || one_of("isp", "Network", ISPS[2].0, ISPS.map(|(name, ..)| name));
     let region = || one_of("region", "Region", "any", REGIONS.map(|(name, _)| name));
-    let room = || one_of("room", "Room", &room_name(0), (0..ROOMS).map(room_name));
+    let room = || one_of("room", "Room", room_name(0).as_str(), (0..ROOMS).map(|room| room_name(room).0));
     let app = || one_of("app", "Release", APPS[0].0, APPS.map(|(name, _)| name));
     let device = || one_of("device", "Device", DEVICES[1].0, DEVICES.map(|(name, ..)| name));
     match fault {
@@ -106,7 +106,7 @@ fn knobs(fault: &str) -> Vec<KnobMeta> {
         "isp_congested" => vec![isp(), region()],
         "peering" => vec![cdn(), isp(), region()],
         "bad_release" => vec![app(), device()],
-        "bad_encode" => vec![one_of("title", "Title", BAD_ENCODE_TITLE, (0..TITLES).map(title_id))],
+        "bad_encode" => vec![one_of("title", "Title", BAD_ENCODE_TITLE, (0..TITLES).map(|title| title_id(title).0))],
         "chat_raid" | "goal_moment" => vec![room()],
         _ => Vec::new(),
     }

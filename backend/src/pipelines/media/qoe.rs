@@ -8,7 +8,7 @@ use super::{
     settings::{CUBE, CUBE_MS, QOE, QOE_APP, QOE_GRACE_MS, SLICE_MS, SLICES},
 };
 use crate::{
-    sim::media::{Cell, Qoe},
+    sim::media::{Cell, Qoe, SessionId},
     stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError, Windowed},
 };
 
@@ -23,7 +23,8 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let (run, forgets_failed_starts) = (options.run.clone(), options.is(Sabotage::ForgetFailedStarts));
     Topology::new(QOE_APP, move |builder| {
         let run = run.clone();
-        let reports = builder.stream::<String, Qoe>(QOE).filter(move |record| !(forgets_failed_starts && record.value.is_failed_start()));
+        let reports =
+            builder.stream::<SessionId, Qoe>(QOE).filter(move |record| !(forgets_failed_starts && record.value.is_failed_start()));
         // Of the two lengths the short one is shown.
         let window_of =
             |window: &Windowed<String>| window.bounds().filter(|(start_ms, end_ms)| end_ms.checked_sub(*start_ms) == Some(SLICE_MS));
@@ -57,8 +58,8 @@ struct Count {
     run: String,
 }
 
-impl Processor<String, Qoe, String, Counted> for Count {
-    fn process(&mut self, record: &Record<String, Qoe>, out: &mut Forward<'_, String, Counted>) {
+impl Processor<SessionId, Qoe, String, Counted> for Count {
+    fn process(&mut self, record: &Record<SessionId, Qoe>, out: &mut Forward<'_, String, Counted>) {
         let report = &record.value;
         let counts = counts_of(report);
         let key = key_of(&report.cell);

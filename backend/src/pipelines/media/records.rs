@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sim::media::AdAction;
+use crate::{
+    pipelines::shape::text_key,
+    sim::media::{AdAction, CampaignId, IncidentId, MessageId, RequestId, RoomId, SessionId, VideoId, ViewerId},
+};
+
+text_key!(ViewerId, SessionId, VideoId, RoomId, CampaignId, RequestId, IncidentId);
 
 /// Counts of one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -135,7 +140,7 @@ pub enum IncidentState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
     /// Its id, also the key.
-    pub incident_id: String,
+    pub incident_id: IncidentId,
     /// What the slices are about: a run, a case.
     pub scope: String,
     /// Where it is.
@@ -173,7 +178,7 @@ pub struct Incident {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LateEvent {
     /// Where.
-    pub room: String,
+    pub room: RoomId,
     /// The window it would have counted in.
     pub window_start: i64,
     /// What it was.
@@ -198,7 +203,7 @@ pub enum LateWhat {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Default)]
 pub struct RoomStats {
     /// Which.
-    pub room: String,
+    pub room: RoomId,
     /// Event time, included.
     pub window_start: i64,
     /// Event time, excluded.
@@ -238,11 +243,11 @@ pub enum Moderation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moderated {
     /// Which message.
-    pub message_id: String,
+    pub message_id: MessageId,
     /// Where.
-    pub room: String,
+    pub room: RoomId,
     /// Whose.
-    pub user_id: String,
+    pub user_id: ViewerId,
     /// What becomes of it.
     pub verdict: Moderation,
     /// The rules that spoke against it.
@@ -292,7 +297,7 @@ pub struct TitleStats {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseRequest {
     /// Of which campaign.
-    pub campaign_id: String,
+    pub campaign_id: CampaignId,
     /// Who: the partition that decides.
     pub holder: i32,
     /// All that it wants to be allowed to spend since the beginning.
@@ -326,9 +331,9 @@ pub struct LeaseBook {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     /// Of which request.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// Who pays.
-    pub campaign_id: String,
+    pub campaign_id: CampaignId,
     /// How much.
     pub price_micros: i64,
     /// Event time of the impression.
@@ -348,11 +353,11 @@ pub struct Spend {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdSession {
     /// Of which request.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// Who saw it.
-    pub user_id: String,
+    pub user_id: ViewerId,
     /// Whose ad.
-    pub campaign_id: String,
+    pub campaign_id: CampaignId,
     /// Event time of the first event.
     pub started_ms: i64,
     /// Of the last one.

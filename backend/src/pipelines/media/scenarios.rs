@@ -118,7 +118,7 @@ const BAD_ENCODE: Scenario = Scenario {
                 topic: HOME_ROW,
                 is_met_by: |record| {
                     let row = record.value.and_then(|value| serde_json::from_slice::<HomeRow>(value).ok());
-                    row.is_some_and(|row| row.titles.iter().all(|title| title != "title-07"))
+                    row.is_some_and(|row| row.titles.iter().all(|title| title.as_str() != "title-07"))
                 },
             }),
         },
@@ -155,8 +155,9 @@ const CHAT_RAID: Scenario = Scenario {
                 topic: MODERATED,
                 is_met_by: |record| {
                     let message = record.value.and_then(|value| serde_json::from_slice::<Moderated>(value).ok());
-                    message
-                        .is_some_and(|it| it.verdict == Moderation::Hidden && it.room == "final" && it.rules.iter().any(|it| it == "words"))
+                    message.is_some_and(|it| {
+                        it.verdict == Moderation::Hidden && it.room.as_str() == "final" && it.rules.iter().any(|it| it == "words")
+                    })
                 },
             }),
         },
@@ -208,7 +209,7 @@ const GOAL_MOMENT: Scenario = Scenario {
 /// Emoji by viewer in a room's window, and how long after its end it was told.
 fn cheers_by_viewer(record: &Observed<'_>, room: &str) -> Option<(f64, i64)> {
     let stats = serde_json::from_slice::<RoomStats>(record.value?).ok()?;
-    let is_it = stats.room == room && stats.viewers > 0;
+    let is_it = stats.room.as_str() == room && stats.viewers > 0;
     is_it.then(|| (stats.emoji.values().sum::<u64>() as f64 / stats.viewers as f64, stats.published_ms - stats.window_end))
 }
 

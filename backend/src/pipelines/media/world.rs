@@ -14,8 +14,8 @@ use super::{
 use crate::{
     pipelines::shape::{Command, Emit, EmitRecord, Observed, RunParams, World},
     sim::media::{
-        APPS, AdRequest, CDNS, DEVICES, FaultKind, Generator, GeneratorParams, ISPS, Presence, PresenceAction, REGIONS, ROOMS, TITLES,
-        Topic, TruthRecord, campaigns, room_name, title_id, titles,
+        APPS, AdRequest, CDNS, DEVICES, FaultKind, Generator, GeneratorParams, ISPS, Presence, PresenceAction, REGIONS, ROOMS, RoomId,
+        TITLES, Topic, TruthRecord, ViewerId, campaigns, room_name, title_id, titles,
     },
 };
 
@@ -27,10 +27,10 @@ pub(super) struct Viewers {
 /// The catalogue and the campaigns of a run, before anybody watches or asks for an ad.
 pub(super) fn tell_tables(run: &RunParams, out: &mut Emit) {
     for title in titles(run.params.seed) {
-        out.send(TITLES_TABLE, title.video_id.clone(), json(&title), run.start_at.0);
+        out.send(TITLES_TABLE, title.video_id.0.clone(), json(&title), run.start_at.0);
     }
     for campaign in campaigns(run.params.seed, run.start_at.0) {
-        out.send(CAMPAIGNS, campaign.campaign_id.clone(), json(&campaign), run.start_at.0);
+        out.send(CAMPAIGNS, campaign.campaign_id.0.clone(), json(&campaign), run.start_at.0);
     }
 }
 
@@ -92,7 +92,7 @@ impl World for Viewers {
         out.send(TRUTH, "truth", json(&TruthRecord::Totals(self.generator.truth().clone())), now_ms);
         // Time goes on in every partition, so that the last windows of the rooms close; nobody is in this room.
         let ts = now_ms + PRESENT_MS / 2;
-        let nobody = Presence { room: String::new(), user_id: String::new(), action: PresenceAction::Leave, ts };
+        let nobody = Presence { room: RoomId::default(), user_id: ViewerId::default(), action: PresenceAction::Leave, ts };
         // Nor asks for an ad: whoever waits for a slow server gets an answer.
         let nothing = AdRequest { ts, ..AdRequest::default() };
         for (topic, value) in [(PRESENCE, json(&nobody)), (AD_REQUESTS, json(&nothing))] {
@@ -128,8 +128,8 @@ fn fault_of(command: &Command) -> Option<(FaultKind, i64)> {
     let cdn = || one_of(&CDNS.map(|(name, _)| name), knob("cdn"), 1);
     let isp = || one_of(&ISPS.map(|(name, ..)| name), knob("isp"), 2);
     let region = || knob("region").map_or(Some(None), |_| one_of(&REGIONS.map(|(name, _)| name), knob("region"), 0).map(Some));
-    let title = || (0..TITLES).find(|number| title_id(*number) == knob("title").unwrap_or(BAD_ENCODE_TITLE));
-    let room = || (0..ROOMS).find(|number| knob("room").is_none_or(|room| room == room_name(*number)));
+    let title = || (0..TITLES).find(|number| title_id(*number).as_str() == knob("title").unwrap_or(BAD_ENCODE_TITLE));
+    let room = || (0..ROOMS).find(|number| knob("room").is_none_or(|room| room == room_name(*number).as_str()));
     let kind = match *name {
         "cdn_down" => FaultKind::CdnDown { cdn: cdn()?, region: region()? },
         "isp_congested" => FaultKind::IspCongested { isp: isp()?, region: region()? },

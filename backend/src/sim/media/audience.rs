@@ -5,6 +5,8 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
+use super::ids::{VideoId, ViewerId};
+
 /// Who has seen what, by digest.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Audience {
@@ -16,7 +18,7 @@ const AUDIENCE_MAX: usize = 1_000_000;
 
 impl Audience {
     /// Whether this viewer is new to the title; `None` once there are too many to know.
-    pub(super) fn add(&mut self, content: &str, user_id: &str) -> Option<bool> {
+    pub(super) fn add(&mut self, content: &VideoId, user_id: &ViewerId) -> Option<bool> {
         let mut hasher = DefaultHasher::new();
         (content, user_id).hash(&mut hasher);
         (self.seen.len() < AUDIENCE_MAX).then(|| self.seen.insert(hasher.finish()))

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::{CampaignId, RoomId, VideoId};
 use crate::sim::hash64;
 
 /// CDNs with their share of the traffic.
@@ -33,8 +34,8 @@ pub(super) const RACERS: &str = "bargains";
 const GENRES: [&str; 5] = ["drama", "comedy", "documentary", "thriller", "animation"];
 
 /// A title's id.
-pub fn title_id(number: usize) -> String {
-    format!("title-{number:02}")
+pub fn title_id(number: usize) -> VideoId {
+    VideoId(format!("title-{number:02}"))
 }
 
 /// How long a title is: 4 to 40 minutes, so that some are watched to the end while one looks on.
@@ -46,7 +47,7 @@ pub fn title_length_ms(seed: u64, number: usize) -> i64 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Title {
     /// Its id, the key of the table.
-    pub video_id: String,
+    pub video_id: VideoId,
     /// What people call it.
     pub name: String,
     /// What it is about.
@@ -70,15 +71,15 @@ pub fn titles(seed: u64) -> Vec<Title> {
 }
 
 /// A room's name.
-pub fn room_name(number: usize) -> String {
-    ["final", "concert", "launch", "chess"].get(number).map_or_else(|| format!("room-{number}"), |name| (*name).to_owned())
+pub fn room_name(number: usize) -> RoomId {
+    ["final", "concert", "launch", "chess"].get(number).map_or_else(|| format!("room-{number}").into(), |name| (*name).into())
 }
 
 /// An advertiser's order: how much may be spent, what a view costs, whom it is for, how often one user may see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Campaign {
     /// Its id, the key of the table.
-    pub campaign_id: String,
+    pub campaign_id: CampaignId,
     /// All that may be spent, in millionths of the currency.
     pub budget_micros: i64,
     /// The most the advertiser pays for one impression, in millionths of the currency.
@@ -120,7 +121,7 @@ pub fn campaigns(seed: u64, from_ms: i64) -> Vec<Campaign> {
             names.get(first..(first + 2).min(names.len())).unwrap_or_default().iter().map(|name| (*name).to_owned()).collect()
         };
         let paced = Campaign {
-            campaign_id: format!("campaign-{number:02}"),
+            campaign_id: CampaignId(format!("campaign-{number:02}")),
             budget_micros: (5 + draw(1, 40) as i64) * 1_000_000,
             bid_micros: (6 + draw(2, 30) as i64) * 1_000,
             cap_per_hour: 2 + draw(3, 3) as u32,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::{CampaignId, IncidentId, MessageId, RequestId, RoomId, SessionId, VideoId, ViewerId};
+
 /// Where and with what a view happens: the dimensions of the cube.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cell {
@@ -49,9 +51,9 @@ pub struct Qoe {
     /// Unique within a run.
     pub event_id: String,
     /// Session.
-    pub sid: String,
+    pub sid: SessionId,
     /// Content.
-    pub cid: String,
+    pub cid: VideoId,
     /// Event time, epoch ms.
     pub ts: i64,
     /// State.
@@ -130,11 +132,11 @@ pub struct Playback {
     /// Unique within a run.
     pub event_id: String,
     /// Who.
-    pub user_id: String,
+    pub user_id: ViewerId,
     /// Also the record's key.
-    pub session_id: String,
+    pub session_id: SessionId,
     /// What.
-    pub video_id: String,
+    pub video_id: VideoId,
     /// Event time, epoch ms.
     pub ts: i64,
     /// What happened.
@@ -172,9 +174,9 @@ pub enum PresenceAction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     /// Also the record's key.
-    pub room: String,
+    pub room: RoomId,
     /// Who.
-    pub user_id: String,
+    pub user_id: ViewerId,
     /// How.
     pub action: PresenceAction,
     /// Event time, epoch ms.
@@ -185,11 +187,11 @@ pub struct Presence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatMessage {
     /// Unique within a run.
-    pub message_id: String,
+    pub message_id: MessageId,
     /// Also the record's key.
-    pub room: String,
+    pub room: RoomId,
     /// Who.
-    pub user_id: String,
+    pub user_id: ViewerId,
     /// Event time, epoch ms.
     pub ts: i64,
     /// What.
@@ -202,9 +204,9 @@ pub struct Reaction {
     /// Unique within a run.
     pub event_id: String,
     /// Also the record's key.
-    pub room: String,
+    pub room: RoomId,
     /// Who.
-    pub user_id: String,
+    pub user_id: ViewerId,
     /// Which.
     pub emoji: String,
     /// Event time, epoch ms.
@@ -215,13 +217,13 @@ pub struct Reaction {
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AdRequest {
     /// Unique.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// Also the record's key.
-    pub user_id: String,
+    pub user_id: ViewerId,
     /// The viewing session.
-    pub session_id: String,
+    pub session_id: SessionId,
     /// What is watched.
-    pub content_id: String,
+    pub content_id: VideoId,
     /// Which break of the session, and which place in it, from 0 on.
     #[serde(default)]
     pub pod: u32,
@@ -250,14 +252,14 @@ fn is_zero(number: &i64) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdDecision {
     /// Of which request.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// Also the record's key.
-    pub user_id: String,
+    pub user_id: ViewerId,
     /// The viewing session.
     #[serde(default)]
-    pub session_id: String,
+    pub session_id: SessionId,
     /// Whose ad; `None` when nobody may or wants to pay.
-    pub campaign_id: Option<String>,
+    pub campaign_id: Option<CampaignId>,
     /// Which of the campaign's ads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ad_id: Option<String>,
@@ -296,9 +298,9 @@ pub enum AdAction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdEvent {
     /// Of which request.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// Also the record's key.
-    pub user_id: String,
+    pub user_id: ViewerId,
     /// How far it came.
     pub action: AdAction,
     /// Event time, epoch ms.
@@ -332,7 +334,7 @@ pub struct PlayerCommand {
     /// Unique: the incident and the number of its commands.
     pub command_id: String,
     /// Because of which incident.
-    pub incident_id: String,
+    pub incident_id: IncidentId,
     /// Whom it is for: dimension and value, all of them.
     pub attributes: Vec<(String, String)>,
     /// What to do.
@@ -356,7 +358,7 @@ impl PlayerCommand {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HomeRow {
     /// Titles, best first.
-    pub titles: Vec<String>,
+    pub titles: Vec<VideoId>,
     /// Event time, epoch ms.
     pub ts: i64,
 }

@@ -13,6 +13,7 @@ use super::{
     chat,
     event::{AdDecision, AdRequest, Cell, ChatMessage, HomeRow, PlayerAction, PlayerCommand},
     fault::{Fault, FaultKind, Shown},
+    ids::{MessageId, RequestId, RoomId, SessionId, VideoId, ViewerId},
     player::{Content, Out, Player, Returning, Surroundings},
     write::record,
 };
@@ -70,19 +71,19 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Truth {
     /// Time watched, by content.
-    pub watched_ms: BTreeMap<String, i64>,
+    pub watched_ms: BTreeMap<VideoId, i64>,
     /// Plays begun, by content; going on after a pause is none.
-    pub starts: BTreeMap<String, u64>,
+    pub starts: BTreeMap<VideoId, u64>,
     /// Different viewers of each; none of any once they are too many to remember.
     #[serde(default)]
-    pub viewers: BTreeMap<String, u64>,
+    pub viewers: BTreeMap<VideoId, u64>,
     /// Of each side of the A/B test: viewers of whom it is known whether they stayed, and those who did.
     #[serde(default)]
     pub stayed: BTreeMap<String, (u64, u64)>,
     /// Emoji sent, by room and emoji.
-    pub emoji: BTreeMap<String, BTreeMap<String, u64>>,
+    pub emoji: BTreeMap<RoomId, BTreeMap<String, u64>>,
     /// Messages sent, by room.
-    pub messages: BTreeMap<String, u64>,
+    pub messages: BTreeMap<RoomId, u64>,
     /// Messages of bots among them.
     pub spam: u64,
 }
@@ -94,7 +95,7 @@ pub enum TruthRecord {
     /// A message was a bot's.
     Spam {
         /// Which.
-        message_id: String,
+        message_id: MessageId,
     },
     /// Something was broken on purpose.
     Fault {
@@ -263,7 +264,7 @@ impl Generator {
         if now_ms - decision.ts > AD_PATIENCE_MS {
             return;
         }
-        let number = decision.session_id.strip_prefix('s').and_then(|number| number.parse().ok());
+        let number = decision.session_id.as_str().strip_prefix('s').and_then(|number| number.parse().ok());
         if let (Some(_), Some(player)) = (&decision.campaign_id, number.and_then(|number: u64| self.players.get_mut(&number))) {
             player.show_ad(&mut self.random, &decision.request_id, now_ms);
         }
@@ -291,13 +292,13 @@ impl Generator {
             _ => None,
         })?;
         self.random.chance(RAID_SHARE).then(|| {
-            let (room, user_id) = (room_name(raided), format!("u9{:07}", self.random.below(BOTS)));
-            let message_id = format!("e{}-{}", self.params.seed, self.events);
+            let (room, user_id) = (room_name(raided), ViewerId(format!("u9{:07}", self.random.below(BOTS))));
+            let message_id = MessageId(format!("e{}-{}", self.params.seed, self.events));
             self.truth_records.push(TruthRecord::Spam { message_id: message_id.clone() });
             *self.truth.messages.entry(room.clone()).or_default() += 1;
             self.truth.spam += 1;
             let message = ChatMessage { message_id, room: room.clone(), user_id, ts: now_ms, text: chat::spam(&mut self.random) };
-            record(Topic::Chat, room, &message, now_ms)
+            record(Topic::Chat, room.0, &message, now_ms)
         })
     }
 
@@ -314,14 +315,14 @@ impl Generator {
             let numbers = self.due.iter().map(|Reverse((_, number))| *number).take(64).collect::<Vec<_>>();
             let number = numbers.get(self.random.below(numbers.len() as u64) as usize).copied().unwrap_or(1);
             let (user_id, device, geo) = self.players.get(&number).map_or_else(
-                || (format!("u{number}"), String::new(), String::new()),
+                || (ViewerId(format!("u{number}")), String::new(), String::new()),
                 |player| (player.user_id.clone(), player.home.device.clone(), player.home.region.clone()),
             );
             let wait_ms = self.ad_wait_ms();
             let request = AdRequest {
-                request_id: format!("r{}-{}", self.params.seed, self.events),
+                request_id: RequestId(format!("r{}-{}", self.params.seed, self.events)),
                 user_id: user_id.clone(),
-                session_id: format!("s{number}"),
+                session_id: SessionId(format!("s{number}")),
                 content_id: title_id(0),
                 device,
                 geo,
@@ -330,7 +331,7 @@ impl Generator {
                 wait_ms,
                 ..AdRequest::default()
             };
-            record(Topic::AdRequests, user_id, &request, now_ms)
+            record(Topic::AdRequests, user_id.0, &request, now_ms)
         })
     }
 

@@ -12,6 +12,7 @@ mod fault;
 mod forecasts;
 mod generator;
 mod goal;
+mod ids;
 mod player;
 mod sheet;
 mod write;
@@ -26,4 +27,5 @@ pub use event::{
 pub use fault::{Fault, FaultKind, Shown};
 pub use forecasts::{Deviation, DeviationKind, DeviationRow};
 pub use generator::{AD_PATIENCE_MS, DISORDER_MAX_MS, Generator, GeneratorParams, Record, STAYED_MS, Topic, Truth, TruthRecord};
+pub use ids::{CampaignId, IncidentId, MessageId, RequestId, RoomId, SessionId, VideoId, ViewerId};
 pub use sheet::{Sheet, SheetKind, SheetRow};

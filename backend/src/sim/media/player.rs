@@ -6,6 +6,7 @@ use super::{
     catalogue::{APPS, BITRATES, CDNS, DEVICES, EMOJI, ISPS, REGIONS, SEGMENTS},
     chat::{self, Mood},
     event::{AdAction, Cell, PlaybackAction, PresenceAction},
+    ids::{RequestId, SessionId, ViewerId},
 };
 use crate::sim::{Random, hash64};
 
@@ -56,7 +57,7 @@ pub(super) enum Out {
     Chat(String),
     Reaction(&'static str),
     AdRequest,
-    Ad(String, AdAction),
+    Ad(RequestId, AdAction),
 }
 
 /// An emoji.
@@ -102,8 +103,8 @@ pub(super) struct Returning {
 pub(super) struct Player {
     /// The viewer's number; sessions have their own.
     number: u64,
-    pub(super) user_id: String,
-    pub(super) session_id: String,
+    pub(super) user_id: ViewerId,
+    pub(super) session_id: SessionId,
     /// As the network would have it; commands change what is used.
     pub(super) home: Cell,
     pub(super) content: Content,
@@ -121,7 +122,7 @@ pub(super) struct Player {
     state: State,
     outbox: VecDeque<Out>,
     /// What there will be to tell of ads, by time.
-    ads: VecDeque<(i64, String, AdAction)>,
+    ads: VecDeque<(i64, RequestId, AdAction)>,
     /// When it next reports; `None` while it has something to say.
     thinks_at_ms: Option<i64>,
     /// How long this viewer stays at most.
@@ -154,8 +155,8 @@ impl Player {
             if random.chance(QUITS_EARLY[variant]) { random.between(3_000, 14_000) } else { 20_000 + random.exponential(240_000.0) as i64 };
         Self {
             number,
-            user_id: format!("u{number}"),
-            session_id: format!("s{session}"),
+            user_id: ViewerId(format!("u{number}")),
+            session_id: SessionId(format!("s{session}")),
             home,
             content,
             bitrate: BITRATES[random.weighted(&[0.1, 0.25, 0.4, 0.25])],
@@ -220,12 +221,12 @@ impl Player {
     }
 
     /// An ad was decided for it.
-    pub(super) fn show_ad(&mut self, random: &mut Random, request_id: &str, now_ms: i64) {
+    pub(super) fn show_ad(&mut self, random: &mut Random, request_id: &RequestId, now_ms: i64) {
         // Some players never get round to it: the ad is decided, and nobody pays.
         if self.state == State::Gone || random.chance(0.08) {
             return;
         }
-        let mut tell = |after_ms, action| self.ads.push_back((now_ms + after_ms, request_id.to_owned(), action));
+        let mut tell = |after_ms, action| self.ads.push_back((now_ms + after_ms, request_id.clone(), action));
         tell(0, AdAction::Start);
         if random.chance(0.05) {
             tell(0, AdAction::Start); // told twice: the acknowledgement was lost

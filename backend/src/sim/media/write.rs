@@ -6,6 +6,7 @@ use super::{
     catalogue::{room_name, title_id},
     event::{AdEvent, AdRequest, Cell, ChatMessage, Playback, PlaybackAction, PlayerState, Presence, Qoe, Reaction},
     generator::{Generator, Record, STAYED_MS, Topic},
+    ids::{MessageId, RequestId, RoomId, VideoId},
     player::{Content, Out, Player, VARIANTS},
 };
 
@@ -24,12 +25,12 @@ impl Generator {
                 let sta = if is_failed { PlayerState::Fatal } else { PlayerState::Starting };
                 let ec = is_failed.then(|| "start_failed".to_owned());
                 let qoe = report(player, event_id, content, ts, cell, Report { sta, bsd: 0, played_ms: 0, msd: Some(delay_ms), ec });
-                record(Topic::Qoe, qoe.sid.clone(), &qoe, ts)
+                record(Topic::Qoe, qoe.sid.0.clone(), &qoe, ts)
             }
             Out::Quit => {
                 let quit = Report { sta: PlayerState::Quit, bsd: 0, played_ms: 0, msd: None, ec: None };
                 let qoe = report(player, event_id, content, ts, cell, quit);
-                record(Topic::Qoe, qoe.sid.clone(), &qoe, ts)
+                record(Topic::Qoe, qoe.sid.0.clone(), &qoe, ts)
             }
             Out::Report { stalled_ms, played_ms, is_fatal } => {
                 let sta = match (is_fatal, stalled_ms > played_ms) {
@@ -39,26 +40,26 @@ impl Generator {
                 };
                 let ec = is_fatal.then(|| "stalled".to_owned());
                 let qoe = report(player, event_id, content, ts, cell, Report { sta, bsd: stalled_ms, played_ms, msd: None, ec });
-                record(Topic::Qoe, qoe.sid.clone(), &qoe, ts)
+                record(Topic::Qoe, qoe.sid.0.clone(), &qoe, ts)
             }
             Out::Playback(action) => self.playback(player, event_id, action, (ts, cell.app_version)),
             Out::Presence(action) => {
                 let room = content_room(player.content);
-                record(Topic::Presence, room.clone(), &Presence { room, user_id, action, ts }, ts)
+                record(Topic::Presence, room.0.clone(), &Presence { room, user_id, action, ts }, ts)
             }
             Out::Chat(text) => {
                 let room = content_room(player.content);
                 *self.truth.messages.entry(room.clone()).or_default() += 1;
-                record(Topic::Chat, room.clone(), &ChatMessage { message_id: event_id, room, user_id, ts, text }, ts)
+                record(Topic::Chat, room.0.clone(), &ChatMessage { message_id: MessageId(event_id), room, user_id, ts, text }, ts)
             }
             Out::Reaction(emoji) => {
                 let room = content_room(player.content);
                 *self.truth.emoji.entry(room.clone()).or_default().entry(emoji.to_owned()).or_default() += 1;
-                record(Topic::Reactions, room.clone(), &Reaction { event_id, room, user_id, emoji: emoji.to_owned(), ts }, ts)
+                record(Topic::Reactions, room.0.clone(), &Reaction { event_id, room, user_id, emoji: emoji.to_owned(), ts }, ts)
             }
             Out::AdRequest => {
                 let request = AdRequest {
-                    request_id: format!("r{}-{}", self.params.seed, self.events),
+                    request_id: RequestId(format!("r{}-{}", self.params.seed, self.events)),
                     user_id: user_id.clone(),
                     session_id: player.session_id.clone(),
                     content_id: content,
@@ -71,9 +72,9 @@ impl Generator {
                     wait_ms: self.ad_wait_ms(),
                 };
                 player.breaks += 1;
-                record(Topic::AdRequests, user_id, &request, ts)
+                record(Topic::AdRequests, user_id.0, &request, ts)
             }
-            Out::Ad(request_id, action) => record(Topic::AdEvents, user_id.clone(), &AdEvent { request_id, user_id, action, ts }, ts),
+            Out::Ad(request_id, action) => record(Topic::AdEvents, user_id.0.clone(), &AdEvent { request_id, user_id, action, ts }, ts),
         }
     }
 
@@ -116,7 +117,7 @@ impl Generator {
             stars: (action == PlaybackAction::Rate).then(|| (1 + player.aside() / 64 % 5) as u8),
             variant: VARIANTS[player.variant].to_owned(),
         };
-        record(Topic::Playback, event.session_id.clone(), &event, ts)
+        record(Topic::Playback, event.session_id.0.clone(), &event, ts)
     }
 }
 
@@ -128,7 +129,7 @@ struct Report {
     ec: Option<String>,
 }
 
-fn report(player: &Player, event_id: String, cid: String, ts: i64, cell: Cell, report: Report) -> Qoe {
+fn report(player: &Player, event_id: String, cid: VideoId, ts: i64, cell: Cell, report: Report) -> Qoe {
     let bl = if report.sta == PlayerState::Playing { 12_000 } else { 0 };
     let Report { sta, bsd, played_ms, msd, ec } = report;
     // What stalls gets less than it plays; what does not, more.
@@ -140,17 +141,17 @@ fn report(player: &Player, event_id: String, cid: String, ts: i64, cell: Cell, r
     Qoe { event_id, sid, cid, ts, sta, br, bl, bs: bsd > 0, bsd, mtp, ltc, dfa, played_ms, msd, ec, cell }
 }
 
-fn content_id(content: Content) -> String {
+fn content_id(content: Content) -> VideoId {
     match content {
         Content::Title { number, .. } => title_id(number),
-        Content::Live { room } => format!("live-{}", room_name(room)),
+        Content::Live { room } => VideoId(format!("live-{}", room_name(room))),
     }
 }
 
-fn content_room(content: Content) -> String {
+fn content_room(content: Content) -> RoomId {
     match content {
         Content::Live { room } => room_name(room),
-        Content::Title { .. } => String::new(),
+        Content::Title { .. } => RoomId::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         records::{Charge, LeaseBook, Spend},
         settings::{AD_DECISIONS, AD_EVENTS, AD_REQUESTS, CAMPAIGNS, CAP_MS, CHARGES, LEASES, PACE_MS, SPEND},
     },
-    sim::media::{AdAction, AdDecision, AdEvent, AdRequest, Campaign},
+    sim::media::{AdAction, AdDecision, AdEvent, AdRequest, Campaign, CampaignId, RequestId, ViewerId},
     truth::{check, latency::DecisionLatency, pending},
 };
 
@@ -39,22 +39,22 @@ impl User {
 /// Compares ads.
 #[derive(Debug, Default)]
 pub struct Ads {
-    campaigns: BTreeMap<String, Campaign>,
+    campaigns: BTreeMap<CampaignId, Campaign>,
     requests: u64,
     /// Who asks, until it is known which ad that brought; and to whom each campaign was shown, with the first of such requests.
-    asking: HashMap<String, User>,
-    shown: BTreeMap<(String, User), String>,
-    decisions: HashMap<String, AdDecision>,
+    asking: HashMap<RequestId, User>,
+    shown: BTreeMap<(CampaignId, User), RequestId>,
+    decisions: HashMap<RequestId, AdDecision>,
     decided_differently: u64,
     latency: DecisionLatency,
     /// Requests whose ad was started, with the first time it was told.
-    started: HashMap<String, i64>,
-    charges: HashMap<String, Charge>,
+    started: HashMap<RequestId, i64>,
+    charges: HashMap<RequestId, Charge>,
     charged_twice: u64,
-    spend: BTreeMap<String, Spend>,
+    spend: BTreeMap<CampaignId, Spend>,
     /// What was lent, by campaign: the newest book, and the first that was ahead of its plan.
-    books: BTreeMap<String, LeaseBook>,
-    ahead: Option<(String, LeaseBook)>,
+    books: BTreeMap<CampaignId, LeaseBook>,
+    ahead: Option<(CampaignId, LeaseBook)>,
 }
 
 impl Ads {
@@ -97,12 +97,12 @@ impl Ads {
             }
             LEASES => {
                 if let (Ok(campaign), Some(book)) = (std::str::from_utf8(seen.key), seen.read()) {
-                    self.lent(campaign, book);
+                    self.lent(campaign.into(), book);
                 }
             }
             SPEND => {
                 if let (Ok(campaign), Some(spend)) = (std::str::from_utf8(seen.key), seen.read()) {
-                    self.spend.insert(campaign.to_owned(), spend);
+                    self.spend.insert(campaign.into(), spend);
                 }
             }
             _ => {}
@@ -110,10 +110,10 @@ impl Ads {
     }
 
     /// A request and its decision come in any order: whichever is second tells who was shown what.
-    fn show(&mut self, request_id: &str) {
+    fn show(&mut self, request_id: &RequestId) {
         let Some(decision) = self.decisions.get(request_id) else { return };
         if let (Some(user), Some(campaign)) = (self.asking.remove(request_id), decision.campaign_id.clone()) {
-            self.shown.entry((campaign, user)).or_insert_with(|| request_id.to_owned());
+            self.shown.entry((campaign, user)).or_insert_with(|| request_id.clone());
         }
     }
 
@@ -123,7 +123,8 @@ impl Ads {
         if self.shown.is_empty() {
             return pending(id, "no ad was decided yet");
         }
-        let is_wrong = |campaign: &str, user: &User| !self.campaigns.get(campaign).is_some_and(|campaign| user.is_wanted_by(campaign));
+        let is_wrong =
+            |campaign: &CampaignId, user: &User| !self.campaigns.get(campaign).is_some_and(|campaign| user.is_wanted_by(campaign));
         let wrong: Vec<_> = self.shown.iter().filter(|((campaign, user), _)| is_wrong(campaign, user)).collect();
         let mut evidence = format!("{} kinds of users were shown what is for them", self.shown.len() - wrong.len());
         if let Some(((campaign, user), request)) = wrong.first() {
@@ -135,15 +136,15 @@ impl Ads {
     }
 
     /// Recomputed from the campaign itself, whatever the book says of its plan.
-    fn lent(&mut self, campaign_id: &str, book: LeaseBook) {
-        let Some(campaign) = self.campaigns.get(campaign_id) else { return };
+    fn lent(&mut self, campaign_id: CampaignId, book: LeaseBook) {
+        let Some(campaign) = self.campaigns.get(&campaign_id) else { return };
         let since_ms = book.as_of_ms - book.as_of_ms.rem_euclid(PACE_MS) + PACE_MS - campaign.from_ms;
         let share = if campaign.flight_ms > 0 { (since_ms as f64 / campaign.flight_ms as f64).clamp(0.0, 1.0) } else { 1.0 };
         let lent: i64 = book.granted_micros.values().sum();
         if lent as f64 > campaign.budget_micros as f64 * share + 1.0 {
-            self.ahead.get_or_insert_with(|| (campaign_id.to_owned(), book.clone()));
+            self.ahead.get_or_insert_with(|| (campaign_id.clone(), book.clone()));
         }
-        self.books.insert(campaign_id.to_owned(), book);
+        self.books.insert(campaign_id, book);
     }
 
     /// `leases_follow_plans`: no more of a budget is handed out than its share of the flight by then.
@@ -197,15 +198,15 @@ impl Ads {
 
     fn within_budget(&self) -> Check {
         let id = "spend_within_budget";
-        let mut spent = BTreeMap::<&str, i64>::new();
+        let mut spent = BTreeMap::<&CampaignId, i64>::new();
         for charge in self.charges.values() {
             *spent.entry(&charge.campaign_id).or_default() += charge.price_micros;
         }
         if spent.is_empty() {
             return pending(id, "no impression was billed yet");
         }
-        let budget = |campaign: &str| self.campaigns.get(campaign).map_or(0, |campaign| campaign.budget_micros);
-        let mut told_more = self.spend.iter().map(|(campaign, spend)| (campaign.as_str(), spend.spent_micros));
+        let budget = |campaign: &CampaignId| self.campaigns.get(campaign).map_or(0, |campaign| campaign.budget_micros);
+        let mut told_more = self.spend.iter().map(|(campaign, spend)| (campaign, spend.spent_micros));
         let over = spent.iter().map(|(campaign, spent)| (*campaign, *spent)).find(|(campaign, spent)| *spent > budget(campaign));
         let over = over.or_else(|| told_more.find(|(campaign, spent)| *spent > budget(campaign)));
         let all: i64 = spent.values().sum();
@@ -222,7 +223,7 @@ impl Ads {
 
     fn caps_kept(&self) -> Check {
         let id = "frequency_caps_kept";
-        let mut seen = BTreeMap::<(&str, &str), Vec<i64>>::new();
+        let mut seen = BTreeMap::<(&CampaignId, &ViewerId), Vec<i64>>::new();
         for decision in self.decisions.values() {
             if let Some(campaign) = &decision.campaign_id {
                 seen.entry((campaign, &decision.user_id)).or_default().push(decision.ts);

@@ -9,7 +9,7 @@ use crate::{
         records::{LateEvent, RoomStats},
         settings::{PRESENT_MS, ROOM_MS},
     },
-    sim::media::{Presence, PresenceAction},
+    sim::media::{Presence, PresenceAction, RoomId, ViewerId},
     truth::{check, pending},
 };
 
@@ -21,12 +21,12 @@ const WINDOWS_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Attendance {
     /// By room and viewer: from when until when.
-    stays: HashMap<(String, String), Vec<(i64, i64)>>,
+    stays: HashMap<(RoomId, ViewerId), Vec<(i64, i64)>>,
     count: usize,
     /// By room and end of the window.
-    told: BTreeMap<(String, i64), u64>,
+    told: BTreeMap<(RoomId, i64), u64>,
     /// Signs of viewers that came too late, by room: their windows may lack them.
-    late: BTreeMap<String, Vec<i64>>,
+    late: BTreeMap<RoomId, Vec<i64>>,
 }
 
 impl Attendance {
@@ -69,7 +69,7 @@ impl Attendance {
         if !is_over || self.told.is_empty() || self.count >= STAYS_MAX {
             return pending(id, format!("{} windows with viewers; counted again at the end", self.told.len()));
         }
-        let mut changes = BTreeMap::<&str, Vec<(i64, i64)>>::new();
+        let mut changes = BTreeMap::<&RoomId, Vec<(i64, i64)>>::new();
         for ((room, _), stays) in &self.stays {
             let of_room = changes.entry(room).or_default();
             for (from_ms, until_ms) in stays.iter().filter(|(from_ms, until_ms)| from_ms < until_ms) {
@@ -78,9 +78,9 @@ impl Attendance {
         }
         changes.values_mut().for_each(|changes| changes.sort_unstable());
         let (mut wrong, mut excused, mut example, mut most) = (0_u64, 0_u64, None, 0);
-        let mut at = BTreeMap::<&str, (usize, i64)>::new();
+        let mut at = BTreeMap::<&RoomId, (usize, i64)>::new();
         for ((room, end_ms), told) in &self.told {
-            let of_room = changes.get(room.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let of_room = changes.get(room).map(Vec::as_slice).unwrap_or_default();
             let (next, there) = at.entry(room).or_default();
             while let Some((_, change)) = of_room.get(*next).filter(|(ms, _)| ms <= end_ms) {
                 (*next, *there) = (*next + 1, *there + change);

@@ -10,7 +10,7 @@ use crate::{
         records::{AbSide, AdSession},
         settings::{AB, AD_DECISIONS, AD_EVENTS, AD_SESSIONS, AD_SILENCE_MS, TRUTH},
     },
-    sim::media::{AdAction, AdDecision, AdEvent, TruthRecord},
+    sim::media::{AdAction, AdDecision, AdEvent, CampaignId, RequestId, TruthRecord},
     truth::{check, pending},
 };
 
@@ -26,9 +26,9 @@ pub struct Engaged {
     sides: BTreeMap<String, AbSide>,
     stayed: Option<BTreeMap<String, (u64, u64)>>,
     /// What the events say of each ad, without its campaign.
-    expected: HashMap<String, AdSession>,
-    campaigns: HashMap<String, String>,
-    told: HashMap<String, AdSession>,
+    expected: HashMap<RequestId, AdSession>,
+    campaigns: HashMap<RequestId, CampaignId>,
+    told: HashMap<RequestId, AdSession>,
     told_twice: u64,
     newest_ms: i64,
 }
@@ -72,7 +72,7 @@ impl Engaged {
         let ad = self.expected.entry(request_id.clone()).or_insert_with(|| AdSession {
             request_id,
             user_id,
-            campaign_id: String::new(),
+            campaign_id: CampaignId::default(),
             started_ms: ts,
             ended_ms: ts,
             reached: AdAction::Start,

@@ -12,7 +12,7 @@ use crate::{
         records::{Cause, Causes, Incident, IncidentState},
         settings::{CAUSES, INCIDENTS, SLICES, TRUTH},
     },
-    sim::media::{Shown, TruthRecord},
+    sim::media::{IncidentId, Shown, TruthRecord},
     truth::{check, pending},
 };
 
@@ -53,7 +53,7 @@ struct Injected {
 #[derive(Debug, Default)]
 pub struct Incidents {
     faults: Vec<Injected>,
-    incidents: BTreeMap<String, Incident>,
+    incidents: BTreeMap<IncidentId, Incident>,
     span_ms: Option<(i64, i64)>,
     labels: BTreeMap<String, Vec<Shown>>,
     /// Explanations by case, and by minute of a case; each is a set of causes.

@@ -10,7 +10,7 @@ use crate::{
         records::{LateEvent, LateWhat, Moderated, Moderation, RoomStats},
         settings::{CHAT, LATE, MODERATED, PRESENCE, REACTIONS, ROOM_MS, ROOMS, TRUTH},
     },
-    sim::media::{ChatMessage, Presence, PresenceAction, Reaction, TruthRecord},
+    sim::media::{ChatMessage, MessageId, Presence, PresenceAction, Reaction, RoomId, TruthRecord, ViewerId},
     truth::{check, pending},
 };
 
@@ -59,19 +59,19 @@ impl Window {
 /// Compares rooms.
 #[derive(Debug, Default)]
 pub struct Rooms {
-    sent: BTreeMap<(String, i64), Window>,
-    told: BTreeMap<(String, i64), Window>,
+    sent: BTreeMap<(RoomId, i64), Window>,
+    told: BTreeMap<(RoomId, i64), Window>,
     /// What was told to have come too late, by its window.
-    late: BTreeMap<(String, i64), Window>,
+    late: BTreeMap<(RoomId, i64), Window>,
     presence: Attendance,
     swarm: Swarm,
-    messages: HashSet<String>,
-    moderated: BTreeMap<String, bool>,
+    messages: HashSet<MessageId>,
+    moderated: BTreeMap<MessageId, bool>,
     moderated_twice: u64,
-    spam: BTreeSet<String>,
+    spam: BTreeSet<MessageId>,
     /// By room: who was there, and how many the newest window says that were, exactly and by the sketch.
-    visitors: BTreeMap<String, HashSet<String>>,
-    uniques: BTreeMap<String, (i64, u64, u64)>,
+    visitors: BTreeMap<RoomId, HashSet<ViewerId>>,
+    uniques: BTreeMap<RoomId, (i64, u64, u64)>,
 }
 
 impl Rooms {
@@ -162,7 +162,7 @@ impl Rooms {
         let newest_ms = self.told.keys().map(|(_, start_ms)| *start_ms).max().unwrap_or(i64::MIN);
         let sent_untold = self.sent.keys().filter(|key| is_over && !self.told.contains_key(*key));
         for key in self.told.keys().chain(sent_untold).filter(|key| !is_full || self.sent.contains_key(*key)) {
-            let of = |windows: &BTreeMap<(String, i64), Window>| windows.get(key).cloned().unwrap_or_default();
+            let of = |windows: &BTreeMap<(RoomId, i64), Window>| windows.get(key).cloned().unwrap_or_default();
             let (told, sent, late) = (of(&self.told), of(&self.sent), of(&self.late));
             if told.clone().with(&late) == sent {
                 equal += 1;
@@ -195,8 +195,8 @@ impl Rooms {
         if !is_over || rooms.is_empty() {
             return pending(id, "compared when all windows are closed");
         }
-        let told = |room: &String| self.uniques.get(room).map_or((0, 0), |(_, exact, roughly)| (*exact, *roughly));
-        let is_right = |(room, visitors): &(&String, &HashSet<String>)| {
+        let told = |room: &RoomId| self.uniques.get(room).map_or((0, 0), |(_, exact, roughly)| (*exact, *roughly));
+        let is_right = |(room, visitors): &(&RoomId, &HashSet<ViewerId>)| {
             let (count, (exact, roughly)) = (visitors.len() as u64, told(room));
             exact == count && roughly.abs_diff(count) as f64 <= (count as f64 * SKETCH_ERROR_MAX).max(3.0)
         };
@@ -247,8 +247,8 @@ impl Rooms {
     }
 }
 
-fn window_of<'a>(windows: &'a mut BTreeMap<(String, i64), Window>, room: &str, ts: i64) -> Option<&'a mut Window> {
-    let key = (room.to_owned(), ts - ts.rem_euclid(ROOM_MS));
+fn window_of<'a>(windows: &'a mut BTreeMap<(RoomId, i64), Window>, room: &RoomId, ts: i64) -> Option<&'a mut Window> {
+    let key = (room.clone(), ts - ts.rem_euclid(ROOM_MS));
     if windows.len() >= WINDOWS_MAX && !windows.contains_key(&key) {
         return None;
     }

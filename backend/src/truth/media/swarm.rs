@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::pipelines::media::{records::RoomStats, settings::ROOM_MS};
+use crate::{
+    pipelines::media::{records::RoomStats, settings::ROOM_MS},
+    sim::media::RoomId,
+};
 
 /// Cheers that wait for their window at most, and windows in which they do.
 const WAITING_MAX: usize = 500_000;
@@ -16,7 +19,7 @@ const SHARE: f64 = 0.99;
 #[derive(Debug, Default)]
 pub(super) struct Swarm {
     /// By room and start of the window.
-    waiting: BTreeMap<(String, i64), Vec<i64>>,
+    waiting: BTreeMap<(RoomId, i64), Vec<i64>>,
     waiting_count: usize,
     /// Windows that were told, with the moment and the delays of their cheers; counted once there are events from after it: what only the
     /// end of a run closed, nobody waited for.
@@ -26,7 +29,7 @@ pub(super) struct Swarm {
 
 impl Swarm {
     /// Somebody cheers.
-    pub(super) fn sent(&mut self, room: &str, ts: i64) {
+    pub(super) fn sent(&mut self, room: &RoomId, ts: i64) {
         while let Some((_, delays)) = self.told.pop_front_if(|(published_ms, _)| *published_ms <= ts) {
             self.waiting_count -= delays.len();
             for delay_ms in delays {
@@ -35,7 +38,7 @@ impl Swarm {
         }
         if self.waiting_count < WAITING_MAX {
             self.waiting_count += 1;
-            self.waiting.entry((room.to_owned(), ts - ts.rem_euclid(ROOM_MS))).or_default().push(ts);
+            self.waiting.entry((room.clone(), ts - ts.rem_euclid(ROOM_MS))).or_default().push(ts);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
         records::TitleStats,
         settings::{PLAYBACK, QOE, TITLE_STATS, TRUTH},
     },
-    sim::media::{Playback, PlaybackAction, Qoe, Truth, TruthRecord},
+    sim::media::{Playback, PlaybackAction, Qoe, SessionId, Truth, TruthRecord, VideoId},
     truth::{check, pending},
 };
 
@@ -32,13 +32,13 @@ struct Recount {
 /// Compares titles.
 #[derive(Debug, Default)]
 pub struct Watch {
-    told: BTreeMap<String, TitleStats>,
+    told: BTreeMap<VideoId, TitleStats>,
     truth: Option<Truth>,
     /// The title of each session, and how many tenths of it were reached.
-    reached: HashMap<String, (String, usize)>,
-    bad_reports: BTreeMap<String, u64>,
+    reached: HashMap<SessionId, (VideoId, usize)>,
+    bad_reports: BTreeMap<VideoId, u64>,
     /// How often each title was rated, and the sum of its stars.
-    rated: BTreeMap<String, (u64, u64)>,
+    rated: BTreeMap<VideoId, (u64, u64)>,
 }
 
 impl Watch {
@@ -47,7 +47,7 @@ impl Watch {
         match seen.topic {
             TITLE_STATS => {
                 if let (Ok(title), Some(stats)) = (std::str::from_utf8(seen.key), seen.read()) {
-                    self.told.insert(title.to_owned(), stats);
+                    self.told.insert(title.into(), stats);
                 }
             }
             PLAYBACK if self.reached.len() < SESSIONS_MAX => {
@@ -90,11 +90,11 @@ impl Watch {
             return pending(id, "players tell at the end of the run");
         };
         let titles = truth.watched_ms.keys().chain(truth.starts.keys()).chain(self.told.keys()).collect::<BTreeSet<_>>();
-        let known = |title: &str| {
-            let of = |counts: &BTreeMap<String, u64>| counts.get(title).copied().unwrap_or(0);
+        let known = |title: &VideoId| {
+            let of = |counts: &BTreeMap<VideoId, u64>| counts.get(title).copied().unwrap_or(0);
             (truth.watched_ms.get(title).copied().unwrap_or(0), of(&truth.starts), of(&truth.viewers))
         };
-        let told = |title: &str| {
+        let told = |title: &VideoId| {
             let stats = self.told.get(title).cloned().unwrap_or_default();
             // Where players were too many to remember, nobody knows how many they are.
             (stats.watched_ms, stats.starts, if truth.viewers.is_empty() { 0 } else { stats.viewers })
@@ -120,7 +120,7 @@ impl Watch {
         if self.reached.is_empty() || self.reached.len() >= SESSIONS_MAX {
             return pending(id, format!("{} sessions, and at most {SESSIONS_MAX} are counted again", self.reached.len()));
         }
-        let mut expected = BTreeMap::<&str, Recount>::new();
+        let mut expected = BTreeMap::<&VideoId, Recount>::new();
         for (title, tenths) in self.reached.values() {
             let recount = expected.entry(title).or_default();
             recount.completions += u64::from(*tenths >= COMPLETED_TENTHS);
@@ -133,12 +133,12 @@ impl Watch {
             let recount = expected.entry(title).or_default();
             (recount.ratings, recount.stars) = (*ratings, *stars);
         }
-        let told = |title: &str| {
+        let told = |title: &VideoId| {
             let TitleStats { completions, retention, bad_reports, ratings, stars, .. } = self.told.get(title).cloned().unwrap_or_default();
             Recount { completions, retention, bad_reports, ratings, stars }
         };
-        let titles: BTreeSet<_> = expected.keys().copied().chain(self.told.keys().map(String::as_str)).collect();
-        let of = |title: &str| expected.get(title).cloned().unwrap_or_default();
+        let titles: BTreeSet<_> = expected.keys().copied().chain(self.told.keys()).collect();
+        let of = |title: &VideoId| expected.get(title).cloned().unwrap_or_default();
         let wrong: Vec<_> = titles.iter().filter(|title| of(title) != told(title)).collect();
         let sum = |part: fn(&Recount) -> u64| expected.values().map(part).sum::<u64>();
         let (completions, bad) = (sum(|recount| recount.completions), sum(|recount| recount.bad_reports));

@@ -10,7 +10,7 @@ use crate::{
         records::{Charge, Spend},
         settings::{AD_DECISIONS, AD_EVENTS, AD_SESSIONS, BILLING_APP, CHARGES, IMPRESSION_MS, SPEND},
     },
-    sim::media::{AdAction, AdDecision, AdEvent},
+    sim::media::{AdAction, AdDecision, AdEvent, CampaignId, RequestId, ViewerId},
     stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError},
 };
 
@@ -21,11 +21,11 @@ use crate::{
 pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let (is_deduplicated, is_cut_short) = (!options.is(Sabotage::BillTwice), options.is(Sabotage::CutAdsShort));
     Topology::new(BILLING_APP, move |builder| {
-        let decisions = builder.stream::<String, AdDecision>(AD_DECISIONS).map_values(|record| Told::Decided(record.value.clone()));
-        let events = builder.stream::<String, AdEvent>(AD_EVENTS).map_values(|record| Told::Happened(record.value.clone()));
+        let decisions = builder.stream::<ViewerId, AdDecision>(AD_DECISIONS).map_values(|record| Told::Decided(record.value.clone()));
+        let events = builder.stream::<ViewerId, AdEvent>(AD_EVENTS).map_values(|record| Told::Happened(record.value.clone()));
         let told = decisions.merge(&events);
         told.process("ad-sessions", sessions::store(), None, move |ads| Follow { ads, is_cut_short }).to(AD_SESSIONS);
-        let store = Store::<String, Bid>::expiring(|_, bid| bid.since_ms);
+        let store = Store::<RequestId, Bid>::expiring(|_, bid| bid.since_ms);
         let billable = told.filter(|record| record.value.is_billable());
         let charges = billable.process("bids", store, None, move |bids| Bill { bids, is_deduplicated });
         let charges = charges.select_key(|record| record.value.campaign_id.clone()).repartition("charges");
@@ -60,18 +60,18 @@ impl Told {
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Bid {
     since_ms: i64,
-    decided: Option<(String, i64)>,
+    decided: Option<(CampaignId, i64)>,
     started_ms: Option<i64>,
     is_billed: bool,
 }
 
 struct Bill {
-    bids: StoreHandle<String, Bid>,
+    bids: StoreHandle<RequestId, Bid>,
     is_deduplicated: bool,
 }
 
-impl Processor<String, Told, String, Charge> for Bill {
-    fn process(&mut self, record: &Record<String, Told>, out: &mut Forward<'_, String, Charge>) {
+impl Processor<ViewerId, Told, CampaignId, Charge> for Bill {
+    fn process(&mut self, record: &Record<ViewerId, Told>, out: &mut Forward<'_, CampaignId, Charge>) {
         let request_id = match &record.value {
             Told::Decided(decision) => decision.request_id.clone(),
             Told::Happened(event) => event.request_id.clone(),
@@ -103,7 +103,7 @@ impl Processor<String, Told, String, Charge> for Bill {
         }
     }
 
-    fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Charge>) {
+    fn stream_time_advanced(&mut self, out: &mut Forward<'_, CampaignId, Charge>) {
         let before_ms = out.stream_time_ms().saturating_sub(IMPRESSION_MS);
         while self.bids.borrow_mut().pop_expired(before_ms).is_some() {}
     }

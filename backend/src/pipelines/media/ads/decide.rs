@@ -12,7 +12,7 @@ use crate::{
         records::{LeaseBook, LeaseRequest},
         settings::CAP_MS,
     },
-    sim::media::{AD_PATIENCE_MS, AdDecision, AdRequest, Campaign},
+    sim::media::{AD_PATIENCE_MS, AdDecision, AdRequest, Campaign, CampaignId, ViewerId},
     stream::{Forward, Processor, Record, Store, StoreHandle},
 };
 
@@ -38,7 +38,7 @@ pub(super) struct Asked {
 
 impl Asked {
     /// The campaigns that want this user: by device, by region, and by one of the audiences the user belongs to.
-    pub(super) fn new(request: &AdRequest, campaigns: &Store<String, Campaign>, options: &Options) -> Self {
+    pub(super) fn new(request: &AdRequest, campaigns: &Store<CampaignId, Campaign>, options: &Options) -> Self {
         let is_for_all = options.is(Sabotage::IgnoreSegments);
         let wants = |list: &[String], value: &String| list.is_empty() || list.contains(value);
         let wants_one = |list: &[String], values: &[String]| list.is_empty() || is_for_all || values.iter().any(|it| list.contains(it));
@@ -49,7 +49,7 @@ impl Asked {
     }
 
     /// With what they may spend.
-    pub(super) fn with(mut self, leases: &Store<String, LeaseBook>) -> Self {
+    pub(super) fn with(mut self, leases: &Store<CampaignId, LeaseBook>) -> Self {
         let book = |campaign: &Campaign| leases.get(&campaign.campaign_id).map(Cow::into_owned).unwrap_or_default();
         self.books = self.campaigns.iter().map(book).collect();
         self
@@ -74,7 +74,7 @@ impl Kept {
     }
 }
 
-/// What comes out.
+/// What comes out: by viewer, or by campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decided {
     Ad(AdDecision),
@@ -86,8 +86,8 @@ pub(super) struct Decide {
     pub(super) options: Options,
 }
 
-impl Processor<String, Asked, String, Decided> for Decide {
-    fn process(&mut self, record: &Record<String, Asked>, out: &mut Forward<'_, String, Decided>) {
+impl Processor<ViewerId, Asked, String, Decided> for Decide {
+    fn process(&mut self, record: &Record<ViewerId, Asked>, out: &mut Forward<'_, String, Decided>) {
         let (asked, holder) = (&record.value, out.origin().partition);
         let decided_key = format!("request|{}", asked.request.request_id);
         if self.kept.borrow().get(&decided_key).is_some() {
@@ -103,7 +103,7 @@ impl Processor<String, Asked, String, Decided> for Decide {
         let is_capped = bids.is_empty();
         for at in bids.clone() {
             if let Some(lease) = self.lease(&asked.campaigns[at], &asked.books[at], (holder, record.timestamp_ms)) {
-                out.send(&Record { key: lease.campaign_id.clone(), value: Decided::Lease(lease), timestamp_ms: record.timestamp_ms });
+                out.send(&Record { key: lease.campaign_id.0.clone(), value: Decided::Lease(lease), timestamp_ms: record.timestamp_ms });
             }
         }
         bids.retain(|at| self.left(&asked.campaigns[*at], &asked.books[*at], holder) >= asked.campaigns[*at].bid_micros);
@@ -133,7 +133,7 @@ impl Processor<String, Asked, String, Decided> for Decide {
             reason: reason.to_owned(),
             latency_us: waited_ms * 1_000 + out.latency_us(),
         };
-        out.send(&record.with_value(Decided::Ad(decision)));
+        out.send(&Record { key: record.key.0.clone(), value: Decided::Ad(decision), timestamp_ms: record.timestamp_ms });
     }
 
     fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Decided>) {

@@ -8,6 +8,7 @@ use crate::{
         alerts::{self, Alert},
         records::{LeaseBook, LeaseRequest},
     },
+    sim::media::CampaignId,
     stream::{Forward, Processor, Record, StoreHandle},
 };
 
@@ -19,13 +20,13 @@ pub(super) enum Lent {
 }
 
 pub(super) struct Lend {
-    pub(super) books: StoreHandle<String, LeaseBook>,
+    pub(super) books: StoreHandle<CampaignId, LeaseBook>,
     /// Sabotage: plans are not looked at.
     pub(super) is_hasty: bool,
 }
 
-impl Processor<String, LeaseRequest, String, Lent> for Lend {
-    fn process(&mut self, record: &Record<String, LeaseRequest>, out: &mut Forward<'_, String, Lent>) {
+impl Processor<CampaignId, LeaseRequest, CampaignId, Lent> for Lend {
+    fn process(&mut self, record: &Record<CampaignId, LeaseRequest>, out: &mut Forward<'_, CampaignId, Lent>) {
         let request = &record.value;
         let mut book = self.books.borrow().get(&record.key).map(Cow::into_owned).unwrap_or_default();
         let was_spent = book.is_spent();

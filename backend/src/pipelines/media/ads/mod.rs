@@ -19,7 +19,7 @@ use super::{
     settings::{AD_DECISIONS, AD_REQUESTS, ADS_APP, ALERTS, CAMPAIGNS, LEASE_REQUESTS, LEASES},
 };
 use crate::{
-    sim::media::{AdRequest, Campaign},
+    sim::media::{AdRequest, Campaign, CampaignId, ViewerId},
     stream::{Store, Topology, TopologyError},
 };
 use decide::{Asked, Decide, Decided, Kept};
@@ -33,9 +33,9 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let options = options.clone();
     Topology::new(ADS_APP, move |builder| {
         let options = options.clone();
-        let campaigns = builder.global_table::<String, Campaign>(CAMPAIGNS, "campaigns");
-        let leases = builder.global_table::<String, LeaseBook>(LEASES, "leases");
-        let requests = builder.stream::<String, AdRequest>(AD_REQUESTS);
+        let campaigns = builder.global_table::<CampaignId, Campaign>(CAMPAIGNS, "campaigns");
+        let leases = builder.global_table::<CampaignId, LeaseBook>(LEASES, "leases");
+        let requests = builder.stream::<ViewerId, AdRequest>(AD_REQUESTS);
         let requests = requests.process("queue", queue::store(), None, |waiting| queue::Queue { waiting });
         let of = options.clone();
         let offered = requests.join_whole(&campaigns, move |record, campaigns| Asked::new(&record.value, campaigns, &of));
@@ -56,8 +56,8 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
 pub fn lease_topology(options: &Options) -> Result<Topology, TopologyError> {
     let is_hasty = options.is(Sabotage::LendAtOnce);
     Topology::new(super::settings::BUDGET_APP, move |builder| {
-        let requests = builder.stream::<String, LeaseRequest>(LEASE_REQUESTS);
-        let books = requests.process("books", Store::<String, LeaseBook>::new(), None, move |books| lease::Lend { books, is_hasty });
+        let requests = builder.stream::<CampaignId, LeaseRequest>(LEASE_REQUESTS);
+        let books = requests.process("books", Store::<CampaignId, LeaseBook>::new(), None, move |books| lease::Lend { books, is_hasty });
         books.flat_map_values(|record| if let Lent::Book(book) = &record.value { Some(book.clone()) } else { None }).to(LEASES);
         books.flat_map_values(|record| if let Lent::Alert(alert) = &record.value { Some(alert.clone()) } else { None }).to(ALERTS);
     })

@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use super::billing::Told;
 use crate::{
     pipelines::media::{records::AdSession, settings::AD_SILENCE_MS},
-    sim::media::{AdAction, AdEvent},
+    sim::media::{AdAction, AdEvent, CampaignId, RequestId, ViewerId},
     stream::{Forward, Processor, Record, Store, StoreHandle},
 };
 
 /// Ads that are being watched, by request; due when silent.
-pub(super) fn store() -> Store<String, Watching> {
-    let start_ms = |_: &String, ad: &Watching| ad.seen.filter(|_| !ad.is_told).map(|(first_ms, ..)| first_ms);
+pub(super) fn store() -> Store<RequestId, Watching> {
+    let start_ms = |_: &RequestId, ad: &Watching| ad.seen.filter(|_| !ad.is_told).map(|(first_ms, ..)| first_ms);
     Store::expiring(|_, ad: &Watching| ad.last_ms).in_own_windows(start_ms, AD_SILENCE_MS)
 }
 
 /// Follows ads from the decision to the last event.
 pub(super) struct Follow {
-    pub(super) ads: StoreHandle<String, Watching>,
+    pub(super) ads: StoreHandle<RequestId, Watching>,
     /// Sabotage: what comes after half of an ad is not heard.
     pub(super) is_cut_short: bool,
 }
@@ -27,9 +27,9 @@ pub(super) struct Follow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Watching {
     last_ms: i64,
-    user_id: String,
+    user_id: ViewerId,
     /// Nothing before the decision is known; both may come first.
-    campaign_id: Option<String>,
+    campaign_id: Option<CampaignId>,
     /// First event, last event, and how far it came; `None` before the first.
     seen: Option<(i64, i64, AdAction)>,
     is_clicked: bool,
@@ -39,8 +39,8 @@ pub(super) struct Watching {
 }
 
 impl Watching {
-    fn new(user_id: &str, last_ms: i64) -> Self {
-        let user_id = user_id.to_owned();
+    fn new(user_id: &ViewerId, last_ms: i64) -> Self {
+        let user_id = user_id.clone();
         Self { last_ms, user_id, campaign_id: None, seen: None, is_clicked: false, is_broken: false, is_told: false }
     }
 
@@ -57,11 +57,11 @@ impl Watching {
     }
 
     /// The record, once, if it was anybody's ad and anybody saw it.
-    fn tell(&mut self, request_id: &str) -> Option<AdSession> {
+    fn tell(&mut self, request_id: &RequestId) -> Option<AdSession> {
         let (campaign_id, (started_ms, ended_ms, reached)) = (self.campaign_id.clone()?, self.seen?);
         let is_new = !std::mem::replace(&mut self.is_told, true);
         is_new.then(|| AdSession {
-            request_id: request_id.to_owned(),
+            request_id: request_id.clone(),
             user_id: self.user_id.clone(),
             campaign_id,
             started_ms,
@@ -73,8 +73,8 @@ impl Watching {
     }
 }
 
-impl Processor<String, Told, String, AdSession> for Follow {
-    fn process(&mut self, record: &Record<String, Told>, out: &mut Forward<'_, String, AdSession>) {
+impl Processor<ViewerId, Told, ViewerId, AdSession> for Follow {
+    fn process(&mut self, record: &Record<ViewerId, Told>, out: &mut Forward<'_, ViewerId, AdSession>) {
         let (request_id, user_id) = match &record.value {
             Told::Decided(decision) if decision.campaign_id.is_none() => return,
             Told::Decided(decision) => (&decision.request_id, &decision.user_id),
@@ -98,7 +98,7 @@ impl Processor<String, Told, String, AdSession> for Follow {
         }
     }
 
-    fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, AdSession>) {
+    fn stream_time_advanced(&mut self, out: &mut Forward<'_, ViewerId, AdSession>) {
         let before_ms = out.stream_time_ms().saturating_sub(AD_SILENCE_MS);
         loop {
             let expired = self.ads.borrow_mut().pop_expired(before_ms);

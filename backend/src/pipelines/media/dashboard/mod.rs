@@ -199,10 +199,10 @@ impl Fold {
     }
 
     fn add_ad(&mut self, session: &AdSession) {
-        if self.watched.len() >= NAMES_MAX && !self.watched.contains_key(&session.campaign_id) {
+        if self.watched.len() >= NAMES_MAX && !self.watched.contains_key(session.campaign_id.as_str()) {
             return;
         }
-        let watched = self.watched.entry(session.campaign_id.clone()).or_default();
+        let watched = self.watched.entry(session.campaign_id.to_string()).or_default();
         for (count, _) in watched.reached.iter_mut().zip(QUARTERS).filter(|(_, quarter)| *quarter <= session.reached) {
             *count += 1;
         }
@@ -219,10 +219,10 @@ impl Fold {
     }
 
     fn add_room(&mut self, stats: RoomStats) {
-        if stats.room.is_empty() || (self.rooms.len() >= NAMES_MAX && !self.rooms.contains_key(&stats.room)) {
+        if stats.room.is_empty() || (self.rooms.len() >= NAMES_MAX && !self.rooms.contains_key(stats.room.as_str())) {
             return;
         }
-        let windows = self.rooms.entry(stats.room.clone()).or_default();
+        let windows = self.rooms.entry(stats.room.to_string()).or_default();
         windows.push_back(stats);
         if windows.len() > ROOM_WINDOWS_MAX {
             windows.pop_front();

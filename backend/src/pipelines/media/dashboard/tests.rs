@@ -52,7 +52,7 @@ fn slices_incidents_and_rooms_are_shown() {
     observe(&mut fold, SLICES, "run", &json(&slice));
     let cause = Cause { attributes: vec![("cdn".to_owned(), "cdn-b".to_owned())], score: 50.0, total: 10.0, failures: 5.0, expected: 0.1 };
     let incident = Incident {
-        incident_id: "run-1".to_owned(),
+        incident_id: "run-1".into(),
         scope: "run".to_owned(),
         state: IncidentState::Open,
         cause,

@@ -15,7 +15,7 @@ use super::{
     settings::{ALERTS, CAUSES, COMMANDS, INCIDENTS, INCIDENTS_APP, SLICES},
 };
 use crate::{
-    sim::media::{ISPS, PlayerCommand},
+    sim::media::{ISPS, IncidentId, PlayerCommand},
     stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError},
 };
 pub use state::Scope;
@@ -122,7 +122,7 @@ impl Processor<String, Slice, String, Found> for Detect {
             let Some(value) = self.sabotaged(value) else { continue };
             if let (Found::Incident(incident), true) = (&value, self.options.is(Sabotage::Scatter)) {
                 for scattered in scatter(incident) {
-                    let key = scattered.incident_id.clone();
+                    let key = scattered.incident_id.to_string();
                     out.send(&Record { key, value: Found::Incident(scattered), timestamp_ms });
                 }
             }
@@ -151,13 +151,14 @@ impl Detect {
 fn scatter(incident: &Incident) -> impl Iterator<Item = Incident> + '_ {
     ISPS.iter().map(|(isp, ..)| {
         let mut scattered = incident.clone();
-        scattered.incident_id += &format!("-{isp}");
+        scattered.incident_id = IncidentId(format!("{}-{isp}", incident.incident_id));
         scattered.cause.attributes.push(("isp".to_owned(), (*isp).to_owned()));
         scattered.cause.attributes.sort_unstable();
         scattered
     })
 }
 
+/// Incidents and what follows from them by incident, causes by scope.
 type Out = Vec<(String, Found, i64)>;
 
 /// A slice is complete: what is new, what goes on, what is over.
@@ -215,10 +216,10 @@ fn follow(scope: &mut Scope, newest: &[Leaf], slice: &Merged, now_ms: i64, out: 
         };
         let is_closed = incident.state == IncidentState::Closed;
         incident.closed_ms = is_closed.then_some(slice.end_ms);
-        out.push((incident.incident_id.clone(), Found::Incident(incident.clone()), now_ms));
+        out.push((incident.incident_id.to_string(), Found::Incident(incident.clone()), now_ms));
         if is_closed {
             let alert = alerts::of_incident(incident, incident.peak_share * QUIET_SHARE, slice.end_ms);
-            out.push((incident.incident_id.clone(), Found::Alert(alert), now_ms));
+            out.push((incident.incident_id.to_string(), Found::Alert(alert), now_ms));
         }
     }
     scope.open.retain(|open| open.incident.state != IncidentState::Closed);
@@ -249,11 +250,11 @@ fn settle(scope: &mut Scope, (both, newest): (&[Leaf], &[Leaf]), (slice, now_ms)
                 let incident = &mut open.incident;
                 incident.remedy = Some(remedy::describe(&command));
                 incident.bad_before = Some(audience.failures / audience.total.max(1.0));
-                out.push((incident.incident_id.clone(), Found::Command(command), now_ms));
+                out.push((incident.incident_id.to_string(), Found::Command(command), now_ms));
             }
         }
         let incident = scope.open[at].incident.clone();
-        out.push((incident.incident_id.clone(), Found::Incident(incident), now_ms));
+        out.push((incident.incident_id.to_string(), Found::Incident(incident), now_ms));
     }
 }
 
@@ -277,7 +278,7 @@ fn discover(
         scope.opened += 1;
         let cause = scope.cause(&suspect);
         let incident = Incident {
-            incident_id: format!("{name}-{}", scope.opened),
+            incident_id: IncidentId(format!("{name}-{}", scope.opened)),
             scope: name.to_owned(),
             state: IncidentState::Open,
             alternatives: Vec::new(),
@@ -294,8 +295,8 @@ fn discover(
             cause,
         };
         let alert = alerts::of_incident(&incident, EXTRA_MIN, slice.end_ms);
-        out.push((incident.incident_id.clone(), Found::Incident(incident.clone()), now_ms));
-        out.push((incident.incident_id.clone(), Found::Alert(alert), now_ms));
+        out.push((incident.incident_id.to_string(), Found::Incident(incident.clone()), now_ms));
+        out.push((incident.incident_id.to_string(), Found::Alert(alert), now_ms));
         scope.open.push(Open::new(incident, &suspect));
     }
 }

@@ -16,7 +16,7 @@ use super::{
     settings::{ALERTS, CHAT, LATE, LIVE_APP, MODERATED, PRESENCE, PRESENT_MS, REACTIONS, ROOM_GRACE_MS, ROOM_MS, ROOMS},
 };
 use crate::{
-    sim::media::{ChatMessage, Presence, PresenceAction, Reaction},
+    sim::media::{ChatMessage, Presence, PresenceAction, Reaction, RoomId, ViewerId},
     stream::{Forward, Processor, Record, Store, StoreHandle, Topology, TopologyError, Windowed},
 };
 use moderation::Writer;
@@ -31,9 +31,9 @@ pub fn topology(options: &Options) -> Result<Topology, TopologyError> {
     let options = options.clone();
     Topology::new(LIVE_APP, move |builder| {
         let options = options.clone();
-        let chat = builder.stream::<String, ChatMessage>(CHAT).map_values(|record| Live::Chat(record.value.clone()));
-        let reactions = builder.stream::<String, Reaction>(REACTIONS).map_values(|record| Live::Reaction(record.value.clone()));
-        let presence = builder.stream::<String, Presence>(PRESENCE).map_values(|record| Live::Presence(record.value.clone()));
+        let chat = builder.stream::<RoomId, ChatMessage>(CHAT).map_values(|record| Live::Chat(record.value.clone()));
+        let reactions = builder.stream::<RoomId, Reaction>(REACTIONS).map_values(|record| Live::Reaction(record.value.clone()));
+        let presence = builder.stream::<RoomId, Presence>(PRESENCE).map_values(|record| Live::Presence(record.value.clone()));
         let all = chat.merge(&reactions).merge(&presence);
         // Who is there and what was written are kept under spans of other lengths.
         let window_of = |key: &Windowed<String>| key.bounds().filter(|(start_ms, end_ms)| end_ms.checked_sub(*start_ms) == Some(ROOM_MS));
@@ -54,7 +54,7 @@ enum Live {
 }
 
 impl Live {
-    fn room(&self) -> &str {
+    fn room(&self) -> &RoomId {
         match self {
             Self::Chat(message) => &message.room,
             Self::Reaction(reaction) => &reaction.room,
@@ -119,15 +119,15 @@ const UNIQUES_KEPT_MS: i64 = 86_400_000;
 const WRITER_KEPT_MS: i64 = 60_000;
 
 impl Rooms {
-    /// The key of something that is not a window: its start says of which kind it is, its end when it goes.
-    fn find(&self, kind: &str, room: &str, user_id: &str) -> Option<Windowed<String>> {
+    /// The key of something that is not a window: its start says of which kind it is, its end when it goes. What is a room's own is nobody's.
+    fn find(&self, kind: &str, room: &RoomId, user_id: &ViewerId) -> Option<Windowed<String>> {
         let key = format!("{kind}|{room}|{user_id}");
         let bound = |end_ms| Windowed { start_ms: i64::MIN, key: key.clone(), end_ms };
         self.kept.borrow().range(bound(i64::MIN)..=bound(i64::MAX)).next().map(|(key, _)| key.into_owned())
     }
 
     /// Sets what is kept of somebody, until then.
-    fn keep(&self, kind: &str, room: &str, user_id: &str, until_ms: i64, kept: Kept) {
+    fn keep(&self, kind: &str, room: &RoomId, user_id: &ViewerId, until_ms: i64, kept: Kept) {
         if let Some(old) = self.find(kind, room, user_id) {
             self.kept.borrow_mut().delete(&old);
         }
@@ -136,7 +136,7 @@ impl Rooms {
     }
 
     /// Changes the figures of the window an event belongs to; `false` when it is closed.
-    fn count(&self, room: &str, ts: i64, now_ms: i64, change: impl FnOnce(&mut RoomStats, &mut f64)) -> bool {
+    fn count(&self, room: &RoomId, ts: i64, now_ms: i64, change: impl FnOnce(&mut RoomStats, &mut f64)) -> bool {
         let start_ms = ts - ts.rem_euclid(ROOM_MS);
         let end_ms = start_ms + ROOM_MS;
         if end_ms + ROOM_GRACE_MS <= now_ms {
@@ -145,7 +145,7 @@ impl Rooms {
         // Figures wait for their grace in the store, so that their end there is when they are told.
         let key = Windowed { start_ms, key: format!("{WINDOW}|{room}"), end_ms: end_ms + ROOM_GRACE_MS };
         let first = || Kept::Window {
-            stats: RoomStats { room: room.to_owned(), window_start: start_ms, window_end: end_ms, ..RoomStats::default() },
+            stats: RoomStats { room: room.clone(), window_start: start_ms, window_end: end_ms, ..RoomStats::default() },
             mood_sum: 0.0,
         };
         self.kept.borrow_mut().update(&key, first, |kept| {
@@ -157,7 +157,7 @@ impl Rooms {
     }
 
     /// Viewers at a moment of event time.
-    fn viewers(&self, room: &str, at_ms: i64) -> u64 {
+    fn viewers(&self, room: &RoomId, at_ms: i64) -> u64 {
         let prefix = format!("{VIEWER}|{room}|");
         let from = Windowed { start_ms: i64::MIN, key: prefix.clone(), end_ms: i64::MIN };
         let kept = self.kept.borrow();
@@ -167,7 +167,7 @@ impl Rooms {
 
     /// Somebody came, is still there, or left.
     fn attend(&self, presence: &Presence, now_ms: i64) {
-        let (room, user_id) = (presence.room.as_str(), presence.user_id.as_str());
+        let (room, user_id) = (&presence.room, &presence.user_id);
         let key = self.find(VIEWER, room, user_id);
         let known = key.as_ref().and_then(|key| self.kept.borrow().get(key).map(Cow::into_owned));
         let mut stays = if let Some(Kept::Viewer(stays)) = known { stays } else { Stays::default() };
@@ -188,16 +188,16 @@ impl Rooms {
     /// Whether a room is flooded from this window on; what goes on being flooded was told.
     fn floods(&self, stats: &RoomStats) -> bool {
         let is_flooded = alerts::is_flooded(stats);
-        let is_known = self.find(FLOOD, &stats.room, "").is_some();
+        let is_known = self.find(FLOOD, &stats.room, &ViewerId::default()).is_some();
         if is_flooded {
-            self.keep(FLOOD, &stats.room, "", stats.window_end + FLOOD_QUIET_MS, Kept::Flood);
+            self.keep(FLOOD, &stats.room, &ViewerId::default(), stats.window_end + FLOOD_QUIET_MS, Kept::Flood);
         }
         is_flooded && !is_known
     }
 
     /// Somebody is here: known, or one more.
     fn see(&self, presence: &Presence) {
-        let (room, user_id) = (presence.room.as_str(), presence.user_id.as_str());
+        let (room, user_id) = (&presence.room, &presence.user_id);
         let is_known = self.find(SEEN, room, user_id).is_some() && !self.options.is(Sabotage::CountBeats);
         if is_known || user_id.is_empty() || presence.action == PresenceAction::Leave {
             return;
@@ -206,12 +206,12 @@ impl Rooms {
         self.keep(SEEN, room, user_id, until_ms, Kept::Seen);
         let (mut exact, mut sketch) = self.uniques(room).unwrap_or_default();
         exact += 1;
-        sketch.add(user_id);
-        self.keep(UNIQUES, room, "", until_ms, Kept::Uniques { exact, sketch });
+        sketch.add(user_id.as_str());
+        self.keep(UNIQUES, room, &ViewerId::default(), until_ms, Kept::Uniques { exact, sketch });
     }
 
-    fn uniques(&self, room: &str) -> Option<(u64, Sketch)> {
-        let key = self.find(UNIQUES, room, "")?;
+    fn uniques(&self, room: &RoomId) -> Option<(u64, Sketch)> {
+        let key = self.find(UNIQUES, room, &ViewerId::default())?;
         match self.kept.borrow().get(&key).as_deref() {
             Some(Kept::Uniques { exact, sketch }) => Some((*exact, sketch.clone())),
             _ => None,
@@ -244,8 +244,8 @@ impl Rooms {
     }
 }
 
-impl Processor<String, Live, String, Told> for Rooms {
-    fn process(&mut self, record: &Record<String, Live>, out: &mut Forward<'_, String, Told>) {
+impl Processor<RoomId, Live, RoomId, Told> for Rooms {
+    fn process(&mut self, record: &Record<RoomId, Live>, out: &mut Forward<'_, RoomId, Told>) {
         let now_ms = out.stream_time_ms();
         let (is_counted, what) = match &record.value {
             Live::Chat(message) => {
@@ -272,13 +272,13 @@ impl Processor<String, Live, String, Told> for Rooms {
         };
         if !is_counted {
             out.count_late();
-            let (room, ts) = (record.value.room().to_owned(), record.value.ts());
+            let (room, ts) = (record.value.room().clone(), record.value.ts());
             let late = LateEvent { room: room.clone(), window_start: ts - ts.rem_euclid(ROOM_MS), what, ts };
             out.send(&Record { key: room, value: Told::Late(late), timestamp_ms: record.timestamp_ms });
         }
     }
 
-    fn stream_time_advanced(&mut self, out: &mut Forward<'_, String, Told>) {
+    fn stream_time_advanced(&mut self, out: &mut Forward<'_, RoomId, Told>) {
         loop {
             let expired = self.kept.borrow_mut().pop_expired(out.stream_time_ms().saturating_add(1));
             let Some((_, kept)) = expired else { break };

@@ -127,7 +127,7 @@ fn viewers_come_back_so_that_a_title_has_fewer_viewers_than_plays() {
 fn a_broken_title_leaves_the_home_row_until_it_plays_again() {
     let (mut rig, title) = (Rig::new(3, 120, None), "title-00");
     rig.keep_readers_of(PLAYBACK);
-    let state = |rig: &Rig| (rig.title(title).bad_per_minute().unwrap_or(0.0), rig.home_row().iter().any(|other| other == title));
+    let state = |rig: &Rig| (rig.title(title).bad_per_minute().unwrap_or(0.0), rig.home_row().iter().any(|other| other.as_str() == title));
     rig.run_s(40);
     let (stalls, is_offered) = state(&rig);
     assert!(stalls < 1.0 && is_offered, "seed 3, before: {stalls} a minute, offered: {is_offered}");

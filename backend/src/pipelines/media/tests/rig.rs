@@ -8,7 +8,8 @@ use std::{
 use super::super::{Options, Sabotage, alerts::Alert, records::TitleStats, settings::*, topologies, world::topic_of};
 use crate::{
     sim::media::{
-        AdDecision, DISORDER_MAX_MS, Generator, GeneratorParams, HomeRow, PlayerCommand, Presence, PresenceAction, TruthRecord, campaigns,
+        AdDecision, DISORDER_MAX_MS, Generator, GeneratorParams, HomeRow, PlayerCommand, Presence, PresenceAction, RoomId, TruthRecord,
+        VideoId, ViewerId, campaigns,
     },
     stream::TopologyTestDriver,
     truth::{Seen, media::MediaTruth},
@@ -57,7 +58,7 @@ impl Rig {
         };
         for campaign in campaigns(seed, START_MS) {
             let value = serde_json::to_vec(&campaign).expect("JSON");
-            rig.send((CAMPAIGNS.to_owned(), campaign.campaign_id.into_bytes(), value, START_MS));
+            rig.send((CAMPAIGNS.to_owned(), campaign.campaign_id.0.into_bytes(), value, START_MS));
         }
         rig
     }
@@ -73,7 +74,7 @@ impl Rig {
     }
 
     /// What stands in the home row.
-    pub(super) fn home_row(&self) -> Vec<String> {
+    pub(super) fn home_row(&self) -> Vec<VideoId> {
         self.newest.get("home").map(|value| serde_json::from_slice::<HomeRow>(value).expect("a row").titles).unwrap_or_default()
     }
 
@@ -95,7 +96,7 @@ impl Rig {
         self.tell(&totals);
         // Time goes on, so that the last windows of the rooms close.
         let ts = self.generator.now_ms() + PRESENT_MS / 2;
-        let nobody = Presence { room: String::new(), user_id: String::new(), action: PresenceAction::Leave, ts };
+        let nobody = Presence { room: RoomId::default(), user_id: ViewerId::default(), action: PresenceAction::Leave, ts };
         self.send((PRESENCE.to_owned(), Vec::new(), serde_json::to_vec(&nobody).expect("JSON"), ts));
         let nothing = serde_json::json!({
             "request_id": "", "user_id": "", "session_id": "", "content_id": "", "device": "", "geo": "", "ts": ts,
