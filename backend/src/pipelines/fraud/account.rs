@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     features::{Feature, Features},
-    ids::{AccountId, hash_of},
+    ids::{AccountId, CardId, DeviceId},
     records::{Enriched, Transaction},
     settings::{DAY_MS, HOUR_MS, LATE_MS},
 };
@@ -48,7 +48,7 @@ pub struct Account {
     /// The last day's payments; oldest first.
     recent: Vec<Recent>,
     cards: Vec<Card>,
-    devices: Vec<String>,
+    devices: Vec<DeviceId>,
     addresses: Vec<String>,
     /// The mean of clipped amounts.
     usual_minor: f64,
@@ -64,7 +64,7 @@ struct Recent(i64, i64, u32);
 /// What is remembered of one card: two of an account may be in two places.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 struct Card {
-    card_id: String,
+    card_id: CardId,
     /// The newest payments with a place, oldest first: time, latitude, longitude.
     places: Vec<(i64, f64, f64)>,
 }
@@ -145,7 +145,7 @@ impl Account {
 
     fn velocity(&mut self, payment: &Transaction, features: &mut Features) {
         let at = self.recent.partition_point(|recent| recent.0 <= payment.ts);
-        self.recent.insert(at, Recent(payment.ts, payment.amount_minor, hash_of(&payment.card_id) as u32));
+        self.recent.insert(at, Recent(payment.ts, payment.amount_minor, payment.card_id.hash() as u32));
         let newest = self.recent.last().map_or(payment.ts, |recent| recent.0);
         self.recent.retain(|recent| recent.0 > newest - DAY_MS - LATE_MS);
         let excess = self.recent.len().saturating_sub(RECENT_MAX);
@@ -159,18 +159,18 @@ impl Account {
     }
 
     fn small_then_large(&self, payment: &Transaction, features: &mut Features) {
-        let card = hash_of(&payment.card_id) as u32;
+        let card = payment.card_id.hash() as u32;
         let times = payment.ts - TEST_MS..=payment.ts;
         let was_tested = self.recent.iter().any(|recent| recent.2 == card && recent.1 <= SMALL_MINOR && times.contains(&recent.0));
         features.set(Feature::SmallThenLarge, f64::from(u8::from(was_tested && payment.amount_minor >= LARGE_MINOR)));
     }
 
-    fn card(&mut self, card_id: &str) -> &mut Card {
-        let at = self.cards.iter().position(|card| card.card_id == card_id).unwrap_or_else(|| {
+    fn card(&mut self, card_id: &CardId) -> &mut Card {
+        let at = self.cards.iter().position(|card| card.card_id == *card_id).unwrap_or_else(|| {
             if self.cards.len() >= CARDS_MAX {
                 self.cards.remove(0);
             }
-            self.cards.push(Card { card_id: card_id.to_owned(), ..Card::default() });
+            self.cards.push(Card { card_id: card_id.clone(), ..Card::default() });
             self.cards.len() - 1
         });
         &mut self.cards[at]
@@ -189,8 +189,8 @@ impl Account {
 
     /// Whether the account was used with this device and from this address before.
     fn knows(&self, payment: &Transaction) -> bool {
-        let is_known = |name: &String, known: &[String]| name.is_empty() || known.contains(name);
-        is_known(&payment.device_id, &self.devices) && is_known(&payment.ip, &self.addresses)
+        let knows_device = payment.device_id.is_empty() || self.devices.contains(&payment.device_id);
+        knows_device && (payment.ip.is_empty() || self.addresses.contains(&payment.ip))
     }
 }
 
@@ -235,7 +235,7 @@ pub struct Edge {
     /// The account.
     pub account_id: AccountId,
     /// The device.
-    pub device_id: String,
+    pub device_id: DeviceId,
     /// The network address.
     pub ip: String,
 }

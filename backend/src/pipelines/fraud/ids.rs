@@ -1,4 +1,4 @@
-//! Names of payments, accounts and terminals, each its own type.
+//! Names of payments, of who pays whom by what, and of rings, each its own type.
 
 use crate::{ids::text_id, pipelines::shape::text_key, sim::hash64};
 
@@ -28,6 +28,26 @@ id!(
 id!(
     /// A terminal's name.
     TerminalId
+);
+id!(
+    /// A card's name; an account may have several. Empty where none is known.
+    CardId
+);
+text_id!(
+    /// The name of an account's holder; empty where none is known.
+    UserId
+);
+text_id!(
+    /// The name of what is paid with, such as a phone; empty where none is known.
+    DeviceId
+);
+text_id!(
+    /// The name of a terminal's merchant; empty where none is known.
+    MerchantId
+);
+text_id!(
+    /// A ring's name: its first account's.
+    RingId
 );
 
 /// A number to know a name by where names are many.

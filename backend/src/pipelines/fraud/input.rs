@@ -214,11 +214,11 @@ fn row(fields: &BTreeMap<Column, String>, number: u64) -> Result<Row, String> {
         country: given(Column::Country),
         lat: float(Column::Latitude),
         lon: float(Column::Longitude),
-        device_id: given(Column::Device),
+        device_id: given(Column::Device).into(),
         ip: given(Column::Ip),
-        card_id: given(Column::Card),
-        user_id: given(Column::User),
-        merchant_id: given(Column::Merchant),
+        card_id: given(Column::Card).into(),
+        user_id: given(Column::User).into(),
+        merchant_id: given(Column::Merchant).into(),
         mcc: given(Column::Mcc),
     };
     let is_fraud = match fields.get(&Column::IsFraud).map(|value| value.to_ascii_lowercase()) {
@@ -316,7 +316,11 @@ mod tests {
         let row = parse("timestamp;card_id;\"merchant\";amount", "1522540831;a;\"b;\"\"c\";1.005").unwrap();
         assert_eq!((row.transaction.ts, row.transaction.terminal_id.0.as_str(), row.is_fraud), (1_522_540_831_000, "b;\"c", None));
         let payment = row.transaction;
-        assert_eq!((&*payment.account_id.0, &*payment.card_id, &*payment.merchant_id), ("a", "a", "b;\"c"), "a column may be two things");
+        assert_eq!(
+            (&*payment.account_id.0, &*payment.card_id.0, &*payment.merchant_id.0),
+            ("a", "a", "b;\"c"),
+            "a column may be two things"
+        );
     }
 
     #[test]

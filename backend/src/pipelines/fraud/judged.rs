@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use weir_model::{Check, TimestampMs};
 
 use super::{
+    ids::RingId,
     latency::EndToEnd,
     records::{Decision, Label, Transaction},
     settings::{CASES, CHARGEBACKS, DEAD_LETTERS, DECISIONS, RINGS, SCORES, TRAINER_DEAD_LETTERS, TRANSACTIONS, TRUTH, VERDICTS},
@@ -40,10 +41,10 @@ impl Checker for Judged {
             (TRUTH, Some(value)) => read(value, |truth| judge.truth(&truth)),
             (CASES, Some(_)) => judge.case(),
             (RINGS, value) => {
-                let ring_id = String::from_utf8_lossy(record.key.unwrap_or_default());
+                let ring_id = RingId::from(String::from_utf8_lossy(record.key.unwrap_or_default()));
                 match value {
-                    Some(value) => read(value, |ring| judge.ring(&ring_id, Some(ring))),
-                    None => judge.ring(&ring_id, None),
+                    Some(value) => read(value, |ring| judge.ring(ring_id, Some(ring))),
+                    None => judge.ring(ring_id, None),
                 }
             }
             (DEAD_LETTERS | TRAINER_DEAD_LETTERS, _) => self.dead_letters += 1,

@@ -44,7 +44,7 @@ mod world;
 
 pub use dashboard::Fold;
 pub use decide::Policy;
-pub use ids::{AccountId, TerminalId, TransactionId};
+pub use ids::{AccountId, CardId, DeviceId, MerchantId, RingId, TerminalId, TransactionId, UserId};
 pub use meta::meta;
 pub use shape::shape;
 pub use topology::{DetectorParams, Sabotage, detector, trainer};

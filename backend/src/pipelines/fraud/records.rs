@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     features::Features,
-    ids::{AccountId, TerminalId, TransactionId},
+    ids::{AccountId, CardId, DeviceId, MerchantId, RingId, TerminalId, TransactionId, UserId},
 };
 pub use crate::pipelines::alert::Alert;
 
@@ -37,20 +37,20 @@ pub struct Transaction {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lon: Option<f64>,
     /// With what.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub device_id: String,
+    #[serde(default, skip_serializing_if = "DeviceId::is_empty")]
+    pub device_id: DeviceId,
     /// From which network address.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ip: String,
     /// By which of the account's cards.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub card_id: String,
+    #[serde(default, skip_serializing_if = "CardId::is_empty")]
+    pub card_id: CardId,
     /// The account's holder.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub user_id: String,
+    #[serde(default, skip_serializing_if = "UserId::is_empty")]
+    pub user_id: UserId,
     /// Whose terminal it is.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub merchant_id: String,
+    #[serde(default, skip_serializing_if = "MerchantId::is_empty")]
+    pub merchant_id: MerchantId,
     /// What is sold there, by its code (ISO 18245).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mcc: String,
@@ -140,8 +140,8 @@ pub struct Decision {
     /// How much.
     pub amount_minor: i64,
     /// By which of the account's cards, where that is known.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub card_id: String,
+    #[serde(default, skip_serializing_if = "CardId::is_empty")]
+    pub card_id: CardId,
     /// What to do.
     pub action: Action,
     /// The rules that fired.
@@ -219,8 +219,8 @@ pub struct Case {
     /// How much.
     pub amount_minor: i64,
     /// By which of the account's cards: the one to stop.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub card_id: String,
+    #[serde(default, skip_serializing_if = "CardId::is_empty")]
+    pub card_id: CardId,
     /// How likely a fraud.
     pub score: Option<f64>,
     /// Why it is held.
@@ -265,11 +265,11 @@ pub struct Example {
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Ring {
     /// Which ring: its first account.
-    pub ring_id: String,
+    pub ring_id: RingId,
     /// Its accounts.
     pub accounts: Vec<AccountId>,
     /// The devices they share.
-    pub devices: Vec<String>,
+    pub devices: Vec<DeviceId>,
     /// The network addresses they share.
     #[serde(default)]
     pub addresses: Vec<String>,

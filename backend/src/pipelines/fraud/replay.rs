@@ -157,11 +157,11 @@ pub fn transaction(event: &PaymentEvent) -> Transaction {
         country: event.country.to_owned(),
         lat: Some(event.place.0),
         lon: Some(event.place.1),
-        device_id: event.device_id.clone(),
+        device_id: event.device_id.as_str().into(),
         ip: event.ip.clone(),
-        card_id: event.card_id.clone(),
-        user_id: event.user_id.clone(),
-        merchant_id: event.merchant_id.clone(),
+        card_id: event.card_id.as_str().into(),
+        user_id: event.user_id.as_str().into(),
+        merchant_id: event.merchant_id.as_str().into(),
         mcc: event.mcc.to_owned(),
     }
 }

@@ -8,7 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{account::Edge, ids::AccountId, records::Ring};
+use super::{
+    account::Edge,
+    ids::{AccountId, DeviceId, RingId},
+    records::Ring,
+};
 use crate::stream::{Forward, Processor, Record, Store, StoreHandle};
 
 /// Accounts that share devices make a ring from so many on: households are smaller.
@@ -48,7 +52,7 @@ pub enum Found {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Which ring.
-    pub ring_id: String,
+    pub ring_id: RingId,
     /// How many accounts it has.
     pub accounts: u32,
 }
@@ -103,10 +107,11 @@ impl RingFinder {
 
     /// Whether most accounts on an address share devices with each other.
     fn is_hideout(&self, accounts: &[AccountId], since: i64) -> bool {
-        let mut cores = BTreeMap::<String, usize>::new();
+        let mut cores = BTreeMap::<RingId, usize>::new();
         for account in accounts {
             let part = self.component(account, since);
-            let shares = part.links.iter().any(|(of, with)| of == account && part.devices.contains(with));
+            let is_device = |with: &str| part.devices.iter().any(|device| device.as_str() == with);
+            let shares = part.links.iter().any(|(of, with)| of == account && is_device(with));
             *cores.entry(part.ring_id).or_default() += usize::from(shares);
         }
         cores.values().any(|sharing| *sharing >= CORE_MIN && sharing * 2 > accounts.len())
@@ -118,7 +123,7 @@ impl RingFinder {
         let root = if let Some(Known::Root(root)) = known.as_deref() { root } else { account };
         match store.get(&format!("component/{root}")).as_deref() {
             Some(Known::Component(ring)) => ring.clone(),
-            _ => Ring { ring_id: account.to_string(), accounts: vec![account.clone()], since, ..Ring::default() },
+            _ => Ring { ring_id: RingId(account.0.clone()), accounts: vec![account.clone()], since, ..Ring::default() },
         }
     }
 
@@ -138,12 +143,15 @@ impl RingFinder {
         if size(&ring) + parts.iter().map(size).sum::<usize>() > RING_ACCOUNTS_MAX {
             return None;
         }
-        let (Shared::Device(with) | Shared::Address(with)) = shared;
+        let with = match shared {
+            Shared::Device(device) => device.as_str(),
+            Shared::Address(address) => address,
+        };
         let mut devices: BTreeSet<_> = ring.devices.drain(..).collect();
         let mut addresses: BTreeSet<_> = ring.addresses.drain(..).collect();
         let mut links: BTreeSet<_> = ring.links.drain(..).chain(accounts.iter().map(|it| (it.clone(), with.to_owned()))).collect();
         match shared {
-            Shared::Device(device) => devices.insert(device.to_owned()),
+            Shared::Device(device) => devices.insert(device.clone()),
             Shared::Address(address) => addresses.insert(address.to_owned()),
         };
         for part in &parts {
@@ -159,7 +167,7 @@ impl RingFinder {
         ring.links = links.into_iter().collect();
         let mut store = self.0.borrow_mut();
         for account in &ring.accounts {
-            store.put(format!("account/{account}"), Known::Root(AccountId(ring.ring_id.clone())));
+            store.put(format!("account/{account}"), Known::Root(AccountId(ring.ring_id.0.clone())));
         }
         for part in &parts {
             store.delete(&format!("component/{}", part.ring_id));
@@ -172,7 +180,7 @@ impl RingFinder {
 /// What joins accounts.
 #[derive(Clone, Copy)]
 enum Shared<'a> {
-    Device(&'a str),
+    Device(&'a DeviceId),
     Address(&'a str),
 }
 
@@ -188,13 +196,13 @@ impl Processor<String, Edge, String, Found> for RingFinder {
             return;
         }
         for part in absorbed.into_iter().filter(|part| part.accounts.len() >= RING_ACCOUNTS_MIN) {
-            out.send(&Record { key: part.ring_id, value: Found::Ring(None), timestamp_ms: at });
+            out.send(&Record { key: part.ring_id.0, value: Found::Ring(None), timestamp_ms: at });
         }
         let member = Member { ring_id: ring.ring_id.clone(), accounts: ring.accounts.len() as u32 };
         for account in &ring.accounts {
             out.send(&Record { key: account.to_string(), value: Found::Member(member.clone()), timestamp_ms: at });
         }
-        out.send(&Record { key: ring.ring_id.clone(), value: Found::Ring(Some(ring)), timestamp_ms: at });
+        out.send(&Record { key: ring.ring_id.0.clone(), value: Found::Ring(Some(ring)), timestamp_ms: at });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::pipelines::fraud::{features::Feature, records::Transaction};
+use crate::pipelines::fraud::{CardId, DeviceId, features::Feature, records::Transaction};
 
 /// A minute, an hour and a day in milliseconds.
 const MINUTE_MS: i64 = 60_000;
@@ -75,19 +75,19 @@ struct History {
     /// The cards in the order in which they were new.
     cards: Vec<Card>,
     /// Devices in the order in which they were new.
-    devices: Vec<String>,
+    devices: Vec<DeviceId>,
 }
 
 #[derive(Debug)]
 struct Paid {
     ts: i64,
     minor: i64,
-    card: String,
+    card: CardId,
 }
 
 #[derive(Debug, Default)]
 struct Card {
-    id: String,
+    id: CardId,
     /// Where it was used, in the order of time: time, latitude, longitude.
     places: Vec<(i64, f64, f64)>,
 }
@@ -181,20 +181,20 @@ impl History {
         told
     }
 
-    fn card(&mut self, id: &str) -> &mut Card {
-        let at = self.cards.iter().position(|card| card.id == id).unwrap_or_else(|| {
-            self.cards.push(Card { id: id.to_owned(), ..Card::default() });
+    fn card(&mut self, id: &CardId) -> &mut Card {
+        let at = self.cards.iter().position(|card| card.id == *id).unwrap_or_else(|| {
+            self.cards.push(Card { id: id.clone(), ..Card::default() });
             self.cards.drain(..self.cards.len().saturating_sub(CARDS_MAX));
             self.cards.len() - 1
         });
         &mut self.cards[at]
     }
 
-    fn is_new_device(&mut self, device: &str) -> bool {
+    fn is_new_device(&mut self, device: &DeviceId) -> bool {
         if device.is_empty() || self.devices.iter().rev().take(DEVICES_MAX).any(|known| known == device) {
             return false;
         }
-        self.devices.push(device.to_owned());
+        self.devices.push(device.clone());
         if self.devices.len() > 2 * DEVICES_MAX {
             self.devices.drain(..DEVICES_MAX);
         }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     pipelines::fraud::{
-        TransactionId,
+        RingId, TransactionId,
         records::{Action, Decision, Label, Ring, Score, Transaction},
     },
     sim::fraud::{Scenario, Truth},
@@ -84,7 +84,7 @@ pub struct Judge {
     cards: HashMap<String, u32>,
     batch: Batch,
     terminals: Terminals,
-    rings: BTreeMap<String, Ring>,
+    rings: BTreeMap<RingId, Ring>,
     /// The accounts of each true ring that paid.
     true_rings: BTreeMap<u32, BTreeSet<String>>,
     /// Payments in the order in which they came, from the first undecided one on, with how many came before.
@@ -190,10 +190,10 @@ impl Judge {
     }
 
     /// A record of `rings`; `None` where another ring took it in.
-    pub fn ring(&mut self, ring_id: &str, ring: Option<Ring>) {
+    pub fn ring(&mut self, ring_id: RingId, ring: Option<Ring>) {
         match ring {
-            Some(ring) => drop(self.rings.insert(ring_id.to_owned(), ring)),
-            None => drop(self.rings.remove(ring_id)),
+            Some(ring) => drop(self.rings.insert(ring_id, ring)),
+            None => drop(self.rings.remove(&ring_id)),
         }
     }
 

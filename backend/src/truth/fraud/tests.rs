@@ -5,7 +5,7 @@ use weir_model::CheckVerdict;
 use super::*;
 use crate::{
     pipelines::fraud::{
-        AccountId, TransactionId,
+        AccountId, CardId, TransactionId,
         features::{Feature, Features},
         records::{Action, Decision, Ring, Score, Transaction},
     },
@@ -24,7 +24,7 @@ fn decision(payment: &Transaction, action: Action) -> Decision {
         terminal_id: payment.terminal_id.clone(),
         ts: payment.ts,
         amount_minor: payment.amount_minor,
-        card_id: String::new(),
+        card_id: CardId::default(),
         action,
         rules_fired: vec![],
         score: Some(if action == Action::Block { 0.9 } else { 0.1 }),
@@ -82,7 +82,7 @@ fn good() -> Judge {
     for member in 0..8 {
         judge.truth(&truth(&payment(100 + member), Some(Scenario::Ring), Some(1), &format!("m{member}")));
     }
-    judge.ring("r", Some(ring(0..8, 0)));
+    judge.ring("r".into(), Some(ring(0..8, 0)));
     judge
 }
 
@@ -222,9 +222,9 @@ fn each_check_can_fail() {
         },
     );
     check_fails("holds_have_cases: 0 payments held, 1 ", Judge::case);
-    check_fails("rings_found: 88 % of 8 accounts", |judge| judge.ring("r", Some(ring(0..7, 0))));
-    check_fails("rings_found: 100 % of 8 accounts in rings found, with 3 ", |judge| judge.ring("r", Some(ring(0..8, 3))));
-    check_fails("rings_found: 0 %", |judge| judge.ring("r", None));
+    check_fails("rings_found: 88 % of 8 accounts", |judge| judge.ring("r".into(), Some(ring(0..7, 0))));
+    check_fails("rings_found: 100 % of 8 accounts in rings found, with 3 ", |judge| judge.ring("r".into(), Some(ring(0..8, 3))));
+    check_fails("rings_found: 0 %", |judge| judge.ring("r".into(), None));
 }
 
 #[test]

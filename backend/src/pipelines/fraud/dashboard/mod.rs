@@ -260,9 +260,9 @@ impl Fold {
     }
 
     fn ring(&mut self, ring: Ring) {
-        self.rings.insert(ring.ring_id.clone(), ring);
+        self.rings.insert(ring.ring_id.to_string(), ring);
         if self.rings.len() > RINGS_MAX
-            && let Some(oldest) = self.rings.values().min_by_key(|ring| ring.since).map(|ring| ring.ring_id.clone())
+            && let Some(oldest) = self.rings.values().min_by_key(|ring| ring.since).map(|ring| ring.ring_id.to_string())
         {
             self.rings.remove(&oldest);
         }
