@@ -1,5 +1,7 @@
 //! One line of a web server's access log, in the common or the combined format (Apache's `mod_log_config`, nginx's `combined`).
 
+use std::net::IpAddr;
+
 use super::time;
 
 /// A request as its line tells it.
@@ -21,16 +23,14 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     /// Reads a line.
     pub(super) fn parse(line: &'a str) -> Result<Self, &'static str> {
-        let (ip, rest) = line.split_once(' ').ok_or("there is no host before the first space")?;
-        if ip.is_empty() {
+        if line.starts_with(' ') {
             return Err("the line begins with a space");
         }
-        let (identity, rest) = rest.split_once(" [").ok_or("there is no time in brackets")?;
-        // Apache's `vhost_combined` names the server it was sent to first, with its port.
-        let (ip, identity) = match identity.split_once(' ') {
-            Some((client, identity)) if is_server(ip) && is_client(client) && identity.contains(' ') => (client, identity),
-            _ => (ip, identity),
-        };
+        if !line.contains(' ') {
+            return Err("there is no host before the first space");
+        }
+        let (hosts, rest) = line.split_once(" [").ok_or("there is no time in brackets")?;
+        let (ip, identity) = client(hosts).ok_or("there is no host before the time")?;
         let (_, user) = identity.split_once(' ').ok_or("there is no identity and user before the time")?;
         let user = Some(user.trim()).filter(|user| !["-", "", "\"\""].contains(user));
         let (time, rest) = rest.split_once("] \"").ok_or("there is no request in quotes after the time")?;
@@ -61,14 +61,39 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Whom a request came from, and what follows of identity and user. Hosts that are passed over: the server it was sent to, which Apache's
+/// `vhost_combined` names first, and proxies, which follow the client where `X-Forwarded-For` stands first.
+fn client(hosts: &str) -> Option<(&str, &str)> {
+    let (first, mut rest) = hosts.split_once(' ')?;
+    let mut client = first.trim_end_matches(',');
+    let mut is_list = first.ends_with(',');
+    while let Some((next, after)) = rest.split_once(' ').filter(|(_, after)| after.contains(' ')) {
+        let host = next.trim_end_matches(',');
+        if is_list || is_address(host) {
+            // Through no proxy, the server itself is named before the client, or nobody is.
+            client = if is_address(client) { client } else { host };
+        } else if is_server(client) && is_name(host) {
+            client = host;
+        } else {
+            break;
+        }
+        (is_list, rest) = (next.ends_with(','), after);
+    }
+    Some((client, rest))
+}
+
+fn is_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok()
+}
+
 /// A name with a port, which no client has: IPv6 addresses have more colons than one.
 fn is_server(host: &str) -> bool {
     let port = host.split_once(':').map(|(_, port)| port);
     port.is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Where a request came from, if it is no identity.
-fn is_client(text: &str) -> bool {
+/// The name of a host, if it is no identity.
+fn is_name(text: &str) -> bool {
     text != "-" && (text.contains('.') || text.contains(':'))
 }
 
@@ -139,9 +164,29 @@ mod tests {
         let rest = r#"[01/Jul/2015:00:00:01 +0000] "GET / HTTP/1.1" 200 5"#;
         check(&format!("shop.example:443 10.0.0.5 - - {rest}"), "10.0.0.5", None);
         check(&format!("shop:80 2001:db8::7 - bob {rest}"), "2001:db8::7", Some("bob"));
+        check(&format!("shop:443 host.example - - {rest}"), "host.example", None);
+        check(&format!("shop.example 10.0.0.5 - - {rest}"), "10.0.0.5", None);
+        check(&format!("shop.example 10.0.0.5 - two words {rest}"), "10.0.0.5", Some("two words"));
         check(&format!("10.0.0.5 - bob {rest}"), "10.0.0.5", Some("bob"));
+        check(&format!("10.0.0.5 - 10.0.0.6 {rest}"), "10.0.0.5", Some("10.0.0.6"));
         check(&format!("2001:db8::7 - - {rest}"), "2001:db8::7", None);
         check(&format!("proxy:8080 - - {rest}"), "proxy:8080", None);
+    }
+
+    #[test]
+    fn proxies_after_clients_are_passed_over() {
+        let check = |hosts: &str, ip: &str, user: Option<&str>| {
+            let line = format!(r#"{hosts} [01/Jul/2015:00:00:01 +0000] "GET / HTTP/1.1" 200 5"#);
+            let read = Request::parse(&line).expect(&line);
+            assert_eq!((read.ip, read.user), (ip, user), "{line}");
+        };
+        check("203.0.113.5, 10.0.0.1 - -", "203.0.113.5", None);
+        check("203.0.113.5, 198.51.100.7, 10.0.0.1 - bob", "203.0.113.5", Some("bob"));
+        check("203.0.113.5, 198.51.100.7 10.0.0.1 - -", "203.0.113.5", None);
+        check("203.0.113.5 10.0.0.1 - -", "203.0.113.5", None);
+        check("- 10.0.0.1 - -", "10.0.0.1", None);
+        check("unknown, 2001:db8::7 - -", "2001:db8::7", None);
+        check("shop.example:443 203.0.113.5, 10.0.0.1 - -", "203.0.113.5", None);
     }
 
     #[test]
