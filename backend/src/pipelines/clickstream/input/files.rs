@@ -19,6 +19,8 @@ pub(super) const FILES_MAX: usize = 500;
 /// smallest among the next ones comes first.
 pub(in crate::pipelines::clickstream) struct Files {
     files: Vec<OneFile>,
+    /// Files of folders that hold nothing of the kind, such as a server's log of errors, and why.
+    passed_over: Vec<Line>,
 }
 
 impl Files {
@@ -38,20 +40,28 @@ impl Files {
             if !path.exists() {
                 return if paths.is_empty() { Ok(None) } else { Err(format!("{name} is not there")) };
             }
-            paths.extend(files_of(path).map_err(|error| format!("{name}: {error}"))?);
+            let of_folder = path.is_dir();
+            paths.extend(files_of(path).map_err(|error| format!("{name}: {error}"))?.into_iter().map(|path| (path, of_folder)));
         }
         if paths.is_empty() || paths.len() > FILES_MAX {
             return Err(format!("{names} holds {} files; it takes 1 to {FILES_MAX}", paths.len()));
         }
-        let mut files = Vec::with_capacity(paths.len());
-        for path in &paths {
-            let failed = |why: String| format!("{}: {why}", path.display());
-            let first = FirstLines::of(path).map_err(|error| failed(error.to_string()))?;
-            if !first.is_empty() {
-                files.push(first.recognised(&mapping).map_err(failed)?);
+        let (mut files, mut passed_over) = (Vec::with_capacity(paths.len()), Vec::new());
+        for (path, is_of_folder) in &paths {
+            match OneFile::open(path, &mapping) {
+                Ok(file) => files.extend(file),
+                Err(why) if *is_of_folder => {
+                    let read = Err((why, String::new()));
+                    passed_over.push(Line { source: path.display().to_string().into(), number: 0, read, is_broken: false });
+                }
+                Err(why) => return Err(format!("{}: {why}", path.display())),
             }
         }
-        if files.is_empty() { Err(format!("{names} is empty")) } else { Ok(Some(Self { files })) }
+        match (files.is_empty(), passed_over.first()) {
+            (true, Some(Line { source, read: Err((why, _)), .. })) => Err(format!("{source}: {why}")),
+            (true, _) => Err(format!("{names} is empty")),
+            (false, _) => Ok(Some(Self { files, passed_over })),
+        }
     }
 
     /// Opens parts of one stream of lines, which have one format and no header.
@@ -64,12 +74,15 @@ impl Files {
             return Err("its records have a header, and that in one partition only; give JSON, or lines of an access log".to_owned());
         }
         let header = usize::from(has_header);
-        Ok(Self { files: first.into_iter().map(|first| first.into_file(format.clone(), header)).collect() })
+        Ok(Self { passed_over: Vec::new(), files: first.into_iter().map(|first| first.into_file(format.clone(), header)).collect() })
     }
 }
 
 impl Source for Files {
     fn next(&mut self) -> Option<Line> {
+        if let Some(line) = self.passed_over.pop() {
+            return Some(line);
+        }
         let first = self.files.iter().enumerate().filter_map(|(at, file)| Some((file.next_ms()?, at))).min()?.1;
         self.files.get_mut(first)?.take()
     }

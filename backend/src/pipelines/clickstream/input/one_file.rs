@@ -11,6 +11,7 @@ use std::{
 use flate2::read::MultiGzDecoder;
 
 use super::{Format, Line, SHOWN_MAX, mapping::Mapping};
+use crate::pipelines::clickstream::settings::INPUT_GRACE_MS;
 
 /// The longest line that is read; of a longer one the rest is passed over.
 const LINE_MAX: usize = 64 * 1024;
@@ -18,6 +19,11 @@ const LINE_MAX: usize = 64 * 1024;
 const FIRST_LINES: usize = 20;
 /// Lines that the quotes of one row may hold.
 const ROW_LINES_MAX: usize = 100;
+/// Rows by which it is told whether a file is in order of time.
+const LOOKED_AT_MAX: usize = 200_000;
+/// Rows that are sorted, and bytes of them; a larger file is read as it is.
+const SORTED_ROWS_MAX: usize = 5_000_000;
+const SORTED_BYTES_MAX: usize = 1 << 30;
 
 /// A file, and the row that comes next.
 pub(super) struct OneFile {
@@ -29,7 +35,16 @@ pub(super) struct OneFile {
     /// What went wrong behind them.
     failed: Option<io::Error>,
     number: u64,
+    /// All rows that are still to be read, where they had to be sorted.
+    sorted: Option<std::vec::IntoIter<Row>>,
     next: Option<Line>,
+}
+
+/// A row as it stands in the file, or why it is none and what is shown of it.
+struct Row {
+    number: u64,
+    text: Result<String, (String, String)>,
+    is_broken: bool,
 }
 
 /// A file whose first lines were looked at.
@@ -66,25 +81,74 @@ impl FirstLines {
         self.lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
     }
 
-    /// The file in the format that its own first lines have.
-    pub(super) fn recognised(self, mapping: &Mapping) -> Result<OneFile, String> {
+    /// The file in the format that its own first lines have, nothing of it read.
+    fn recognised(self, mapping: &Mapping) -> Result<OneFile, String> {
         let texts = self.texts();
         let (format, has_header) = Format::of(&texts, mapping)?;
         let blank = texts.iter().take_while(|text| text.trim().is_empty()).count();
-        Ok(self.into_file(format, if has_header { blank + 1 } else { 0 }))
+        Ok(self.unread(format, if has_header { blank + 1 } else { 0 }))
     }
 
     /// The file in this format, without so many lines at its beginning.
-    pub(super) fn into_file(mut self, format: Format, passed_over: usize) -> OneFile {
+    pub(super) fn into_file(self, format: Format, passed_over: usize) -> OneFile {
+        self.unread(format, passed_over).begun()
+    }
+
+    fn unread(mut self, format: Format, passed_over: usize) -> OneFile {
         self.lines.drain(..passed_over.min(self.lines.len()));
         let Self { name, reader, lines } = self;
-        let mut opened = OneFile { name, reader, format, waiting: lines, failed: None, number: passed_over as u64, next: None };
-        opened.advance();
-        opened
+        OneFile { name, reader, format, waiting: lines, failed: None, number: passed_over as u64, sorted: None, next: None }
     }
 }
 
 impl OneFile {
+    /// Opens a file; `None` when there is nothing in it. Rows that are further out of order than sessions wait for, as in a table that is
+    /// sorted by user, are put in order first.
+    pub(super) fn open(path: &Path, mapping: &Mapping) -> Result<Option<Self>, String> {
+        let unread = || {
+            let first = FirstLines::of(path).map_err(|error| error.to_string())?;
+            if first.is_empty() { Ok(None) } else { first.recognised(mapping).map(Some) }
+        };
+        // A pipe can be read only once.
+        let is_out_of_order = path.is_file() && unread()?.is_some_and(Self::runs_back);
+        let sorted = if is_out_of_order { unread()?.and_then(Self::sorted) } else { None };
+        if sorted.is_some() { Ok(sorted) } else { Ok(unread()?.map(Self::begun)) }
+    }
+
+    fn begun(mut self) -> Self {
+        self.advance();
+        self
+    }
+
+    fn runs_back(mut self) -> bool {
+        let mut newest_ms = i64::MIN;
+        for _ in 0..LOOKED_AT_MAX {
+            let Some(row) = self.next_row() else { break };
+            let Some(given) = row.text.ok().and_then(|text| self.format.read(&text).ok()) else { continue };
+            newest_ms = newest_ms.max(given.timestamp);
+            if given.timestamp < newest_ms - INPUT_GRACE_MS {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// All rows in memory and in order of time; `None` where they are too many.
+    fn sorted(mut self) -> Option<Self> {
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = self.next_row() {
+            bytes += row.text.as_ref().map_or(0, String::len);
+            if rows.len() >= SORTED_ROWS_MAX || bytes > SORTED_BYTES_MAX {
+                return None;
+            }
+            let read = row.text.as_ref().ok().and_then(|text| self.format.read(text).ok());
+            rows.push((read.map_or(i64::MIN, |given| given.timestamp), row));
+        }
+        rows.sort_by_key(|(ms, _)| *ms);
+        self.sorted = Some(rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>().into_iter());
+        Some(self.begun())
+    }
+
     /// The time of the next row: `None` at the end. What can't be read has no time: it goes first, so that it holds nothing up.
     pub(super) fn next_ms(&self) -> Option<i64> {
         Some(self.next.as_ref()?.read.as_ref().map_or(i64::MIN, |given| given.timestamp))
@@ -97,24 +161,34 @@ impl OneFile {
         line
     }
 
-    /// Looks at the next row that is not blank.
+    /// Looks at the next row.
     fn advance(&mut self) {
+        self.next = self.next_row().map(|Row { number, text, is_broken }| {
+            let read = text.and_then(|text| self.format.read(&text).map_err(|why| (why, shown(&text))));
+            Line { source: Arc::clone(&self.name), number, read, is_broken }
+        });
+    }
+
+    /// The next row that is not blank.
+    fn next_row(&mut self) -> Option<Row> {
+        if let Some(sorted) = &mut self.sorted {
+            return sorted.next();
+        }
         loop {
             let line = self.line();
             self.number += 1;
-            let (number, mut is_broken) = (self.number, false);
-            let read = match line {
-                Ok(None) => return,
-                Ok(Some(line)) if line.trim_ascii().is_empty() => continue,
-                Ok(Some(line)) => self.row(text(&line)),
+            let number = self.number;
+            match line {
+                Ok(None) => return None,
+                Ok(Some(line)) if line.trim_ascii().is_empty() => {}
+                Ok(Some(line)) => return Some(Row { number, text: self.row(text(&line)), is_broken: false }),
                 // A damaged archive ends here; what was read before stands.
                 Err(error) => {
-                    (self.reader, is_broken) = (Box::new(io::empty()), true);
-                    Err((format!("the file can't be read on: {error}"), String::new()))
+                    self.reader = Box::new(io::empty());
+                    let why = (format!("the file can't be read on: {error}"), String::new());
+                    return Some(Row { number, text: Err(why), is_broken: true });
                 }
-            };
-            self.next = Some(Line { source: Arc::clone(&self.name), number, read, is_broken });
-            return;
+            }
         }
     }
 
@@ -130,13 +204,11 @@ impl OneFile {
     }
 
     /// Reads a row that begins with this line.
-    fn row(&mut self, line: String) -> Result<super::Given, (String, String)> {
-        let shown = |line: &str| line.chars().take(SHOWN_MAX).collect::<String>();
+    fn row(&mut self, line: String) -> Result<String, (String, String)> {
         if line.len() >= LINE_MAX {
             return Err((format!("it is longer than {LINE_MAX} bytes"), shown(&line)));
         }
-        let row = if self.format.is_unfinished(&line) { self.joined(&line).unwrap_or(line) } else { line };
-        self.format.read(&row).map_err(|why| (why, shown(&row)))
+        Ok(if self.format.is_unfinished(&line) { self.joined(&line).unwrap_or(line) } else { line })
     }
 
     /// The line with those after it that its quotes hold; `None` where a quote has just gone astray: then each is a row of its own.
@@ -163,6 +235,10 @@ impl OneFile {
         taken.into_iter().rev().for_each(|line| self.waiting.push_front(line));
         None
     }
+}
+
+fn shown(line: &str) -> String {
+    line.chars().take(SHOWN_MAX).collect()
 }
 
 fn text(line: &[u8]) -> String {

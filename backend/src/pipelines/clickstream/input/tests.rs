@@ -236,6 +236,41 @@ fn logs_that_were_just_rotated_are_passed_over() {
     assert!(Files::open(input).is_err_and(|why| why.contains("empty")));
 }
 
+/// Tables are sorted by anything, and a clock that was wrong once is years ahead of the rest.
+#[test]
+fn rows_far_out_of_order_are_put_in_order() {
+    let by_user: Vec<_> =
+        (0..6_u8).flat_map(|number| (0..50).map(move |n| (number, 86_400 + n * 1_700 + i64::from(number) * 13))).collect();
+    let clock_ahead = [vec![(7, 2_000_000)], by_user.clone()].concat();
+    for events in [by_user, clock_ahead] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let rows = events
+            .iter()
+            .map(|(number, at_s)| format!("{},\"{} {}\"\n", EPOCH_S + at_s, who(*number).0, who(*number).1.replace('"', "\"\"")));
+        std::fs::write(folder.path().join("events.csv"), format!("time,user\n{}", rows.collect::<String>())).expect("written");
+        let (sessions, dead) = run(folder.path().to_str().expect("a path"), given(1_800_000));
+        assert_eq!(plain(&sessions), batch(&events, 1_800_000));
+        assert_eq!(dead, 0);
+    }
+    // Rows keep their numbers, and what is none is told.
+    let rows = [("9000000", "/c"), ("5", "/a"), ("soon", "/x"), ("70", "/b")].map(|(time, page)| format!("{time},u,{page}\n"));
+    let read = pages("events.csv", format!("time,user,page\n{}", rows.concat()).as_bytes());
+    let read: Vec<_> = read.iter().map(|(number, page)| (*number, page.as_deref().unwrap_or("none"))).collect();
+    assert_eq!(read, [(4, "none"), (3, "/a"), (5, "/b"), (2, "/c")]);
+}
+
+#[test]
+fn other_logs_of_a_folder_are_told_and_passed_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("error.log"), "2026/11/23 00:00:00 [error] 1#1: *5 open() failed\n").expect("written");
+    let input = folder.path().to_str().expect("a path");
+    assert!(Files::open(input).is_err_and(|why| why.contains("error.log: it is no access log")));
+    std::fs::write(folder.path().join("access.log"), line(0, 86_400, 0)).expect("written");
+    let (sessions, dead) = run(input, given(1_800_000));
+    assert_eq!((plain(&sessions), dead), (batch(&[(0, 86_400)], 1_800_000), 1));
+    assert!(Files::open(&format!("{input}/access.log,{input}/error.log")).is_err(), "who names a file means it");
+}
+
 fn first(text: &str, mapping: &str) -> Result<Given, String> {
     let lines: Vec<_> = text.lines().map(str::to_owned).collect();
     let (format, has_header) = Format::of(&lines, &Mapping::parse(mapping)?)?;
