@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fs::File,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -36,9 +36,12 @@ const WAITING: [usize; 2] = [200, 5_000];
 /// What gzip files begin with (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
+/// The longest line that is read; what is beyond is a line of its own.
+const LINE_MAX: u64 = 1 << 20;
+
 /// A file that is read.
 struct Source {
-    lines: std::io::Lines<Box<dyn BufRead + Send>>,
+    reader: Box<dyn BufRead + Send>,
     format: Format,
     /// The first row of a file without a header.
     first: Option<String>,
@@ -51,11 +54,10 @@ impl Source {
         let mut file = BufReader::new(File::open(path).map_err(wrong)?);
         let is_gzip = file.fill_buf().map_err(wrong)?.starts_with(&GZIP);
         let reader: Box<dyn BufRead + Send> = if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
-        let mut lines = reader.lines();
-        let first = lines.next().transpose().map_err(|error| (error.to_string(), "Give text in UTF-8"))?;
-        let first = first.ok_or_else(|| ("it is empty".to_owned(), "Give payments"))?;
+        let mut reader = reader;
+        let first = line_of(&mut *reader).map_err(wrong)?.ok_or_else(|| ("it is empty".to_owned(), "Give payments"))?;
         let (format, is_header) = Format::of(&first, mapping).map_err(|why| (why, "Name the columns as the pipeline does, or map them"))?;
-        Ok(Self { lines, format, first: (!is_header).then_some(first) })
+        Ok(Self { reader, format, first: (!is_header).then_some(first) })
     }
 
     /// Lines before the first row.
@@ -123,15 +125,24 @@ impl FileWorld {
     }
 
     fn line(&mut self, out: &mut Emit) {
-        let Some(line) = self.source.first.take().map(Ok).or_else(|| self.source.lines.next()) else {
-            return self.next_file(out);
-        };
+        let first = self.source.first.take();
+        let line = first.map_or_else(|| line_of(&mut *self.source.reader), |first| Ok(Some(first)));
         self.row += 1;
-        let read = line.map_err(|error| (error.to_string(), String::new()));
-        match read.and_then(|line| self.source.format.row(&line, self.row).map_err(|why| (why, line))) {
-            Ok(row) => self.payment(&row, out),
-            Err((_, line)) if line.trim().is_empty() => {}
-            Err((why, line)) => self.dead_letter(&why, &line, out),
+        match line {
+            Ok(None) => {
+                self.row -= 1;
+                self.next_file(out);
+            }
+            Ok(Some(line)) if line.trim().is_empty() => {}
+            Ok(Some(line)) => match self.source.format.row(&line, self.row) {
+                Ok(row) => self.payment(&row, out),
+                Err(why) => self.dead_letter(&why, &line, out),
+            },
+            // A damaged archive ends here, for good; what was read before stands.
+            Err(error) => {
+                self.dead_letter(&format!("the file can't be read on: {error}"), "", out);
+                self.next_file(out);
+            }
         }
     }
 
@@ -168,6 +179,13 @@ impl FileWorld {
             }
         }
     }
+}
+
+/// The next line, at most [`LINE_MAX`] bytes of it; what is no UTF-8 becomes a sign of that. `None` at the end.
+fn line_of(reader: &mut dyn BufRead) -> std::io::Result<Option<String>> {
+    let mut line = Vec::new();
+    let bytes = reader.take(LINE_MAX).read_until(b'\n', &mut line)?;
+    Ok((bytes > 0).then(|| String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned()))
 }
 
 /// The file, or those of the folder by name; hidden ones are no data.

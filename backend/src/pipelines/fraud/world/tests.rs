@@ -202,6 +202,32 @@ fn a_gzip_file_is_read_as_a_plain_one() {
 }
 
 #[test]
+fn a_file_that_breaks_off_is_told_once_and_the_next_one_read() {
+    let rows: String = (0..400).map(|n| format!("{n},2018-04-01 12:00:00,5,6,10.50,0\n")).collect();
+    let text = format!("TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_FRAUD\n{rows}");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.csv.gz"), &gzip[..gzip.len() / 2]).unwrap();
+    // Not UTF-8: a letter in Latin-1.
+    std::fs::write(folder.path().join("b.csv"), b"ts,account_id,terminal_id,amount\n1522540831,\xe9,6,10.50\n").unwrap();
+    let (mut world, mut out) = (FileWorld::open(folder.path().to_str().unwrap(), &run(1)).unwrap(), Emit::default());
+    for _ in 0..2_000 {
+        if !world.is_over() {
+            world.next(&mut out);
+        }
+    }
+    assert!(world.is_over(), "it ends");
+    let records = out.take();
+    let of = |topic: &str| records.iter().filter(|record| record.topic == topic).collect::<Vec<_>>();
+    assert!(of(TRANSACTIONS).len() > 100 && of(TRANSACTIONS).len() < 400, "{}", of(TRANSACTIONS).len());
+    let letters: Vec<_> = of(DEAD_LETTERS).iter().map(|it| String::from_utf8_lossy(it.value.as_ref().unwrap()).into_owned()).collect();
+    assert!(letters.iter().filter(|letter| letter.contains("can't be read on")).count() == 1 && letters.len() < 3, "{letters:?}");
+    assert!(of(TRANSACTIONS).last().unwrap().key.as_deref() == Some("\u{fffd}".as_bytes()));
+}
+
+#[test]
 fn a_folder_is_its_files_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let day = |day: u32| format!("transaction_id,at,account_id,terminal_id,amount\n{day},2018-04-{day:02} 12:00:00,5,6,10.50\n");
