@@ -21,7 +21,7 @@ use weir_model::{Phase, PipelineMeta, PipelineParams, Problem, RunReport, Update
 use super::{
     AppSpec, Checker, Cleanup, Emit, Facts, RunParams, Shape, TopicSpec, join,
     scenario::{Scenario, ScenarioChecker, Script},
-    source::{self, KILL_PROCESSOR, Source, SourceProgress},
+    source::{self, KILL_PROCESSOR, Rejected, Source, SourceProgress},
     topics::{Ends, Topics},
     watch::Watch,
 };
@@ -136,6 +136,9 @@ impl<'a> Run<'a> {
 
     fn work(&self) -> Result<(), Problem> {
         self.tell(Phase::Starting, &self.facts(false));
+        if let Some(dir) = &self.run.params.state_dir {
+            ready::usable(dir)?;
+        }
         let specs = self.apps_of_shape()?;
         let topics = Topics::new(self.connection, &self.meta.title)?;
         topics.create_missing(&self.topics())?;
@@ -224,9 +227,13 @@ impl<'a> Run<'a> {
                 self.tell(if self.control.is_paused() { Phase::Paused } else { Phase::Running }, &self.facts(false));
             }
         }
+        let is_cut_short = self.control.is_stopping();
         self.tell(Phase::Stopping, &self.facts(false));
         self.control.stop();
         workers.source.take().map_or(Ok(()), Worker::join)?;
+        if let Some(input) = &self.run.params.input {
+            self.tell_rejected(input, is_cut_short)?;
+        }
         self.drain(&mut workers, topics, specs)?;
         self.keep_facts();
         lock(&self.apps).drain(..).for_each(StreamsApp::close);
@@ -313,6 +320,20 @@ impl<'a> Run<'a> {
         }
         workers.check()?;
         lock(&self.apps).iter().find_map(StreamsApp::failure).map_or(Ok(()), Err)
+    }
+
+    /// Tells of given data what could not be read, and ends the run where nothing could.
+    fn tell_rejected(&self, input: &str, is_cut_short: bool) -> Result<(), Problem> {
+        let Rejected { count, topic, first } = self.source.rejected();
+        let help = "Look whether it is what this pipeline reads, and what its columns are called: weir run --help";
+        let why = if count == 0 { "there is no row in it".to_owned() } else { format!("{count} rows without effect; the first: {first}") };
+        if self.source.events() == 0 && !is_cut_short {
+            return Err(Problem::new(format!("Nothing in {input} can be read"), why, help));
+        }
+        if count > 0 {
+            self.updates.problem(&Problem::new(format!("Not all of {input} can be read"), why, format!("The topic {topic} has them all")));
+        }
+        Ok(())
     }
 
     /// Records that some application has still to read and commit, through all topics between them; markers of transactions count, a few

@@ -43,6 +43,10 @@ const FLUSH_MAX: Duration = Duration::from_secs(60);
 const HEARD_MAX: usize = 256;
 /// The headers of what is no event: its latency means nothing.
 const NO_EVENT: &[(&str, Option<&[u8]>)] = &[(SENT_AT_MS, Some(b""))];
+/// How the topics of what could not be read end.
+const DEAD_LETTERS: &str = ".dlq";
+/// Of the first dead letter so much is told.
+const LETTER_SHOWN_MAX: usize = 300;
 /// Faults kept in the list of those at work.
 const FAULTS_MAX: usize = 32;
 
@@ -51,6 +55,9 @@ const FAULTS_MAX: usize = 32;
 pub(super) struct SourceProgress {
     generated: AtomicU64,
     delivered: AtomicU64,
+    /// Of the generator, or of what was given.
+    events: AtomicU64,
+    rejected: Mutex<Rejected>,
     behind_ms: AtomicU64,
     commands: Mutex<VecDeque<FaultId>>,
     refused: Mutex<VecDeque<FaultId>>,
@@ -61,7 +68,35 @@ pub(super) struct SourceProgress {
     waiting: AtomicI64,
 }
 
+/// What of the given data could not be read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rejected {
+    pub(super) count: u64,
+    /// Where it is told.
+    pub(super) topic: &'static str,
+    /// The first dead letter, as it stands there.
+    pub(super) first: String,
+}
+
 impl SourceProgress {
+    pub(super) fn events(&self) -> u64 {
+        self.events.load(Ordering::Acquire)
+    }
+
+    pub(super) fn rejected(&self) -> Rejected {
+        lock(&self.rejected).clone()
+    }
+
+    fn reject(&self, letter: &EmitRecord) {
+        let mut rejected = lock(&self.rejected);
+        rejected.count += 1;
+        if rejected.count == 1 {
+            rejected.topic = letter.topic;
+            let text = String::from_utf8_lossy(letter.value.as_deref().unwrap_or_default());
+            rejected.first = text.chars().take(LETTER_SHOWN_MAX).collect();
+        }
+    }
+
     pub(super) fn generated(&self) -> u64 {
         self.generated.load(Ordering::Acquire)
     }
@@ -310,6 +345,9 @@ impl<'a> Source<'a> {
 
     fn send_all(&mut self, out: &mut Emit) -> Result<(), Problem> {
         for record in out.records.drain(..) {
+            if record.topic.ends_with(DEAD_LETTERS) {
+                self.progress.reject(&record);
+            }
             let is_event = record.partition.is_none() && !record.topic.starts_with("_truth.");
             let of_event;
             let headers: &[_] = if is_event {
@@ -332,6 +370,7 @@ impl<'a> Source<'a> {
     }
 
     fn report(&mut self, world: &dyn World) -> Result<(), Problem> {
+        self.progress.events.store(world.events(), Ordering::Release);
         let bridged = world.bridged();
         self.progress.generated.fetch_add(bridged.saturating_sub(self.bridged), Ordering::AcqRel);
         self.bridged = bridged;

@@ -1,6 +1,10 @@
 //! Waits until all that processes is ready.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use weir_model::Problem;
 
@@ -11,6 +15,19 @@ use crate::{client::Admin, stream::app::StreamsApp};
 pub(super) const JOIN_MAX: Duration = Duration::from_secs(60);
 /// How long the cluster may take to tell of a group.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Whether state can be kept in this folder, which is made where it is missing: a run that was told to keep it must not do without unseen.
+///
+/// # Errors
+/// When nothing can be written there.
+pub(super) fn usable(dir: &Path) -> Result<(), Problem> {
+    let probe = dir.join(".weir-probe");
+    let tried = fs::create_dir_all(dir).and_then(|()| fs::write(&probe, b"?")).and_then(|()| fs::remove_file(&probe));
+    tried.map_err(|error| {
+        let what = format!("State can't be kept in {}", dir.display());
+        Problem::new(what, error.to_string(), "Name a folder that can be written to: --state-dir DIR")
+    })
+}
 
 impl Run<'_> {
     /// The generator starts when every task has its thread, here or with another member, so that nothing waits.
@@ -51,5 +68,21 @@ impl Run<'_> {
         // Whoever does not answer now is asked again at the next look.
         let groups = described.unwrap_or_default().into_iter().filter_map(|(_, group)| group.ok());
         groups.into_iter().any(|group| group.state == "Stable" && group.members.len() > own_members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_for_state_are_made_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b");
+        assert_eq!(usable(&deep), Ok(()));
+        assert_eq!(fs::read_dir(&deep).unwrap().count(), 0, "nothing is left there");
+        fs::write(folder.path().join("file"), "").unwrap();
+        let refused = usable(&folder.path().join("file/state")).unwrap_err().to_string();
+        assert!(refused.contains("State can't be kept in"), "{refused}");
     }
 }
