@@ -12,6 +12,14 @@ pub const ALARM_SCORE: f64 = 0.5;
 /// The sum of both opinions that is one.
 const ALARM_SUM: f64 = 0.8;
 
+/// No measure is larger. What stands for "nothing" in some tables is, and its square is no number any more.
+const VALUE_MAX: f64 = 1e60;
+
+/// A value whose squares and their sums are numbers.
+pub(super) fn bounded(value: f64) -> f64 {
+    value.clamp(-VALUE_MAX, VALUE_MAX)
+}
+
 /// What is known of a series, in bounded memory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Detector {
@@ -50,7 +58,7 @@ impl Detector {
 
     /// Takes the next value in; how strange it is to neighbours and by context, without learning time and rest: for measuring either alone.
     pub fn opinions(&mut self, value: f64) -> [f64; 2] {
-        let value = if value.is_finite() { value } else { self.last };
+        let value = if value.is_finite() { bounded(value) } else { self.last };
         (self.last, self.seen) = (value, self.seen + 1);
         let by_context = self.contextual.observe(value, self.neighbours.values());
         [self.neighbours.observe(value), by_context]
@@ -100,6 +108,16 @@ mod tests {
     fn what_is_no_number_changes_nothing() {
         let mut detector = Detector::new(100);
         assert!([7.0, f64::NAN, f64::INFINITY].into_iter().cycle().take(600).all(|value| detector.observe(value) == 0.0));
+    }
+
+    #[test]
+    fn values_of_any_size_have_a_score() {
+        for size in [1e30, 1e200, f64::MAX] {
+            let mut values = series(4, 600, 0..0);
+            (values[300], values[301], values[450]) = (size, -size, size);
+            let mut detector = Detector::new(120);
+            assert!(values.iter().all(|value| (0.0..=1.0).contains(&detector.observe(*value))), "{size}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::ALARM_SCORE;
+use super::{ALARM_SCORE, detector::bounded};
 
 /// Readings that are learnt from; of a short table, this share of it.
 const LEARNS_MAX: u64 = 400;
@@ -60,7 +60,7 @@ impl Together {
     /// Takes the next reading in; how strange it is, 0 to 1 with [`ALARM_SCORE`] at the limit, and whether it begins to be.
     pub fn observe(&mut self, figures: &[f64]) -> (f64, bool) {
         let Some(usual) = &self.usual else {
-            self.learnt.push(figures.to_vec());
+            self.learnt.push(figures.iter().copied().map(bounded).collect());
             if self.learnt.len() as u64 >= self.learns {
                 self.usual = Some(Usual::of(&std::mem::take(&mut self.learnt)));
             }
@@ -125,7 +125,7 @@ impl Usual {
 }
 
 fn scaled(figures: &[f64], mean: &[f64], deviation: &[f64]) -> Vec<f64> {
-    figures.iter().zip(mean).zip(deviation).map(|((value, mean), deviation)| (value - mean) / deviation).collect()
+    figures.iter().zip(mean).zip(deviation).map(|((value, mean), deviation)| (bounded(*value) - mean) / deviation).collect()
 }
 
 /// The 99 % quantile of χ² (E. B. Wilson, M. M. Hilferty 1931).
@@ -192,6 +192,20 @@ mod tests {
     fn quantiles_are_those_of_tables() {
         for (freedom, quantile) in [(1.0, 6.63), (5.0, 15.09), (10.0, 23.21)] {
             assert!((chi_square_99(freedom) - quantile).abs() < 0.15, "{freedom}: {}", chi_square_99(freedom));
+        }
+    }
+
+    #[test]
+    fn figures_of_any_size_have_a_score() {
+        let mut random = Random::new(1);
+        for odd in [[f64::MAX, -f64::MAX], [1e300, 0.0]] {
+            let mut together = Together::new(50);
+            for row in 0..200 {
+                let usual = [random.normal(0.0, 1.0), random.normal(5.0, 1.0)];
+                let is_odd = (20..22).contains(&row) || (100..110).contains(&row);
+                let (score, _) = together.observe(if is_odd { &odd } else { &usual });
+                assert!((0.0..=1.0).contains(&score), "{odd:?} row {row}: {score}");
+            }
         }
     }
 
