@@ -154,15 +154,17 @@ impl ClientError {
 
 impl From<KafkaError> for ClientError {
     fn from(error: KafkaError) -> Self {
+        // Of what an administrator asked for, the library does not give the code away by itself.
+        let code = if let KafkaError::AdminOp(code) = &error { Some(*code) } else { error.rdkafka_error_code() };
         let message = match &error {
             // Configuration errors quote the value, which may be a password.
             KafkaError::ClientConfig(_, description, name, value) if !value.is_empty() => {
                 format!("{name}: {}", description.replace(value, "…"))
             }
             KafkaError::ClientConfig(_, description, name, _) => format!("{name}: {description}"),
-            other => other.rdkafka_error_code().map_or_else(|| other.to_string(), |code| code.to_string()),
+            other => code.map_or_else(|| other.to_string(), |code| code.to_string()),
         };
-        Self { code: error.rdkafka_error_code(), message }
+        Self { code, message }
     }
 }
 
@@ -192,6 +194,12 @@ mod tests {
             RDKafkaErrorCode::Authentication,
             "SASL authentication error: Authentication failed",
         );
+    }
+
+    #[test]
+    fn an_administrators_request_without_answer_is_about_the_broker() {
+        let problem = ClientError::from(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut)).problem("A topic could not be created");
+        assert!(problem.what_to_do.contains("Check that the broker runs"), "{problem:?}");
     }
 
     #[test]

@@ -100,7 +100,11 @@ impl Runs {
         let failed = |error: ClientError| error.problem(format!("There is no run of {id} to take part in"));
         let reader = Reader::new(connection, &topic(id), false).map_err(failed)?;
         let admin = Admin::new(connection, ANSWER_MAX).map_err(failed)?;
-        let first = admin.list_offsets(&[(topic(id), 0)], crate::client::OffsetSpec::Earliest).map_err(failed)?.into_iter().next();
+        let none = |error: ClientError| {
+            let help = "Start one without --join first, and name its cluster here: --bootstrap HOST:PORT";
+            Problem::new(format!("There is no run of {id} to take part in"), error.to_string(), help)
+        };
+        let first = admin.list_offsets(&[(topic(id), 0)], crate::client::OffsetSpec::Earliest).map_err(none)?.into_iter().next();
         let first = first.map_or(Ok(None), |listed| listed.offset).map_err(failed)?.unwrap_or(0);
         reader.assign([(0, first)]).map_err(failed)?;
         Ok(Self { id: id.clone(), reader })
