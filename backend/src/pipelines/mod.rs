@@ -17,6 +17,7 @@ mod running;
 pub mod shape;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::sync::Arc;
 

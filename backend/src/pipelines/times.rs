@@ -23,7 +23,7 @@ pub(super) fn parse_ms(text: &str) -> Option<i64> {
 }
 
 /// The time of the common log format. Servers written in Python have a space between date and clock, and no zone.
-pub(super) fn clf_ms(text: &str) -> Option<i64> {
+fn clf_ms(text: &str) -> Option<i64> {
     let (date, rest) = text.split_once([':', ' '])?;
     let mut date = date.split('/');
     let (day, month, year) = (number(date.next()?)?, date.next()?, number(date.next()?)?);

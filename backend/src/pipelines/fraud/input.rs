@@ -1,19 +1,18 @@
 //! Real payments in place of the world: CSV with a header, or JSON by lines. Columns are known by the pipeline's own names and by those of
-//! the Fraud Detection Handbook's and of Sparkov's files; others are passed over. Where a file calls them differently, a mapping says how:
-//! `FILE?account=payer&amount=total`.
+//! the Fraud Detection Handbook's, of Sparkov's and of PaySim's files; others are passed over. Where a file calls them differently, a
+//! mapping says how: `FILE?account=payer&amount=total`.
 
 use std::collections::BTreeMap;
 
-use super::{
-    AccountId, TransactionId,
-    records::Transaction,
-    settings::{DAY_MS, HOUR_MS},
-};
+use super::{AccountId, TransactionId, records::Transaction, settings::HOUR_MS};
+use crate::pipelines::times;
 
 /// A column that is needed or used, under the names it may have.
-const COLUMNS: [(Column, &[&str]); 18] = [
+const COLUMNS: [(Column, &[&str]); 19] = [
     (Column::Transaction, &["transaction_id", "tx_id", "trans_num", "id"]),
     (Column::Time, &["ts", "tx_datetime", "datetime", "timestamp", "trans_date_trans_time", "time"]),
+    // Simulations count hours: PaySim's.
+    (Column::Step, &["step"]),
     (Column::Account, &["account_id", "customer_id", "card_id", "cc_num", "user_id", "nameorig"]),
     (Column::Terminal, &["terminal_id", "merchant_id", "merchant", "namedest"]),
     (Column::AmountMinor, &["amount_minor"]),
@@ -34,9 +33,10 @@ const COLUMNS: [(Column, &[&str]); 18] = [
     (Column::Mcc, &["mcc"]),
 ];
 /// What a mapping calls the columns.
-const MAPPED: [(&str, Column); 18] = [
+const MAPPED: [(&str, Column); 19] = [
     ("id", Column::Transaction),
     ("time", Column::Time),
+    ("step", Column::Step),
     ("account", Column::Account),
     ("terminal", Column::Terminal),
     ("amount_minor", Column::AmountMinor),
@@ -54,6 +54,8 @@ const MAPPED: [(&str, Column); 18] = [
     ("merchant", Column::Merchant),
     ("mcc", Column::Mcc),
 ];
+/// The year 2200.
+const TIME_MAX_MS: i64 = 7_258_118_400_000;
 /// The longest part of a bad row that is kept.
 pub const ROW_SHOWN_MAX: usize = 2_000;
 
@@ -62,6 +64,7 @@ pub const ROW_SHOWN_MAX: usize = 2_000;
 enum Column {
     Transaction,
     Time,
+    Step,
     Account,
     Terminal,
     AmountMinor,
@@ -150,7 +153,10 @@ impl Format {
             columns.extend(at.map(|at| (wanted, at)));
         }
         let has = |column| columns.contains_key(&column);
-        for (column, name) in [(Column::Time, "time"), (Column::Account, "account"), (Column::Terminal, "terminal")] {
+        if !has(Column::Time) && !has(Column::Step) {
+            return Err(missing("time", Column::Time));
+        }
+        for (column, name) in [(Column::Account, "account"), (Column::Terminal, "terminal")] {
             if !has(column) {
                 return Err(missing(name, column));
             }
@@ -207,7 +213,7 @@ fn row(fields: &BTreeMap<Column, String>, number: u64) -> Result<Row, String> {
         transaction_id: TransactionId(text(Column::Transaction, "id").map_or_else(|_| number.to_string(), str::to_owned)),
         account_id: AccountId(text(Column::Account, "account")?.to_owned()),
         terminal_id: text(Column::Terminal, "terminal")?.into(),
-        ts: time_ms(text(Column::Time, "time")?)?,
+        ts: time_ms(fields)?,
         amount_minor,
         ccy: given(Column::Currency),
         channel: given(Column::Channel),
@@ -242,34 +248,16 @@ fn minor_units(text: &str) -> Result<i64, String> {
     Ok((value * 100.0).round() as i64)
 }
 
-/// Epoch seconds or milliseconds, or `2018-04-01 00:07:56`, with a T or blank, and a fraction or zone Z that count no more.
-fn time_ms(text: &str) -> Result<i64, String> {
+/// A number since the epoch or a date with a time and perhaps a zone, or the hour of a simulation that counts them.
+fn time_ms(fields: &BTreeMap<Column, String>) -> Result<i64, String> {
+    let told = |column| fields.get(&column).map(String::as_str).filter(|text| !text.is_empty());
+    let (text, ms) = match (told(Column::Time), told(Column::Step)) {
+        (Some(time), _) => (time, times::parse_ms(time)),
+        (None, Some(step)) => (step, step.parse::<u32>().ok().map(|step| i64::from(step) * HOUR_MS)),
+        (None, None) => return Err("the time is missing".to_owned()),
+    };
     let wrong = || format!("the time `{text}` is neither epoch seconds or milliseconds nor like 2018-04-01 00:07:56");
-    /// From this number on it is milliseconds: 1973 as those, the year 5138 as seconds.
-    const MILLIS_FROM: f64 = 1e11;
-    if let Ok(number) = text.parse::<f64>() {
-        let ms = if number.abs() >= MILLIS_FROM { number } else { number * 1_000.0 };
-        return Some(ms).filter(|ms| (0.0..7.26e12).contains(ms)).map(|ms| ms as i64).ok_or_else(wrong);
-    }
-    let (date, time) = text.split_once([' ', 'T']).unwrap_or((text, "00:00:00"));
-    let numbers = |part: &str, between: char| -> Option<Vec<i64>> { part.split(between).map(|it| it.parse().ok()).collect() };
-    let time = time.trim_end_matches('Z').split('.').next().unwrap_or_default();
-    let (Some(date), Some(time)) = (numbers(date, '-'), numbers(time, ':')) else { return Err(wrong()) };
-    let ([year, month, day], [hour, minute, rest @ ..]) = (&date[..], &time[..]) else { return Err(wrong()) };
-    let second = rest.first().copied().unwrap_or(0);
-    let is_time = (1970..2200).contains(year) && (1..=12).contains(month) && (1..=31).contains(day);
-    if !is_time || !(0..24).contains(hour) || !(0..60).contains(minute) || !(0..=60).contains(&second) {
-        return Err(wrong());
-    }
-    Ok(days_since_epoch(*year, *month, *day) * DAY_MS + hour * HOUR_MS + minute * 60_000 + second * 1_000)
-}
-
-/// Days from 1970-01-01 to a day of the Gregorian calendar: years begin in March, so that the leap day is their last.
-fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    ms.filter(|ms| (0..TIME_MAX_MS).contains(ms)).ok_or_else(wrong)
 }
 
 /// The fields of a line; one in quotes may hold the separator, and a doubled quote is one (RFC 4180).
@@ -377,9 +365,16 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_days() {
-        for (date, days) in [((1970, 1, 1), 0), ((2000, 2, 29), 11_016), ((2018, 4, 1), 17_622), ((2024, 12, 31), 20_088)] {
-            assert_eq!(days_since_epoch(date.0, date.1, date.2), days, "{date:?}");
+    fn times_have_zones_and_simulations_count_hours() {
+        for (time, ms) in [("2018-04-01T02:00:31+02:00", 1_522_540_831_000), ("2018-04-01 00:00:31.500 UTC", 1_522_540_831_500)] {
+            assert_eq!(parse("ts,account_id,terminal_id,amount", &format!("{time},a,t,1")).unwrap().transaction.ts, ms, "{time}");
         }
+        // As PaySim writes it.
+        let header = "step,type,amount,nameOrig,oldbalanceOrg,newbalanceOrig,nameDest,oldbalanceDest,newbalanceDest,isFraud,isFlaggedFraud";
+        let row = parse(header, "743,TRANSFER,181.0,C1305486145,181.0,0.0,C553264065,0.0,0.0,1,0").unwrap();
+        let payment = row.transaction;
+        assert_eq!((payment.ts, &*payment.account_id.0, &*payment.terminal_id.0), (743 * HOUR_MS, "C1305486145", "C553264065"));
+        assert_eq!((payment.amount_minor, row.is_fraud), (18_100, Some(true)));
+        assert!(parse(header, "soon,TRANSFER,181.0,C1,181.0,0.0,C5,0.0,0.0,1,0").unwrap_err().contains("the time `soon`"));
     }
 }

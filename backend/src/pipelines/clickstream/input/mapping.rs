@@ -24,8 +24,8 @@ pub(super) enum Meaning {
 /// Each with its name in a mapping and the names by which fields are known, best first; case does not matter.
 const KNOWN: [(Meaning, &str, &[&str]); 14] = [
     (Meaning::User, "user", &["user_id", "userid", "user", "visitor_id", "visitorid", "customer_id", "client_id", "uid", "remote_user"]),
-    (Meaning::Ip, "ip", &["ip", "remote_addr", "client_ip", "host", "remote_host", "clientip"]),
-    (Meaning::Agent, "agent", &["user_agent", "agent", "useragent", "http_user_agent"]),
+    (Meaning::Ip, "ip", &["ip", "remote_addr", "client_ip", "remote_ip", "host", "remote_host", "clientip"]),
+    (Meaning::Agent, "agent", &["user_agent", "agent", "useragent", "http_user_agent", "user-agent"]),
     (Meaning::Time, "time", &["timestamp", "event_time", "time", "ts", "datetime", "@timestamp", "time_local", "date", "time_iso8601"]),
     (Meaning::Action, "action", &["action_type", "event_type", "action", "event", "type", "behavior"]),
     (Meaning::Page, "page", &["page_url", "page", "url", "uri", "path", "request", "request_uri"]),

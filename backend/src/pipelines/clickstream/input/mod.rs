@@ -1,6 +1,8 @@
 //! Real visitors in place of the generator: access logs of web servers, CSV, or JSON by lines, from files (plain or gzip, several, or a
 //! folder of them) or from a topic whose records are such lines.
 //!
+//! Rows may be some minutes out of order; those of a file that is more so, such as a table sorted by user, are put in order first.
+//!
 //! `--input access.log`, `--input a.log.gz,b.log`, `--input logs/`, `--input 'events.csv?user=visitor&time=ts'`, `--input topic:NAME`. In
 //! a log the user is whom the server authenticated, else address and user agent; `?user=ip` takes the address alone.
 
@@ -11,7 +13,6 @@ mod mapping;
 mod meaning;
 mod named;
 mod one_file;
-mod time;
 mod topic;
 
 use std::borrow::Cow;
@@ -25,7 +26,10 @@ use self::{
     meaning::{action_named, action_of_request, device_of, minor_units},
 };
 pub(super) use self::{files::Files, topic::Lines};
-use crate::{pipelines::clickstream::records::TIMES, sim::clickstream::Action};
+use crate::{
+    pipelines::{clickstream::records::TIMES, times},
+    sim::clickstream::Action,
+};
 
 /// The longest part of a bad line that is kept.
 pub(super) const SHOWN_MAX: usize = 2_000;
@@ -187,7 +191,7 @@ impl Format {
         let value = |meaning| row.value(&self.mapping, meaning);
         let text = |meaning| value(meaning).map(Cow::into_owned).unwrap_or_default();
         let time = value(Meaning::Time).ok_or("there is no time")?;
-        let timestamp = time::parse_ms(&time).ok_or_else(|| format!("`{time}` is no time"))?;
+        let timestamp = times::parse_ms(&time).ok_or_else(|| format!("`{time}` is no time"))?;
         let agent = text(Meaning::Agent);
         let user = value(Meaning::User);
         let ip = value(Meaning::Ip);
@@ -233,9 +237,12 @@ impl Fields for serde_json::Value {
         let object = self.as_object()?;
         let find =
             |fields: &serde_json::Map<String, Self>| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|it| it.1.clone());
-        // What this pipeline's own events keep in `metadata`, as other schemas do.
-        let value = find(object).or_else(|| object.get("metadata")?.as_object().and_then(find))?;
-        match value {
+        // What this pipeline's own events keep in `metadata`, as other schemas do, and servers that log JSON, such as Caddy, in `request`.
+        let inner = |name: &str| object.get(name).and_then(Self::as_object);
+        let headers = || inner("request")?.get("headers")?.as_object();
+        let value = find(object).or_else(|| inner("metadata").and_then(find)).or_else(|| inner("request").and_then(find));
+        match value.or_else(|| headers().and_then(find))? {
+            Self::Array(values) => values.into_iter().next()?.as_str().map(|text| text.to_owned().into()),
             Self::Null => None,
             Self::String(text) => Some(text.into()).filter(|text: &Cow<'_, str>| !text.is_empty()),
             other => Some(other.to_string().into()),

@@ -292,6 +292,12 @@ fn tables_and_objects_are_read_with_or_without_a_mapping() {
     let own = r#"{"user_id":"u1","timestamp":5,"action_type":"add_to_cart","metadata":{"page_url":"/a","price_minor":7}}"#;
     let given = first(own, "").expect("an event");
     assert_eq!((&*given.page, given.price_minor, given.action_type), ("/a", Some(7), Action::AddToCart));
+    let caddy =
+        r#"{"level":"info","ts":5.25,"msg":"handled request","user_id":"","status":200,"request":{"remote_ip":"1.2.3.4","host":"shop",
+        "method":"GET","uri":"/a","headers":{"User-Agent":["curl/8"],"Accept":["*/*"]}}}"#
+            .replace('\n', " ");
+    let given = first(&caddy, "").expect("an event");
+    assert_eq!((&*given.user_id, given.timestamp, &*given.page, &*given.device), ("1.2.3.4 curl/8", 5_250, "/a", "bot"));
     let log = r#"1.2.3.4 - ann [10/Oct/2000:13:55:36 -0700] "POST /cart?x=1 HTTP/1.0" 200 1 "-" "Mozilla iPhone""#;
     assert_eq!(first(log, "").map(|given| given.user_id), Ok("ann".to_owned()));
     assert_eq!(first(log, "user=ip").map(|given| given.user_id), Ok("1.2.3.4".to_owned()));

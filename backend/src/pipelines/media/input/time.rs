@@ -1,10 +1,17 @@
 //! Times as people write them into tables.
 
+use crate::pipelines::times;
+
 /// Below this a number is seconds: the year 5138 in seconds, 1973 in milliseconds.
 const SECONDS_BELOW: f64 = 1e11;
 
 /// Epoch milliseconds of a time; dates without a zone are UTC.
 pub(in crate::pipelines) fn parse_ms(text: &str) -> Option<i64> {
+    written(text).or_else(|| times::parse_ms(text).filter(|ms| *ms >= 0))
+}
+
+/// As file names have them too, with other signs between date and clock.
+fn written(text: &str) -> Option<i64> {
     if let Ok(number) = text.parse::<f64>() {
         let ms = if number < SECONDS_BELOW { number * 1e3 } else { number };
         return (0.0..1e15).contains(&ms).then_some(ms as i64);
@@ -43,6 +50,9 @@ mod tests {
             ("1566397800000", Some(1_566_397_800_000)),
             ("2019-08-21 14:30:00", Some(1_566_397_800_000)),
             ("2019-08-21T14:30Z", Some(1_566_397_800_000)),
+            ("2019-08-21T16:30:00+02:00", Some(1_566_397_800_000)),
+            ("2019-08-21+14_30", Some(1_566_397_800_000)),
+            ("1566397800000000", Some(1_566_397_800_000)),
             ("2019/08/21 14:30:00.5", Some(1_566_397_800_500)),
             ("1970-01-01", Some(0)),
             ("2000-02-29 00:00", Some(951_782_400_000)),
