@@ -1,9 +1,10 @@
 //! The decision: rules and score, whichever is stricter.
 
 use super::{
-    features::{Feature, Features},
+    features::Features,
     ids::TransactionId,
     model::Model,
+    reasons::reason,
     records::{Action, Alert, Case, Cause, Decision, Enriched, Score},
     rules::Rule,
     settings::ID,
@@ -61,10 +62,12 @@ pub(super) fn decide<'a>(enriched: &Enriched, score: &Score, rules: impl Iterato
     let asked = [("rules", by_rules), ("model", by_model), ("online", policy.action(score.online_score))];
     let contributed = asked.into_iter().filter(|(_, by)| *by >= action && action > Action::Allow);
     let because_of_rules = fired.iter().filter(|rule| rule.text().action > Action::Allow);
-    let mut why: Vec<_> = because_of_rules.map(|rule| rule.reason().to_owned()).collect();
+    let mut reasons: Vec<_> = because_of_rules.map(|rule| (rule.reason().to_owned(), rule.text().rule_id.clone())).collect();
     if by_model > Action::Allow {
-        why.extend(score.contributions.iter().filter(|(_, by)| *by > 0.0).map(|(name, _)| reason(name, &enriched.features)));
+        let raising = score.contributions.iter().filter(|(_, by)| *by > 0.0);
+        reasons.extend(raising.map(|(name, _)| (reason(name, &enriched.features), name.clone())));
     }
+    let (why, why_of) = reasons.into_iter().unzip();
     Decision {
         transaction_id: payment.transaction_id.clone(),
         account_id: payment.account_id.clone(),
@@ -79,6 +82,7 @@ pub(super) fn decide<'a>(enriched: &Enriched, score: &Score, rules: impl Iterato
         online_score: score.online_score,
         contributed: contributed.map(|(name, _)| name.to_owned()).collect(),
         why,
+        why_of,
         cause: cause(action, &fired, score, (&enriched.features, policy)),
         place: payment.lat.zip(payment.lon),
         is_late: enriched.is_late,
@@ -99,39 +103,6 @@ fn cause(action: Action, fired: &[&Rule], score: &Score, (features, policy): (&F
     Some(Cause { by: by.to_owned(), value, threshold })
 }
 
-/// A feature and its value, in words.
-fn reason(name: &str, features: &Features) -> String {
-    let Some(feature) = Feature::named(name) else { return name.to_owned() };
-    let value = features.get(feature);
-    match feature {
-        Feature::Amount => format!("the amount is {value:.2}"),
-        Feature::AmountRatio => format!("{value:.1} times the account's usual amount"),
-        Feature::Weekend if value > 0.0 => "on a weekend".to_owned(),
-        Feature::Night if value > 0.0 => "at night".to_owned(),
-        Feature::AccountCount1d => format!("{value:.0} payments of the account in a day"),
-        Feature::AccountCount7d => format!("{value:.0} payments of the account in 7 days"),
-        Feature::AccountCount30d => format!("{value:.0} payments of the account in 30 days"),
-        Feature::AccountMean1d => format!("the account's mean is {value:.2} in a day"),
-        Feature::AccountMean7d => format!("the account's mean is {value:.2} in 7 days"),
-        Feature::AccountMean30d => format!("the account's mean is {value:.2} in 30 days"),
-        Feature::Unusual14d => format!("{value:.0} payments far above the usual in 14 days"),
-        Feature::TerminalRisk1d | Feature::TerminalRisk7d | Feature::TerminalRisk30d => {
-            format!("{:.0} % of the terminal's payments were frauds ({name})", value * 100.0)
-        }
-        Feature::TerminalFrauds => format!("{value:.0} known frauds at this terminal"),
-        Feature::Count1m => format!("{value:.0} payments within a minute"),
-        Feature::Count10m => format!("{value:.0} payments within ten minutes"),
-        Feature::Count1h => format!("{value:.0} payments within an hour"),
-        Feature::Count24h => format!("{value:.0} payments within a day"),
-        Feature::Sum24h => format!("{value:.2} spent within a day"),
-        Feature::TravelKmh => format!("{value:.0} km/h since the last payment"),
-        Feature::SmallThenLarge if value > 0.0 => "a large payment right after a very small one".to_owned(),
-        Feature::NewDevice if value > 0.0 => "from a new device".to_owned(),
-        Feature::RingSize => format!("{value:.0} accounts in its ring"),
-        _ => format!("{name} is {value:.1}"),
-    }
-}
-
 /// The case of a held payment.
 pub(super) fn case(decision: &Decision) -> Case {
     Case {
@@ -143,6 +114,7 @@ pub(super) fn case(decision: &Decision) -> Case {
         card_id: decision.card_id.clone(),
         score: decision.score,
         why: decision.why.clone(),
+        why_of: decision.why_of.clone(),
     }
 }
 
@@ -167,22 +139,7 @@ pub(super) fn alert(decision: &Decision) -> Option<Alert> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipelines::fraud::{records::Transaction, rules::RuleText};
-
-    #[test]
-    fn what_spoke_for_a_fraud_is_said_in_words() {
-        let check = |feature: Feature, value: f64, expect: &str| {
-            let mut features = Features::default();
-            features.set(feature, value);
-            assert_eq!(reason(feature.name(), &features), expect);
-        };
-        check(Feature::Count1m, 14.0, "14 payments within a minute");
-        check(Feature::AccountMean1d, 156.5, "the account's mean is 156.50 in a day");
-        check(Feature::NewDevice, 1.0, "from a new device");
-        // What speaks by not being so has no sentence of its own.
-        check(Feature::NewDevice, 0.0, "new_device is 0.0");
-        check(Feature::TerminalRisk7d, 0.25, "25 % of the terminal's payments were frauds (terminal_risk_7d)");
-    }
+    use crate::pipelines::fraud::{features::Feature, records::Transaction, rules::RuleText};
 
     fn payment(amount_minor: i64) -> Enriched {
         let text = r#"{"transaction_id":"1","account_id":"a","terminal_id":"t","ts":5,"amount_minor":0}"#;

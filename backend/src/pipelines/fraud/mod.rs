@@ -29,6 +29,7 @@ mod judged;
 mod latency;
 mod meta;
 pub mod model;
+mod reasons;
 pub mod records;
 pub mod replay;
 pub mod rings;

@@ -158,6 +158,9 @@ pub struct Decision {
     pub contributed: Vec<String>,
     /// The most important reasons, in words.
     pub why: Vec<String>,
+    /// What each of `why` rests on, in its order: a rule's id or a feature's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why_of: Vec<String>,
     /// What stopped it; `None` for a payment that passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
@@ -225,6 +228,9 @@ pub struct Case {
     pub score: Option<f64>,
     /// Why it is held.
     pub why: Vec<String>,
+    /// What each of `why` rests on, in its order: a rule's id or a feature's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why_of: Vec<String>,
 }
 
 impl Case {

@@ -32,6 +32,7 @@ fn decision(payment: &Transaction, action: Action) -> Decision {
         online_score: None,
         contributed: vec![],
         why: vec![],
+        why_of: vec![],
         cause: None,
         place: None,
         is_late: false,

@@ -139,6 +139,7 @@ fn case(payment: &Transaction) -> Case {
         card_id: payment.card_id.clone(),
         score: None,
         why: vec![],
+        why_of: vec![],
     }
 }
 
