@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{
     Align2, Color32, CursorIcon, FontId, Painter, Pos2, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
-    epaint::CubicBezierShape, pos2, vec2,
+    epaint::CubicBezierShape, vec2,
 };
 use weir_model::{StreamsApp, StreamsNode, StreamsNodeKind};
 use weir_ui_kit::{format, theme::size, tokens};
 
 use crate::panels::{Command, PanelContext, Route};
 
-const NODE: egui::Vec2 = vec2(172.0, 40.0);
-const GAP: egui::Vec2 = vec2(48.0, 12.0);
+const NODE_HEIGHT: f32 = 40.0;
+const ROW_GAP: f32 = 12.0;
+/// A node's width and the gap to the next column: as they should be, and as narrow as they get before the picture scrolls.
+const WIDTHS: (f32, f32) = (172.0, 48.0);
+const WIDTHS_MIN: (f32, f32) = (136.0, 32.0);
 /// The thickest edge.
 const EDGE_MAX: f32 = 6.0;
 
@@ -20,11 +23,15 @@ pub(super) fn ui(ui: &mut Ui, app: &StreamsApp, has_all_operators: bool, cx: &mu
     let is_shown = |node: &StreamsNode| has_all_operators || node.kind != StreamsNodeKind::Stateless;
     let shown: Vec<usize> = (0..app.nodes.len()).filter(|at| app.nodes.get(*at).is_some_and(is_shown)).collect();
     let edges = edges(app, &shown.iter().copied().collect());
-    let places = places(&shown, &edges, &app.nodes);
-    let extent = places.values().fold(vec2(0.0, 0.0), |extent, at| extent.max(at.to_vec2() + NODE));
+    let cells = places(&shown, &edges, &app.nodes);
+    let columns = cells.values().map(|(column, _)| column + 1).max().unwrap_or(0);
+    let (node_width, gap) = widths(ui.available_width() - 2.0, columns);
+    let node = vec2(node_width, NODE_HEIGHT);
+    let place = |(column, row): (usize, usize)| vec2(column as f32 * (node_width + gap), row as f32 * (NODE_HEIGHT + ROW_GAP));
+    let extent = cells.values().fold(vec2(0.0, 0.0), |extent, cell| extent.max(place(*cell) + node));
     ScrollArea::horizontal().id_salt("topology").show(ui, |ui| {
         let (area, _) = ui.allocate_exact_size(extent + vec2(2.0, 8.0), Sense::hover());
-        let at = |node: usize| places.get(&node).map(|at| Rect::from_min_size(area.min + at.to_vec2(), NODE));
+        let at = |number: usize| cells.get(&number).map(|cell| Rect::from_min_size(area.min + place(*cell), node));
         let most = app.nodes.iter().map(|node| node.records_per_s).fold(1.0, f64::max);
         for (from, to) in &edges {
             if let (Some(from_rect), Some(to_rect), Some(node)) = (at(*from), at(*to), app.nodes.get(*from)) {
@@ -58,8 +65,17 @@ fn edges(app: &StreamsApp, shown: &BTreeSet<usize>) -> BTreeSet<(usize, usize)> 
     all
 }
 
-/// Layers by the longest way from a source; within a layer in the order of the topology.
-fn places(shown: &[usize], edges: &BTreeSet<(usize, usize)>, nodes: &[StreamsNode]) -> BTreeMap<usize, Pos2> {
+/// A node's width and the gap beside it, with which so many columns fit, if they can.
+fn widths(available: f32, columns: usize) -> (f32, f32) {
+    let taken = |(node, gap): (f32, f32)| columns as f32 * (node + gap) - gap;
+    let (most, least) = (taken(WIDTHS), taken(WIDTHS_MIN));
+    let share = ((available - least) / (most - least).max(1.0)).clamp(0.0, 1.0);
+    let between = |least: f32, most: f32| least + (most - least) * share;
+    (between(WIDTHS_MIN.0, WIDTHS.0), between(WIDTHS_MIN.1, WIDTHS.1))
+}
+
+/// Column and row of each node: layers by the longest way from a source; within a layer in the order of the topology.
+fn places(shown: &[usize], edges: &BTreeSet<(usize, usize)>, nodes: &[StreamsNode]) -> BTreeMap<usize, (usize, usize)> {
     let mut layer: BTreeMap<usize, usize> = shown.iter().map(|node| (*node, 0)).collect();
     // As many rounds as nodes: a graph that loops would grow for ever.
     for _ in 0..shown.len() {
@@ -82,7 +98,7 @@ fn places(shown: &[usize], edges: &BTreeSet<(usize, usize)>, nodes: &[StreamsNod
     for node in order {
         let column = layer.get(&node).copied().unwrap_or(0);
         let row = rows.entry(column).or_default();
-        placed.insert(node, pos2(column as f32 * (NODE.x + GAP.x), *row as f32 * (NODE.y + GAP.y)));
+        placed.insert(node, (column, *row));
         *row += 1;
     }
     placed
@@ -108,7 +124,7 @@ fn draw(ui: &mut Ui, rect: Rect, number: usize, node: &StreamsNode, cx: &mut Pan
     ui.painter().rect_filled(rect, radius, fill);
     let line = if response.hovered() && node.topic.is_some() { tokens.accent.main } else { line };
     ui.painter().rect_stroke(rect, radius, Stroke::new(1.0, line), StrokeKind::Inside);
-    let name = shortened(ui, &node.name);
+    let name = shortened(ui, &node.name, rect.width() - 20.0);
     let text = |at: Pos2, text: String, size: f32, color: Color32| {
         ui.painter().text(at, Align2::LEFT_CENTER, text, FontId::proportional(size), color);
     };
@@ -134,14 +150,27 @@ fn draw(ui: &mut Ui, rect: Rect, number: usize, node: &StreamsNode, cx: &mut Pan
 }
 
 /// A name that fits into its box; the end tells more than the beginning, which an application's topics share.
-fn shortened(ui: &Ui, name: &str) -> String {
+fn shortened(ui: &Ui, name: &str, width: f32) -> String {
     let fits = |text: &str| {
         let galley = ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(size::BODY - 1.0), Color32::WHITE);
-        galley.size().x <= NODE.x - 20.0
+        galley.size().x <= width
     };
     if fits(name) {
         return name.to_owned();
     }
     let starts = name.char_indices().map(|(at, _)| format!("…{}", &name[at..]));
     starts.into_iter().find(|text| fits(text)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_draw_together_before_the_picture_scrolls() {
+        assert_eq!(widths(2_000.0, 5), WIDTHS);
+        assert_eq!(widths(300.0, 5), WIDTHS_MIN);
+        let (node, gap) = widths(1_000.0, 5);
+        assert!((5.0 * node + 4.0 * gap - 1_000.0).abs() < 0.1, "{node}, {gap}");
+    }
 }
