@@ -107,8 +107,40 @@ fn fitted(span: u8, width: f32) -> u8 {
     }
 }
 
+/// What a card has beyond what its content needs, because another of its row is taller.
+pub(crate) struct Room {
+    /// Where the card's content may end; above where it begins as long as the row's height is not known.
+    bottom: f32,
+    /// What was taken of it.
+    taken: f32,
+}
+
+impl Room {
+    /// What is left of the card's height.
+    pub(crate) fn height(&self, ui: &Ui) -> f32 {
+        (self.bottom - ui.cursor().top()).max(0.0)
+    }
+
+    /// The height for something that needs one height and is no better for being taller than another.
+    pub(crate) fn fill(&mut self, ui: &Ui, needed: f32, most: f32) -> f32 {
+        let height = self.height(ui).clamp(needed, most.max(needed));
+        self.took(height - needed);
+        height
+    }
+
+    /// Tells that something was drawn so much taller than it needs to be, or not.
+    pub(crate) fn took(&mut self, beyond: f32) {
+        self.taken += beyond.max(0.0);
+    }
+}
+
 /// A card that fills its cell. Returns the height its content needs.
 pub(crate) fn cell_card(ui: &mut Ui, height: f32, add: impl FnOnce(&mut Ui)) -> f32 {
+    filled_card(ui, height, |ui, _| add(ui))
+}
+
+/// A card that fills its cell, with content that may grow into the room there is. Returns the height its content needs.
+pub(crate) fn filled_card(ui: &mut Ui, height: f32, add: impl FnOnce(&mut Ui, &mut Room)) -> f32 {
     let tokens = tokens(ui);
     let frame = Frame::new()
         .fill(tokens.background.card)
@@ -119,7 +151,8 @@ pub(crate) fn cell_card(ui: &mut Ui, height: f32, add: impl FnOnce(&mut Ui)) -> 
         ui.set_width(ui.available_width());
         // The content is measured on its own: the card may be taller, as tall as its row.
         ui.set_min_height((height - CARD_OVERHEAD).max(0.0));
-        ui.vertical(add).response.rect.height()
+        let mut room = Room { bottom: ui.cursor().top() + height - CARD_OVERHEAD, taken: 0.0 };
+        ui.vertical(|ui| add(ui, &mut room)).response.rect.height() - room.taken
     });
     content.inner + CARD_OVERHEAD
 }
@@ -127,6 +160,35 @@ pub(crate) fn cell_card(ui: &mut Ui, height: f32, add: impl FnOnce(&mut Ui)) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// How tall two cells of a row are drawn, one of which takes the room it has.
+    fn drawn(ui: &mut Ui, tall: f32) -> f32 {
+        let mut drawn = 0.0;
+        grid(ui, "row", &[6, 6], LastCell::Stays, |ui, cell, height| {
+            filled_card(ui, height, |ui, room| {
+                let height = if cell == 0 { tall } else { room.fill(ui, 100.0, 400.0) };
+                ui.allocate_space(vec2(10.0, height));
+                drawn = height;
+            })
+        });
+        drawn
+    }
+
+    #[test]
+    fn what_may_grow_is_as_tall_as_its_row_and_no_row_is_taller_for_it() {
+        let mut harness = egui_kittest::Harness::builder()
+            .with_context_setup(weir_ui_kit::theme::install)
+            .build_ui_state(|ui, (tall, shown): &mut (f32, f32)| *shown = drawn(ui, *tall), (0.0, 0.0));
+        let mut frames = |tall: f32| {
+            harness.state_mut().0 = tall;
+            harness.run();
+            harness.state().1
+        };
+        for (tall, expect) in [(300.0, 300.0), (900.0, 400.0), (300.0, 300.0), (50.0, 100.0)] {
+            let shown = frames(tall);
+            assert!((shown - expect).abs() <= 1.0, "beside {tall}: {shown} rather than {expect}");
+        }
+    }
 
     #[test]
     fn cells_fill_rows_in_reading_order() {

@@ -373,6 +373,7 @@ fn queue() -> WidgetBody {
         title: format!("{}.50 EUR by customer-{number:05}", 120 * number).into(),
         detail: "score 0.83; far from the last payment; a reason that is much too long to be read in one line of a window of any width"
             .into(),
+        note: "score 0.83, by new_device".into(),
         at: TimestampMs(NOW.0 - number * 60_000),
     };
     let verbs = [("honest", "Honest"), ("fraud", "Fraud")].map(|(id, label)| Verb { id: id.into(), label: label.into() });

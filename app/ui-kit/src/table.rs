@@ -70,6 +70,8 @@ pub struct TableCell<'a> {
     pub is_subdued: bool,
     /// A bar behind it, as a share of one.
     pub bar: Option<f32>,
+    /// What the pointer is told there; may be empty. A text that is cut off is told whole.
+    pub hint: Cow<'a, str>,
 }
 
 impl<'a> TableCell<'a> {
@@ -91,6 +93,11 @@ impl<'a> TableCell<'a> {
     /// The same, mattering less.
     pub fn subdued(self) -> Self {
         Self { is_subdued: true, ..self }
+    }
+
+    /// The same, with more to tell to who points at it.
+    pub fn with_hint(self, hint: impl Into<Cow<'a, str>>) -> Self {
+        Self { hint: hint.into(), ..self }
     }
 
     /// The same, with a bar behind it.
@@ -303,6 +310,7 @@ impl<'a> Table<'a> {
             .hover_pos()
             .map(|at| response.visible.start + ((at.y - top) / ROW_HEIGHT).max(0.0) as usize)
             .filter(|row| *row < self.rows);
+        let mut told = None;
         for row in response.visible.clone() {
             let y = top + (row - response.visible.start) as f32 * ROW_HEIGHT;
             let row_rect = Rect::from_min_size(pos2(area.left(), y), vec2(area.width(), ROW_HEIGHT));
@@ -315,13 +323,22 @@ impl<'a> Table<'a> {
             for (at, (column, width)) in self.columns.iter().zip(widths).enumerate() {
                 let rect = Rect::from_min_size(pos2(left, y), vec2(*width, ROW_HEIGHT));
                 left += width;
-                paint_cell(ui, tokens, rect, cell(row, at), column.is_number);
+                let cell = cell(row, at);
+                // Only what is pointed at is worth a copy.
+                let is_pointed = pointed == Some(row) && click.hover_pos().is_some_and(|pointer| rect.x_range().contains(pointer.x));
+                let words = is_pointed.then(|| (cell.hint.to_string(), cell.text.to_string()));
+                let is_cut_off = paint_cell(ui, tokens, rect, cell, column.is_number);
+                told = told
+                    .or_else(|| words.and_then(|(hint, text)| Some(hint).filter(|hint| !hint.is_empty()).or(is_cut_off.then_some(text))));
             }
         }
         if click.has_focus() {
             // The mark of the keyboard: it moves this table's choice.
             let line = Stroke::new(1.0, tokens.accent.main.gamma_multiply(0.6));
             ui.painter().rect_stroke(area.intersect(ui.clip_rect()), 4.0, line, egui::StrokeKind::Inside);
+        }
+        if let Some(told) = told {
+            click.clone().on_hover_text(told);
         }
         if click.clicked() || click.double_clicked() {
             click.request_focus();
@@ -414,7 +431,8 @@ impl RowSpace {
     }
 }
 
-fn paint_cell(ui: &Ui, tokens: &Tokens, rect: Rect, cell: TableCell<'_>, is_number: bool) {
+/// Whether the text was cut off.
+fn paint_cell(ui: &Ui, tokens: &Tokens, rect: Rect, cell: TableCell<'_>, is_number: bool) -> bool {
     if let Some(share) = cell.bar {
         let inner = rect.shrink2(vec2(CELL_MARGIN / 2.0, 5.0));
         let bar = Rect::from_min_size(inner.min, vec2(inner.width() * share.clamp(0.0, 1.0), inner.height()));
@@ -427,12 +445,12 @@ fn paint_cell(ui: &Ui, tokens: &Tokens, rect: Rect, cell: TableCell<'_>, is_numb
     };
     let font = if cell.is_mono { theme::mono(size::BODY - 1.0) } else { FontId::proportional(size::BODY) };
     let text = if cell.icon.is_empty() { cell.text.into_owned() } else { format!("{} {}", cell.icon, cell.text) };
-    paint(ui, rect, text, font, color, is_number);
+    paint(ui, rect, text, font, color, is_number)
 }
 
-fn paint(ui: &Ui, rect: Rect, text: String, font: FontId, color: egui::Color32, is_number: bool) {
+fn paint(ui: &Ui, rect: Rect, text: String, font: FontId, color: egui::Color32, is_number: bool) -> bool {
     if text.is_empty() || !ui.is_rect_visible(rect) {
-        return;
+        return false;
     }
     let inner = rect.shrink2(vec2(CELL_MARGIN, 0.0));
     let mut job = egui::text::LayoutJob::simple_singleline(text, font, color);
@@ -440,5 +458,7 @@ fn paint(ui: &Ui, rect: Rect, text: String, font: FontId, color: egui::Color32, 
     let galley = ui.painter().layout_job(job);
     let anchor = if is_number { Align2::RIGHT_CENTER } else { Align2::LEFT_CENTER };
     let at = anchor.anchor_size(anchor.pos_in_rect(&inner), galley.size());
+    let is_cut_off = galley.elided;
     ui.painter().with_clip_rect(rect.intersect(ui.clip_rect())).galley(at.min, galley, color);
+    is_cut_off
 }

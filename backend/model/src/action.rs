@@ -33,6 +33,8 @@ pub struct QueueRow {
     pub title: Arc<str>,
     /// Why it waits.
     pub detail: Arc<str>,
+    /// What an engineer wants to know besides, such as names in topics; may be empty.
+    pub note: Arc<str>,
     /// Event time.
     pub at: crate::TimestampMs,
 }

@@ -157,6 +157,8 @@ pub enum WidgetBody {
         scale: (f64, f64),
         /// What much of it means.
         severity: Severity,
+        /// What the values 0, 1, 2 and so on are called where they are states; empty for measures.
+        states: Vec<Arc<str>>,
     },
     /// Spans of time in lanes: sessions, windows, incidents.
     Lanes {
@@ -457,6 +459,10 @@ pub enum Cell {
     Float(f64),
     /// A time.
     Time(TimestampMs),
+    /// A share in percent.
+    Percent(f64),
     /// A length of time.
     DurationMs(i64),
+    /// No figure, and why there is none.
+    Missing(Arc<str>),
 }

@@ -15,9 +15,12 @@ use super::{
     open_source, trace,
     widget::{CHART_HEIGHT, Chart, nothing_yet, source, time_group},
 };
-use crate::panels::PanelContext;
+use crate::panels::{PanelContext, grid::Room};
 
-const MAP_HEIGHT_MAX: f32 = 360.0;
+const MAP_HEIGHT: f32 = 340.0;
+/// Beside something taller a map, and a chart, grow as far as this.
+const MAP_HEIGHT_MAX: f32 = 520.0;
+const CHART_HEIGHT_MAX: f32 = 420.0;
 const FEED_HEIGHT: f32 = 240.0;
 
 pub(super) fn tone(severity: Severity) -> Tone {
@@ -35,11 +38,11 @@ pub(super) fn time_series(
     (pipeline, widget): (&PipelineId, &Widget),
     unit: &str,
     (lines, bands): (&[Line], &[LaneSpan]),
-    chart: Chart<'_>,
+    (chart, room): (Chart<'_>, &mut Room),
     cx: &mut PanelContext<'_>,
 ) {
     if chart.points.iter().all(|line| line.len() < 2) {
-        return nothing_yet(ui);
+        return nothing_yet(ui, widget);
     }
     let lines: Vec<plot::TimeLine<'_>> =
         lines.iter().zip(chart.points).map(|(line, points)| plot::TimeLine { name: &line.name, points }).collect();
@@ -49,7 +52,7 @@ pub(super) fn time_series(
         lines: &lines,
         bands: &bands,
         unit,
-        height: CHART_HEIGHT,
+        height: room.fill(ui, CHART_HEIGHT, CHART_HEIGHT_MAX),
         hint: "Right button: the records from here on",
         group: Some(time_group(pipeline)),
         covers_ms: chart.covers_ms,
@@ -67,16 +70,16 @@ pub(super) fn heat(
     widget: &Widget,
     (unit, decimals): (&str, u8),
     (columns, rows): (&[Arc<str>], &[HeatRow]),
-    ((low, high), severity): ((f64, f64), Severity),
+    ((low, high), severity, states): ((f64, f64), Severity, &[Arc<str>]),
     cx: &mut PanelContext<'_>,
 ) {
     if rows.iter().all(|row| row.values.is_empty()) {
-        return nothing_yet(ui);
+        return nothing_yet(ui, widget);
     }
     let columns: Vec<&str> = columns.iter().map(|name| &**name).collect();
     let shown: Vec<plot::HeatRow<'_>> =
         rows.iter().map(|row| plot::HeatRow { label: &row.label, values: &row.values, names: &row.names }).collect();
-    let heat = plot::Heat { columns: &columns, rows: &shown, unit, decimals: decimals.into(), low, high, tone: tone(severity) };
+    let heat = plot::Heat { columns: &columns, rows: &shown, unit, decimals: decimals.into(), low, high, tone: tone(severity), states };
     if let Some((row, at)) = plot::heat(ui, &heat) {
         // Where cells are things of their own, it is the thing that was pressed.
         let name = rows.get(row).map(|row| row.names.get(at).unwrap_or(&row.label));
@@ -96,7 +99,7 @@ pub(super) fn lanes(ui: &mut Ui, widget: &Widget, lanes: &[Lane], cursor: Option
 
 pub(super) fn gauges(ui: &mut Ui, widget: &Widget, gauges: &[Gauge], cx: &mut PanelContext<'_>) {
     if gauges.is_empty() {
-        return nothing_yet(ui);
+        return nothing_yet(ui, widget);
     }
     for gauge in gauges {
         let shown = plot::Gauge {
@@ -114,20 +117,27 @@ pub(super) fn gauges(ui: &mut Ui, widget: &Widget, gauges: &[Gauge], cx: &mut Pa
     }
 }
 
-pub(super) fn sankey(ui: &mut Ui, widget: &Widget, unit: &str, nodes: &[FlowNode], edges: &[FlowEdge], cx: &mut PanelContext<'_>) {
+pub(super) fn sankey(
+    ui: &mut Ui,
+    widget: &Widget,
+    unit: &str,
+    (nodes, edges): (&[FlowNode], &[FlowEdge]),
+    (room, cx): (&mut Room, &mut PanelContext<'_>),
+) {
     if edges.iter().all(|edge| edge.value <= 0.0) {
-        return nothing_yet(ui);
+        return nothing_yet(ui, widget);
     }
     let (places, edges) = flow(nodes, edges);
     let whither = |at: usize| nodes.get(at).map(|node| trace::words_of(widget, &node.label));
-    if let Some(node) = plot::sankey(ui, &places, &edges, unit, CHART_HEIGHT, whither).and_then(|at| nodes.get(at)) {
+    let height = room.fill(ui, CHART_HEIGHT, CHART_HEIGHT_MAX);
+    if let Some(node) = plot::sankey(ui, &places, &edges, unit, height, whither).and_then(|at| nodes.get(at)) {
         trace::open_of(widget, &node.label, cx);
     }
 }
 
 pub(super) fn graph(ui: &mut Ui, widget: &Widget, unit: &str, nodes: &[FlowNode], edges: &[FlowEdge], cx: &mut PanelContext<'_>) {
     if nodes.is_empty() {
-        return nothing_yet(ui);
+        return nothing_yet(ui, widget);
     }
     let (boxes, edges) = flow(nodes, edges);
     let pressed = plot::graph(ui, &boxes, &edges, unit);
@@ -140,7 +150,10 @@ fn flow<'a>(nodes: &'a [FlowNode], edges: &[FlowEdge]) -> (Vec<plot::FlowNode<'a
     (nodes.iter().map(node).collect(), edges.iter().map(edge).collect())
 }
 
-pub(super) fn map(ui: &mut Ui, widget: &Widget, unit: &str, points: &[MapPoint], cx: &mut PanelContext<'_>) {
+pub(super) fn map(ui: &mut Ui, widget: &Widget, unit: &str, points: &[MapPoint], (room, cx): (&mut Room, &mut PanelContext<'_>)) {
+    if points.is_empty() {
+        return nothing_yet(ui, widget);
+    }
     let point = |point: &'_ MapPoint| (point.latitude, point.longitude, point.value, tone(point.severity));
     let shown: Vec<plot::MapPoint<'_>> = points
         .iter()
@@ -149,7 +162,7 @@ pub(super) fn map(ui: &mut Ui, widget: &Widget, unit: &str, points: &[MapPoint],
             plot::MapPoint { label: &each.label, latitude, longitude, value, tone }
         })
         .collect();
-    let pressed = plot::map(ui, &shown, unit, MAP_HEIGHT_MAX);
+    let pressed = plot::map(ui, &shown, unit, room.fill(ui, MAP_HEIGHT, MAP_HEIGHT_MAX));
     trace::open(pressed.and_then(|at| points.get(at)).and_then(|point| widget.records_with(&point.label)), cx);
 }
 
@@ -186,11 +199,13 @@ pub(super) fn incidents(ui: &mut Ui, incidents: &[Incident], cx: &mut PanelConte
     }
 }
 
-pub(super) fn feed(ui: &mut Ui, widget: &Widget, entries: &[FeedEntry], cx: &mut PanelContext<'_>) {
+pub(super) fn feed(ui: &mut Ui, widget: &Widget, entries: &[FeedEntry], (room, cx): (&mut Room, &mut PanelContext<'_>)) {
     if entries.is_empty() {
-        return nothing_yet(ui);
+        return nothing_yet(ui, widget);
     }
-    ScrollArea::vertical().id_salt("feed").max_height(FEED_HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
+    let height = room.height(ui).max(FEED_HEIGHT);
+    let area = ScrollArea::vertical().id_salt("feed").max_height(height).min_scrolled_height(height).auto_shrink([false, true]);
+    let shown = area.show(ui, |ui| {
         let entry = |entry: &'_ FeedEntry| (entry.at.0, tone(entry.severity));
         let pressed = widgets::feed(
             ui,
@@ -201,4 +216,5 @@ pub(super) fn feed(ui: &mut Ui, widget: &Widget, entries: &[FeedEntry], cx: &mut
         );
         trace::open(pressed.and_then(|at| entries.get(at)).and_then(|entry| widget.records_from(entry.at)), cx);
     });
+    room.took(shown.inner_rect.height() - FEED_HEIGHT);
 }

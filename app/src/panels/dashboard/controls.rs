@@ -128,6 +128,11 @@ fn watching(ui: &mut Ui, meta: &PipelineMeta, cx: &mut PanelContext<'_>) {
     subdued(ui, "Another program on this cluster leads the run, paces it and judges it; this is what its topics say.");
 }
 
+/// A latency: with a digit after the point where it is short, in seconds where it is long.
+fn milliseconds(value: f64) -> String {
+    if value < 100.0 { format!("{} ms", format::decimal(value, 1)) } else { format::duration_ms(value.round() as i64) }
+}
+
 /// What goes in and out, each figure a link to what it was counted of.
 fn figures(ui: &mut Ui, meta: &PipelineMeta, status: &PipelineStatus, cx: &mut PanelContext<'_>) {
     if !status.phase.is_active() || status.params.is_watching {
@@ -152,9 +157,9 @@ fn figures(ui: &mut Ui, meta: &PipelineMeta, status: &PipelineStatus, cx: &mut P
             }
         }
         let (latency, seed) = (&status.latency, status.params.seed);
-        let (p50, p99) = (format::decimal(latency.p50, 1), format::decimal(latency.p99, 1));
+        let (p50, p99) = (milliseconds(latency.p50), milliseconds(latency.p99));
         if !cx.is_presenting {
-            subdued(ui, format!("produce to process: p50 {p50} ms, p99 {p99} ms    seed {seed}"));
+            subdued(ui, format!("produce to process: p50 {p50}, p99 {p99}    seed {seed}"));
         }
         if let Some(sabotage) = &status.params.sabotage {
             let check = meta.sabotages.iter().find(|known| known.id == *sabotage).map_or("a check", |known| &*known.check);
@@ -195,7 +200,11 @@ fn checks(ui: &mut Ui, meta: &PipelineMeta, checks: &[Check], cx: &mut PanelCont
         ui.spacing_mut().item_spacing = vec2(6.0, 4.0);
         ui.spacing_mut().interact_size.y = BADGE_ROW_HEIGHT;
         subdued(ui, "Against truth");
-        for check in checks {
+        // A room is shown what is known; what is not yet is counted.
+        let is_shown = |check: &&Check| !cx.is_presenting || check.verdict != CheckVerdict::Pending;
+        let shown: Vec<&Check> = checks.iter().filter(is_shown).collect();
+        let waiting = checks.len() - shown.len();
+        for check in shown {
             let (icon, tone, word) = match check.verdict {
                 CheckVerdict::Pass => (icons::CHECK_CIRCLE, Tone::Ok, "passes"),
                 CheckVerdict::Fail => (icons::WARNING_CIRCLE, Tone::Danger, "fails"),
@@ -211,6 +220,9 @@ fn checks(ui: &mut Ui, meta: &PipelineMeta, checks: &[Check], cx: &mut PanelCont
                 }
                 None => drop(badge(ui, icon, &name, tone).on_hover_text(told)),
             }
+        }
+        if waiting > 0 {
+            badge(ui, icons::CLOCK, &format!("{waiting} too early to tell"), Tone::Neutral);
         }
     });
 }
@@ -260,5 +272,19 @@ mod tests {
         harness.run();
         let commands = &harness.state().commands;
         assert!(matches!(commands.last(), Some(Command::Navigate(Route::Topic(topic))) if topic.as_str() == "clickstream.sessions"));
+    }
+
+    #[test]
+    fn a_room_is_shown_the_verdicts_there_are() {
+        let check = |id: &str, verdict| Check { id: id.into(), verdict, evidence: "".into() };
+        let checks = vec![check("bots_found", CheckVerdict::Pending), check("no_loss", CheckVerdict::Pass)];
+        let status = PipelineStatus { checks, ..testing::running("clickstream") };
+        let updates = vec![Update::Pipelines(weir_backend::pipelines::metas()), Update::PipelineStatus(Arc::new(status))];
+        let mut harness = testing::bench(&dashboard::META, updates, Some(Route::Dashboard("clickstream".into())));
+        assert!(harness.query_by_label_contains("bots found").is_some() && harness.query_by_label_contains("too early to tell").is_some());
+        harness.state_mut().is_presenting = true;
+        harness.run();
+        assert!(harness.query_by_label_contains("no loss").is_some() && harness.query_by_label_contains("bots found").is_none());
+        assert!(harness.query_by_label_contains("1 too early to tell").is_some());
     }
 }

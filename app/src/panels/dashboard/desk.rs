@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{Key, Label, Margin, RichText, Role, TextEdit, Ui, WidgetInfo};
+use egui::{Align, Key, Label, Layout, Margin, RichText, Role, TextEdit, Ui, WidgetInfo};
 use weir_model::{Chooser, EditorRow, PipelineAction, PipelineId, QueueRow, Request, Trace, Verb, Widget};
 use weir_ui_kit::{
     format,
@@ -11,7 +11,7 @@ use weir_ui_kit::{
     widgets::{labelled_field, link, primary_button, secondary_button, secondary_button_if, strong, subdued},
 };
 
-use super::trace;
+use super::{trace, widget::nothing};
 use crate::panels::PanelContext;
 
 /// Rows in sight; the others wait behind them.
@@ -28,8 +28,7 @@ pub(super) fn queue(
     cx: &mut PanelContext<'_>,
 ) {
     if rows.is_empty() {
-        subdued(ui, "Nothing waits.");
-        return;
+        return nothing(ui, "Nothing waits.", &widget.help);
     }
     for row in rows.iter().take(ROWS_SHOWN) {
         ui.horizontal(|ui| {
@@ -42,7 +41,8 @@ pub(super) fn queue(
             let at: String = format::timestamp_utc(row.at.0).chars().take(19).collect();
             ui.label(RichText::new(at).font(theme::mono(size::SMALL)).color(tokens(ui).text.subdued));
             named(ui, &row.title, widget.records_with(&row.subject), cx);
-            ui.add(Label::new(RichText::new(&*row.detail).color(tokens(ui).text.subdued)).truncate()).on_hover_text(&*row.detail);
+            let told = [&*row.detail, &*row.note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+            ui.add(Label::new(RichText::new(&*row.detail).color(tokens(ui).text.subdued)).truncate()).on_hover_text(told);
         });
     }
     let behind = waiting.saturating_sub(rows.len().min(ROWS_SHOWN) as u64);
@@ -75,8 +75,13 @@ pub(super) fn editor(
                 draft = Draft { subject: row.subject.to_string(), text: row.text.to_string() };
             }
             named(ui, &row.subject, widget.records_with(&row.subject), cx);
-            ui.add(Label::new(RichText::new(&*row.text).font(theme::mono(size::BODY - 0.5))).truncate());
-            subdued(ui, &*row.note);
+            // The text takes what the note leaves, and is cut off before it.
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                subdued(ui, &*row.note);
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    ui.add(Label::new(RichText::new(&*row.text).font(theme::mono(size::BODY - 0.5))).truncate())
+                });
+            });
         });
     }
     ui.add_space(6.0);
@@ -180,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_click_in_the_queue_is_a_verdict() {
-        let row = QueueRow { subject: "tx-7".into(), title: "12 EUR".into(), detail: "".into(), at: TimestampMs(0) };
+        let row = QueueRow { subject: "tx-7".into(), title: "12 EUR".into(), detail: "".into(), note: "".into(), at: TimestampMs(0) };
         let mut harness =
             shown(WidgetBody::Queue { rows: vec![row], waiting: 1, verbs: vec![verb("honest", "Honest"), verb("fraud", "Fraud")] });
         harness.get_by_label("Fraud").click();
@@ -191,8 +196,13 @@ mod tests {
 
     #[test]
     fn what_waits_out_of_sight_is_counted_whoever_was_told_of_it() {
-        let row =
-            |at: usize| QueueRow { subject: format!("tx-{at}").into(), title: "12 EUR".into(), detail: "".into(), at: TimestampMs(0) };
+        let row = |at: usize| QueueRow {
+            subject: format!("tx-{at}").into(),
+            title: "12 EUR".into(),
+            detail: "".into(),
+            note: "".into(),
+            at: TimestampMs(0),
+        };
         let check = |rows: usize, waiting: u64, expect: Option<&str>| {
             let harness = shown(WidgetBody::Queue { rows: (0..rows).map(row).collect(), waiting, verbs: vec![verb("honest", "Honest")] });
             let told = harness.query_by_label_contains("more wait");
@@ -206,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_row_leads_to_the_records_of_what_it_is_about() {
-        let row = QueueRow { subject: "tx-7".into(), title: "12 EUR".into(), detail: "".into(), at: TimestampMs(0) };
+        let row = QueueRow { subject: "tx-7".into(), title: "12 EUR".into(), detail: "".into(), note: "".into(), at: TimestampMs(0) };
         let mut harness = shown(WidgetBody::Queue { rows: vec![row], waiting: 1, verbs: vec![verb("honest", "Honest")] });
         harness.get_by_label("12 EUR").click();
         harness.run();

@@ -2,17 +2,22 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use egui::{Align, CursorIcon, Layout, Sense, Ui};
+use egui::{Align, CursorIcon, Label, Layout, RichText, Sense, Ui};
 use weir_model::{Cell, Column, Dashboard, PipelineId, Source, TimestampMs, TopRow, Variant, Widget, WidgetBody};
 use weir_ui_kit::{
     format, icons,
     plot::{self, TimeGroup},
     table::{ROW_HEIGHT, Table, TableCell, TableColumn},
+    theme::size,
+    tokens,
     widgets::{StatTile, icon_button, section, subdued},
 };
 
 use super::{bodies, desk, open_source, trace};
-use crate::panels::{PanelContext, grid::cell_card};
+use crate::panels::{
+    PanelContext,
+    grid::{Room, filled_card},
+};
 
 /// The height of a chart.
 pub(super) const CHART_HEIGHT: f32 = 250.0;
@@ -87,21 +92,29 @@ impl Charts {
         if let WidgetBody::Number { value, unit, decimals, history } = &widget.body {
             return number(ui, widget, (*value, unit, *decimals), history, cx);
         }
-        cell_card(ui, height, |ui| {
+        filled_card(ui, height, |ui, room| {
             heading(ui, widget, cx);
             let chart = Chart { points: self.lines.get(at).map(Vec::as_slice).unwrap_or_default(), covers_ms: self.covers_ms };
-            body(ui, (pipeline, widget), &widget.body, chart, cx);
+            body(ui, (pipeline, widget), &widget.body, (chart, room), cx);
         })
     }
 }
 
 /// Draws what a widget shows.
-fn body(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), shown: &WidgetBody, chart: Chart<'_>, cx: &mut PanelContext<'_>) {
+fn body(
+    ui: &mut Ui,
+    (pipeline, widget): (&PipelineId, &Widget),
+    shown: &WidgetBody,
+    (chart, room): (Chart<'_>, &mut Room),
+    cx: &mut PanelContext<'_>,
+) {
     match shown {
         WidgetBody::Number { .. } => {}
-        WidgetBody::TimeSeries { unit, lines, bands } => bodies::time_series(ui, (pipeline, widget), unit, (lines, bands), chart, cx),
+        WidgetBody::TimeSeries { unit, lines, bands } => {
+            bodies::time_series(ui, (pipeline, widget), unit, (lines, bands), (chart, room), cx);
+        }
         WidgetBody::TopK { unit, rows } => top(ui, widget, unit, rows, cx),
-        WidgetBody::Funnel { stages } if stages.iter().all(|stage| stage.count == 0) => nothing_yet(ui),
+        WidgetBody::Funnel { stages } if stages.iter().all(|stage| stage.count == 0) => nothing_yet(ui, widget),
         WidgetBody::Funnel { stages } => {
             let stages: Vec<(&str, u64)> = stages.iter().map(|stage| (&*stage.label, stage.count)).collect();
             let pressed = plot::funnel(ui, &stages, &trace::words_of(widget, ""));
@@ -110,24 +123,24 @@ fn body(ui: &mut Ui, (pipeline, widget): (&PipelineId, &Widget), shown: &WidgetB
             }
         }
         WidgetBody::Intervals { unit, variants, conclusion } => intervals(ui, widget, unit, variants, conclusion, cx),
-        WidgetBody::Heat { unit, decimals, columns, rows, scale, severity } => {
-            bodies::heat(ui, widget, (unit, *decimals), (columns, rows), (*scale, *severity), cx);
+        WidgetBody::Heat { unit, decimals, columns, rows, scale, severity, states } => {
+            bodies::heat(ui, widget, (unit, *decimals), (columns, rows), (*scale, *severity, states), cx);
         }
         WidgetBody::Lanes { lanes, cursor } => bodies::lanes(ui, widget, lanes, *cursor, cx),
         WidgetBody::Gauges { gauges } => bodies::gauges(ui, widget, gauges, cx),
-        WidgetBody::Sankey { unit, nodes, edges } => bodies::sankey(ui, widget, unit, nodes, edges, cx),
+        WidgetBody::Sankey { unit, nodes, edges } => bodies::sankey(ui, widget, unit, (nodes, edges), (room, cx)),
         WidgetBody::Graph { unit, nodes, edges } => bodies::graph(ui, widget, unit, nodes, edges, cx),
-        WidgetBody::Map { unit, points } => bodies::map(ui, widget, unit, points, cx),
+        WidgetBody::Map { unit, points } => bodies::map(ui, widget, unit, points, (room, cx)),
         WidgetBody::Incidents { incidents } => bodies::incidents(ui, incidents, cx),
-        WidgetBody::Feed { entries } => bodies::feed(ui, widget, entries, cx),
+        WidgetBody::Feed { entries } => bodies::feed(ui, widget, entries, (room, cx)),
         WidgetBody::Queue { rows, waiting, verbs } => desk::queue(ui, (pipeline, widget), (rows, *waiting), verbs, cx),
         WidgetBody::Editor { rows, hint, verbs, answer } => {
             desk::editor(ui, (pipeline, widget), rows, (hint, answer), verbs, cx);
         }
-        WidgetBody::Table { columns, rows } => table(ui, widget, columns, rows, cx),
+        WidgetBody::Table { columns, rows } => table(ui, widget, (columns, rows), room, cx),
         WidgetBody::Chosen { chooser, body: chosen } => {
             desk::chooser(ui, (pipeline, widget), chooser, cx);
-            body(ui, (pipeline, widget), chosen, chart, cx);
+            body(ui, (pipeline, widget), chosen, (chart, room), cx);
         }
     }
 }
@@ -154,8 +167,16 @@ pub(super) fn source(source: &Source) -> String {
     }
 }
 
-pub(super) fn nothing_yet(ui: &mut Ui) {
-    subdued(ui, "Nothing yet.");
+pub(super) fn nothing_yet(ui: &mut Ui, widget: &Widget) {
+    nothing(ui, "Nothing yet.", &widget.help);
+}
+
+/// That there is nothing, and what there will be.
+pub(super) fn nothing(ui: &mut Ui, what: &str, help: &str) {
+    subdued(ui, what);
+    if !help.is_empty() {
+        ui.add(Label::new(RichText::new(help).size(size::SMALL).color(tokens(ui).text.subdued)).wrap());
+    }
 }
 
 fn number(
@@ -165,6 +186,7 @@ fn number(
     history: &[f64],
     cx: &mut PanelContext<'_>,
 ) -> f32 {
+    let (value, unit, decimals) = readable(value, unit, decimals);
     let value = value.map_or_else(|| "–".to_owned(), |value| format::decimal(value, decimals.into()));
     let (label, beside) = placed(&widget.title, &value, unit);
     let tile = StatTile { label: &label, value: &value, unit: beside, note: "", history, help: &widget.help }.show(ui);
@@ -175,6 +197,15 @@ fn number(
         cx.push(open_source(&widget.source));
     }
     tile.rect.height()
+}
+
+/// Ten seconds and more are no milliseconds to a reader.
+fn readable(value: Option<f64>, unit: &str, decimals: u8) -> (Option<f64>, &str, u8) {
+    const MS_MAX: f64 = 10_000.0;
+    match value {
+        Some(value) if unit == "ms" && value >= MS_MAX => (Some(value / 1_000.0), "s", 1),
+        _ => (value, unit, decimals),
+    }
 }
 
 /// A tile's label, and the unit beside its figure: a unit that would not fit there goes to the label, unless the title says it already.
@@ -190,7 +221,7 @@ fn placed<'a>(title: &'a str, value: &str, unit: &'a str) -> (Cow<'a, str>, &'a 
 
 fn top(ui: &mut Ui, widget: &Widget, unit: &str, rows: &[TopRow], cx: &mut PanelContext<'_>) {
     if rows.is_empty() {
-        return nothing_yet(ui);
+        return nothing_yet(ui, widget);
     }
     let records = |at: usize| rows.get(at).and_then(|row: &TopRow| widget.records_with(&row.label));
     let bars: Vec<plot::BarRow<'_>> = rows.iter().map(|row| plot::BarRow { label: &row.label, value: row.value }).collect();
@@ -217,9 +248,9 @@ fn intervals(ui: &mut Ui, widget: &Widget, unit: &str, variants: &[Variant], con
     subdued(ui, conclusion);
 }
 
-fn table(ui: &mut Ui, widget: &Widget, columns: &[Column], rows: &[Vec<Cell>], cx: &mut PanelContext<'_>) {
+fn table(ui: &mut Ui, widget: &Widget, (columns, rows): (&[Column], &[Vec<Cell>]), room: &mut Room, cx: &mut PanelContext<'_>) {
     if rows.is_empty() {
-        return nothing_yet(ui);
+        return nothing_yet(ui, widget);
     }
     let natural: Vec<f32> =
         columns.iter().enumerate().map(|(at, column)| natural_width(column, rows.iter().find_map(|row| row.get(at)))).collect();
@@ -236,7 +267,8 @@ fn table(ui: &mut Ui, widget: &Widget, columns: &[Column], rows: &[Vec<Cell>], c
         .enumerate()
         .map(|(at, column)| TableColumn { title: &column.title, width: width(at), is_number: column.is_number, is_sortable: false })
         .collect();
-    let height = (rows.len().min(TABLE_ROWS) as f32 + 1.2) * ROW_HEIGHT + 8.0;
+    let height_of = |rows: usize| (rows as f32 + 1.2) * ROW_HEIGHT + 8.0;
+    let height = room.fill(ui, height_of(rows.len().min(TABLE_ROWS)), height_of(rows.len()));
     // The arrows move the mark, Enter or a click opens what it stands on.
     let id = ui.scope_id().with("marked");
     let marked: Option<usize> = ui.data(|data| data.get_temp(id));
@@ -274,6 +306,8 @@ fn cell(cell: &Cell) -> TableCell<'_> {
         Cell::Text(text) => TableCell::text(&**text),
         Cell::Integer(value) => TableCell::mono(format::integer(*value)),
         Cell::Float(value) => TableCell::mono(format::decimal(*value, 2)),
+        Cell::Percent(value) => TableCell::mono(format!("{} %", format::decimal(*value, 1))),
+        Cell::Missing(why) => TableCell::mono("–").subdued().with_hint(&**why),
         Cell::Time(at) => TableCell::mono(format::timestamp_utc(at.0).chars().take(19).collect::<String>()).subdued(),
         Cell::DurationMs(length) => TableCell::mono(format::duration_ms(*length)),
     }
@@ -291,6 +325,13 @@ mod tests {
         check(600.0, &[400.0, 400.0], 0.75);
         check(300.0, &[400.0, 400.0], SQUEEZE_MIN);
         check(300.0, &[], STRETCH_MAX);
+    }
+
+    #[test]
+    fn long_times_are_told_in_seconds() {
+        assert_eq!(readable(Some(9_999.0), "ms", 2), (Some(9_999.0), "ms", 2));
+        assert_eq!(readable(Some(20_972.0), "ms", 0), (Some(20.972), "s", 1));
+        assert_eq!(readable(Some(20_972.0), "EUR", 0), (Some(20_972.0), "EUR", 0));
     }
 
     #[test]

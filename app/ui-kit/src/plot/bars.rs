@@ -44,12 +44,13 @@ pub fn bar_list(ui: &mut Ui, rows: &[BarRow<'_>], unit: &str, leads: impl Fn(usi
         let share = if max > 0.0 { (row.value / max) as f32 } else { 0.0 };
         let bar = Rect::from_min_size(rect.min, vec2((rect.width() * share).max(2.0), rect.height()));
         ui.painter().rect_filled(bar, 4.0, tokens.accent.soft);
-        let value = format::integer(row.value.round() as i64);
+        let value = format!("{} {unit}", format::integer(row.value.round() as i64));
+        let value = value.trim_end();
         let value_rect =
-            label(ui, rect.shrink2(vec2(8.0, 0.0)), &value, theme::mono(size::BODY - 1.0), tokens.text.strong, Align2::RIGHT_CENTER);
+            label(ui, rect.shrink2(vec2(8.0, 0.0)), value, theme::mono(size::BODY - 1.0), tokens.text.strong, Align2::RIGHT_CENTER);
         let name = Rect::from_min_max(rect.min + vec2(8.0, 0.0), pos2(value_rect.left() - 8.0, rect.bottom()));
         label(ui, name, row.label, FontId::proportional(size::BODY), tokens.text.normal, Align2::LEFT_CENTER);
-        response.on_hover_text(format!("{}: {value} {unit}", row.label));
+        response.on_hover_text(format!("{}: {value}", row.label));
         if let Some(whither) = leads(at)
             && link(ui, rect, at, &whither)
         {

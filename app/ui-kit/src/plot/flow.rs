@@ -87,6 +87,10 @@ pub fn sankey(
         }
     }
     for (at, (node, rect)) in nodes.iter().zip(&places.rects).enumerate() {
+        // Where nothing has come yet there is nothing to show.
+        if total(at) <= 0.0 {
+            continue;
+        }
         ui.painter().rect_filled(*rect, 2.0, tokens.series.color(at));
         let rows = places.label_y[at] - LABEL_HEIGHT / 2.0..=places.label_y[at] + LABEL_HEIGHT / 2.0;
         let is_in_the_way = |other: &&Rect| other.left() > rect.right() && other.top() < *rows.end() && other.bottom() > *rows.start();

@@ -47,7 +47,8 @@ pub fn gauge(ui: &mut Ui, gauge: &Gauge<'_>, whither: &str) -> bool {
     let words = rect.with_max_y(rect.top() + 20.0);
     let value = gauge.value.map_or_else(|| "–".to_owned(), |value| format::decimal(value, gauge.decimals));
     let figure = format!("{value} {}", gauge.unit);
-    let taken = label(ui, words, &figure, theme::medium(size::BODY), gauge.tone().color(&tokens), Align2::RIGHT_CENTER);
+    let figure = figure.trim_end();
+    let taken = label(ui, words, figure, theme::medium(size::BODY), gauge.tone().color(&tokens), Align2::RIGHT_CENTER);
     let name = words.with_max_x(taken.left() - 8.0);
     label(ui, name, gauge.label, FontId::proportional(size::BODY), tokens.text.normal, Align2::LEFT_CENTER);
     let span = (gauge.max - gauge.min).max(f64::MIN_POSITIVE);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
+use egui::{Align2, Color32, FontId, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::label;
 use crate::{
@@ -29,6 +29,8 @@ pub struct Heat<'a> {
     pub high: f64,
     /// What much of it means.
     pub tone: Tone,
+    /// What the values 0, 1, 2 and so on are called where they are states; empty for measures.
+    pub states: &'a [Arc<str>],
 }
 
 /// One row of a grid.
@@ -50,7 +52,9 @@ const NAME_GAP: f32 = 3.0;
 const NAME_OVERHANG_MAX: f32 = 6.0;
 /// A cell at least this wide shows its value.
 const VALUE_WIDTH: f32 = 34.0;
-const LABEL_WIDTH_MAX: f32 = 120.0;
+/// As much of the width as names of rows take.
+const LABELS_SHARE_MAX: f32 = 0.32;
+const LABEL_GAP: f32 = 10.0;
 
 /// Draws a grid as wide as there is room, and below it what the colours mean. Gives the cell that was pressed, as row and column.
 pub fn heat(ui: &mut Ui, heat: &Heat<'_>) -> Option<(usize, usize)> {
@@ -60,7 +64,8 @@ pub fn heat(ui: &mut Ui, heat: &Heat<'_>) -> Option<(usize, usize)> {
         return None;
     }
     let mut pressed = None;
-    let label_width = (ui.available_width() * 0.28).min(LABEL_WIDTH_MAX);
+    let widest = heat.rows.iter().map(|row| width(ui, row.label, FontId::proportional(size::BODY))).fold(0.0, f32::max);
+    let label_width = (widest + LABEL_GAP).min(ui.available_width() * LABELS_SHARE_MAX);
     let cell_width = ((ui.available_width() - label_width) / count as f32 - GAP).max(3.0);
     ui.spacing_mut().item_spacing.y = GAP;
     let column = |rect: Rect, at: usize| {
@@ -87,7 +92,7 @@ pub fn heat(ui: &mut Ui, heat: &Heat<'_>) -> Option<(usize, usize)> {
     }
     for (number, row) in heat.rows.iter().enumerate() {
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), CELL_HEIGHT), Sense::click());
-        let name = Rect::from_min_size(rect.min, vec2(label_width - 8.0, rect.height()));
+        let name = Rect::from_min_size(rect.min, vec2(label_width - LABEL_GAP / 2.0, rect.height()));
         label(ui, name, row.label, FontId::proportional(size::BODY), tokens.text.normal, Align2::LEFT_CENTER);
         for (at, value) in row.values.iter().enumerate() {
             let cell = column(rect, at);
@@ -115,9 +120,17 @@ fn told(heat: &Heat<'_>, row: &HeatRow<'_>, at: usize) -> String {
     let column = heat.columns.get(at).map_or_else(|| format!("{}", at + 1), |name| (*name).to_owned());
     let cell = row.names.get(at).map_or_else(|| format!("{} × {column}", row.label), |name| format!("{name}, {}", row.label));
     match row.values.get(at).copied().flatten() {
-        Some(value) => format!("{cell}: {} {}", format::decimal(value, heat.decimals), heat.unit),
+        Some(value) => match state(heat, value) {
+            Some(state) => format!("{cell}: {state}"),
+            None => format!("{cell}: {} {}", format::decimal(value, heat.decimals), heat.unit),
+        },
         None => format!("{cell}: nothing yet"),
     }
+}
+
+/// What a value is called where it is a state.
+fn state<'a>(heat: &Heat<'a>, value: f64) -> Option<&'a str> {
+    heat.states.get(value.round() as usize).map(|name| &**name)
 }
 
 /// A name as far as there is room for it: whole, or what tells it from others of its kind, as 0007 does of field-0007.
@@ -147,14 +160,27 @@ fn blend(from: Color32, to: Color32, share: f32) -> Color32 {
     Color32::from_rgb(mix(from.r(), to.r()), mix(from.g(), to.g()), mix(from.b(), to.b()))
 }
 
-/// The scale, from little to much.
+/// The scale, from little to much, or each state.
 fn key(ui: &mut Ui, heat: &Heat<'_>) {
     const STEPS: u16 = 12;
+    const SWATCH: f32 = 10.0;
     let tokens = tokens(ui);
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::hover());
     let font = FontId::proportional(size::SMALL);
+    if !heat.states.is_empty() {
+        let mut rest = rect;
+        for (at, name) in heat.states.iter().enumerate() {
+            let swatch = Rect::from_center_size(pos2(rest.left() + SWATCH / 2.0, rest.center().y), vec2(SWATCH, SWATCH));
+            ui.painter().rect_filled(swatch, 2.0, shade(&tokens, heat, Some(at as f64)));
+            ui.painter().rect_stroke(swatch, 2.0, Stroke::new(1.0, tokens.line.border), StrokeKind::Inside);
+            let words = rest.with_min_x(swatch.right() + 6.0);
+            rest.min.x = label(ui, words, name, font.clone(), tokens.text.subdued, Align2::LEFT_CENTER).right() + 16.0;
+        }
+        return;
+    }
     let high = format!("{} {}", format::decimal(heat.high, heat.decimals), heat.unit);
-    let taken = label(ui, rect, &high, font.clone(), tokens.text.subdued, Align2::RIGHT_CENTER);
+    let high = high.trim_end();
+    let taken = label(ui, rect, high, font.clone(), tokens.text.subdued, Align2::RIGHT_CENTER);
     let bar = Rect::from_min_size(pos2(taken.left() - 8.0 - 84.0, rect.center().y - 4.0), vec2(84.0, 8.0));
     for step in 0..STEPS {
         let share = f32::from(step) / f32::from(STEPS - 1);

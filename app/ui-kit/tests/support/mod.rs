@@ -206,7 +206,7 @@ fn grid(ui: &mut Ui) {
     let rows = ["CDN-A", "CDN-B", "CDN-C"];
     let rows: Vec<HeatRow<'_>> = rows.iter().zip(&values).map(|(label, values)| HeatRow { label, values, names: &[] }).collect();
     let columns = ["us", "eu", "asia", "africa"];
-    plot::heat(ui, &Heat { columns: &columns, rows: &rows, unit: "%", decimals: 1, low: 0.0, high: 10.0, tone: Tone::Danger });
+    plot::heat(ui, &Heat { columns: &columns, rows: &rows, unit: "%", decimals: 1, low: 0.0, high: 10.0, tone: Tone::Danger, states: &[] });
 }
 
 fn swim_lanes(ui: &mut Ui) {

@@ -38,12 +38,12 @@ fn now(fold: &Fold) -> Widget {
         vec![
             Cell::Integer(i64::from(*partition)),
             Cell::Integer(fold.per_s(events).round() as i64),
-            Cell::Float((events as f64 / all as f64 * 1_000.0).round() / 10.0),
+            Cell::Percent(events as f64 / all as f64 * 100.0),
             Cell::Integer(i64::try_from(open).unwrap_or(i64::MAX)),
             Cell::DurationMs(newest - start),
         ]
     };
-    let columns = vec![column("No.", true), column("Rate", true), column("%", true), column("Open", true), column("Behind", true)];
+    let columns = vec![column("No.", true), column("Rate", true), column("Share", true), column("Open", true), column("Behind", true)];
     let help = "The newest closed window of each partition: its events a second, its share of all, its open sessions, and how far in event time it is behind the others";
     widget("partition_lag", "Partitions now", help, Span::Third, STATS, WidgetBody::Table { columns, rows: rows.iter().map(row).collect() })
 }

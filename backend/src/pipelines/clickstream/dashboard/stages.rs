@@ -62,13 +62,13 @@ fn devices(fold: &Fold) -> Widget {
         sum.bounced += count.bounced;
         sum.converted += count.converted;
     }
-    let share = |part: u64, of: u64| Cell::Float((part as f64 / of.max(1) as f64 * 10_000.0).round() / 100.0);
+    let share = |part: u64, of: u64| Cell::Percent(part as f64 / of.max(1) as f64 * 100.0);
     let row = |(device, count): (&&str, &DeviceCount)| {
         let name = if device.is_empty() { "unknown" } else { device };
         let sessions = Cell::Integer(count.sessions.cast_signed());
         vec![Cell::Text(name.into()), sessions, share(count.bounced, count.sessions), share(count.converted, count.sessions)]
     };
-    let columns = vec![column("Device", false), column("Sessions", true), column("Bounce %", true), column("Paid %", true)];
+    let columns = vec![column("Device", false), column("Sessions", true), column("One page", true), column("Paid", true)];
     let body = WidgetBody::Table { columns, rows: sums.iter().map(row).collect() };
     widget("devices", "By device", "Closed sessions: how many were one page and gone, how many paid", Span::Half, DEVICES, body)
 }
@@ -103,7 +103,7 @@ fn recommendations(fold: &Fold) -> Widget {
         let outcome = if look.is_hit { "recommended" } else { "found alone" };
         vec![text(look.user_id.as_str()), text(look.from.as_str()), text(&look.shown), text(look.to.as_str()), text(outcome)]
     };
-    let titles = ["User", "Looked at", "Recommended then", "Then looked at", "Was it?"];
+    let titles = ["User", "Looked at", "Recommended then", "Then looked at", "Outcome"];
     let columns = titles.map(|title| column(title, false)).into();
     let body = WidgetBody::Table { columns, rows: fold.looks.iter().map(row).collect() };
     let help =
@@ -123,7 +123,7 @@ fn hit_rate(fold: &Fold) -> Widget {
     };
     let gauges = vec![gauge("Ten recommended", rate, (popular * 100.0, 100.0)), gauge("Ten most wanted", popular, (0.0, 100.0))];
     let help = "How often the next item looked at was among ten: recommended ones, against the most wanted of all";
-    widget("hit_rate", "Hit-rate@10", help, Span::Third, PAIRS, WidgetBody::Gauges { gauges })
+    widget("hit_rate", "How often ten guesses hit", help, Span::Third, PAIRS, WidgetBody::Gauges { gauges })
 }
 
 fn attribution(fold: &Fold) -> Widget {

@@ -35,13 +35,13 @@ pub(super) fn all(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
 
 fn tiles(fold: &Fold, windows: &[(i64, Window)], now: TimestampMs) -> Vec<Widget> {
     let recent = &windows[windows.len().saturating_sub(HISTORY_POINTS)..];
-    let share = |part: u64, of: u64| if of == 0 { 0.0 } else { part as f64 / of as f64 * 100.0 };
-    let tile = |id, title, help, unit: &str, decimals, of: &dyn Fn(&Window) -> f64| {
-        let history: Arc<[f64]> = recent.iter().map(|(_, window)| of(window)).collect();
+    let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64 * 100.0);
+    let tile = |id, title, help, unit: &str, decimals, of: &dyn Fn(&Window) -> Option<f64>| {
+        let history: Arc<[f64]> = recent.iter().filter_map(|(_, window)| of(window)).collect();
         let body = WidgetBody::Number { value: history.last().copied(), unit: unit.into(), decimals, history };
         widget(id, title, help, Span::Tile, STATS, body)
     };
-    let per_s = |window: &Window| fold.per_s(window.events());
+    let per_s = |window: &Window| Some(fold.per_s(window.events()));
     let mut events_per_s = tile(
         "events_per_s",
         "Events",
@@ -58,7 +58,7 @@ fn tiles(fold: &Fold, windows: &[(i64, Window)], now: TimestampMs) -> Vec<Widget
     vec![
         events_per_s,
         tile("active_users", "Active users", "Users with an event in the last five minutes of event time", "users", 0, &|window| {
-            window.active_users as f64
+            Some(window.active_users as f64)
         }),
         tile(
             "sessions_closed",
@@ -66,7 +66,7 @@ fn tiles(fold: &Fold, windows: &[(i64, Window)], now: TimestampMs) -> Vec<Widget
             "Sessions with their final result: 30 minutes of event time without an event, plus 10 seconds of grace",
             "sessions",
             0,
-            &|window| window.totals.sessions_closed as f64,
+            &|window| Some(window.totals.sessions_closed as f64),
         ),
         tile("bounce_rate", "Bounce rate", "Closed sessions with at most one view and nothing but scrolling", "%", 1, &|window| {
             share(window.totals.bounced, window.totals.sessions_closed)
@@ -75,7 +75,7 @@ fn tiles(fold: &Fold, windows: &[(i64, Window)], now: TimestampMs) -> Vec<Widget
             share(window.totals.converted, window.totals.sessions_closed)
         }),
         tile("revenue", "Revenue", "The sum of all purchases in closed sessions", "EUR", 0, &|window| {
-            window.totals.revenue_minor as f64 / 100.0
+            Some(window.totals.revenue_minor as f64 / 100.0)
         }),
     ]
 }
@@ -124,7 +124,7 @@ fn late(windows: &[(i64, Window)]) -> Widget {
     let totals = windows.last().map(|(_, window)| window.totals).unwrap_or_default();
     let rows = [
         ("Sessions merged by a late event", totals.sessions_merged),
-        ("Too late for their window of counts, dropped", totals.window_late_dropped),
+        ("Too late to be counted, dropped", totals.window_late_dropped),
         ("Too late for their session, dropped", totals.session_late_dropped),
         ("No event at all, passed over", totals.malformed),
     ];

@@ -32,9 +32,9 @@ pub(super) fn all(fold: &Fold, now: TimestampMs) -> Vec<Widget> {
     widgets.push(quality(fold));
     widgets.push(ranking(fold));
     widgets.push(queue(fold));
+    widgets.push(terminals(fold));
     widgets.push(ring(fold));
     widgets.push(crimes(fold));
-    widgets.push(terminals(fold));
     widgets.push(rules(fold));
     widgets
 }
@@ -156,12 +156,15 @@ fn feed(fold: &Fold) -> Widget {
             "{} {} by {}: {}",
             alert.subject_key,
             if is_blocked(alert) { "blocked" } else { "held" },
-            alert.rule,
+            if alert.rule == "model" { "the model" } else { &alert.rule },
             alert.evidence.join("; ")
         )
         .into(),
     };
-    let body = WidgetBody::Feed { entries: fold.alerts.iter().map(entry).collect() };
+    // Partitions are not read in step, so that alerts don't come in the order of their time.
+    let mut entries: Vec<FeedEntry> = fold.alerts.iter().map(entry).collect();
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+    let body = WidgetBody::Feed { entries };
     widget("alerts", "Alerts", "Blocked and held payments with the reasons, newest first, in event time", Span::Third, ALERTS, body)
 }
 
@@ -227,14 +230,28 @@ fn queue(fold: &Fold) -> Widget {
     let row = |case: &Case| QueueRow {
         subject: case.transaction_id.0.as_str().into(),
         title: format!("{:.2} EUR by {}", case.amount_minor as f64 / 100.0, case.account_id.0).into(),
-        detail: format!("{}{}", case.score.map_or_else(String::new, |score| format!("score {score:.2}; ")), case.why.join("; ")).into(),
+        detail: case.why.join("; ").into(),
+        note: match (case.why_of.is_empty(), case.score) {
+            (true, None) => String::new(),
+            (true, Some(score)) => format!("score {score:.2}"),
+            (false, None) => format!("by {}", case.why_of.join(", ")),
+            (false, Some(score)) => format!("score {score:.2}, by {}", case.why_of.join(", ")),
+        }
+        .into(),
         at: TimestampMs(case.ts),
     };
     let rows = fold.cases.iter().rev().take(CASES_SHOWN).map(row).collect();
     let open = fold.cases_all.saturating_sub(fold.verdicts).max(fold.cases.len() as u64);
     let body = WidgetBody::Queue { rows, waiting: open, verbs: desk::verdict_verbs() };
     let title = format!("Review queue: {} open, {} done", grouped(open.into()), grouped(fold.verdicts.into()));
-    widget(QUEUE, &title, "Held payments that wait for somebody to look; each verdict is a label to learn from", Span::Full, CASES, body)
+    widget(
+        QUEUE,
+        &title,
+        "Held payments that wait for somebody to look; each verdict is a label to learn from",
+        Span::TwoThirds,
+        CASES,
+        body,
+    )
 }
 
 fn ring(fold: &Fold) -> Widget {
@@ -269,7 +286,10 @@ fn graph(ring: &Ring) -> WidgetBody {
 /// How soon each kind of crime was stopped, by what the world knows.
 fn crimes(fold: &Fold) -> Widget {
     let count = |count: usize| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
-    let never = || Cell::Text("never".into());
+    let never = || Cell::Missing("Most victims' frauds were not stopped at all: the median has no figure".into());
+    let payments = |median: f64| if median.fract() == 0.0 { Cell::Integer(median as i64) } else { Cell::Float(median) };
+    // The first payment was stopped: no time passed.
+    let time = |median_ms: i64| if median_ms == 0 { Cell::Text("at once".into()) } else { Cell::DurationMs(median_ms) };
     let row = |(kind, delay): (Crime, Delay)| {
         vec![
             // As it stands in the truth's records.
@@ -277,8 +297,8 @@ fn crimes(fold: &Fold) -> Widget {
             count(delay.cards),
             count(delay.found),
             count(delay.missed()),
-            delay.payments_median.map_or_else(never, Cell::Float),
-            delay.ms_median.map_or_else(never, Cell::DurationMs),
+            delay.payments_median.map_or_else(never, payments),
+            delay.ms_median.map_or_else(never, time),
         ]
     };
     let columns = [("Crime", false), ("Victims", true), ("Found", true), ("Missed", true), ("Payments", true), ("Time", true)];
@@ -298,14 +318,14 @@ fn terminals(fold: &Fold) -> Widget {
     let row = |(terminal, frauds, known): (&TerminalId, usize, &Known)| {
         vec![Cell::Text(terminal.0.as_str().into()), count(frauds), Cell::Integer(known.stopped.cast_signed())]
     };
-    let columns = [("Terminal", false), ("Known frauds, 14 d", true), ("Stopped since", true)];
+    let columns = [("Terminal", false), ("Known frauds", true), ("Stopped since", true)];
     let body = WidgetBody::Table {
         columns: columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into(),
         rows: worst.into_iter().map(row).collect(),
     };
     let help = "At which several frauds of the last 14 days are known, by calls of card holders, verdicts and chargebacks; and payments \
                 stopped there since the first was known";
-    widget("terminals", "Risky terminals", help, Span::Half, DECISIONS, body)
+    widget("terminals", "Risky terminals", help, Span::Third, DECISIONS, body)
 }
 
 fn rules(fold: &Fold) -> Widget {
@@ -315,7 +335,7 @@ fn rules(fold: &Fold) -> Widget {
         EditorRow {
             subject: rule.rule_id.as_str().into(),
             text: desk::written(rule).into(),
-            note: format!("fired {fired} times{paused}").into(),
+            note: format!("fired {} {}{paused}", grouped(fired.into()), if fired == 1 { "time" } else { "times" }).into(),
         }
     };
     let body = WidgetBody::Editor {

@@ -59,8 +59,9 @@ pub(super) fn tiles(fold: &Fold) -> Vec<Widget> {
     ]
 }
 
-pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![soil(fold), driest(fold), actuators(fold), latency(fold), commands(fold)]
+/// The closed loop: what is measured, what is done, and that it helps.
+pub(super) fn all(fold: &Fold) -> [Widget; 4] {
+    [soil(fold), driest(fold), actuators(fold), commands(fold)]
 }
 
 fn soil(fold: &Fold) -> Widget {
@@ -104,15 +105,16 @@ fn actuators(fold: &Fold) -> Widget {
     let mut rows = fleet::rows(valves, "valves", |twin| if is_on(twin) { 1.0 } else { 0.0 });
     rows.extend(fleet::rows(machines, "machines", |twin| if is_on(twin) { 0.0 } else { 2.0 }));
     let body = WidgetBody::Heat {
-        unit: "(0 valve closed or machine runs, 1 valve open, 2 machine stopped)".into(),
+        unit: "".into(),
         decimals: 0,
         columns: Vec::new(),
         rows,
         scale: (0.0, 2.0),
         severity: Severity::Info,
+        states: ["valve closed, machine runs", "valve open", "machine stopped"].map(Into::into).into(),
     };
-    let help = "A cell for each actuator, by zone: pale is a closed valve or a machine that runs, half blue an open valve, blue a machine that stands still; under the pointer it tells its name";
-    widget("actuators", "Valves and machines", help, Span::Half, DEVICE_STATE, body)
+    let help = "A cell for each actuator, by zone; under the pointer it tells its name";
+    widget("actuators", "Valves and machines", help, Span::TwoThirds, DEVICE_STATE, body)
 }
 
 fn latencies(fold: &Fold) -> impl Iterator<Item = (i64, i64)> {
@@ -122,7 +124,7 @@ fn latencies(fold: &Fold) -> impl Iterator<Item = (i64, i64)> {
     })
 }
 
-fn latency(fold: &Fold) -> Widget {
+pub(super) fn latency(fold: &Fold) -> Widget {
     let mut by_time = BTreeMap::<i64, Vec<i64>>::new();
     for (at_ms, latency_ms) in latencies(fold) {
         by_time.entry(at_ms - at_ms.rem_euclid(LATENCY_MS)).or_default().push(latency_ms);
@@ -156,5 +158,5 @@ fn commands(fold: &Fold) -> Widget {
         FeedEntry { at: TimestampMs(command.ts), severity, text: text.into() }
     };
     let body = WidgetBody::Feed { entries: fold.commands.iter().take(FEED_MAX).map(entry).collect() };
-    widget("commands", "Commands", "What devices were told, why, and what they answered", Span::Half, COMMANDS, body)
+    widget("commands", "Commands", "What devices were told, why, and what they answered", Span::Third, COMMANDS, body)
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use weir_model::{Cell, Column, HeatRow, Line, Severity, Span, TimestampMs, Widget, WidgetBody};
 
-use super::{Fold, widget};
+use super::{Fold, quantity, widget};
 use crate::pipelines::iot::{
     records::{DeviceState, Status},
     settings::{DEVICE_EVENTS, DEVICE_STATE, SENSOR_DATA, TRUTH},
@@ -54,8 +54,14 @@ pub(super) fn tiles(fold: &Fold) -> Vec<Widget> {
     ]
 }
 
-pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![grid(fold), connections(fold), worst(fold), gaps(fold), network(fold)]
+/// What is seen first.
+pub(super) fn fleet(fold: &Fold) -> [Widget; 2] {
+    [grid(fold), connections(fold)]
+}
+
+/// Devices one by one.
+pub(super) fn devices(fold: &Fold) -> [Widget; 2] {
+    [worst(fold), gaps(fold)]
 }
 
 /// Devices by site and zone.
@@ -89,14 +95,15 @@ fn grid(fold: &Fold) -> Widget {
         Status::Offline => 2.0,
     };
     let body = WidgetBody::Heat {
-        unit: "(0 online, 1 stale, 2 offline)".into(),
+        unit: "".into(),
         decimals: 0,
         columns: Vec::new(),
         rows: rows(zones, "", value),
         scale: (0.0, 2.0),
         severity: Severity::Critical,
+        states: ["online", "stale: late with its readings", "offline"].map(Into::into).into(),
     };
-    let help = "A cell for each device, by zone: pale is online, half red stale, red offline; under the pointer, and where there is room, it tells its name";
+    let help = "A cell for each device, by zone; under the pointer, and where there is room, it tells its name";
     widget("fleet", "The fleet", help, Span::TwoThirds, DEVICE_STATE, body)
 }
 
@@ -113,7 +120,13 @@ fn worst(fold: &Fold) -> Widget {
         vec![
             text(&twin.device_id.0),
             text(&format!("{} {}", twin.site, twin.zone)),
-            text(&std::iter::once(status).chain(twin.anomalies.iter().map(|kind| &**kind)).collect::<Vec<_>>().join(", ")),
+            text(
+                &std::iter::once(status)
+                    .map(str::to_owned)
+                    .chain(twin.anomalies.iter().map(|anomaly| said(anomaly)))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
             Cell::Integer(twin.health.round() as i64),
             Cell::DurationMs(twin.clock_offset_ms),
         ]
@@ -125,8 +138,14 @@ fn worst(fold: &Fold) -> Widget {
     widget("devices", "Devices", help, Span::Half, DEVICE_STATE, body)
 }
 
+/// A sensor and what is wrong with it, in words.
+fn said(anomaly: &str) -> String {
+    let (sensor, kind) = anomaly.split_once(' ').unwrap_or((anomaly, ""));
+    format!("{} {kind}", quantity(sensor).0).trim_end().to_owned()
+}
+
 /// By which way devices send.
-fn network(fold: &Fold) -> Widget {
+pub(super) fn network(fold: &Fold) -> Widget {
     let rows = fold.network.iter().flat_map(|network| {
         let integer = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
         let direct = network.devices - network.mqtt_devices.min(network.devices);
@@ -137,7 +156,7 @@ fn network(fold: &Fold) -> Widget {
         by_mqtt.into_iter().chain(by_kafka)
     });
     let body = table(&[("Way", false), ("Devices", true), ("Through, or why", false)], rows.collect(), 2);
-    widget("network", "How devices send", "A broker, a bridge and each device a client; or none of them", Span::Half, TRUTH, body)
+    widget("network", "How devices send", "A broker, a bridge and each device a client; or none of them", Span::Third, TRUTH, body)
 }
 
 /// A table of the first rows, and how many more there are.

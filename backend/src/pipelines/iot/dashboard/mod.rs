@@ -229,9 +229,12 @@ impl DashboardFold for Fold {
     fn dashboard(&self, _: TimestampMs) -> Dashboard {
         let mut widgets = fleet::tiles(self);
         widgets.extend(effects::tiles(self));
-        widgets.extend(fleet::all(self));
-        widgets.extend(sensors::all(self));
+        widgets.extend(fleet::fleet(self));
         widgets.extend(effects::all(self));
+        widgets.extend(sensors::all(self));
+        widgets.push(effects::latency(self));
+        widgets.extend(fleet::devices(self));
+        widgets.extend([sensors::tree(self), fleet::network(self)]);
         Dashboard { event_time: self.newest_ms.map(TimestampMs), widgets }
     }
 
@@ -271,6 +274,18 @@ fn chosen(action: &PipelineAction, what: &str) -> Result<Option<String>, Problem
 
 fn unknown(what: &str, name: &str) -> Problem {
     Problem::new(format!("There is no {what} {name}"), "nothing of it was seen", "Choose one from the list, or none")
+}
+
+/// What people call a figure of the readings, and its unit; any other is called what it is.
+fn quantity(figure: &str) -> (&str, &str) {
+    match figure {
+        "temperature_c" => ("temperature", "°C"),
+        "humidity_pct" => ("humidity", "%"),
+        "soil_moisture_pct" => ("soil moisture", "%"),
+        "vibration_rms_g" => ("vibration", "g"),
+        "battery_v" => ("battery", "V"),
+        _ => (figure, ""),
+    }
 }
 
 /// A field's soil moisture.

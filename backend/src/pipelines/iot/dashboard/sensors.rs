@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use weir_model::{Cell, Chooser, Column, FeedEntry, Lane, LaneSpan, Line, Severity, Span, TimestampMs, Widget, WidgetBody};
 
-use super::{Fold, widget};
+use super::{Fold, quantity, widget};
 use crate::{
     pipelines::iot::{
         records::{Anomaly, Rollup, Summary},
@@ -26,8 +26,9 @@ const OPTIONS_MAX: usize = 60;
 /// The widget of one device.
 pub(super) const DEVICE: &str = "device";
 
-pub(super) fn all(fold: &Fold) -> Vec<Widget> {
-    vec![tree(fold), device(fold), lanes(fold), feed(fold)]
+/// What is measured, and what is wrong.
+pub(super) fn all(fold: &Fold) -> [Widget; 3] {
+    [device(fold), feed(fold), lanes(fold)]
 }
 
 /// A chosen device, else the one with the newest anomaly, else any.
@@ -67,10 +68,16 @@ fn device(fold: &Fold) -> Widget {
     }
     let value = id.map_or("", |id| id.0.as_str()).into();
     let chooser = Chooser { what: "device".into(), value, is_chosen: fold.chosen.is_some(), options };
-    let body = Box::new(WidgetBody::TimeSeries { unit: figure.into(), lines, bands });
+    let body = Box::new(WidgetBody::TimeSeries { unit: with_unit(figure).into(), lines, bands });
     let help = "A device with what its windows of ten seconds come to, beside its zone's mean, unless you choose another the one with the newest anomaly; \
                 bands are its anomalies";
-    widget(DEVICE, "One device", help, Span::Half, DEVICE_STATE, WidgetBody::Chosen { chooser, body })
+    widget(DEVICE, "One device", help, Span::TwoThirds, DEVICE_STATE, WidgetBody::Chosen { chooser, body })
+}
+
+/// A quantity with its unit, as it stands beside an axis.
+fn with_unit(figure: &str) -> String {
+    let (name, unit) = quantity(figure);
+    if unit.is_empty() { name.to_owned() } else { format!("{name}, {unit}") }
 }
 
 fn found_after(anomaly: &Anomaly) -> String {
@@ -132,7 +139,7 @@ fn severity(anomaly: &Anomaly) -> Severity {
 
 fn feed(fold: &Fold) -> Widget {
     let entry = |anomaly: &Anomaly| {
-        let sensor = if anomaly.sensor == "machine" { String::new() } else { format!(" of {}", anomaly.sensor) };
+        let sensor = if anomaly.sensor == "machine" { String::new() } else { format!(" of {}", quantity(&anomaly.sensor).0) };
         let state = if anomaly.end.is_some() { ", over" } else { "" };
         let text = format!("{}: {}{sensor}, score {:.2}{state}", anomaly.device_id, anomaly.kind, anomaly.score);
         FeedEntry { at: TimestampMs(anomaly.detected_at), severity: severity(anomaly), text: text.into() }
@@ -142,7 +149,7 @@ fn feed(fold: &Fold) -> Widget {
 }
 
 /// Zones, sites, regions and the fleet, each with its newest window that all of them have.
-fn tree(fold: &Fold) -> Widget {
+pub(super) fn tree(fold: &Fold) -> Widget {
     let newest = fold.rollups.get("fleet").and_then(|windows| windows.keys().next_back().copied());
     let nodes =
         newest.into_iter().flat_map(|newest| fold.rollups.iter().filter_map(move |(node, windows)| Some((node, windows.get(&newest)?))));
@@ -170,5 +177,5 @@ fn tree(fold: &Fold) -> Widget {
     let columns = titles.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
     let body = WidgetBody::Table { columns, rows: nodes.iter().map(row).collect() };
     let help = "The newest ten seconds of every node; a reading counts where its device belonged when it was taken, and corrects what was told before it came";
-    widget("tree", "Sites, added up", help, Span::Half, SITE_ROLLUPS, body)
+    widget("tree", "Sites, added up", help, Span::TwoThirds, SITE_ROLLUPS, body)
 }

@@ -83,13 +83,13 @@ fn a_device_is_chosen_and_its_anomalies_are_bands() {
         (chooser.value.to_string(), chooser.is_chosen, unit.to_string(), bands)
     };
     let text = str::to_owned;
-    assert_eq!(shown(&fold), (text("b"), false, text("humidity_pct"), vec![(4_000, 5_000), (2_000, 3_000)]));
+    assert_eq!(shown(&fold), (text("b"), false, text("humidity, %"), vec![(4_000, 5_000), (2_000, 3_000)]));
     let choose = |fold: &mut Fold, subject: &str| {
         let action = PipelineAction { widget: "device".into(), verb: Chooser::VERB.into(), subject: subject.into(), text: "".into() };
         fold.act(&action, &mut Emit::default()).is_ok()
     };
     assert!(choose(&mut fold, "a"));
-    assert_eq!(shown(&fold), (text("a"), true, text("soil_moisture_pct"), vec![]));
+    assert_eq!(shown(&fold), (text("a"), true, text("soil moisture, %"), vec![]));
     assert!(!choose(&mut fold, "nobody"), "it is told");
     assert!(choose(&mut fold, ""));
     assert_eq!(shown(&fold).0, "b");

@@ -84,11 +84,11 @@ fn pacing(fold: &Fold) -> Widget {
 
 /// How far ads are watched: a line by campaign, read from left to right.
 fn watched(fold: &Fold) -> Widget {
-    let columns = ["Campaign", "Shown", "25 %", "50 %", "75 %", "100 %", "Clicked", "Broke off"];
+    let columns = ["Campaign", "Shown", "A quarter", "Half", "3 quarters", "Whole", "Clicked", "Broke off"];
     let columns = columns.iter().enumerate().map(|(at, title)| Column { title: (*title).into(), is_number: at > 0 }).collect();
     let row = |(campaign, watched): (&String, &Watched)| {
         let shown = watched.reached[0].max(1) as f64;
-        let percent = |count: u64| Cell::Float((count as f64 * 1_000.0 / shown).round() / 10.0);
+        let percent = |count: u64| Cell::Percent(count as f64 * 100.0 / shown);
         let quarters = watched.reached[1..].iter().map(|count| percent(*count));
         let first = [Cell::Text(campaign.as_str().into()), Cell::Integer(watched.reached[0].cast_signed())];
         first.into_iter().chain(quarters).chain([percent(watched.clicked), percent(watched.broken)]).collect()

@@ -32,9 +32,9 @@ fn uniques(fold: &Fold) -> Widget {
         let stats = windows.back()?;
         let (exact, roughly) = (stats.unique_viewers, stats.unique_viewers_hll);
         let off = (roughly as f64 - exact as f64) * 100.0 / exact.max(1) as f64;
-        Some(vec![Cell::Text(room.as_str().into()), integer(stats.viewers), integer(exact), integer(roughly), Cell::Float(off)])
+        Some(vec![Cell::Text(room.as_str().into()), integer(stats.viewers), integer(exact), integer(roughly), Cell::Percent(off)])
     };
-    let columns = [("Room", false), ("Here now", true), ("Different, exact", true), ("By sketch", true), ("Off, %", true)];
+    let columns = [("Room", false), ("Here now", true), ("Different, exact", true), ("By sketch", true), ("Off", true)];
     let columns = columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
     let help = "Different viewers so far: counted one by one, and by a HyperLogLog sketch of two kilobytes";
     widget(
@@ -74,6 +74,7 @@ fn emoji(fold: &Fold) -> Widget {
         rows: rooms.iter().map(row).collect(),
         scale: (0.0, most),
         severity: Severity::Ok,
+        states: Vec::new(),
     };
     widget("emoji", "Emoji wall", "By room, the liveliest first: emoji sent within the newest ten seconds", Span::Third, ROOMS, body)
 }
@@ -99,7 +100,7 @@ fn moods(fold: &Fold) -> Widget {
         Gauge {
             label: room.as_str().into(),
             value: (shown > 0).then(|| sum / shown as f64),
-            unit: "mood".into(),
+            unit: "".into(),
             decimals: 2,
             bounds: (-1.0, 1.0),
             good: (0.0, 1.0),

@@ -111,7 +111,7 @@ fn starts_are_told_by_cdn_of_the_newest_minute_and_titles_with_their_stars() {
         let text = |cell: &weir_model::Cell| match cell {
             weir_model::Cell::Text(text) => text.to_string(),
             weir_model::Cell::Integer(number) => number.to_string(),
-            weir_model::Cell::Float(number) => number.to_string(),
+            weir_model::Cell::Float(number) | weir_model::Cell::Percent(number) => number.to_string(),
             other => format!("{other:?}"),
         };
         rows.iter().map(|row| row.iter().map(text).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()

@@ -132,6 +132,7 @@ fn grid(fold: &Fold) -> Widget {
         rows: cdns.iter().map(row).collect(),
         scale: HEAT_SCALE,
         severity: Severity::Critical,
+        states: Vec::new(),
     };
     widget("cdn_by_region", "Bad views by CDN and region", "Over the newest twelve seconds", Span::Third, SLICES, body)
 }
@@ -158,7 +159,7 @@ fn starts(fold: &Fold) -> Widget {
     let mut all = Counts::default();
     fold.by_cdn.values().for_each(|counts| all.add(counts));
     let row = |(name, counts): (&str, &Counts)| {
-        let percent = |count: u64| Cell::Float((count as f64 * 1_000.0 / counts.attempts.max(1) as f64).round() / 10.0);
+        let percent = |count: u64| Cell::Percent(count as f64 * 100.0 / counts.attempts.max(1) as f64);
         vec![
             Cell::Text(name.into()),
             Cell::Integer(counts.attempts.cast_signed()),
@@ -168,7 +169,7 @@ fn starts(fold: &Fold) -> Widget {
     };
     let by_cdn = fold.by_cdn.iter().map(|(cdn, counts)| (cdn.as_str(), counts));
     let rows = (!fold.by_cdn.is_empty()).then_some(("all", &all)).into_iter().chain(by_cdn).map(row).collect();
-    let columns = [("CDN", false), ("Starts", true), ("Failed, %", true), ("Left, %", true)];
+    let columns = [("CDN", false), ("Starts", true), ("Failed", true), ("Left", true)];
     let columns = columns.map(|(title, is_number)| Column { title: title.into(), is_number }).into();
     let help = "Of those who pressed play within the newest whole minute: the starts that failed, and the viewers who left before the first \
                 picture, because it took too long";
@@ -196,7 +197,7 @@ fn titles(fold: &Fold) -> Widget {
     let all = most_watched(fold);
     let integer = |count: u64| Cell::Integer(i64::try_from(count).unwrap_or(i64::MAX));
     let rows = all.into_iter().take(TITLES_MAX).map(|(title, stats)| {
-        let percent = |count: u64| Cell::Float(count as f64 * 100.0 / stats.starts as f64);
+        let percent = |count: u64| Cell::Percent(count as f64 * 100.0 / stats.starts as f64);
         vec![
             Cell::Text(title.as_str().into()),
             Cell::Text(fold.catalogue.get(title.as_str()).map_or("", |title| title.genre.as_str()).into()),
@@ -216,8 +217,8 @@ fn titles(fold: &Fold) -> Widget {
         ("Plays", true),
         ("Viewers", true),
         ("Minutes", true),
-        ("Half, %", true),
-        ("Whole, %", true),
+        ("Saw half", true),
+        ("Saw all", true),
         ("Stars", true),
         ("Ratings", true),
         ("Stalls/min", true),
@@ -243,6 +244,7 @@ fn retention(fold: &Fold) -> Widget {
         rows: on_demand.map(row).collect(),
         scale: (0.0, 100.0),
         severity: Severity::Ok,
+        states: Vec::new(),
     };
     let help = "Of all plays of a title, the share that reached each tenth of it, in percent from left to right; who still watches may yet";
     widget("retention", "How far viewers get", help, Span::Third, TITLE_STATS, body)
