@@ -30,6 +30,9 @@ const RADIUS: (f32, f32) = (3.5, 15.0);
 /// Of the whole world beside a part of it, and the radius of a point there.
 const INSET: Vec2 = vec2(168.0, 74.0);
 const INSET_RADIUS: f32 = 2.0;
+/// Degrees between two lines of latitude or longitude, and how many lines there may be.
+const DEGREES: [f64; 12] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0];
+const LINES_MAX: f64 = 6.0;
 /// Of the points, the share at either end, of north and south and of east and west, that does not decide which part of the world is shown.
 const FAR_SHARE: f64 = 0.1;
 /// A part is so much larger than what it must hold.
@@ -79,8 +82,19 @@ impl View {
 
     /// Where a point of the plane is drawn: all of the part is in the area, and what is beside it fills the rest.
     fn place(&self, area: Rect, (x, y): (f64, f64)) -> Pos2 {
-        let scale = (f64::from(area.width()) / self.half.0).min(f64::from(area.height()) / self.half.1) / 2.0;
+        let scale = self.scale(area);
         area.center() + vec2(((x - self.center.0) * scale) as f32, ((self.center.1 - y) * scale) as f32)
+    }
+
+    /// Longitude and latitude of what is drawn there: the way back of [`Self::place`].
+    fn degrees(&self, area: Rect, at: Pos2) -> (f64, f64) {
+        let (from_center, scale) = (at - area.center(), self.scale(area));
+        unproject((self.center.0 + f64::from(from_center.x) / scale, self.center.1 - f64::from(from_center.y) / scale))
+    }
+
+    /// Points of the screen for one of the plane.
+    fn scale(&self, area: Rect) -> f64 {
+        (f64::from(area.width()) / self.half.0).min(f64::from(area.height()) / self.half.1) / 2.0
     }
 }
 
@@ -102,6 +116,9 @@ pub fn map(ui: &mut Ui, points: &[MapPoint<'_>], unit: &str, height: f32) -> Opt
     ui.data_mut(|data| data.insert_temp(id, view));
     let tokens = tokens(ui);
     let painter = ui.painter().with_clip_rect(area.intersect(ui.clip_rect()));
+    if view != View::world() {
+        graticule(ui, &painter, &view, area);
+    }
     land(&painter, &view, area, tokens.text.subdued.gamma_multiply(0.45));
     let largest = points.iter().map(|point| point.value).fold(0.0_f64, f64::max);
     let mut dots: Vec<(Pos2, f32)> = Vec::with_capacity(points.len());
@@ -136,6 +153,45 @@ fn land(painter: &Painter, view: &View, area: Rect, color: Color32) {
         if Rect::from_points(&coast).intersects(area) {
             painter.add(Shape::line(coast, Stroke::new(1.0, color)));
         }
+    }
+}
+
+/// Lines of latitude and longitude, which say how large the part is where its coasts don't.
+fn graticule(ui: &Ui, painter: &Painter, view: &View, area: Rect) {
+    const LABEL: Vec2 = vec2(56.0, 14.0);
+    let tokens = tokens(ui);
+    let ((west, south), (east, north)) = (view.degrees(area, area.left_bottom()), view.degrees(area, area.right_top()));
+    let stroke = Stroke::new(1.0, tokens.line.separator);
+    let font = || FontId::proportional(size::SMALL);
+    for at in round_degrees(south, north) {
+        let y = view.place(area, project(at, west)).y;
+        painter.hline(area.x_range(), y, stroke);
+        let room = Rect::from_min_size(pos2(area.right() - LABEL.x, y - LABEL.y), LABEL);
+        label(ui, room, &degrees(at, ["N", "S"]), font(), tokens.text.subdued, Align2::RIGHT_CENTER);
+    }
+    for at in round_degrees(west, east) {
+        let ends = [north, south].map(|latitude| view.place(area, project(latitude, at)));
+        painter.line_segment(ends, stroke);
+        let room = Rect::from_min_size(ends[0] + vec2(3.0, 0.0), LABEL);
+        label(ui, room, &degrees(at, ["E", "W"]), font(), tokens.text.subdued, Align2::LEFT_CENTER);
+    }
+}
+
+/// Where lines are drawn from one degree to another.
+fn round_degrees(from: f64, to: f64) -> impl Iterator<Item = f64> {
+    let step = DEGREES.into_iter().find(|step| (to - from) / step <= LINES_MAX).unwrap_or(90.0);
+    let first = (from / step).ceil();
+    let count = ((to / step).floor() - first + 1.0).max(0.0) as usize;
+    (0..count).map(move |line| (first + line as f64) * step)
+}
+
+/// Degrees as maps have them, to a tenth.
+fn degrees(at: f64, [plus, minus]: [&str; 2]) -> String {
+    let tenths = (at.abs() * 10.0).round() / 10.0;
+    match () {
+        () if tenths == 0.0 => "0°".to_owned(),
+        () if at > 0.0 => format!("{tenths}° {plus}"),
+        () => format!("{tenths}° {minus}"),
     }
 }
 
@@ -196,6 +252,17 @@ fn project(latitude: f64, longitude: f64) -> (f64, f64) {
     (x, y)
 }
 
+/// The plane to degrees, longitude first: latitudes are told apart by their height alone. What is beside the world is at its edge.
+fn unproject((x, y): (f64, f64)) -> (f64, f64) {
+    let (mut south, mut north) = (-90.0, 90.0);
+    for _ in 0..40 {
+        let middle = (south + north) / 2.0;
+        if project(middle, 0.0).1 < y { south = middle } else { north = middle }
+    }
+    let latitude = (south + north) / 2.0;
+    ((x / project(latitude, 1.0).0).clamp(-180.0, 180.0), latitude)
+}
+
 /// The coastlines on the plane, each closed, but cut where it goes from one edge of the map to the other.
 fn coasts(text: &str) -> Vec<Vec<(f64, f64)>> {
     let degrees = |text: &str| {
@@ -227,6 +294,27 @@ mod tests {
         check(0.0, 180.0, (EXTENT.0, 0.0));
         check(90.0, 0.0, (0.0, EXTENT.1));
         check(-90.0, 0.0, (0.0, -EXTENT.1));
+    }
+
+    #[test]
+    fn the_way_back_leads_where_it_came_from() {
+        for (latitude, longitude) in [(0.0, 0.0), (51.2, 4.4), (-33.9, 151.2), (70.0, -160.0)] {
+            let found = unproject(project(latitude, longitude));
+            assert!((found.0 - longitude).abs() < 1e-6 && (found.1 - latitude).abs() < 1e-6, "{latitude}, {longitude}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn lines_are_at_round_degrees() {
+        let check = |from: f64, to: f64, expect: &[f64], told: &[&str]| {
+            let found: Vec<f64> = round_degrees(from, to).collect();
+            let told_of: Vec<_> = found.iter().map(|at| degrees(*at, ["E", "W"])).collect();
+            assert!(found.len() == expect.len() && found.iter().zip(expect).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?}");
+            assert_eq!(told_of, told);
+        };
+        check(3.7, 5.1, &[4.0, 4.5, 5.0], &["4° E", "4.5° E", "5° E"]);
+        check(-12.0, 13.0, &[-10.0, -5.0, 0.0, 5.0, 10.0], &["10° W", "5° W", "0°", "5° E", "10° E"]);
+        check(0.21, 0.22, &[], &[]);
     }
 
     #[test]
