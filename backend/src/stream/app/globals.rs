@@ -6,15 +6,20 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use weir_model::Problem;
 
-use super::{TaskId, plan::Plan, shared::Shared};
+use super::{
+    AppConfig, TaskId,
+    cluster::{Cluster, Reader},
+    plan::Plan,
+    shared::Shared,
+};
 use crate::{
-    client::{Admin, ClientError, Connection, OffsetSpec, Reader, ReaderEvent},
-    stream::{InputRecord, Publish, StreamTask, TaskError, Topology},
+    client::{ClientError, OffsetSpec, ReaderEvent},
+    stream::{InputRecord, Publish, StreamTask, TaskError},
 };
 
 /// How long the topics may take to be read for the first time.
@@ -26,36 +31,29 @@ const RECORDS_PER_ROUND: usize = 1_000;
 
 /// The newest record of each key, by topic: bounded as the compacted topic is.
 pub(super) struct Globals {
-    readers: Vec<(Arc<str>, Reader)>,
+    readers: Vec<(Arc<str>, Box<dyn Reader>)>,
     records: BTreeMap<(Arc<str>, Vec<u8>), InputRecord>,
 }
 
 impl Globals {
     /// Reads all global topics to their end.
-    pub(super) fn read(
-        connection: &Connection,
-        admin: &Admin,
-        topology: &Topology,
-        plan: &Plan,
-        since: &BTreeMap<String, Vec<i64>>,
-    ) -> Result<Self, Problem> {
+    pub(super) fn read(cluster: &impl Cluster, config: &AppConfig, plan: &Plan) -> Result<Self, Problem> {
         let mut globals = Self { readers: Vec::new(), records: BTreeMap::new() };
-        for topic in &topology.description().global_topics {
+        for topic in &config.topology.description().global_topics {
             let failed = |error: ClientError| error.problem(format!("The global table {topic} can't be read"));
             let partitions: Vec<_> = (0..plan.partitions_of(topic)).map(|partition| (topic.to_string(), partition)).collect();
             let mut starts = BTreeMap::new();
-            for listed in admin.list_offsets(&partitions, OffsetSpec::Earliest).map_err(failed)? {
-                let since = usize::try_from(listed.partition).ok().and_then(|at| since.get(&**topic)?.get(at).copied()).unwrap_or(0);
+            for listed in cluster.list_offsets(&partitions, OffsetSpec::Earliest).map_err(failed)? {
+                let since = usize::try_from(listed.partition).ok().and_then(|at| config.since.get(&**topic)?.get(at).copied()).unwrap_or(0);
                 starts.insert(listed.partition, listed.offset.map_err(failed)?.unwrap_or(0).max(since));
             }
-            let reader = Reader::new(connection, topic, false).map_err(failed)?;
             let open = starts.keys().copied().collect();
-            reader.assign(starts).map_err(failed)?;
-            let deadline = Instant::now() + FIRST_READ_MAX;
+            let reader = cluster.reader(topic, &starts.into_iter().collect::<Vec<_>>()).map_err(failed)?;
+            let deadline = cluster.now() + FIRST_READ_MAX;
             let next = || match reader.poll(POLL).map_err(failed)? {
                 Some(ReaderEvent::Record(record)) => Ok(Some(First::Record(input(topic, &record)))),
                 Some(ReaderEvent::End(partition)) => Ok(Some(First::End(partition))),
-                None if Instant::now() > deadline => Err(failed(ClientError::no_answer())),
+                None if cluster.now() > deadline => Err(failed(ClientError::no_answer())),
                 None => Ok(None),
             };
             read_to_ends(open, next, |record| globals.keep(record))?;

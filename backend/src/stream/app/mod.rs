@@ -12,6 +12,7 @@
 //!
 //! Nothing here decides what a record does: that is the pure core's.
 
+mod cluster;
 mod disk;
 mod globals;
 mod keeper;

@@ -11,9 +11,15 @@ use std::{
 
 use weir_model::Problem;
 
-use super::{TaskId, disk::Next, snapshot::AppEventKind, thread::broken};
+use super::{
+    TaskId,
+    cluster::{Cluster, Reader},
+    disk::Next,
+    snapshot::AppEventKind,
+    thread::broken,
+};
 use crate::{
-    client::{Admin, ClientError, Connection, OffsetSpec, Reader, ReaderEvent},
+    client::{ClientError, OffsetSpec, ReaderEvent},
     stream::{Change, StreamTask, TaskError},
 };
 
@@ -36,7 +42,7 @@ pub(super) struct Part {
 /// A restore at work.
 pub(super) struct Restore {
     parts: VecDeque<Part>,
-    reader: Option<Reader>,
+    reader: Option<Box<dyn Reader>>,
     is_stable: bool,
     done: i64,
     total: i64,
@@ -48,20 +54,10 @@ pub(super) struct Restore {
 }
 
 impl Restore {
-    pub(super) fn new(parts: Vec<Part>) -> Self {
+    pub(super) fn new(parts: Vec<Part>, now: Instant) -> Self {
         let parts: VecDeque<_> = parts.into_iter().filter(|part| part.start < part.end).collect();
         let total = parts.iter().map(|part| part.end - part.start).sum();
-        Self {
-            parts,
-            reader: None,
-            is_stable: false,
-            done: 0,
-            total,
-            of_parts_before: 0,
-            records: 0,
-            began: Instant::now(),
-            next: Next::new(),
-        }
+        Self { parts, reader: None, is_stable: false, done: 0, total, of_parts_before: 0, records: 0, began: now, next: Next::new() }
     }
 
     /// Offsets read, and offsets there are.
@@ -70,8 +66,8 @@ impl Restore {
     }
 
     /// That it is over.
-    pub(super) fn ended(&self, task: TaskId) -> AppEventKind {
-        let took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    pub(super) fn ended(&self, task: TaskId, now: Instant) -> AppEventKind {
+        let took_ms = u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX);
         AppEventKind::Restored { task, records: self.records, took_ms }
     }
 
@@ -81,13 +77,13 @@ impl Restore {
     }
 
     /// Reads on; `true` when all is restored.
-    pub(super) fn step(&mut self, task: &mut StreamTask, connection: &Connection, admin: &Admin) -> Result<bool, Problem> {
-        let began = Instant::now();
+    pub(super) fn step(&mut self, task: &mut StreamTask, cluster: &impl Cluster) -> Result<bool, Problem> {
+        let began = cluster.now();
         while let Some(part) = self.parts.front().cloned() {
             let failed = |error: ClientError| error.problem(format!("The state in {} [{}] can't be read", part.topic, part.partition));
             if !self.is_stable {
                 let at = [(part.topic.to_string(), part.partition)];
-                let stable = admin.list_offsets(&at, OffsetSpec::LatestStable).map_err(failed)?.into_iter().next();
+                let stable = cluster.list_offsets(&at, OffsetSpec::LatestStable).map_err(failed)?.into_iter().next();
                 let stable = stable.map_or(Ok(None), |listed| listed.offset).map_err(failed)?.unwrap_or(0);
                 if stable < part.end {
                     return Ok(false);
@@ -96,20 +92,16 @@ impl Restore {
             }
             let reader = match self.reader.take() {
                 Some(reader) => reader,
-                None => {
-                    let reader = Reader::new(connection, &part.topic, false).map_err(failed)?;
-                    reader.assign([(part.partition, part.start)]).map_err(failed)?;
-                    reader
-                }
+                None => cluster.reader(&part.topic, &[(part.partition, part.start)]).map_err(failed)?,
             };
-            if !self.read(&part, &reader, task)? {
+            if !self.read(&part, &*reader, task)? {
                 self.reader = Some(reader);
                 return Ok(false);
             }
             self.of_parts_before += part.end - part.start;
             (self.done, self.is_stable) = (self.of_parts_before, false);
             self.parts.pop_front();
-            if began.elapsed() > STEP_MAX {
+            if cluster.now() - began > STEP_MAX {
                 break;
             }
         }
@@ -117,7 +109,7 @@ impl Restore {
     }
 
     /// Reads some of a part; `true` at its end.
-    fn read(&mut self, part: &Part, reader: &Reader, task: &mut StreamTask) -> Result<bool, Problem> {
+    fn read(&mut self, part: &Part, reader: &dyn Reader, task: &mut StreamTask) -> Result<bool, Problem> {
         let failed = |error: ClientError| error.problem(format!("The state in {} [{}] can't be read", part.topic, part.partition));
         for _ in 0..RECORDS_PER_STEP {
             match reader.poll(STEP_MAX / 5).map_err(failed)? {

@@ -409,7 +409,7 @@ impl Simulation {
                 return Ok(());
             }
             for task in member.tasks.values_mut() {
-                task.commit(false, |_, _| None).unwrap();
+                task.commit(false, 0, |_, _| None).unwrap();
                 self.write_disk(number, task.id);
             }
         } else if member.generation == self.generation {

@@ -7,11 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weir_model::TimestampMs;
-
 use super::{
     TaskId,
-    disk::{DiskError, Next, TaskDisk},
+    cluster::Disk,
+    disk::{DiskError, Next},
     restore::Restore,
     snapshot::{LANES_MAX, StoreSnapshot, TaskPhase, TaskSnapshot},
     writer::NextOffsets,
@@ -60,7 +59,7 @@ pub(super) struct OwnedTask {
     /// The offset that comes next in each changelog of its own, as of the last commit.
     pub(super) logged: Next,
     /// Where its stores are kept; `None` for memory alone.
-    disk: Option<Rc<TaskDisk>>,
+    disk: Option<Rc<dyn Disk>>,
 }
 
 impl OwnedTask {
@@ -86,7 +85,7 @@ impl OwnedTask {
     }
 
     /// With its file, and the offsets its changelogs end at.
-    pub(super) fn with_disk(self, disk: Option<Rc<TaskDisk>>, logged: Next) -> Self {
+    pub(super) fn with_disk(self, disk: Option<Rc<dyn Disk>>, logged: Next) -> Self {
         Self { disk, logged, ..self }
     }
 
@@ -237,7 +236,7 @@ impl OwnedTask {
 
     /// What was done is safe; its offsets too, unless they were refused. Only now is it written to disk: a crash must never leave state ahead
     /// of the log. `logged` tells the offset that comes next in a changelog.
-    pub(super) fn commit(&mut self, is_refused: bool, logged: impl Fn(&str, i32) -> Option<i64>) -> Result<(), DiskError> {
+    pub(super) fn commit(&mut self, is_refused: bool, now_ms: i64, logged: impl Fn(&str, i32) -> Option<i64>) -> Result<(), DiskError> {
         let own = self.task.stores().iter().filter_map(|slot| slot.changelog.as_ref()).filter(|topic| !self.next.contains_key(*topic));
         let logged: Vec<_> = own.filter_map(|topic| Some((Arc::clone(topic), logged(topic, self.id.partition)?))).collect();
         self.logged.extend(logged);
@@ -246,17 +245,17 @@ impl OwnedTask {
             self.is_advanced = false;
             self.committed = self.next.iter().map(|(topic, next)| (Arc::clone(topic), Some(*next))).collect();
         }
-        self.save(&self.logged)
+        self.save(&self.logged, now_ms)
     }
 
     /// What was restored so far is safe, up to these offsets of its changelogs.
-    pub(super) fn commit_restored(&mut self, next: &Next) -> Result<(), DiskError> {
+    pub(super) fn commit_restored(&mut self, next: &Next, now_ms: i64) -> Result<(), DiskError> {
         self.task.commit();
-        self.save(next)
+        self.save(next, now_ms)
     }
 
-    fn save(&self, next: &Next) -> Result<(), DiskError> {
-        self.disk.as_ref().map_or(Ok(()), |disk| disk.write(next, TimestampMs::now().0))
+    fn save(&self, next: &Next, now_ms: i64) -> Result<(), DiskError> {
+        self.disk.as_ref().map_or(Ok(()), |disk| disk.write(next, now_ms))
     }
 
     /// Back to the last commit; gives where to read on.
@@ -428,7 +427,7 @@ mod tests {
         assert_eq!([2_000, 2_100, 2_159].map(|ms| at(&mut task, ms)), [(Some(0), 0), (Some(0), 0), (Some(59), 0)]);
         assert_eq!(at(&mut task, 2_160), (Some(60), 1), "the window and its grace are over");
         assert_eq!(to_commit([&task].into_iter(), "", false), [(task.at("in"), 1, note("", Some(60)))]);
-        task.commit(false, |_, _| None).unwrap();
+        task.commit(false, 0, |_, _| None).unwrap();
         assert_eq!(at(&mut task, 2_200), (Some(100), 0));
         assert_eq!(to_commit([&task].into_iter(), "", false).len(), 1, "it is committed where no offset has changed");
         task.rollback();

@@ -13,10 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weir_model::{Problem, TimestampMs};
+use weir_model::Problem;
 
 use super::{
     AppConfig, TaskId,
+    cluster::{Cluster, Consumer as _, Kafka},
     disk::DiskError,
     globals::{DeadRows, Globals},
     plan::Plan,
@@ -26,7 +27,7 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    client::{Admin, Assignor, ClientError, GroupProtocol, TaskConsumer},
+    client::{Assignor, ClientError, GroupProtocol},
     stream::{StreamTask, TaskError},
 };
 use aborts::Aborts;
@@ -38,8 +39,6 @@ pub const SENT_AT_MS: &str = "sent_at_ms";
 /// How often operators hear of the wall clock, and snapshots are made.
 const PUNCTUATE_INTERVAL: Duration = Duration::from_millis(100);
 const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(100);
-/// How long the cluster may take to answer.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// The pause before a thread's next life doubles from the first to the last of these.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 /// Lives that end in a row without one commit: then the application can't go on.
@@ -47,25 +46,53 @@ const LIVES_MAX: u32 = 8;
 
 /// Lives until the application stops.
 pub(super) fn live(config: &AppConfig, plan: &Plan, number: usize, shared: &Shared) {
-    let (mut backoff, mut in_vain) = (BACKOFF[0], 0);
+    let mut lives = Lives::new(number, shared);
     while !shared.is_stopping() {
-        let before = shared.of_thread(number).counts.commits;
-        let life = || StreamThread::new(config, plan, number, shared).and_then(|mut thread| thread.work());
+        let life = || {
+            let unreachable = |error: ClientError| error.problem(format!("{} can't read", config.topology.app()));
+            let cluster = Kafka::new(&config.connection).map_err(unreachable)?;
+            StreamThread::new(config, plan, number, shared, &cluster).and_then(|mut thread| thread.work())
+        };
         let ended = catch_unwind(AssertUnwindSafe(life)).unwrap_or_else(|panic| Err(panicked(&*panic)));
+        if let Some(pause) = lives.ended(ended) {
+            std::thread::sleep(pause);
+        }
+    }
+}
+
+/// A thread's lives, one after the other.
+pub(super) struct Lives<'a> {
+    number: usize,
+    shared: &'a Shared,
+    backoff: Duration,
+    in_vain: u32,
+    /// Commits before the life that is lived.
+    commits: u64,
+}
+
+impl<'a> Lives<'a> {
+    pub(super) fn new(number: usize, shared: &'a Shared) -> Self {
+        Self { number, shared, backoff: BACKOFF[0], in_vain: 0, commits: shared.of_thread(number).counts.commits }
+    }
+
+    /// One has ended; gives the pause before the next, `None` when there is none.
+    pub(super) fn ended(&mut self, ended: Result<(), Problem>) -> Option<Duration> {
+        let (number, shared) = (self.number, self.shared);
         let mut snapshot = shared.of_thread(number);
         (snapshot.tasks, snapshot.phase) = (Vec::new(), ThreadPhase::Stopped);
         if shared.is_stopping() {
             snapshot.last_problem = ended.err().or(snapshot.last_problem);
             shared.tell(number, snapshot);
-            return;
+            return None;
         }
-        if snapshot.counts.commits > before {
-            (backoff, in_vain) = (BACKOFF[0], 0);
+        if snapshot.counts.commits > self.commits {
+            (self.backoff, self.in_vain) = (BACKOFF[0], 0);
         }
+        self.commits = snapshot.counts.commits;
         if let Err(problem) = ended {
             tracing::info!("{}-{number}: {problem}", shared.app);
-            in_vain += 1;
-            if in_vain >= LIVES_MAX {
+            self.in_vain += 1;
+            if self.in_vain >= LIVES_MAX {
                 shared.fail(problem.clone());
             }
             shared.happened(number, AppEventKind::Replaced { why: problem.to_string() });
@@ -74,22 +101,23 @@ pub(super) fn live(config: &AppConfig, plan: &Plan, number: usize, shared: &Shar
         snapshot.phase = ThreadPhase::Waiting;
         snapshot.counts.replaced += 1;
         shared.tell(number, snapshot);
-        std::thread::sleep(backoff);
-        backoff = (backoff * 2).min(BACKOFF[1]);
+        let pause = self.backoff;
+        self.backoff = (self.backoff * 2).min(BACKOFF[1]);
+        Some(pause)
     }
 }
 
 /// One life.
-struct StreamThread<'a> {
+pub(super) struct StreamThread<'a, C: Cluster> {
     config: &'a AppConfig,
     plan: &'a Plan,
     number: usize,
     shared: &'a Shared,
     // Before the consumer: an open transaction is aborted before the partitions are given up.
-    writer: Writer,
-    consumer: TaskConsumer,
+    writer: Writer<'a, C>,
+    consumer: C::Consumer,
     protocol: GroupProtocol,
-    admin: Admin,
+    cluster: &'a C,
     globals: Globals,
     dead_rows: DeadRows,
     tasks: BTreeMap<TaskId, OwnedTask>,
@@ -110,15 +138,13 @@ struct StreamThread<'a> {
     has_joined: bool,
 }
 
-impl<'a> StreamThread<'a> {
-    fn new(config: &'a AppConfig, plan: &'a Plan, number: usize, shared: &'a Shared) -> Result<Self, Problem> {
-        let app = config.topology.app();
-        let failed = |error: ClientError| error.problem(format!("{app} can't read"));
-        let admin = Admin::new(&config.connection, ANSWER_MAX).map_err(failed)?;
-        let writer = Writer::new(config, number)?;
-        let globals = Globals::read(&config.connection, &admin, &config.topology, plan, &config.since)?;
+impl<'a, C: Cluster> StreamThread<'a, C> {
+    pub(super) fn new(config: &'a AppConfig, plan: &'a Plan, number: usize, shared: &'a Shared, cluster: &'a C) -> Result<Self, Problem> {
+        let writer = Writer::new(config, number, cluster)?;
+        let globals = Globals::read(cluster, config, plan)?;
         let protocol = if plan.assignor == Assignor::Range { GroupProtocol::Classic } else { config.group_protocol };
-        let consumer = member(config, plan, number, protocol)?;
+        let consumer = member(cluster, config, plan, number, protocol)?;
+        let now = cluster.now();
         let counts = shared.of_thread(number).counts;
         Ok(Self {
             config,
@@ -128,7 +154,7 @@ impl<'a> StreamThread<'a> {
             writer,
             consumer,
             protocol,
-            admin,
+            cluster,
             globals,
             dead_rows: DeadRows::default(),
             tasks: BTreeMap::new(),
@@ -140,8 +166,8 @@ impl<'a> StreamThread<'a> {
             sent_at: Vec::new(),
             refused: None,
             aborts: Aborts::default(),
-            last_commit: Instant::now(),
-            last_punctuated: Instant::now(),
+            last_commit: now,
+            last_punctuated: now,
             last_told: None,
             has_joined: false,
         })
@@ -159,24 +185,30 @@ impl<'a> StreamThread<'a> {
 
     fn rounds(&mut self) -> Result<(), Problem> {
         while !self.shared.is_stopping() {
-            if self.shared.take_kill(self.number) {
-                return Err(Problem::new("A stream thread was killed", "on purpose", "Nothing: it is replaced"));
-            }
-            self.poll()?;
-            self.follow_globals()?;
-            self.restore()?;
-            self.process()?;
-            self.punctuate()?;
-            if self.last_commit.elapsed() >= self.config.commit_interval {
-                self.commit()?;
-            }
-            self.answer();
-            self.tell(false);
+            self.round()?;
         }
         if !self.shared.is_crashing() {
             self.commit()?;
         }
         self.tell(true);
+        Ok(())
+    }
+
+    /// What it does again and again.
+    pub(super) fn round(&mut self) -> Result<(), Problem> {
+        if self.shared.take_kill(self.number) {
+            return Err(Problem::new("A stream thread was killed", "on purpose", "Nothing: it is replaced"));
+        }
+        self.poll()?;
+        self.follow_globals()?;
+        self.restore()?;
+        self.process()?;
+        self.punctuate()?;
+        if self.cluster.now() - self.last_commit >= self.config.commit_interval {
+            self.commit()?;
+        }
+        self.answer();
+        self.tell(false);
         Ok(())
     }
 
@@ -193,9 +225,9 @@ impl<'a> StreamThread<'a> {
     fn restore(&mut self) -> Result<(), Problem> {
         for task in self.tasks.values_mut() {
             let Some(restore) = &mut task.restore else { continue };
-            let is_over = restore.step(&mut task.task, &self.config.connection, &self.admin)?;
-            let (ended, next) = (restore.ended(task.id), restore.next().clone());
-            task.commit_restored(&next).map_err(|error| unwritten(task.id, &error))?;
+            let is_over = restore.step(&mut task.task, self.cluster)?;
+            let (ended, next) = (restore.ended(task.id, self.cluster.now()), restore.next().clone());
+            task.commit_restored(&next, self.cluster.now_ms()).map_err(|error| unwritten(task.id, &error))?;
             if is_over {
                 self.shared.happened(self.number, ended);
                 task.restore = None;
@@ -207,11 +239,11 @@ impl<'a> StreamThread<'a> {
     }
 
     fn process(&mut self) -> Result<(), Problem> {
-        if self.aborts.is_pausing(Instant::now()) {
+        if self.aborts.is_pausing(self.cluster.now()) {
             return Ok(());
         }
         self.look_for_ends();
-        let (now, writer) = (Instant::now(), &mut self.writer);
+        let (now, writer) = (self.cluster.now(), &mut self.writer);
         for task in self.tasks.values_mut().filter(|task| task.is_running()) {
             self.processed += task.process(self.config.task_idle, now, |task| publish(writer, task)).map_err(|stopped| stopped.0)?;
             let room = task.refill();
@@ -220,7 +252,7 @@ impl<'a> StreamThread<'a> {
             }
         }
         if !self.sent_at.is_empty() {
-            let now = TimestampMs::now().0;
+            let now = self.cluster.now_ms();
             self.sent_at.iter_mut().for_each(|at| *at = now - *at);
             self.shared.record_latencies(&self.sent_at);
             self.sent_at.clear();
@@ -229,15 +261,16 @@ impl<'a> StreamThread<'a> {
     }
 
     fn punctuate(&mut self) -> Result<(), Problem> {
-        if self.last_punctuated.elapsed() < PUNCTUATE_INTERVAL || self.aborts.is_pausing(Instant::now()) {
+        let now = self.cluster.now();
+        if now - self.last_punctuated < PUNCTUATE_INTERVAL || self.aborts.is_pausing(now) {
             return Ok(());
         }
-        self.last_punctuated = Instant::now();
-        let (now_ms, writer) = (TimestampMs::now().0, &mut self.writer);
+        self.last_punctuated = now;
+        let (now_ms, writer) = (self.cluster.now_ms(), &mut self.writer);
         for task in self.tasks.values_mut().filter(|task| task.is_running()) {
             task.task.advance_wall_clock(now_ms).map_err(broken)?;
             if let Some(after) = self.config.idle_advance {
-                task.advance_idle(after, self.last_punctuated).map_err(broken)?;
+                task.advance_idle(after, now).map_err(broken)?;
             }
             publish(writer, &mut task.task).map_err(|stopped| stopped.0)?;
         }
@@ -254,10 +287,11 @@ impl<'a> StreamThread<'a> {
     }
 
     fn tell(&mut self, is_over: bool) {
-        if !is_over && self.last_told.is_some_and(|at| at.elapsed() < SNAPSHOT_INTERVAL) {
+        let now = self.cluster.now();
+        if !is_over && self.last_told.is_some_and(|at| now - at < SNAPSHOT_INTERVAL) {
             return;
         }
-        self.last_told = Some(Instant::now());
+        self.last_told = Some(now);
         self.counts.processed = self.processed.saturating_sub(self.no_events);
         self.counts.published = self.published_before + self.writer.published;
         let phase = match () {
@@ -277,7 +311,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn publish(writer: &mut Writer, task: &mut StreamTask) -> Result<(), Stopped> {
+fn publish<C: Cluster>(writer: &mut Writer<'_, C>, task: &mut StreamTask) -> Result<(), Stopped> {
     task.take_published().iter().try_for_each(|record| writer.publish(record)).map_err(Stopped)
 }
 

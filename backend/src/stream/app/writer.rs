@@ -8,14 +8,15 @@ use std::{
 
 use weir_model::Problem;
 
-use super::{AppConfig, Guarantee};
+use super::{
+    AppConfig, Guarantee,
+    cluster::{Cluster, Consumer as _, Producer as _},
+};
 use crate::{
-    client::{Assignment, ClientError, Full, OutgoingRecord, Producer, TaskConsumer, TransactionError},
+    client::{Assignment, ClientError, Full, OutgoingRecord, TransactionError},
     stream::{Change, Publish},
 };
 
-/// How long a coordinator may take, and results to be acknowledged.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// How long a full producer is left alone.
 const FULL_PAUSE: Duration = Duration::from_millis(1);
 
@@ -23,8 +24,9 @@ const FULL_PAUSE: Duration = Duration::from_millis(1);
 pub(super) type NextOffsets = Vec<(Assignment, i64, String)>;
 
 /// A stream thread's producer.
-pub(super) struct Writer {
-    producer: Producer,
+pub(super) struct Writer<'a, C: Cluster> {
+    cluster: &'a C,
+    producer: C::Producer,
     guarantee: Guarantee,
     /// Since when something has been written that is not committed.
     open_since: Option<Instant>,
@@ -46,19 +48,20 @@ pub(super) enum Outcome {
     Aborted(ClientError),
 }
 
-impl Writer {
+impl<'a, C: Cluster> Writer<'a, C> {
     /// Connects; fences earlier producers of the same thread and ends their transactions.
-    pub(super) fn new(config: &AppConfig, thread: usize) -> Result<Self, Problem> {
+    pub(super) fn new(config: &AppConfig, thread: usize, cluster: &'a C) -> Result<Self, Problem> {
         let app = config.topology.app();
         let producer = match config.guarantee {
-            Guarantee::AtLeastOnce => Producer::lingering(&config.connection, config.linger),
+            Guarantee::AtLeastOnce => cluster.producer(config.linger),
             Guarantee::ExactlyOnce => {
                 let id = format!("{app}-{}-{thread}", config.instance);
-                Producer::transactional(&config.connection, &id, config.transaction_timeout, ANSWER_MAX)
+                cluster.transactional(&id, config.transaction_timeout)
             }
         };
         let producer = producer.map_err(|error| error.problem(format!("{app} can't write")))?;
         Ok(Self {
+            cluster,
             producer,
             guarantee: config.guarantee,
             open_since: None,
@@ -114,7 +117,7 @@ impl Writer {
 
     /// How long something has been written that is not committed.
     pub(super) fn open_for(&self) -> Option<Duration> {
-        self.open_since.map(|since| since.elapsed())
+        self.open_since.map(|since| self.cluster.now() - since)
     }
 
     /// Whether something was written since the last commit.
@@ -126,18 +129,18 @@ impl Writer {
     ///
     /// # Errors
     /// When nobody knows what became of it, or this producer can't go on: everything is to be begun anew.
-    pub(super) fn commit(&mut self, next: &NextOffsets, consumer: &TaskConsumer) -> Result<Outcome, Problem> {
+    pub(super) fn commit(&mut self, next: &NextOffsets, consumer: &C::Consumer) -> Result<Outcome, Problem> {
         match self.guarantee {
             Guarantee::AtLeastOnce => self.commit_plainly(next, consumer),
             Guarantee::ExactlyOnce => {
                 self.begin()?;
-                let sent = self.producer.send_offsets(next, consumer, ANSWER_MAX).and_then(|()| self.producer.commit(ANSWER_MAX));
+                let sent = self.producer.send_offsets(next, consumer).and_then(|()| self.producer.commit());
                 self.open_since = None;
                 match sent {
                     Ok(()) => Ok(Outcome::Committed),
                     Err(TransactionError::Abort(error)) => {
                         let error = self.producer.take_refused().unwrap_or(error);
-                        self.producer.abort(ANSWER_MAX).map_err(gone)?;
+                        self.producer.abort().map_err(gone)?;
                         drop(self.producer.take_refused()); // those that the abort took back
                         if error.is_for_good() {
                             Err(self.problem(&error, "A result was not written"))
@@ -154,14 +157,14 @@ impl Writer {
     /// Takes back what was written since the last commit, where that is possible.
     pub(super) fn abort(&mut self) -> Result<(), Problem> {
         if self.guarantee == Guarantee::ExactlyOnce && self.open_since.take().is_some() {
-            self.producer.abort(ANSWER_MAX).map_err(gone)?;
+            self.producer.abort().map_err(gone)?;
         }
         Ok(())
     }
 
-    fn commit_plainly(&mut self, next: &NextOffsets, consumer: &TaskConsumer) -> Result<Outcome, Problem> {
+    fn commit_plainly(&mut self, next: &NextOffsets, consumer: &C::Consumer) -> Result<Outcome, Problem> {
         self.open_since = None;
-        self.producer.flush(ANSWER_MAX).map_err(|error| error.problem("Results were not acknowledged in time"))?;
+        self.producer.flush().map_err(|error| error.problem("Results were not acknowledged in time"))?;
         if self.producer.failed() > 0 {
             let error = self.producer.take_refused().unwrap_or_else(ClientError::no_answer);
             return Err(self.problem(&error, "Results could not be written"));
@@ -178,7 +181,7 @@ impl Writer {
         if self.open_since.is_none() && self.guarantee == Guarantee::ExactlyOnce {
             self.producer.begin().map_err(gone)?;
         }
-        self.open_since.get_or_insert_with(Instant::now);
+        self.open_since.get_or_insert_with(|| self.cluster.now());
         Ok(())
     }
 
@@ -189,13 +192,13 @@ impl Writer {
     fn send_by(
         &mut self,
         record: OutgoingRecord<'_>,
-        send: impl Fn(&Producer, OutgoingRecord<'_>) -> Result<Result<(), Full>, ClientError>,
+        send: impl Fn(&C::Producer, OutgoingRecord<'_>) -> Result<Result<(), Full>, ClientError>,
     ) -> Result<(), Problem> {
         self.begin()?;
         loop {
             match send(&self.producer, record) {
                 Ok(Ok(())) => break,
-                Ok(Err(Full)) => std::thread::sleep(FULL_PAUSE),
+                Ok(Err(Full)) => self.cluster.sleep(FULL_PAUSE),
                 Err(error) => {
                     // A transaction takes nothing more once one of its records was refused.
                     let error = self.producer.take_refused().unwrap_or(error);

@@ -1,22 +1,21 @@
 //! Making what was done safe, or taking it back.
 
-use std::time::Instant;
-
 use weir_model::Problem;
 
 use super::{StreamThread, broken, millis, unwritten};
 use crate::stream::app::{
     Guarantee,
+    cluster::{Cluster, Consumer as _},
     globals::DeadRows,
     snapshot::AppEventKind,
     tasks::{OwnedTask, to_commit},
     writer::Outcome,
 };
 
-impl StreamThread<'_> {
+impl<C: Cluster> StreamThread<'_, C> {
     /// Makes all that was done since the last commit safe, or takes it back.
     pub(super) fn commit(&mut self) -> Result<(), Problem> {
-        self.last_commit = Instant::now();
+        self.last_commit = self.cluster.now();
         for task in self.tasks.values().filter(|task| task.is_running()) {
             let changes = task.task.changes().map_err(broken)?;
             for (changelog, change) in &changes {
@@ -37,14 +36,14 @@ impl StreamThread<'_> {
         let is_refused = matches!(outcome, Outcome::Refused);
         if let Outcome::Aborted(error) = outcome {
             self.shared.happened(self.number, AppEventKind::Aborted { why: error.to_string() });
-            if !self.aborts.add(Instant::now()) {
+            if !self.aborts.add(self.cluster.now()) {
                 return Err(error.problem(format!("{} could not commit, however often it tried", self.config.topology.app())));
             }
             return self.roll_back();
         }
         self.aborts.reset();
         self.dead_rows.written(dead_rows, self.shared);
-        let took = open_for.unwrap_or_default() + self.last_commit.elapsed();
+        let took = open_for.unwrap_or_default() + (self.cluster.now() - self.last_commit);
         // What is no event is counted when it is taken in, which may be before it is processed.
         let events = |(processed, no_events): (u64, u64)| processed.saturating_sub(no_events);
         let records = events((self.processed, self.no_events)).saturating_sub(events(self.committed));
@@ -52,7 +51,7 @@ impl StreamThread<'_> {
         self.counts.commits += 1;
         self.committed = (self.processed, self.no_events);
         for task in self.tasks.values_mut().filter(|task| task.is_running()) {
-            task.commit(is_refused, |changelog, partition| self.writer.logged(changelog, partition))
+            task.commit(is_refused, self.cluster.now_ms(), |changelog, partition| self.writer.logged(changelog, partition))
                 .map_err(|error| unwritten(task.id, &error))?;
         }
         Ok(())

@@ -1,18 +1,20 @@
 //! What a poll brings: records and ends for tasks, rebalances, and a cluster that refuses.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use weir_model::Problem;
 
 use super::{SENT_AT_MS, StreamThread};
 use crate::{
-    client::{Assignment, ClientError, GroupProtocol, TaskConsumer, TaskEvent},
+    client::{Assignment, ClientError, GroupProtocol, IncomingRecord, TaskEvent},
     stream::{
         InputRecord, TRACE_ID,
-        app::{AppConfig, Guarantee, plan::Plan, standby::client_id},
+        app::{
+            AppConfig, Guarantee,
+            cluster::{Cluster, Consumer as _, Membership},
+            plan::Plan,
+            standby::client_id,
+        },
     },
 };
 
@@ -40,18 +42,24 @@ enum Polled {
 }
 
 /// Joins the application's group.
-pub(super) fn member(config: &AppConfig, plan: &Plan, number: usize, protocol: GroupProtocol) -> Result<TaskConsumer, Problem> {
+pub(super) fn member<C: Cluster>(
+    cluster: &C,
+    config: &AppConfig,
+    plan: &Plan,
+    number: usize,
+    protocol: GroupProtocol,
+) -> Result<C::Consumer, Problem> {
     let app = config.topology.app();
     let topics: Vec<&str> = plan.topics.iter().map(|topic| &**topic).collect();
     let client_id = client_id(app, &config.instance, number);
-    let consumer = TaskConsumer::new(&config.connection, app, &client_id, &topics, (protocol, plan.assignor));
-    consumer.map_err(|error| error.problem(format!("{app} can't read")))
+    let member = Membership { group: app, client_id: &client_id, topics: &topics, protocol, assignor: plan.assignor };
+    cluster.consumer(&member).map_err(|error| error.problem(format!("{app} can't read")))
 }
 
-impl StreamThread<'_> {
+impl<C: Cluster> StreamThread<'_, C> {
     pub(super) fn poll(&mut self) -> Result<(), Problem> {
         self.look_for_ends();
-        let (task_idle, now) = (self.config.task_idle, Instant::now());
+        let (task_idle, now) = (self.config.task_idle, self.cluster.now());
         let is_pausing = self.aborts.is_pausing(now);
         let is_busy = self.tasks.values_mut().any(|task| task.restore.is_some() || (!is_pausing && task.is_due(task_idle, now)));
         let mut wait = if is_busy { Duration::ZERO } else { POLL };
@@ -99,7 +107,7 @@ impl StreamThread<'_> {
         }
     }
 
-    fn owned(&self, record: &crate::client::IncomingRecord<'_>) -> Polled {
+    fn owned(&self, record: &IncomingRecord<'_>) -> Polled {
         let Some(topic) = self.plan.topics.iter().find(|topic| ***topic == *record.topic()) else { return Polled::Other };
         let headers = record.headers();
         let header = |name: &str| headers.iter().rfind(|(key, _)| *key == name).and_then(|(_, value)| *value);
@@ -138,7 +146,7 @@ impl StreamThread<'_> {
         if self.protocol == GroupProtocol::Consumer && !self.has_joined && error.is_unknown_protocol() {
             return self.join_as_classic();
         }
-        let now = Instant::now();
+        let now = self.cluster.now();
         let first = self.refused.filter(|(_, last)| now - *last < REFUSED_APART).map_or(now, |(first, _)| first);
         self.refused = Some((first, now));
         if now - first > REFUSED_MAX { Err(error.problem(format!("{} can't read", self.config.topology.app()))) } else { Ok(()) }
@@ -148,7 +156,7 @@ impl StreamThread<'_> {
     fn join_as_classic(&mut self) -> Result<(), Problem> {
         tracing::info!("{} joins by the classic protocol: the cluster does not offer the other", self.config.topology.app());
         self.protocol = GroupProtocol::Classic;
-        self.consumer = member(self.config, self.plan, self.number, self.protocol)?;
+        self.consumer = member(self.cluster, self.config, self.plan, self.number, self.protocol)?;
         Ok(())
     }
 }

@@ -7,11 +7,12 @@ use std::{
 
 use weir_model::Problem;
 
-use super::{ANSWER_MAX, StreamThread};
+use super::StreamThread;
 use crate::{
     client::{Assignment, Assignor, ClientError, OffsetSpec},
     stream::app::{
         THREADS_MAX, TaskId,
+        cluster::{Cluster, Consumer as _},
         restore::{Part, Restore},
         snapshot::AppEventKind,
         tasks::{OwnedTask, stream_time_of},
@@ -26,7 +27,7 @@ pub(super) struct Begin {
     pub(super) stream_time_ms: Option<i64>,
 }
 
-impl StreamThread<'_> {
+impl<C: Cluster> StreamThread<'_, C> {
     /// Makes the tasks of these partitions; they run once their state is restored.
     pub(super) fn assigned(&mut self, partitions: &[Assignment]) -> Result<(), Problem> {
         self.counts.rebalances += u64::from(!partitions.is_empty());
@@ -123,11 +124,11 @@ impl StreamThread<'_> {
     fn begins(&self, partitions: &[Assignment]) -> Result<BTreeMap<TaskId, Begin>, ClientError> {
         let at: Vec<_> = partitions.iter().map(|at| (at.topic.clone(), at.partition)).collect();
         let mut earliest = BTreeMap::new();
-        for listed in self.admin.list_offsets(&at, OffsetSpec::Earliest)? {
+        for listed in self.cluster.list_offsets(&at, OffsetSpec::Earliest)? {
             earliest.insert((listed.topic, listed.partition), listed.offset?.unwrap_or(0));
         }
         let mut begins = BTreeMap::<TaskId, Begin>::new();
-        for committed in self.consumer.committed(partitions, ANSWER_MAX)? {
+        for committed in self.consumer.committed(partitions)? {
             let Some(id) = self.plan.task_of(&committed.at) else { continue };
             let topic: Arc<str> = committed.at.topic.as_str().into();
             let first = earliest.get(&(committed.at.topic.clone(), committed.at.partition)).copied().unwrap_or(0);
@@ -155,7 +156,7 @@ impl StreamThread<'_> {
             part.start = warm.next.get(&part.topic).copied().unwrap_or(part.start);
         }
         let own = parts.iter().filter(|part| !part.is_source).map(|part| (Arc::clone(&part.topic), part.end)).collect();
-        let restore = Restore::new(parts);
+        let restore = Restore::new(parts, self.cluster.now());
         let offsets = restore.progress().1;
         if offsets > 0 || warm.entries > 0 {
             let (warm, from) = (warm.entries, warm.from);
@@ -171,7 +172,7 @@ impl StreamThread<'_> {
         let at: Vec<_> = part.changelogs.iter().map(|(_, topic)| (topic.to_string(), id.partition)).collect();
         let (mut firsts, mut ends) = (BTreeMap::new(), BTreeMap::new());
         for (spec, found) in [(OffsetSpec::Earliest, &mut firsts), (OffsetSpec::Latest, &mut ends)] {
-            for listed in self.admin.list_offsets(&at, spec)? {
+            for listed in self.cluster.list_offsets(&at, spec)? {
                 found.insert(listed.topic, listed.offset?.unwrap_or(0));
             }
         }

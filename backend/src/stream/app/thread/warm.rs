@@ -2,14 +2,15 @@
 
 use std::rc::Rc;
 
-use weir_model::{Problem, TimestampMs};
+use weir_model::Problem;
 
 use super::{StreamThread, broken, rebalance::Begin};
 use crate::stream::{
     StreamTask,
     app::{
         TaskId,
-        disk::{DiskError, Next, Owner, TaskDisk, unusable},
+        cluster::{Cluster, Disk},
+        disk::{DiskError, Next, Owner, unusable},
         globals::DeadRows,
         restore::Part,
         snapshot::{AppEventKind, Warmth},
@@ -23,14 +24,14 @@ const ENTRIES_PER_WRITE: usize = 5_000;
 /// A task with what it had at once.
 pub(super) struct Warm {
     pub(super) task: StreamTask,
-    pub(super) disk: Option<Rc<TaskDisk>>,
+    pub(super) disk: Option<Rc<dyn Disk>>,
     /// What follows in each changelog.
     pub(super) next: Next,
     pub(super) entries: u64,
     pub(super) from: Warmth,
 }
 
-impl StreamThread<'_> {
+impl<C: Cluster> StreamThread<'_, C> {
     /// Makes a task and gives it what is at hand.
     pub(super) fn warm(&self, id: TaskId, begin: &Begin, parts: &[Part]) -> Result<Warm, Problem> {
         let own: Vec<_> = parts.iter().filter(|part| !part.is_source).collect();
@@ -39,13 +40,13 @@ impl StreamThread<'_> {
             return Ok(Warm { task, disk: None, next: Next::new(), entries: 0, from: Warmth::Cold });
         }
         let (disk, replica, from) = match self.shared.standbys.take(id).map(Replica::hand_over) {
-            Some(Handed::File(disk)) => (Ok(Some(*disk)), None, Warmth::Standby),
+            Some(Handed::File(disk)) => (Ok(Some(Rc::new(*disk) as Rc<dyn Disk>)), None, Warmth::Standby),
             Some(Handed::Entries(changes, next)) if fits(&own, |topic| next.get(topic).copied()) => {
                 (self.disk(id), Some((changes, next)), Warmth::Disk)
             }
             _ => (self.disk(id), None, Warmth::Disk),
         };
-        let mut disk = disk.map_err(|error| self.unused(id, error)).ok().flatten().map(Rc::new);
+        let mut disk = disk.map_err(|error| self.unused(id, error)).ok().flatten();
         if let Some(disk) = &disk {
             match self.of_disk(id, begin, &own, disk, from) {
                 Ok(Some(warm)) => return Ok(warm),
@@ -78,12 +79,12 @@ impl StreamThread<'_> {
     }
 
     /// Opens a task's file, where state is kept on disk.
-    fn disk(&self, id: TaskId) -> Result<Option<TaskDisk>, DiskError> {
+    fn disk(&self, id: TaskId) -> Result<Option<Rc<dyn Disk>>, DiskError> {
         let Some(dir) = &self.config.state_dir else { return Ok(None) };
         if !self.shared.is_disk_trusted(id) {
             return Err(DiskError::Unusable("it was damaged again and again".to_owned()));
         }
-        let (disk, wiped) = TaskDisk::open(dir, &Owner::of(self.config, self.plan), id, TimestampMs::now().0)?;
+        let (disk, wiped) = self.cluster.open(dir, &Owner::of(self.config, self.plan), id)?;
         if let Some(why) = wiped {
             self.unused(id, DiskError::Unusable(why));
         }
@@ -95,7 +96,7 @@ impl StreamThread<'_> {
     }
 
     /// A task over what is on disk, if that is a part of these changelogs. Nothing of it is read before it is needed.
-    fn of_disk(&self, id: TaskId, begin: &Begin, own: &[&Part], disk: &Rc<TaskDisk>, from: Warmth) -> Result<Option<Warm>, DiskError> {
+    fn of_disk(&self, id: TaskId, begin: &Begin, own: &[&Part], disk: &Rc<dyn Disk>, from: Warmth) -> Result<Option<Warm>, DiskError> {
         let next = disk.next()?;
         if next.is_empty() {
             return Ok(None);
@@ -104,7 +105,7 @@ impl StreamThread<'_> {
             return Err(DiskError::Unusable("it does not fit the changelogs".to_owned()));
         }
         let mut task = self.cold(id, begin).map_err(unusable)?;
-        task.keep_on(|topic| disk.place(topic)).map_err(unusable)?;
+        task.keep_on(|topic| Rc::clone(disk).place(topic)).map_err(unusable)?;
         let entries = task.entries_with_changelog();
         Ok(Some(Warm { task, disk: Some(Rc::clone(disk)), next, entries, from }))
     }
@@ -115,14 +116,14 @@ impl StreamThread<'_> {
         id: TaskId,
         begin: &Begin,
         replica: Option<(Vec<Logged>, Next)>,
-        disk: Option<Rc<TaskDisk>>,
+        disk: Option<Rc<dyn Disk>>,
     ) -> Result<Warm, DiskError> {
         let mut task = self.cold(id, begin).map_err(unusable)?;
         if let Some(disk) = &disk {
-            task.keep_on(|topic| disk.place(topic)).map_err(unusable)?;
+            task.keep_on(|topic| Rc::clone(disk).place(topic)).map_err(unusable)?;
         }
         let Some((changes, next)) = replica else { return Ok(Warm { task, disk, next: Next::new(), entries: 0, from: Warmth::Cold }) };
-        let write = |next: &Next| disk.as_ref().map_or(Ok(()), |disk| disk.write(next, TimestampMs::now().0));
+        let write = |next: &Next| disk.as_ref().map_or(Ok(()), |disk| disk.write(next, self.cluster.now_ms()));
         for piece in changes.chunks(ENTRIES_PER_WRITE) {
             piece.iter().try_for_each(|(topic, change)| task.restore(topic, change)).map_err(unusable)?;
             task.commit();
