@@ -39,7 +39,7 @@ impl ClientError {
         Self::of_report(code, reason)
     }
 
-    pub(super) fn message(message: impl Into<String>) -> Self {
+    pub(crate) fn message(message: impl Into<String>) -> Self {
         Self { code: None, message: message.into() }
     }
 

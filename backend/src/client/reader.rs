@@ -157,6 +157,13 @@ impl<'a> IncomingRecord<'a> {
         Self { message: Received::Owned(message) }
     }
 
+    /// One that no broker sent, without headers.
+    #[cfg(test)]
+    pub(crate) fn made(topic: &str, partition: i32, offset: i64, timestamp_ms: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
+        let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
+        Self::owned(OwnedMessage::new(value, key, topic.to_owned(), Timestamp::CreateTime(timestamp_ms), partition, offset, None))
+    }
+
     /// Its topic.
     pub fn topic(&self) -> &str {
         each!(self, message => message.topic())

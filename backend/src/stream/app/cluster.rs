@@ -1,8 +1,9 @@
 //! What a stream thread needs of the world: a cluster's clients (`KafkaClientSupplier` in Kafka Streams), a place for state, and time
 //! (its `Time`).
 //!
-//! Applications have [`Kafka`]: librdkafka, the file system and this machine's clocks, each call handed on as it is. Threads are
-//! generic over it, so that nothing stands between a thread and its client, and another may take its place.
+//! Applications have [`Kafka`]: librdkafka, the file system and this machine's clocks, each call handed on as it is. The simulation has a
+//! model of them that a seed drives. What is promised here is therefore what both must do; threads are generic over it, so that nothing
+//! stands between a thread and its client.
 
 use std::{
     fmt::Debug,
@@ -61,6 +62,22 @@ pub(super) trait Cluster {
 
     /// Waits.
     fn sleep(&self, time: Duration);
+
+    /// Whether a step is left out, so that a test sees it missed. Never so outside of tests.
+    fn leaves_out(&self, _: Step) -> bool {
+        false
+    }
+}
+
+/// What a stream thread must do, each for a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Tasks take back what was aborted.
+    RollBack,
+    /// What was done is committed before partitions are given up.
+    CommitRevoked,
+    /// What was done is aborted when partitions are another's already.
+    AbortLost,
 }
 
 /// Who joins which group, and what it reads.

@@ -99,7 +99,8 @@ fn partitions(admin: &Admin) -> Result<BTreeMap<Arc<str>, i32>, ClientError> {
     Ok(known.filter_map(|topic| Some((topic.name.as_str().into(), count(topic.partitions.ok()?)))).collect())
 }
 
-fn plan(topology: &Topology, known: &mut BTreeMap<Arc<str>, i32>) -> Result<Plan, Problem> {
+/// The tasks and topics of a topology where these topics have so many partitions; adds the internal ones.
+pub(super) fn plan(topology: &Topology, known: &mut BTreeMap<Arc<str>, i32>) -> Result<Plan, Problem> {
     let description = topology.description();
     let mistake =
         |why: String| Problem::new(format!("{} can't start", topology.app()), why, "Create the topics as the topology needs them");

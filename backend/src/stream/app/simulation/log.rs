@@ -1,18 +1,32 @@
-//! A log with transactions, as thin as the simulation needs it.
+//! A log with transactions, their markers, and the offsets that groups commit in them (KIP-98, KIP-447).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::sim::Random;
 
 /// A topic and a partition.
 pub(super) type At = (Arc<str>, i32);
 
-/// Where a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+enum State {
     Open,
-    /// Decided to be committed, and the markers are not written to every partition yet (KIP-98).
-    Prepared,
     Committed,
     Aborted,
+}
+
+/// What is decided holds at once, and is seen in a partition once its marker is there.
+struct Transaction {
+    state: State,
+    /// When the coordinator loses patience.
+    expires_at: Duration,
+    /// Partitions that were written to and have no marker yet.
+    unmarked: BTreeSet<At>,
+    /// Offsets that are committed with it, until they are.
+    offsets: BTreeMap<At, (i64, String)>,
 }
 
 pub(super) struct Entry {
@@ -21,52 +35,131 @@ pub(super) struct Entry {
     pub(super) timestamp_ms: i64,
     /// `None` for what was written without.
     transaction: Option<usize>,
+    is_marker: bool,
 }
 
 /// All partitions, transactions and committed offsets.
 #[derive(Default)]
 pub(super) struct Log {
     partitions: BTreeMap<At, Vec<Entry>>,
-    transactions: Vec<State>,
+    transactions: Vec<Transaction>,
+    /// The first that may be unfinished.
+    unfinished: usize,
     /// The offset to read next, with the committer's note.
     pub(super) committed: BTreeMap<At, (i64, String)>,
 }
 
 impl Log {
-    pub(super) fn begin(&mut self) -> usize {
-        self.transactions.push(State::Open);
+    pub(super) fn begin(&mut self, expires_at: Duration) -> usize {
+        let (unmarked, offsets) = (BTreeSet::new(), BTreeMap::new());
+        self.transactions.push(Transaction { state: State::Open, expires_at, unmarked, offsets });
         self.transactions.len() - 1
     }
 
-    /// Ends the open transactions for which this holds.
-    pub(super) fn end_all(&mut self, is_meant: impl Fn(usize) -> bool, state: State) {
-        let open = self.transactions.iter_mut().enumerate().filter(|(at, it)| **it == State::Open && is_meant(*at));
-        open.for_each(|(_, it)| *it = state);
+    pub(super) fn is_open(&self, transaction: usize) -> bool {
+        self.transactions[transaction].state == State::Open
     }
 
-    /// Writes the markers that are missing.
-    pub(super) fn finish_prepared(&mut self) {
-        self.transactions.iter_mut().filter(|it| **it == State::Prepared).for_each(|it| *it = State::Committed);
+    /// Adds offsets to a transaction.
+    pub(super) fn add_offsets(&mut self, transaction: usize, offsets: impl IntoIterator<Item = (At, (i64, String))>) {
+        self.transactions[transaction].offsets.extend(offsets);
     }
 
-    pub(super) fn state(&self, transaction: usize) -> State {
-        self.transactions[transaction]
+    /// Decides an open transaction; its markers are written later.
+    pub(super) fn end(&mut self, transaction: usize, is_commit: bool) {
+        let it = &mut self.transactions[transaction];
+        if it.state == State::Open {
+            it.state = if is_commit { State::Committed } else { State::Aborted };
+        }
     }
 
-    pub(super) fn append(&mut self, at: &At, transaction: Option<usize>, key: &[u8], value: Option<&[u8]>, timestamp_ms: i64) {
-        let entry = Entry { key: key.to_vec(), value: value.map(<[u8]>::to_vec), timestamp_ms, transaction };
-        self.partitions.entry(at.clone()).or_default().push(entry);
+    /// Aborts what is too old.
+    pub(super) fn expire(&mut self, now: Duration) {
+        let old = self.transactions[self.unfinished..].iter_mut().filter(|it| it.state == State::Open && it.expires_at <= now);
+        old.for_each(|it| it.state = State::Aborted);
     }
 
-    pub(super) fn end(&self, at: &At) -> usize {
+    /// Writes all markers of a transaction that is decided.
+    pub(super) fn finish(&mut self, transaction: usize) {
+        self.mark(transaction, || true);
+        self.commit_offsets(transaction);
+    }
+
+    /// Writes some markers of those that are missing, or all.
+    pub(super) fn finish_some(&mut self, random: &mut Random, is_all: bool) {
+        for transaction in self.unfinished..self.transactions.len() {
+            self.mark(transaction, || is_all || random.below(2) == 0);
+            if is_all || random.below(2) == 0 {
+                self.commit_offsets(transaction);
+            }
+        }
+        let is_finished = |it: &Transaction| it.state != State::Open && it.unmarked.is_empty() && it.offsets.is_empty();
+        while self.transactions.get(self.unfinished).is_some_and(is_finished) {
+            self.unfinished += 1;
+        }
+    }
+
+    fn mark(&mut self, transaction: usize, mut is_meant: impl FnMut() -> bool) {
+        let it = &mut self.transactions[transaction];
+        if it.state == State::Open {
+            return;
+        }
+        for at in it.unmarked.extract_if(.., |_| is_meant()) {
+            let entry = Entry { key: Vec::new(), value: None, timestamp_ms: 0, transaction: None, is_marker: true };
+            self.partitions.entry(at).or_default().push(entry);
+        }
+    }
+
+    fn commit_offsets(&mut self, transaction: usize) {
+        let it = &mut self.transactions[transaction];
+        match it.state {
+            State::Open => {}
+            State::Committed => self.committed.append(&mut it.offsets),
+            State::Aborted => it.offsets.clear(),
+        }
+    }
+
+    /// Ends all that may still commit an offset of this partition; gives when that is.
+    pub(super) fn settle_offsets(&mut self, at: &At) -> Option<Duration> {
+        let all = self.unfinished..self.transactions.len();
+        let pending: Vec<_> = all.filter(|it| self.transactions[*it].offsets.contains_key(at)).collect();
+        let mut until = None;
+        for transaction in pending {
+            if self.is_open(transaction) {
+                until = until.max(Some(self.transactions[transaction].expires_at));
+                self.end(transaction, false);
+            }
+            self.commit_offsets(transaction);
+        }
+        until
+    }
+
+    /// Gives the record's offset.
+    pub(super) fn append(&mut self, at: &At, transaction: Option<usize>, key: &[u8], value: Option<&[u8]>, timestamp_ms: i64) -> i64 {
+        if let Some(transaction) = transaction {
+            self.transactions[transaction].unmarked.insert(at.clone());
+        }
+        let entry = Entry { key: key.to_vec(), value: value.map(<[u8]>::to_vec), timestamp_ms, transaction, is_marker: false };
+        let all = self.partitions.entry(at.clone()).or_default();
+        all.push(entry);
+        all.len() as i64 - 1
+    }
+
+    /// The high watermark.
+    pub(super) fn end_of(&self, at: &At) -> usize {
         self.partitions.get(at).map_or(0, Vec::len)
     }
 
-    /// The last stable offset: where the first open transaction begins.
+    /// The last stable offset: where the first transaction begins that has no marker here.
     pub(super) fn stable_end(&self, at: &At) -> usize {
-        let is_open = |entry: &Entry| entry.transaction.is_some_and(|it| matches!(self.state(it), State::Open | State::Prepared));
-        let first = self.partitions.get(at).and_then(|all| all.iter().position(is_open));
-        first.unwrap_or_else(|| self.end(at))
+        let is_undecided = |entry: &Entry| entry.transaction.is_some_and(|it| self.transactions[it].unmarked.contains(at));
+        let first = self.partitions.get(at).and_then(|all| all.iter().position(is_undecided));
+        first.unwrap_or_else(|| self.end_of(at))
+    }
+
+    /// The offset after the last record that may be read.
+    pub(super) fn last_readable(&self, at: &At) -> i64 {
+        self.readable_from(at, 0, false).last().map_or(0, |(offset, _)| offset as i64 + 1)
     }
 
     /// What a reader of committed records sees.
@@ -75,10 +168,10 @@ impl Log {
     }
 
     pub(super) fn readable_from(&self, at: &At, from: usize, is_uncommitted_read: bool) -> impl Iterator<Item = (usize, &Entry)> {
-        let end = if is_uncommitted_read { self.end(at) } else { self.stable_end(at) };
+        let end = if is_uncommitted_read { self.end_of(at) } else { self.stable_end(at) };
         let all = self.partitions.get(at).map_or(&[][..], Vec::as_slice).iter().enumerate();
-        let is_aborted = move |entry: &Entry| entry.transaction.is_some_and(|it| self.state(it) == State::Aborted);
-        all.take(end).skip(from).filter(move |(_, entry)| is_uncommitted_read || !is_aborted(entry))
+        let is_aborted = move |entry: &Entry| entry.transaction.is_some_and(|it| self.transactions[it].state == State::Aborted);
+        all.take(end).skip(from).filter(move |(_, entry)| !entry.is_marker && (is_uncommitted_read || !is_aborted(entry)))
     }
 }
 

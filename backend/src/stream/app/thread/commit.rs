@@ -5,7 +5,7 @@ use weir_model::Problem;
 use super::{StreamThread, broken, millis, unwritten};
 use crate::stream::app::{
     Guarantee,
-    cluster::{Cluster, Consumer as _},
+    cluster::{Cluster, Consumer as _, Step},
     globals::DeadRows,
     snapshot::AppEventKind,
     tasks::{OwnedTask, to_commit},
@@ -59,6 +59,9 @@ impl<C: Cluster> StreamThread<'_, C> {
 
     /// Everything since the last commit is to be done again.
     pub(super) fn roll_back(&mut self) -> Result<(), Problem> {
+        if self.cluster.leaves_out(Step::RollBack) {
+            return Ok(());
+        }
         self.counts.aborts += 1;
         (self.processed, self.no_events) = self.committed;
         self.sent_at.clear();

@@ -12,7 +12,7 @@ use crate::{
     client::{Assignment, Assignor, ClientError, OffsetSpec},
     stream::app::{
         THREADS_MAX, TaskId,
-        cluster::{Cluster, Consumer as _},
+        cluster::{Cluster, Consumer as _, Step},
         restore::{Part, Restore},
         snapshot::AppEventKind,
         tasks::{OwnedTask, stream_time_of},
@@ -63,7 +63,9 @@ impl<C: Cluster> StreamThread<'_, C> {
     pub(super) fn revoked(&mut self, partitions: &[Assignment]) -> Result<(), Problem> {
         self.counts.rebalances += 1;
         self.tell_rebalance(partitions, AppEventKind::Revoked);
-        self.commit()?;
+        if !self.cluster.leaves_out(Step::CommitRevoked) {
+            self.commit()?;
+        }
         let is_kept = self.plan.assignor == Assignor::Range;
         for id in self.tasks_of(partitions) {
             match self.tasks.get_mut(&id) {
@@ -80,7 +82,9 @@ impl<C: Cluster> StreamThread<'_, C> {
     pub(super) fn lost(&mut self, partitions: &[Assignment]) -> Result<(), Problem> {
         self.counts.rebalances += 1;
         self.tell_rebalance(partitions, AppEventKind::Lost);
-        self.writer.abort()?;
+        if !self.cluster.leaves_out(Step::AbortLost) {
+            self.writer.abort()?;
+        }
         for id in self.tasks_of(partitions) {
             self.tasks.remove(&id);
         }

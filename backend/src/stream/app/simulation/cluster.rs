@@ -1,0 +1,461 @@
+//! The clients that a simulation's threads have: members that fetch a little at a time, producers that are refused and lose answers.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::Path,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    PARTITIONS, Sabotage,
+    log::{At, partition_of},
+    world::World,
+};
+use crate::{
+    client::{
+        Assignment, Assignor, ClientError, Committed, Full, IncomingRecord, ListedOffset, OffsetSpec, OutgoingRecord, ReaderEvent,
+        TaskEvent, TransactionError,
+    },
+    stream::app::{
+        TaskId,
+        cluster::{Cluster, Consumer, Disk, Membership, Producer, Reader, Step},
+        disk::{DiskError, Owner},
+        writer::NextOffsets,
+    },
+};
+
+/// How long the group's answer to a member that joins may take to reach it.
+const DEAF: Duration = Duration::from_millis(600);
+
+/// The cluster as a process sees it.
+pub(super) struct MockCluster {
+    pub(super) world: Rc<World>,
+    pub(super) process: usize,
+    began: Instant,
+}
+
+impl MockCluster {
+    pub(super) fn new(world: &Rc<World>, process: usize) -> Self {
+        Self { world: Rc::clone(world), process, began: Instant::now() }
+    }
+}
+
+impl Cluster for MockCluster {
+    type Consumer = MockConsumer;
+    type Producer = MockProducer;
+
+    fn consumer(&self, member: &Membership<'_>) -> Result<MockConsumer, ClientError> {
+        let number = self.world.group.borrow_mut().join(&mut self.world.random.borrow_mut());
+        Ok(MockConsumer {
+            world: Rc::clone(&self.world),
+            process: self.process,
+            member: number,
+            tells_ends: member.assignor == Assignor::Range,
+            deaf_until: Cell::default(),
+            fetched: RefCell::default(),
+        })
+    }
+
+    fn producer(&self, _: Duration) -> Result<MockProducer, ClientError> {
+        Err(ClientError::message("what is simulated is exactly once"))
+    }
+
+    fn transactional(&self, id: &str, transaction_timeout: Duration) -> Result<MockProducer, ClientError> {
+        if self.world.fails(20) {
+            return Err(ClientError::no_answer());
+        }
+        let mut holders = self.world.holders.borrow_mut();
+        let holder = holders.entry(id.to_owned()).or_default();
+        holder.epoch += 1;
+        if let Some(transaction) = holder.transaction.take() {
+            let mut log = self.world.log.borrow_mut();
+            log.end(transaction, false);
+            log.finish(transaction);
+        }
+        Ok(MockProducer {
+            world: Rc::clone(&self.world),
+            process: self.process,
+            id: id.to_owned(),
+            epoch: holder.epoch,
+            timeout: transaction_timeout,
+            tracked: RefCell::default(),
+        })
+    }
+
+    fn reader(&self, topic: &str, starts: &[(i32, i64)]) -> Result<Box<dyn Reader>, ClientError> {
+        let (partition, start) = starts.first().copied().unwrap_or_default();
+        Ok(Box::new(MockReader { world: Rc::clone(&self.world), at: (topic.into(), partition), next: Cell::new(start as usize) }))
+    }
+
+    fn list_offsets(&self, partitions: &[(String, i32)], spec: OffsetSpec) -> Result<Vec<ListedOffset>, ClientError> {
+        self.world.meanwhile();
+        let log = self.world.log.borrow();
+        let offset = |(topic, partition): &(String, i32)| {
+            let at = (topic.as_str().into(), *partition);
+            let offset = match spec {
+                OffsetSpec::LatestStable if self.world.sabotage != Sabotage::NoWait => log.stable_end(&at),
+                OffsetSpec::Latest | OffsetSpec::LatestStable => log.end_of(&at),
+                _ => 0,
+            };
+            ListedOffset { topic: topic.clone(), partition: *partition, offset: Ok(Some(offset as i64)) }
+        };
+        Ok(partitions.iter().map(offset).collect())
+    }
+
+    fn open(&self, dir: &Path, _: &Owner, task: TaskId) -> Result<(Rc<dyn Disk>, Option<String>), DiskError> {
+        Ok((self.world.disks.open(dir, task)?, None))
+    }
+
+    fn now(&self) -> Instant {
+        self.began + self.world.now.get()
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.world.now.get().as_millis() as i64
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.world.pass(time);
+    }
+
+    fn leaves_out(&self, step: Step) -> bool {
+        self.world.sabotage == Sabotage::LeavesOut(step)
+    }
+}
+
+pub(super) struct MockConsumer {
+    world: Rc<World>,
+    process: usize,
+    member: usize,
+    tells_ends: bool,
+    /// Until then it hears nothing of its group.
+    deaf_until: Cell<Duration>,
+    fetched: RefCell<Fetched>,
+}
+
+/// What a consumer has fetched, and where it is.
+#[derive(Default)]
+struct Fetched {
+    /// What to fetch next of each partition that is assigned.
+    positions: BTreeMap<At, usize>,
+    paused: BTreeSet<At>,
+    queue: VecDeque<(At, Event)>,
+    /// Ends as the last fetch told.
+    ends: BTreeMap<At, i64>,
+    /// Positions for which the end was told.
+    at_end: BTreeMap<At, usize>,
+}
+
+enum Event {
+    Record { offset: usize, key: Vec<u8>, value: Option<Vec<u8>>, timestamp_ms: i64 },
+    End,
+}
+
+impl Fetched {
+    /// Forgets what was fetched of a partition; gives the first of it.
+    fn forget(&mut self, at: &At) -> Option<usize> {
+        let mut first = None;
+        self.queue.retain(|(of, event)| {
+            if of == at
+                && let Event::Record { offset, .. } = event
+            {
+                first.get_or_insert(*offset);
+            }
+            of != at
+        });
+        self.at_end.remove(at);
+        first
+    }
+}
+
+fn at(of: &Assignment) -> At {
+    (of.topic.as_str().into(), of.partition)
+}
+
+impl MockConsumer {
+    /// Asks for records of all partitions; brings a few of some.
+    fn fetch(&self) {
+        let Fetched { positions, paused, queue, ends, at_end } = &mut *self.fetched.borrow_mut();
+        let log = self.world.log.borrow();
+        let is_uncommitted_read = self.world.sabotage == Sabotage::ReadUncommitted;
+        for (at, position) in positions.iter_mut().filter(|(at, _)| !paused.contains(*at)) {
+            if self.world.fails(2) {
+                continue;
+            }
+            let most = if self.world.is_calm.get() { usize::MAX } else { 1 + self.world.below(4) as usize };
+            let before = *position;
+            for (offset, entry) in log.readable_from(at, *position, is_uncommitted_read).take(most) {
+                *position = offset + 1;
+                let (key, value) = (entry.key.clone(), entry.value.clone());
+                queue.push_back((at.clone(), Event::Record { offset, key, value, timestamp_ms: entry.timestamp_ms }));
+            }
+            ends.insert(at.clone(), log.end_of(at) as i64);
+            let has_more = log.readable_from(at, *position, is_uncommitted_read).next().is_some();
+            if self.tells_ends && !has_more && (before < *position || at_end.get(at) != Some(position)) {
+                at_end.insert(at.clone(), *position);
+                queue.push_back((at.clone(), Event::End));
+            }
+        }
+    }
+}
+
+impl Consumer for MockConsumer {
+    fn poll(&self, _: Duration) -> Result<Option<TaskEvent<'_>>, ClientError> {
+        if self.world.fails(50) {
+            return Err(ClientError::no_answer());
+        }
+        if self.world.now.get() >= self.deaf_until.get()
+            && !self.world.fails(2)
+            && let Some(event) = self.world.group.borrow_mut().hear(self.member, &mut self.world.random.borrow_mut())
+        {
+            return Ok(Some(event));
+        }
+        if self.fetched.borrow().queue.is_empty() && self.world.fetches.get() > 0 {
+            self.world.fetches.set(self.world.fetches.get() - 1);
+            self.fetch();
+        }
+        let event = self.fetched.borrow_mut().queue.pop_front();
+        Ok(event.map(|((topic, partition), event)| match event {
+            Event::End => TaskEvent::End(Assignment { topic: topic.to_string(), partition }),
+            Event::Record { offset, key, value, timestamp_ms } => {
+                TaskEvent::Record(IncomingRecord::made(&topic, partition, offset as i64, timestamp_ms, Some(&key), value.as_deref()))
+            }
+        }))
+    }
+
+    fn take_over(&mut self, starts: impl IntoIterator<Item = (Assignment, i64)>) -> Result<(), ClientError> {
+        let fetched = self.fetched.get_mut();
+        for (of, start) in starts {
+            fetched.forget(&at(&of));
+            fetched.positions.insert(at(&of), start as usize);
+        }
+        Ok(())
+    }
+
+    fn give_up(&self, partitions: &[Assignment]) -> Result<(), ClientError> {
+        self.world.group.borrow_mut().give_up(self.member, partitions, &mut self.world.random.borrow_mut());
+        if self.world.fails(3) {
+            self.deaf_until.set(self.world.now.get() + DEAF);
+        }
+        let mut fetched = self.fetched.borrow_mut();
+        for of in partitions {
+            fetched.forget(&at(of));
+            fetched.positions.remove(&at(of));
+            fetched.paused.remove(&at(of));
+        }
+        Ok(())
+    }
+
+    fn pause(&self, partitions: &[Assignment]) -> Result<(), ClientError> {
+        let mut fetched = self.fetched.borrow_mut();
+        for at in partitions.iter().map(at) {
+            let first = fetched.forget(&at);
+            if let Some(position) = fetched.positions.get_mut(&at) {
+                *position = first.unwrap_or(*position);
+                fetched.paused.insert(at);
+            }
+        }
+        Ok(())
+    }
+
+    fn resume(&self, partitions: &[Assignment]) -> Result<(), ClientError> {
+        let mut fetched = self.fetched.borrow_mut();
+        partitions.iter().for_each(|of| {
+            fetched.paused.remove(&at(of));
+        });
+        Ok(())
+    }
+
+    fn seek(&self, to: Vec<(Assignment, i64)>) -> Result<(), ClientError> {
+        let mut fetched = self.fetched.borrow_mut();
+        for (of, next) in to.into_iter().filter(|_| self.world.sabotage != Sabotage::NoSeek) {
+            fetched.forget(&at(&of));
+            let position = fetched.positions.get_mut(&at(&of)).ok_or_else(|| ClientError::message("it is not assigned"))?;
+            *position = next as usize;
+        }
+        Ok(())
+    }
+
+    fn fetched_end(&self, of: &Assignment) -> Option<i64> {
+        self.fetched.borrow().ends.get(&at(of)).copied()
+    }
+
+    fn commit(&self, _: &NextOffsets) -> Result<(), ClientError> {
+        Err(ClientError::message("what is simulated is exactly once"))
+    }
+
+    fn committed(&self, partitions: &[Assignment]) -> Result<Vec<Committed>, ClientError> {
+        self.world.meanwhile();
+        let committed = |of: &Assignment| {
+            let (next_offset, note) = self.world.committed(&at(of)).map_or((None, String::new()), |(next, note)| (Some(next), note));
+            Committed { at: of.clone(), next_offset, note }
+        };
+        Ok(partitions.iter().map(committed).collect())
+    }
+}
+
+impl Drop for MockConsumer {
+    fn drop(&mut self) {
+        let mut group = self.world.group.borrow_mut();
+        if self.world.dying.get() == Some(self.process) {
+            group.die(self.member);
+        } else {
+            group.leave(self.member, &mut self.world.random.borrow_mut());
+        }
+    }
+}
+
+pub(super) struct MockProducer {
+    world: Rc<World>,
+    process: usize,
+    id: String,
+    epoch: u64,
+    timeout: Duration,
+    tracked: RefCell<BTreeMap<usize, i64>>,
+}
+
+impl MockProducer {
+    /// What it has begun, unless another has its id.
+    fn transaction(&self) -> Result<Option<usize>, TransactionError> {
+        let holders = self.world.holders.borrow();
+        let holder = holders.get(&self.id).filter(|holder| holder.epoch == self.epoch);
+        holder.map(|holder| holder.transaction).ok_or_else(|| TransactionError::Replace(ClientError::message("it was fenced")))
+    }
+
+    /// The same, unless the coordinator has ended it.
+    fn open(&self) -> Result<usize, TransactionError> {
+        let open = self.transaction()?.filter(|transaction| self.world.log.borrow().is_open(*transaction));
+        let error = || ClientError::message("it has ended");
+        open.ok_or_else(|| if self.world.fails(2) { TransactionError::Replace(error()) } else { TransactionError::Abort(error()) })
+    }
+
+    fn append(&self, record: OutgoingRecord<'_>) -> Option<i64> {
+        let transaction = self.open().ok()?;
+        let key = record.key.unwrap_or_default();
+        let at: At = (Arc::from(record.topic), record.partition.unwrap_or_else(|| partition_of(key, PARTITIONS)));
+        Some(self.world.log.borrow_mut().append(&at, Some(transaction), key, record.value, record.timestamp_ms.unwrap_or(0)))
+    }
+
+    /// Ends the transaction; the answer may come before the markers are written, or never, and then nobody knows whether the request came.
+    fn end(&self, transaction: usize, is_commit: bool) -> Result<(), TransactionError> {
+        let is_answer_lost = self.world.fails(16);
+        if is_answer_lost && self.world.fails(3) {
+            return Err(TransactionError::Replace(ClientError::no_answer()));
+        }
+        self.world.log.borrow_mut().end(transaction, is_commit);
+        if self.world.is_calm.get() {
+            self.world.log.borrow_mut().finish(transaction);
+        }
+        if !is_answer_lost {
+            return Ok(());
+        }
+        if self.world.sabotage == Sabotage::DiskOffsetsFirst && is_commit {
+            self.world.disks.note_ends(&World::folder(self.process), &self.world.log.borrow());
+        }
+        Err(TransactionError::Replace(ClientError::no_answer()))
+    }
+}
+
+impl Producer<MockConsumer> for MockProducer {
+    fn send(&self, record: OutgoingRecord<'_>) -> Result<Result<(), Full>, ClientError> {
+        // What could not be written is told by the commit.
+        self.append(record);
+        Ok(Ok(()))
+    }
+
+    fn send_tracked(&self, record: OutgoingRecord<'_>, number: usize) -> Result<Result<(), Full>, ClientError> {
+        if let Some(offset) = self.append(record) {
+            self.tracked.borrow_mut().insert(number, offset);
+        }
+        Ok(Ok(()))
+    }
+
+    fn tracked(&self, number: usize) -> Option<i64> {
+        self.tracked.borrow().get(&number).copied()
+    }
+
+    fn flush(&self) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    fn failed(&self) -> u64 {
+        0
+    }
+
+    fn take_refused(&self) -> Option<ClientError> {
+        None
+    }
+
+    fn begin(&self) -> Result<(), TransactionError> {
+        let before = self.transaction()?;
+        let mut log = self.world.log.borrow_mut();
+        if let Some(before) = before {
+            log.finish(before);
+        }
+        let transaction = log.begin(self.world.now.get() + self.timeout);
+        self.world.holders.borrow_mut().entry(self.id.clone()).or_default().transaction = Some(transaction);
+        Ok(())
+    }
+
+    fn send_offsets(&self, next: &NextOffsets, consumer: &MockConsumer) -> Result<(), TransactionError> {
+        let transaction = self.open()?;
+        let (mut log, sabotage) = (self.world.log.borrow_mut(), self.world.sabotage);
+        let is_unchanged = |of: &Assignment, next: i64| log.committed.get(&at(of)).map_or(0, |(next, _)| *next) == next;
+        let is_nothing =
+            next.is_empty() || sabotage == Sabotage::NoUnchangedOffsets && next.iter().all(|(of, next, _)| is_unchanged(of, *next));
+        if is_nothing {
+            return Ok(());
+        }
+        let is_known = sabotage == Sabotage::NoFencing || self.world.group.borrow().is_current(consumer.member);
+        if !is_known || self.world.fails(16) {
+            return Err(TransactionError::Abort(ClientError::message("the coordinator refuses")));
+        }
+        log.add_offsets(transaction, next.iter().map(|(of, next, note)| (at(of), (*next, note.clone()))));
+        Ok(())
+    }
+
+    fn commit(&self) -> Result<(), TransactionError> {
+        self.world.meanwhile();
+        let transaction = self.open()?;
+        if self.world.fails(16) {
+            return Err(TransactionError::Abort(ClientError::message("the coordinator refuses")));
+        }
+        self.end(transaction, true)
+    }
+
+    fn abort(&self) -> Result<(), TransactionError> {
+        match self.transaction()? {
+            Some(transaction) if self.world.log.borrow().is_open(transaction) => self.end(transaction, false),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A reader of one partition.
+struct MockReader {
+    world: Rc<World>,
+    at: At,
+    next: Cell<usize>,
+}
+
+impl Reader for MockReader {
+    fn poll(&self, _: Duration) -> Result<Option<ReaderEvent<'_>>, ClientError> {
+        if self.world.fails(30) {
+            return Ok(None);
+        }
+        let log = self.world.log.borrow();
+        let next = log.committed_from(&self.at, self.next.get()).next().filter(|_| self.world.sabotage != Sabotage::NoRestore);
+        Ok(Some(match next {
+            None => ReaderEvent::End(self.at.1),
+            Some((offset, entry)) => {
+                self.next.set(offset + 1);
+                let (topic, partition) = (&self.at.0, self.at.1);
+                let (key, value) = (Some(entry.key.as_slice()), entry.value.as_deref());
+                ReaderEvent::Record(IncomingRecord::made(topic, partition, offset as i64, entry.timestamp_ms, key, value))
+            }
+        }))
+    }
+}
