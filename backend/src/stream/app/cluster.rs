@@ -78,6 +78,8 @@ pub(super) enum Step {
     CommitRevoked,
     /// What was done is aborted when partitions are another's already.
     AbortLost,
+    /// A task that was kept over a rebalance goes on only where nobody else has written to its changelogs.
+    CompareChangelogs,
 }
 
 /// Who joins which group, and what it reads.

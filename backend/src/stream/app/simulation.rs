@@ -18,6 +18,7 @@ mod world;
 use std::sync::Arc;
 
 use super::{
+    AppEventKind,
     cluster::Step,
     plan::{Plan, plan},
 };
@@ -54,7 +55,7 @@ enum Sabotage {
     LeavesOut(Step),
 }
 
-const SABOTAGES: [Sabotage; 12] = [
+const SABOTAGES: [Sabotage; 13] = [
     Sabotage::NoRestore,
     Sabotage::ReadUncommitted,
     Sabotage::NoFencing,
@@ -67,6 +68,7 @@ const SABOTAGES: [Sabotage; 12] = [
     Sabotage::LeavesOut(Step::RollBack),
     Sabotage::LeavesOut(Step::CommitRevoked),
     Sabotage::LeavesOut(Step::AbortLost),
+    Sabotage::LeavesOut(Step::CompareChangelogs),
 ];
 
 /// What is wrong after a run of that seed.
@@ -92,6 +94,23 @@ fn every_interleaving_counts_every_record_once() {
         let is_backlog = seed % 4 == 0;
         assert_eq!(simulate(seed, Sabotage::None, is_backlog), Ok(()), "seed {seed}");
     }
+}
+
+/// With the eager protocol a rebalance takes everything from everybody first.
+#[test]
+fn a_task_that_comes_back_is_not_restored() {
+    let topology = application::topology(true);
+    let plan = plan_of(&topology).unwrap();
+    let world = World::new(0, Sabotage::None, &plan);
+    let processes = [Process::new((0, 1), &world, &topology, &plan, false)];
+    let mut scheduler = Scheduler::new(&world, &plan, &processes, true);
+    let events =
+        |is_meant: fn(&AppEventKind) -> bool| processes[0].shared.snapshot().events.iter().filter(|event| is_meant(&event.what)).count();
+    for _ in 0..4 {
+        scheduler.finish().unwrap();
+    }
+    assert!(events(|what| matches!(what, AppEventKind::Revoked { .. })) > 1);
+    assert_eq!(events(|what| matches!(what, AppEventKind::RestoreBegan { .. })), 0);
 }
 
 #[test]

@@ -37,7 +37,7 @@ const CALM_STEPS: usize = 100;
 /// What a process has as long as there is one, and what it shares with the one that is started after it.
 pub(super) struct Process {
     config: AppConfig,
-    shared: Shared,
+    pub(super) shared: Shared,
     cluster: MockCluster,
 }
 
@@ -112,7 +112,7 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Everything goes well until nothing is left to do, over a rebalance.
-    fn finish(&mut self) -> Result<(), String> {
+    pub(super) fn finish(&mut self) -> Result<(), String> {
         self.world.is_calm.set(true);
         while self.written < RECORDS {
             self.write_input();

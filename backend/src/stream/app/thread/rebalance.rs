@@ -11,7 +11,7 @@ use super::StreamThread;
 use crate::{
     client::{Assignment, Assignor, ClientError, OffsetSpec},
     stream::app::{
-        THREADS_MAX, TaskId,
+        Guarantee, THREADS_MAX, TaskId,
         cluster::{Cluster, Consumer as _, Step},
         restore::{Part, Restore},
         snapshot::AppEventKind,
@@ -41,9 +41,8 @@ impl<C: Cluster> StreamThread<'_, C> {
         });
         self.consumer.take_over(starts).map_err(failed)?;
         for (id, begin) in begins {
-            // A task that comes back unchanged goes on; nobody else can have worked on it without moving the offsets.
-            if self.tasks.get(&id).is_some_and(|task| task.is_suspended && task.next == begin.starts) {
-                self.resume(id);
+            if self.is_unchanged(id, &begin).map_err(failed)? {
+                self.resume(id, &begin);
                 continue;
             }
             let task = self.make(id, &begin)?;
@@ -93,11 +92,32 @@ impl<C: Cluster> StreamThread<'_, C> {
         self.roll_back()
     }
 
+    /// Whether a task was kept, and nobody else has worked on it since: its offsets are where they were, and so are the ends of its
+    /// changelogs, to which a tick of the wall clock writes without an offset having moved.
+    fn is_unchanged(&self, id: TaskId, begin: &Begin) -> Result<bool, ClientError> {
+        let Some(task) = self.tasks.get(&id).filter(|task| task.is_suspended && task.next == begin.starts) else { return Ok(false) };
+        if self.cluster.leaves_out(Step::CompareChangelogs) {
+            return Ok(true);
+        }
+        let at: Vec<_> = task.logged.keys().map(|topic| (topic.to_string(), id.partition)).collect();
+        let ends = |spec| -> Result<BTreeMap<String, i64>, ClientError> {
+            self.cluster.list_offsets(&at, spec)?.into_iter().map(|listed| Ok((listed.topic, listed.offset?.unwrap_or(0)))).collect()
+        };
+        let (ends, stable) = (ends(OffsetSpec::Latest)?, ends(OffsetSpec::LatestStable)?);
+        // The marker of its own last transaction is all that may have come: with a record of another's come two, unless that is open.
+        let markers = i64::from(self.config.guarantee == Guarantee::ExactlyOnce);
+        let is_its = |(topic, next): (&Arc<str>, &i64)| {
+            ends.get(&**topic).is_some_and(|end| *end <= *next + markers && stable.get(&**topic) == Some(end))
+        };
+        Ok(task.logged.iter().all(is_its))
+    }
+
     /// Goes on with a task that was kept.
-    fn resume(&mut self, id: TaskId) {
+    fn resume(&mut self, id: TaskId, begin: &Begin) {
         if let Some(task) = self.tasks.get_mut(&id) {
             task.is_suspended = false;
             task.forget_ends();
+            begin.stream_time_ms.into_iter().for_each(|stream_time_ms| task.task.restore_stream_time(stream_time_ms));
         }
     }
 
@@ -110,7 +130,7 @@ impl<C: Cluster> StreamThread<'_, C> {
     }
 
     fn tell_rebalance(&self, partitions: &[Assignment], what: impl FnOnce(Vec<TaskId>) -> AppEventKind) {
-        let tasks: BTreeSet<_> = self.tasks_of(partitions).into_iter().collect();
+        let tasks = self.tasks_of(partitions);
         if !tasks.is_empty() {
             self.shared.happened(self.number, what(tasks.into_iter().collect()));
         }
@@ -121,7 +141,8 @@ impl<C: Cluster> StreamThread<'_, C> {
         self.tell(false);
     }
 
-    fn tasks_of(&self, partitions: &[Assignment]) -> Vec<TaskId> {
+    /// The tasks that read these, each once: one that joins reads several.
+    fn tasks_of(&self, partitions: &[Assignment]) -> BTreeSet<TaskId> {
         partitions.iter().filter_map(|at| self.plan.task_of(at)).collect()
     }
 
