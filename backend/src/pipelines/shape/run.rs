@@ -326,7 +326,11 @@ impl<'a> Run<'a> {
     fn tell_rejected(&self, input: &str, is_cut_short: bool) -> Result<(), Problem> {
         let Rejected { count, topic, first } = self.source.rejected();
         let help = "Look whether it is what this pipeline reads, and what its columns are called: weir run --help";
-        let why = if count == 0 { "there is no row in it".to_owned() } else { format!("{count} rows without effect; the first: {first}") };
+        let why = match count {
+            0 => "there is no row in it".to_owned(),
+            1 => format!("a row is without effect: {first}"),
+            _ => format!("{count} rows are without effect; the first: {first}"),
+        };
         if self.source.events() == 0 && !is_cut_short {
             return Err(Problem::new(format!("Nothing in {input} can be read"), why, help));
         }
