@@ -1,5 +1,7 @@
 //! What a feature of a payment means, in words that need no list of features beside them.
 
+use weir_model::grouped;
+
 use super::features::{Feature, Features};
 
 /// What a feature's value says, whether it speaks by being so or by not being so. A name that is no feature's is given back.
@@ -8,15 +10,15 @@ pub(super) fn reason(name: &str, features: &Features) -> String {
     let value = features.get(feature);
     let is_so = value > 0.0;
     match feature {
-        Feature::Amount => format!("the amount is {value:.2}"),
+        Feature::Amount => format!("the amount is {}", amount(value)),
         Feature::Weekend => if is_so { "paid on a weekend" } else { "paid on a working day" }.to_owned(),
         Feature::Night => if is_so { "paid at night" } else { "paid by day" }.to_owned(),
         Feature::AccountCount1d => format!("{} from this account within a day", payments(value)),
         Feature::AccountCount7d => format!("{} from this account within 7 days", payments(value)),
         Feature::AccountCount30d => format!("{} from this account within 30 days", payments(value)),
-        Feature::AccountMean1d => format!("this account pays {value:.2} on average, over a day"),
-        Feature::AccountMean7d => format!("this account pays {value:.2} on average, over 7 days"),
-        Feature::AccountMean30d => format!("this account pays {value:.2} on average, over 30 days"),
+        Feature::AccountMean1d => format!("this account pays {} on average, over a day", amount(value)),
+        Feature::AccountMean7d => format!("this account pays {} on average, over 7 days", amount(value)),
+        Feature::AccountMean30d => format!("this account pays {} on average, over 30 days", amount(value)),
         Feature::AmountRatio => format!("{value:.1} times what this account usually pays"),
         Feature::Known => format!("{} tell what is usual for this account", payments(value)),
         Feature::Unusual14d => format!("{} far above the usual within 14 days", payments(value)),
@@ -33,7 +35,7 @@ pub(super) fn reason(name: &str, features: &Features) -> String {
         Feature::Count10m => format!("{} within ten minutes", payments(value)),
         Feature::Count1h => format!("{} within an hour", payments(value)),
         Feature::Count24h => format!("{} within 24 hours", payments(value)),
-        Feature::Sum24h => format!("{value:.2} spent within 24 hours"),
+        Feature::Sum24h => format!("{} spent within 24 hours", amount(value)),
         Feature::TravelKmh if is_so => format!("{value:.0} km/h needed to come here from the last payment"),
         Feature::TravelKmh => "not far from the last payment".to_owned(),
         Feature::SmallThenLarge => format!("large payment right after a very small one: {}", yes_or_no(is_so)),
@@ -41,6 +43,12 @@ pub(super) fn reason(name: &str, features: &Features) -> String {
         Feature::RingSize if is_so => format!("in a ring of {value:.0} accounts that share devices"),
         Feature::RingSize => "in no known ring of accounts".to_owned(),
     }
+}
+
+/// To the cent.
+fn amount(value: f32) -> String {
+    let minor = (f64::from(value) * 100.0).round() as i128;
+    format!("{}.{:02}", grouped(minor / 100), minor % 100)
 }
 
 fn payments(count: f32) -> String {
@@ -85,6 +93,7 @@ mod tests {
         check(Feature::Count1m, 14.0, "14 payments within a minute");
         check(Feature::Count1m, 1.0, "1 payment within a minute");
         check(Feature::AccountMean1d, 156.5, "this account pays 156.50 on average, over a day");
+        check(Feature::Sum24h, 1_507.6, "1,507.60 spent within 24 hours");
         check(Feature::NewDevice, 1.0, "first payment from this device: yes");
         check(Feature::TerminalFirstFraud, -1.0, "no fraud is known at this terminal");
         check(Feature::TerminalFirstFraud, 0.2, "the first known fraud at this terminal was today");
