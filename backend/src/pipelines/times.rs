@@ -2,24 +2,22 @@
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// A number is seconds below the first limit (the year 5138), then milliseconds, then microseconds, then nanoseconds.
-const SECONDS_BELOW: f64 = 1e11;
-const MILLIS_BELOW: f64 = 1e14;
-const MICROS_BELOW: f64 = 1e17;
+/// Numbers below these are seconds, milliseconds, microseconds and nanoseconds since 1970, with what makes them milliseconds.
+const UNITS: [(f64, f64); 4] = [(1e11, 1e3), (1e14, 1.0), (1e17, 1e-3), (1e20, 1e-6)];
 
 /// A number since the epoch, `10/Oct/2000:13:55:36 -0700`, or `2000-10-10T13:55:36.123+02:00`; without a zone it is UTC.
 pub(super) fn parse_ms(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Ok(number) = text.parse::<f64>() {
-        let ms = match number.abs() {
-            size if size < SECONDS_BELOW => number * 1e3,
-            size if size < MILLIS_BELOW => number,
-            size if size < MICROS_BELOW => number / 1e3,
-            _ => number / 1e6,
-        };
-        return ms.is_finite().then_some(ms as i64);
+        let (_, to_ms) = UNITS.iter().find(|(below, _)| number.abs() < *below)?;
+        return Some((number * to_ms) as i64);
     }
     clf_ms(text).or_else(|| iso_ms(text))
+}
+
+/// The same, of what was measured: nothing was before 1970.
+pub(super) fn parse_since_1970_ms(text: &str) -> Option<i64> {
+    parse_ms(text).filter(|ms| *ms >= 0)
 }
 
 /// The time of the common log format. Servers written in Python have a space between date and clock, and no zone.
@@ -36,6 +34,9 @@ fn iso_ms(text: &str) -> Option<i64> {
     let (date, rest) = text.split_once(['T', 't', ' ']).unwrap_or((text, "00:00:00"));
     let mut date = date.split(['-', '/']);
     let (year, month, day) = (number(date.next()?)?, number(date.next()?)?, number(date.next()?)?);
+    if date.next().is_some() {
+        return None;
+    }
     let rest = rest.trim_end_matches("UTC").trim_end_matches("GMT").trim();
     let zone_at = rest.find(['+', '-', 'Z', 'z']).unwrap_or(rest.len());
     let (clock, zone) = rest.split_at(zone_at);
@@ -72,14 +73,14 @@ fn zone_ms(text: &str) -> Option<i64> {
         4 => (number(&digits[..2])?, number(&digits[2..])?),
         _ => return None,
     };
-    (hours <= 14 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60_000)
+    (hours <= 18 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60_000)
 }
 
 fn day_ms(year: i64, month: i64, day: i64) -> Option<i64> {
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = [31, if is_leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let in_month = *days.get(usize::try_from(month - 1).ok()?)?;
-    if !(1970..2200).contains(&year) || !(1..=in_month).contains(&day) {
+    if !(1970..3000).contains(&year) || !(1..=in_month).contains(&day) {
         return None;
     }
     // Days since 1970 in the Gregorian calendar: years begin in March here, so that leap days come last.
@@ -106,7 +107,18 @@ mod tests {
             ("2000-10-10", Some(971_136_000_000)),
             ("971211336", Some(971_211_336_000)),
             ("971211336000", Some(971_211_336_000)),
+            ("971211336.0", Some(971_211_336_000)),
             ("971211336000000", Some(971_211_336_000)),
+            ("971211336000000000", Some(971_211_336_000)),
+            (" 2000-10-10 20:55 ", Some(971_211_300_000)),
+            ("2000-10-10T20:55Z", Some(971_211_300_000)),
+            ("2000-10-10 22:55:36.000+0200", Some(971_211_336_000)),
+            ("2000-10-10T15:55:36-05", Some(971_211_336_000)),
+            ("2000/10/10 20:55:36.5", Some(971_211_336_500)),
+            ("2000-10-10T20:55:36.5-00:30", Some(971_213_136_500)),
+            ("1970-01-01", Some(0)),
+            ("-5", Some(-5_000)),
+            ("2000-02-29 00:00", Some(951_782_400_000)),
             ("29/Feb/2001:00:00:00 +0000", None),
             ("31/Apr/2001:00:00:00 +0000", None),
             ("10/Okt/2000:13:55:36 -0700", None),
@@ -114,10 +126,17 @@ mod tests {
             ("10/Oct/2000:13:55:36 -0760", None),
             ("10/Oct/2000", None),
             ("10/Oct/2000 soon", None),
+            ("2000-13-10 20:55", None),
+            ("2001-02-29", None),
+            ("2000-10-10 25:00", None),
+            ("2000-10-10 20:55+99:00", None),
+            ("10.10.2000", None),
             ("yesterday", None),
+            ("NaN", None),
             ("", None),
         ] {
             assert_eq!(parse_ms(text), expected, "{text}");
+            assert_eq!(parse_since_1970_ms(text), expected.filter(|ms| *ms >= 0), "{text}");
         }
     }
 }

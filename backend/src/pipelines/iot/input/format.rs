@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::time::parse_ms;
+use crate::pipelines::times::parse_since_1970_ms;
 
 /// Names of fields of one text.
 const NAMES_MAX: usize = 256;
@@ -97,7 +97,7 @@ impl<'a> Rows<'a> {
 /// Names for a table that begins with its first row: a time, and a number or more.
 fn headless(first: &[String]) -> Option<Vec<String>> {
     let (time, values) = first.split_first()?;
-    parse_ms(time)?;
+    parse_since_1970_ms(time)?;
     values.first()?.trim().parse::<f64>().ok()?;
     let value = |at: usize| if values.len() == 1 { "value".to_owned() } else { format!("value{}", at + 1) };
     Some(std::iter::once("timestamp".to_owned()).chain((0..values.len()).map(value)).collect())

@@ -14,7 +14,6 @@ mod judge;
 mod labels;
 mod mapping;
 mod table;
-mod time;
 mod world;
 
 pub(super) use judge::SeriesJudge;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{
     format::{Rows, flat},
     mapping::{Mapping, Meaning, PASSED_OVER},
-    time::parse_ms,
 };
+use crate::pipelines::times::parse_since_1970_ms;
 
 /// Columns of values that are read, and series of one table.
 const COLUMNS_MAX: usize = 64;
@@ -147,7 +147,7 @@ impl Places {
     /// Adds a row to the series it belongs to.
     fn read(&self, fields: &[String], all: &mut Vec<Series>, known: &mut BTreeMap<String, usize>) -> Result<(), String> {
         let field = |at: usize| fields.get(at).map_or("", |field| field.trim());
-        let at_ms = parse_ms(field(self.time)).ok_or_else(|| format!("the time `{}` is none", field(self.time)))?;
+        let at_ms = parse_since_1970_ms(field(self.time)).ok_or_else(|| format!("the time `{}` is none", field(self.time)))?;
         let is_anomalous = self.label.is_some_and(|at| is_anomalous(field(at)));
         let id = self.series.iter().map(|at| field(*at)).collect::<Vec<_>>().join(" ");
         let cells: Vec<_> = self.values.iter().map(|(at, _)| number(field(*at))).collect();
