@@ -9,8 +9,10 @@ use super::{contextual::Contextual, neighbours::Neighbours};
 
 /// From here on it is an alarm.
 pub const ALARM_SCORE: f64 = 0.5;
+/// What the neighbours' opinion counts beside that of context: alone it has many false alarms on noisy series.
+const NEIGHBOURS_WEIGHT: f64 = 0.5;
 /// The sum of both opinions that is one.
-const ALARM_SUM: f64 = 0.8;
+const ALARM_SUM: f64 = 0.85;
 
 /// No measure is larger. What stands for "nothing" in some tables is, and its square is no number any more.
 const VALUE_MAX: f64 = 1e60;
@@ -40,7 +42,8 @@ impl Detector {
 
     /// Takes the next value in; how strange it is, 0 to 1, and 0 while it learns or rests. What is no number is taken for the value before it.
     pub fn observe(&mut self, value: f64) -> f64 {
-        let sum = self.opinions(value).into_iter().sum::<f64>();
+        let [by_neighbours, by_context] = self.opinions(value);
+        let sum = by_context + NEIGHBOURS_WEIGHT * by_neighbours;
         if self.seen <= self.learns {
             return 0.0;
         }
