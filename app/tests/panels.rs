@@ -182,6 +182,19 @@ fn a_presentation_shows_nothing_but_the_screen() {
 }
 
 #[test]
+fn a_presentation_is_as_large_on_a_context_that_came_later() {
+    let options = PictureOptions { size: [1_920, 1_080], theme: Theme::Dark, pixels_per_point: 1.0 };
+    let mut screen = Answered(weir(State::Running, DASHBOARD, settings(Theme::Dark)));
+    screen.0.push(Command::TogglePresentation);
+    let contexts = [picture::context(&options), picture::context(&options)];
+    let zooms = contexts.map(|ctx| {
+        picture::render(&mut screen, &ctx, &options).unwrap();
+        ctx.zoom_factor()
+    });
+    assert!(zooms[0] > 1.5 && zooms[0] == zooms[1], "{zooms:?}");
+}
+
+#[test]
 fn a_pipeline_starts_from_its_card() {
     let mut harness = harness(State::Ready, OVERVIEW, Theme::Dark, SIZES[1]);
     harness.run();

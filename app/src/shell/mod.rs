@@ -284,7 +284,8 @@ impl<B: Backend> Weir<B> {
     fn apply_theme(&mut self, ctx: &Context) {
         let scale = if self.is_presenting { self.settings.text_scale.max(self.presentation_scale) } else { self.settings.text_scale };
         let wanted = (self.settings.theme.theme(ctx.system_theme()), scale);
-        if self.applied != Some(wanted) {
+        // A picture is drawn on a context of its own, which nothing was applied to yet.
+        if self.applied != Some(wanted) || ctx.zoom_factor() != wanted.1 {
             theme::apply(ctx, wanted.0);
             ctx.set_zoom_factor(wanted.1);
             self.applied = Some(wanted);
