@@ -29,9 +29,10 @@ pub fn decimal(value: f64, decimals: usize) -> String {
     fraction.map_or_else(|| format!("{sign}{whole}"), |fraction| format!("{sign}{whole}.{fraction}"))
 }
 
+const PREFIXES: [&str; 5] = ["", " k", " M", " G", " T"];
+
 /// A rate with an SI prefix and three digits that matter: `12.3 k`.
 pub fn si(value: f64) -> String {
-    const PREFIXES: [&str; 5] = ["", " k", " M", " G", " T"];
     let mut scaled = value.abs();
     let mut prefix = 0;
     while scaled >= 999.5 && prefix + 1 < PREFIXES.len() {
@@ -45,6 +46,18 @@ pub fn si(value: f64) -> String {
         _ => 0,
     };
     format!("{}{}", decimal(scaled.copysign(value), decimals), PREFIXES[prefix])
+}
+
+/// A number with an SI prefix and as many digits as tell it from its neighbours, which are one step away: `1.5 k` in steps of 500.
+pub fn si_step(value: f64, step: f64) -> String {
+    // By a little less than the next thousand, as 1,000 may have come out as 999.9999.
+    let thousands = (value.abs() * (1.0 + 1e-9)).log10().max(0.0) as usize / 3;
+    let prefix = thousands.min(PREFIXES.len() - 1);
+    let unit = 1_000.0_f64.powi(prefix as i32);
+    let decimals = (-(step / unit).log10() - 1e-9).ceil().clamp(0.0, 9.0) as usize;
+    // A zero that came out a hair below it has no sign.
+    let value = if value.abs() < step / 2.0 { 0.0 } else { value };
+    format!("{}{}", decimal(value / unit, decimals), PREFIXES[prefix])
 }
 
 /// A rate: `12.3 k/s`.

@@ -117,6 +117,8 @@ fn legend(ui: &mut Ui, lines: &[TimeLine<'_>], unit: &str, height: f32) {
 
 /// Of a time of day in an axis.
 const LABEL_WIDTH: f32 = 52.0;
+/// From one value in an axis to the next, at least.
+const MARK_HEIGHT: f32 = 32.0;
 
 /// Where all time axes begin to count, 2026-01-01, so that charts can be read side by side.
 const START_MS: i64 = 1_767_225_600_000;
@@ -132,7 +134,9 @@ fn lines_plot(ui: &mut Ui, series: &TimeSeries<'_>, height: f32) -> Option<i64> 
     // Dates take more room than times of day.
     let label_width = if span_ms < 86_400_000 { LABEL_WIDTH } else { LABEL_WIDTH * 1.4 };
     let along_time = Vec2b::new(true, false);
-    let y_axis = AxisHints::new_y().formatter(|mark: GridMark, _: &_| format::si(mark.value)).min_thickness(40.0);
+    let y_axis = AxisHints::new_y().formatter(|mark: GridMark, _: &_| format::si_step(mark.value, mark.step_size)).min_thickness(40.0);
+    let is_whole = lines.iter().flat_map(|line| line.points).all(|point| point.1.fract() == 0.0);
+    let value_marks_max = f64::from((height / MARK_HEIGHT).max(2.0));
     let x_axis = AxisHints::new_x().formatter(move |mark: GridMark, shown: &std::ops::RangeInclusive<f64>| {
         // A text in the middle of its mark would reach over the edge of the card.
         let is_at_the_edge = shown.end() - mark.value < (shown.end() - shown.start()) * f64::from(label_width / 2.0 / width);
@@ -145,6 +149,7 @@ fn lines_plot(ui: &mut Ui, series: &TimeSeries<'_>, height: f32) -> Option<i64> 
         .custom_y_axes(vec![y_axis])
         .custom_x_axes(vec![x_axis])
         .x_grid_spacer(move |input| time_marks(input.bounds, f64::from((width / label_width / 1.5).max(2.0))))
+        .y_grid_spacer(move |input| value_marks(input.bounds, value_marks_max, is_whole))
         .include_y(0.0)
         // Lines that are all zero need a height too.
         .include_y(if lines.iter().flat_map(|line| line.points).all(|point| point.1 == 0.0) { 1.0 } else { 0.0 })
@@ -227,6 +232,20 @@ fn time_marks((from, to): (f64, f64), marks_max: f64) -> Vec<GridMark> {
     (0..=count).map(|at| GridMark { value: (first + f64::from(at)) * step, step_size: step }).collect()
 }
 
+/// Some values that people would choose, between these and at most so many: no half ones of what is counted in whole ones.
+fn value_marks((from, to): (f64, f64), marks_max: f64, is_whole: bool) -> Vec<GridMark> {
+    let wanted = (to - from) / marks_max;
+    if !wanted.is_normal() || wanted < 0.0 {
+        return Vec::new();
+    }
+    let ten = 10.0_f64.powf(wanted.log10().floor());
+    let step = [1.0, 2.0, 5.0].into_iter().map(|step| step * ten).find(|step| *step >= wanted).unwrap_or(10.0 * ten);
+    let step = if is_whole { step.max(1.0) } else { step };
+    let first = (from / step).ceil();
+    let count = ((to / step).floor() - first).clamp(0.0, 2.0 * marks_max) as u32;
+    (0..=count).map(|at| GridMark { value: (first + f64::from(at)) * step, step_size: step }).collect()
+}
+
 /// The smallest and the largest value of each bucket, in time order: spikes stay.
 pub fn downsample(points: &[(i64, f64)], buckets: usize) -> Vec<(i64, f64)> {
     let buckets = buckets.max(2);
@@ -259,6 +278,22 @@ mod tests {
         check(61.0, 290.0, &[90.0, 120.0, 150.0, 180.0, 210.0, 240.0, 270.0]);
         check(3_601.0, 7_199.0, &[4_200.0, 4_800.0, 5_400.0, 6_000.0, 6_600.0]);
         check(0.0, 864_000.0, &[0.0, 172_800.0, 345_600.0, 518_400.0, 691_200.0, 864_000.0]);
+    }
+
+    #[test]
+    fn values_are_marked_where_people_would() {
+        let check = |bounds, is_whole, expect: &[&str]| {
+            let marks = value_marks(bounds, 5.0, is_whole);
+            let told: Vec<String> = marks.iter().map(|mark| format::si_step(mark.value, mark.step_size)).collect();
+            assert_eq!(told, expect, "{bounds:?} {is_whole}");
+        };
+        check((-0.1, 1.1), true, &["0", "1"]);
+        check((-0.1, 1.1), false, &["0.0", "0.5", "1.0"]);
+        check((0.0, 620.0), true, &["0", "200", "400", "600"]);
+        check((0.0, 2_300.0), false, &["0", "500", "1.0 k", "1.5 k", "2.0 k"]);
+        check((0.0, 0.043), false, &["0.00", "0.01", "0.02", "0.03", "0.04"]);
+        check((-24.0, 24.0), false, &["−20", "−10", "0", "10", "20"]);
+        check((3.0, 3.0), false, &[]);
     }
 
     #[test]
