@@ -80,6 +80,8 @@ pub(super) enum Step {
     AbortLost,
     /// A task that was kept over a rebalance goes on only where nobody else has written to its changelogs.
     CompareChangelogs,
+    /// Offsets are committed after all that was read before them led to was acknowledged (at least once).
+    Acknowledge,
 }
 
 /// Who joins which group, and what it reads.

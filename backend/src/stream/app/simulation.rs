@@ -8,17 +8,19 @@
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod application;
+mod at_least_once;
 mod cluster;
 mod disks;
 mod group;
 mod log;
+mod producer;
 mod scheduler;
 mod world;
 
 use std::sync::Arc;
 
 use super::{
-    AppEventKind,
+    AppEventKind, Guarantee,
     cluster::Step,
     plan::{Plan, plan},
 };
@@ -51,11 +53,15 @@ enum Sabotage {
     NoOrder,
     /// The disk notes offsets before it has what led to them.
     DiskOffsetsFirst,
+    /// Records that could not be written are not told.
+    NoFailed,
+    /// Who takes a partition over is not told where the others were.
+    NoCommittedOffsets,
     /// A thread leaves a step out.
     LeavesOut(Step),
 }
 
-const SABOTAGES: [Sabotage; 13] = [
+const SABOTAGES: [Sabotage; 16] = [
     Sabotage::NoRestore,
     Sabotage::ReadUncommitted,
     Sabotage::NoFencing,
@@ -65,21 +71,60 @@ const SABOTAGES: [Sabotage; 13] = [
     Sabotage::NoSeek,
     Sabotage::NoOrder,
     Sabotage::DiskOffsetsFirst,
+    Sabotage::NoFailed,
+    Sabotage::NoCommittedOffsets,
     Sabotage::LeavesOut(Step::RollBack),
     Sabotage::LeavesOut(Step::CommitRevoked),
     Sabotage::LeavesOut(Step::AbortLost),
     Sabotage::LeavesOut(Step::CompareChangelogs),
+    Sabotage::LeavesOut(Step::Acknowledge),
 ];
 
+/// What a run is of, beside its seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Scenario {
+    guarantee: Guarantee,
+    /// All input is there from the beginning, in two topics that are read together.
+    is_backlog: bool,
+    /// Members that answer late are thrown out and may work on for a while.
+    has_zombies: bool,
+}
+
+impl Scenario {
+    const fn exactly_once(is_backlog: bool) -> Self {
+        Self { guarantee: Guarantee::ExactlyOnce, is_backlog, has_zombies: true }
+    }
+
+    const fn at_least_once(is_backlog: bool, has_zombies: bool) -> Self {
+        Self { guarantee: Guarantee::AtLeastOnce, is_backlog, has_zombies }
+    }
+
+    fn topology(self) -> Topology {
+        match self.guarantee {
+            Guarantee::ExactlyOnce => application::topology(self.is_backlog),
+            Guarantee::AtLeastOnce => at_least_once::topology(self.is_backlog),
+        }
+    }
+}
+
 /// What is wrong after a run of that seed.
-fn simulate(seed: u64, sabotage: Sabotage, is_backlog: bool) -> Result<(), String> {
-    let topology = application::topology(is_backlog);
+fn simulate(seed: u64, sabotage: Sabotage, scenario: Scenario) -> Result<(), String> {
+    let topology = scenario.topology();
     let plan = plan_of(&topology)?;
-    let world = World::new(seed, sabotage, &plan);
+    let world = World::new(seed, sabotage, scenario, &plan);
     let is_on_disk = |process: usize| !(seed / 2 + process as u64).is_multiple_of(2);
     let processes = [(0, 2), (1, 1)].map(|process| Process::new(process, &world, &topology, &plan, is_on_disk(process.0)));
-    Scheduler::new(&world, &plan, &processes, is_backlog).run()?;
-    application::check(&world.log.borrow(), is_backlog)
+    Scheduler::new(&world, &plan, &processes).run()?;
+    let log = world.log.borrow();
+    match scenario.guarantee {
+        Guarantee::ExactlyOnce => application::check(&log, scenario.is_backlog),
+        Guarantee::AtLeastOnce => at_least_once::check(&log, scenario.has_zombies),
+    }
+}
+
+/// How many seeds to run.
+fn seeds(usually: u64) -> std::ops::Range<u64> {
+    0..std::env::var("WEIR_TEST_SIMULATIONS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(usually)
 }
 
 fn plan_of(topology: &Topology) -> Result<Plan, String> {
@@ -89,10 +134,16 @@ fn plan_of(topology: &Topology) -> Result<Plan, String> {
 
 #[test]
 fn every_interleaving_counts_every_record_once() {
-    let runs = std::env::var("WEIR_TEST_SIMULATIONS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(1_000);
-    for seed in 0..runs {
-        let is_backlog = seed % 4 == 0;
-        assert_eq!(simulate(seed, Sabotage::None, is_backlog), Ok(()), "seed {seed}");
+    for seed in seeds(1_000) {
+        assert_eq!(simulate(seed, Sabotage::None, Scenario::exactly_once(seed % 4 == 0)), Ok(()), "seed {seed}");
+    }
+}
+
+#[test]
+fn at_least_once_every_interleaving_loses_nothing() {
+    for seed in seeds(250) {
+        let scenario = Scenario::at_least_once(seed % 4 < 2, seed % 2 == 0);
+        assert_eq!(simulate(seed, Sabotage::None, scenario), Ok(()), "seed {seed}");
     }
 }
 
@@ -101,9 +152,9 @@ fn every_interleaving_counts_every_record_once() {
 fn a_task_that_comes_back_is_not_restored() {
     let topology = application::topology(true);
     let plan = plan_of(&topology).unwrap();
-    let world = World::new(0, Sabotage::None, &plan);
+    let world = World::new(0, Sabotage::None, Scenario::exactly_once(true), &plan);
     let processes = [Process::new((0, 1), &world, &topology, &plan, false)];
-    let mut scheduler = Scheduler::new(&world, &plan, &processes, true);
+    let mut scheduler = Scheduler::new(&world, &plan, &processes);
     let events =
         |is_meant: fn(&AppEventKind) -> bool| processes[0].shared.snapshot().events.iter().filter(|event| is_meant(&event.what)).count();
     for _ in 0..4 {
@@ -115,8 +166,14 @@ fn a_task_that_comes_back_is_not_restored() {
 
 #[test]
 fn every_sabotage_is_found() {
+    const SCENARIOS: [Scenario; 4] = [
+        Scenario::exactly_once(false),
+        Scenario::exactly_once(true),
+        Scenario::at_least_once(false, false),
+        Scenario::at_least_once(true, true),
+    ];
     for sabotage in SABOTAGES {
-        let finds = |seed: u64| [false, true].into_iter().any(|is_backlog| simulate(seed, sabotage, is_backlog).is_err());
+        let finds = |seed: u64| SCENARIOS.into_iter().any(|scenario| simulate(seed, sabotage, scenario).is_err());
         assert!((0..500).any(finds), "{sabotage:?}");
     }
 }

@@ -10,7 +10,7 @@ use weir_model::Problem;
 
 use super::{
     AppConfig, Guarantee,
-    cluster::{Cluster, Consumer as _, Producer as _},
+    cluster::{Cluster, Consumer as _, Producer as _, Step},
 };
 use crate::{
     client::{Assignment, ClientError, Full, OutgoingRecord, TransactionError},
@@ -164,10 +164,8 @@ impl<'a, C: Cluster> Writer<'a, C> {
 
     fn commit_plainly(&mut self, next: &NextOffsets, consumer: &C::Consumer) -> Result<Outcome, Problem> {
         self.open_since = None;
-        self.producer.flush().map_err(|error| error.problem("Results were not acknowledged in time"))?;
-        if self.producer.failed() > 0 {
-            let error = self.producer.take_refused().unwrap_or_else(ClientError::no_answer);
-            return Err(self.problem(&error, "Results could not be written"));
+        if !self.cluster.leaves_out(Step::Acknowledge) {
+            self.acknowledge()?;
         }
         // A commit that comes after a rebalance is refused; then the new owner does the work again, which at least once allows.
         if let Err(error) = consumer.commit(next) {
@@ -175,6 +173,16 @@ impl<'a, C: Cluster> Writer<'a, C> {
             return Ok(Outcome::Refused);
         }
         Ok(Outcome::Committed)
+    }
+
+    /// Waits until all that was sent is written.
+    fn acknowledge(&mut self) -> Result<(), Problem> {
+        self.producer.flush().map_err(|error| error.problem("Results were not acknowledged in time"))?;
+        if self.producer.failed() > 0 {
+            let error = self.producer.take_refused().unwrap_or_else(ClientError::no_answer);
+            return Err(self.problem(&error, "Results could not be written"));
+        }
+        Ok(())
     }
 
     fn begin(&mut self) -> Result<(), Problem> {

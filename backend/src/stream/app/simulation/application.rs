@@ -9,7 +9,7 @@ use super::{
 use crate::stream::{Forward, Processor, Record, Store, StoreHandle, Topology};
 
 pub(super) const RECORDS: u64 = 40;
-const KEYS: u64 = 4;
+pub(super) const KEYS: u64 = 4;
 pub(super) const INPUT: &str = "in";
 /// Read by the same tasks as the input.
 pub(super) const OTHER: &str = "other";

@@ -1,27 +1,19 @@
-//! The clients that a simulation's threads have: members that fetch a little at a time, producers that are refused and lose answers.
+//! The cluster that a simulation's threads have: members of a group that fetch a little at a time, readers and disks.
 
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::Path,
     rc::Rc,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{
-    PARTITIONS, Sabotage,
-    log::{At, partition_of},
-    world::World,
-};
+use super::{Sabotage, log::At, producer::MockProducer, world::World};
 use crate::{
-    client::{
-        Assignment, Assignor, ClientError, Committed, Full, IncomingRecord, ListedOffset, OffsetSpec, OutgoingRecord, ReaderEvent,
-        TaskEvent, TransactionError,
-    },
+    client::{Assignment, Assignor, ClientError, Committed, IncomingRecord, ListedOffset, OffsetSpec, ReaderEvent, TaskEvent},
     stream::app::{
         TaskId,
-        cluster::{Cluster, Consumer, Disk, Membership, Producer, Reader, Step},
+        cluster::{Cluster, Consumer, Disk, Membership, Reader, Step},
         disk::{DiskError, Owner},
         writer::NextOffsets,
     },
@@ -60,29 +52,14 @@ impl Cluster for MockCluster {
     }
 
     fn producer(&self, _: Duration) -> Result<MockProducer, ClientError> {
-        Err(ClientError::message("what is simulated is exactly once"))
+        Ok(MockProducer::plain(&self.world))
     }
 
     fn transactional(&self, id: &str, transaction_timeout: Duration) -> Result<MockProducer, ClientError> {
         if self.world.fails(20) {
             return Err(ClientError::no_answer());
         }
-        let mut holders = self.world.holders.borrow_mut();
-        let holder = holders.entry(id.to_owned()).or_default();
-        holder.epoch += 1;
-        if let Some(transaction) = holder.transaction.take() {
-            let mut log = self.world.log.borrow_mut();
-            log.end(transaction, false);
-            log.finish(transaction);
-        }
-        Ok(MockProducer {
-            world: Rc::clone(&self.world),
-            process: self.process,
-            id: id.to_owned(),
-            epoch: holder.epoch,
-            timeout: transaction_timeout,
-            tracked: RefCell::default(),
-        })
+        Ok(MockProducer::transactional(&self.world, self.process, id, transaction_timeout))
     }
 
     fn reader(&self, topic: &str, starts: &[(i32, i64)]) -> Result<Box<dyn Reader>, ClientError> {
@@ -129,7 +106,7 @@ impl Cluster for MockCluster {
 pub(super) struct MockConsumer {
     world: Rc<World>,
     process: usize,
-    member: usize,
+    pub(super) member: usize,
     tells_ends: bool,
     /// Until then it hears nothing of its group.
     deaf_until: Cell<Duration>,
@@ -171,7 +148,7 @@ impl Fetched {
     }
 }
 
-fn at(of: &Assignment) -> At {
+pub(super) fn at(of: &Assignment) -> At {
     (of.topic.as_str().into(), of.partition)
 }
 
@@ -283,14 +260,27 @@ impl Consumer for MockConsumer {
         self.fetched.borrow().ends.get(&at(of)).copied()
     }
 
-    fn commit(&self, _: &NextOffsets) -> Result<(), ClientError> {
-        Err(ClientError::message("what is simulated is exactly once"))
+    fn commit(&self, next: &NextOffsets) -> Result<(), ClientError> {
+        self.world.meanwhile();
+        if !self.world.group.borrow().is_current(self.member) || self.world.fails(16) {
+            return Err(ClientError::message("the coordinator refuses"));
+        }
+        let next: BTreeMap<At, _> = next.iter().map(|(of, next, note)| (at(of), (*next, note.clone()))).collect();
+        self.world.commits(&next);
+        let is_answer_lost = self.world.fails(16);
+        if !is_answer_lost {
+            self.world.known.borrow_mut().extend(next.iter().map(|(at, (next, _))| (at.clone(), *next)));
+        }
+        self.world.log.borrow_mut().committed.extend(next);
+        if is_answer_lost { Err(ClientError::no_answer()) } else { Ok(()) }
     }
 
     fn committed(&self, partitions: &[Assignment]) -> Result<Vec<Committed>, ClientError> {
         self.world.meanwhile();
         let committed = |of: &Assignment| {
-            let (next_offset, note) = self.world.committed(&at(of)).map_or((None, String::new()), |(next, note)| (Some(next), note));
+            let is_told = self.world.sabotage != Sabotage::NoCommittedOffsets;
+            let committed = self.world.committed(&at(of)).filter(|_| is_told);
+            let (next_offset, note) = committed.map_or((None, String::new()), |(next, note)| (Some(next), note));
             Committed { at: of.clone(), next_offset, note }
         };
         Ok(partitions.iter().map(committed).collect())
@@ -304,132 +294,6 @@ impl Drop for MockConsumer {
             group.die(self.member);
         } else {
             group.leave(self.member, &mut self.world.random.borrow_mut());
-        }
-    }
-}
-
-pub(super) struct MockProducer {
-    world: Rc<World>,
-    process: usize,
-    id: String,
-    epoch: u64,
-    timeout: Duration,
-    tracked: RefCell<BTreeMap<usize, i64>>,
-}
-
-impl MockProducer {
-    /// What it has begun, unless another has its id.
-    fn transaction(&self) -> Result<Option<usize>, TransactionError> {
-        let holders = self.world.holders.borrow();
-        let holder = holders.get(&self.id).filter(|holder| holder.epoch == self.epoch);
-        holder.map(|holder| holder.transaction).ok_or_else(|| TransactionError::Replace(ClientError::message("it was fenced")))
-    }
-
-    /// The same, unless the coordinator has ended it.
-    fn open(&self) -> Result<usize, TransactionError> {
-        let open = self.transaction()?.filter(|transaction| self.world.log.borrow().is_open(*transaction));
-        let error = || ClientError::message("it has ended");
-        open.ok_or_else(|| if self.world.fails(2) { TransactionError::Replace(error()) } else { TransactionError::Abort(error()) })
-    }
-
-    fn append(&self, record: OutgoingRecord<'_>) -> Option<i64> {
-        let transaction = self.open().ok()?;
-        let key = record.key.unwrap_or_default();
-        let at: At = (Arc::from(record.topic), record.partition.unwrap_or_else(|| partition_of(key, PARTITIONS)));
-        Some(self.world.log.borrow_mut().append(&at, Some(transaction), key, record.value, record.timestamp_ms.unwrap_or(0)))
-    }
-
-    /// Ends the transaction; the answer may come before the markers are written, or never, and then nobody knows whether the request came.
-    fn end(&self, transaction: usize, is_commit: bool) -> Result<(), TransactionError> {
-        let is_answer_lost = self.world.fails(16);
-        if is_answer_lost && self.world.fails(3) {
-            return Err(TransactionError::Replace(ClientError::no_answer()));
-        }
-        self.world.log.borrow_mut().end(transaction, is_commit);
-        if self.world.is_calm.get() {
-            self.world.log.borrow_mut().finish(transaction);
-        }
-        if !is_answer_lost {
-            return Ok(());
-        }
-        if self.world.sabotage == Sabotage::DiskOffsetsFirst && is_commit {
-            self.world.disks.note_ends(&World::folder(self.process), &self.world.log.borrow());
-        }
-        Err(TransactionError::Replace(ClientError::no_answer()))
-    }
-}
-
-impl Producer<MockConsumer> for MockProducer {
-    fn send(&self, record: OutgoingRecord<'_>) -> Result<Result<(), Full>, ClientError> {
-        // What could not be written is told by the commit.
-        self.append(record);
-        Ok(Ok(()))
-    }
-
-    fn send_tracked(&self, record: OutgoingRecord<'_>, number: usize) -> Result<Result<(), Full>, ClientError> {
-        if let Some(offset) = self.append(record) {
-            self.tracked.borrow_mut().insert(number, offset);
-        }
-        Ok(Ok(()))
-    }
-
-    fn tracked(&self, number: usize) -> Option<i64> {
-        self.tracked.borrow().get(&number).copied()
-    }
-
-    fn flush(&self) -> Result<(), ClientError> {
-        Ok(())
-    }
-
-    fn failed(&self) -> u64 {
-        0
-    }
-
-    fn take_refused(&self) -> Option<ClientError> {
-        None
-    }
-
-    fn begin(&self) -> Result<(), TransactionError> {
-        let before = self.transaction()?;
-        let mut log = self.world.log.borrow_mut();
-        if let Some(before) = before {
-            log.finish(before);
-        }
-        let transaction = log.begin(self.world.now.get() + self.timeout);
-        self.world.holders.borrow_mut().entry(self.id.clone()).or_default().transaction = Some(transaction);
-        Ok(())
-    }
-
-    fn send_offsets(&self, next: &NextOffsets, consumer: &MockConsumer) -> Result<(), TransactionError> {
-        let transaction = self.open()?;
-        let (mut log, sabotage) = (self.world.log.borrow_mut(), self.world.sabotage);
-        let is_unchanged = |of: &Assignment, next: i64| log.committed.get(&at(of)).map_or(0, |(next, _)| *next) == next;
-        let is_nothing =
-            next.is_empty() || sabotage == Sabotage::NoUnchangedOffsets && next.iter().all(|(of, next, _)| is_unchanged(of, *next));
-        if is_nothing {
-            return Ok(());
-        }
-        let is_known = sabotage == Sabotage::NoFencing || self.world.group.borrow().is_current(consumer.member);
-        if !is_known || self.world.fails(16) {
-            return Err(TransactionError::Abort(ClientError::message("the coordinator refuses")));
-        }
-        log.add_offsets(transaction, next.iter().map(|(of, next, note)| (at(of), (*next, note.clone()))));
-        Ok(())
-    }
-
-    fn commit(&self) -> Result<(), TransactionError> {
-        self.world.meanwhile();
-        let transaction = self.open()?;
-        if self.world.fails(16) {
-            return Err(TransactionError::Abort(ClientError::message("the coordinator refuses")));
-        }
-        self.end(transaction, true)
-    }
-
-    fn abort(&self) -> Result<(), TransactionError> {
-        match self.transaction()? {
-            Some(transaction) if self.world.log.borrow().is_open(transaction) => self.end(transaction, false),
-            _ => Ok(()),
         }
     }
 }

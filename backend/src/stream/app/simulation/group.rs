@@ -39,6 +39,8 @@ struct Member {
 pub(super) struct Group {
     /// A rebalance takes everything from everybody first; else only what comes to others (KIP-429).
     is_eager: bool,
+    /// Who is late is thrown out, and may work on; else only the dead are.
+    has_zombies: bool,
     /// Partitions that belong together.
     tasks: Vec<Vec<At>>,
     generation: u64,
@@ -49,8 +51,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(is_eager: bool, tasks: Vec<Vec<At>>) -> Self {
-        Self { is_eager, tasks, generation: 0, members: BTreeMap::new(), joined: 0, target: None }
+    pub(super) fn new(is_eager: bool, has_zombies: bool, tasks: Vec<Vec<At>>) -> Self {
+        Self { is_eager, has_zombies, tasks, generation: 0, members: BTreeMap::new(), joined: 0, target: None }
     }
 
     /// Somebody new; gives its number.
@@ -107,7 +109,8 @@ impl Group {
     pub(super) fn complete(&mut self, is_patience_over: bool, random: &mut Random) {
         let Some(mut target) = self.target.take() else { return };
         let is_late = |it: &Member| matches!(it.step, Step::ToRevoke(_));
-        if self.members.values().any(is_late) && !is_patience_over {
+        let is_waited_for = |it: &Member| is_late(it) && !(is_patience_over && (self.has_zombies || it.is_dead));
+        if self.members.values().any(is_waited_for) {
             self.target = Some(target);
             return;
         }

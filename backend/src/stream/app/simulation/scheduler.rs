@@ -16,7 +16,7 @@ use crate::{
     stream::{
         Topology,
         app::{
-            AppConfig, Guarantee,
+            AppConfig,
             plan::Plan,
             shared::Shared,
             thread::{Lives, StreamThread},
@@ -29,6 +29,7 @@ const STEPS: usize = 220;
 const CACHE_BYTES: u64 = 4_000;
 /// Older transactions are aborted.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_millis(1_500);
+const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// Time between two steps is up to this.
 const STEP_MS_MAX: u64 = 40;
 /// Steps of each thread until all is done, once nothing goes wrong any more.
@@ -46,11 +47,12 @@ impl Process {
         let config = AppConfig {
             threads,
             instance: number.to_string().into(),
+            commit_interval: COMMIT_INTERVAL,
             transaction_timeout: TRANSACTION_TIMEOUT,
             state_dir: is_on_disk.then(|| World::folder(number)),
             state_cache_bytes: CACHE_BYTES,
             task_idle: (world.sabotage != Sabotage::NoOrder).then_some(Duration::ZERO),
-            ..AppConfig::new(Connection::new("", []), topology.clone(), Guarantee::ExactlyOnce)
+            ..AppConfig::new(Connection::new("", []), topology.clone(), world.scenario.guarantee)
         };
         let shared = Shared::new(topology, usize::from(threads), plan.tasks.len());
         Self { config, shared, cluster: MockCluster::new(world, number) }
@@ -74,12 +76,11 @@ pub(super) struct Scheduler<'a> {
     processes: &'a [Process],
     is_up: Vec<bool>,
     slots: Vec<Slot<'a>>,
-    is_backlog: bool,
     written: u64,
 }
 
 impl<'a> Scheduler<'a> {
-    pub(super) fn new(world: &Rc<World>, plan: &'a Plan, processes: &'a [Process], is_backlog: bool) -> Self {
+    pub(super) fn new(world: &Rc<World>, plan: &'a Plan, processes: &'a [Process]) -> Self {
         let slots = processes.iter().flat_map(|process| {
             (0..usize::from(process.config.threads)).map(move |number| Slot {
                 process,
@@ -90,11 +91,11 @@ impl<'a> Scheduler<'a> {
             })
         });
         let is_up = vec![true; processes.len()];
-        Self { world: Rc::clone(world), plan, processes, is_up, slots: slots.collect(), is_backlog, written: 0 }
+        Self { world: Rc::clone(world), plan, processes, is_up, slots: slots.collect(), written: 0 }
     }
 
     pub(super) fn run(&mut self) -> Result<(), String> {
-        while self.is_backlog && self.written < RECORDS {
+        while self.world.scenario.is_backlog && self.written < RECORDS {
             self.write_input();
         }
         for _ in 0..STEPS {
@@ -142,7 +143,7 @@ impl<'a> Scheduler<'a> {
     fn write_input(&mut self) {
         if self.written < RECORDS {
             let (key, value) = (format!("i{}", self.written % 5), self.written.to_string());
-            let topic = if self.is_backlog && self.world.below(3) == 0 { OTHER } else { INPUT };
+            let topic = if self.world.scenario.is_backlog && self.world.below(3) == 0 { OTHER } else { INPUT };
             let at = (Arc::from(topic), partition_of(key.as_bytes(), PARTITIONS));
             self.world.log.borrow_mut().append(&at, None, key.as_bytes(), Some(value.as_bytes()), self.written as i64);
             self.written += 1;
@@ -162,6 +163,7 @@ impl<'a> Scheduler<'a> {
                 StreamThread::new(&process.config, self.plan, *number, &process.shared, &process.cluster).map(|new| *thread = Some(new))
             }
         };
+        self.world.wrong()?;
         let Err(problem) = went else { return Ok(()) };
         *thread = None;
         self.end(slot, problem)

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Sabotage,
+    Sabotage, Scenario, at_least_once,
     disks::Disks,
     group::Group,
     log::{At, Log},
@@ -27,6 +27,7 @@ pub(super) struct Holder {
 pub(super) struct World {
     pub(super) random: RefCell<Random>,
     pub(super) sabotage: Sabotage,
+    pub(super) scenario: Scenario,
     pub(super) log: RefCell<Log>,
     pub(super) group: RefCell<Group>,
     pub(super) disks: Rc<Disks>,
@@ -39,18 +40,23 @@ pub(super) struct World {
     pub(super) fetches: Cell<u32>,
     /// The process that is dying: nothing it does reaches anybody.
     pub(super) dying: Cell<Option<usize>>,
+    /// Offsets whose committer heard of it, of those that are committed without transactions.
+    pub(super) known: RefCell<BTreeMap<At, i64>>,
+    /// What was seen first that must not be.
+    wrong: RefCell<Option<String>>,
 }
 
 impl World {
-    pub(super) fn new(seed: u64, sabotage: Sabotage, plan: &Plan) -> Rc<Self> {
+    pub(super) fn new(seed: u64, sabotage: Sabotage, scenario: Scenario, plan: &Plan) -> Rc<Self> {
         let tasks = plan.tasks.iter().map(|task| {
             let is_its = |topic: &&Arc<str>| plan.task_at(topic, task.partition) == Some(*task);
             plan.topics.iter().filter(is_its).map(|topic| (Arc::clone(topic), task.partition)).collect()
         });
-        let group = Group::new(plan.assignor == Assignor::Range, tasks.collect());
+        let group = Group::new(plan.assignor == Assignor::Range, scenario.has_zombies, tasks.collect());
         Rc::new(Self {
             random: RefCell::new(Random::new(seed)),
             sabotage,
+            scenario,
             log: RefCell::default(),
             group: RefCell::new(group),
             disks: Rc::default(),
@@ -59,6 +65,8 @@ impl World {
             is_calm: Cell::default(),
             fetches: Cell::default(),
             dying: Cell::default(),
+            known: RefCell::default(),
+            wrong: RefCell::default(),
         })
     }
 
@@ -105,6 +113,29 @@ impl World {
             self.now.set(self.now.get().max(until));
         }
         log.committed.get(at).cloned()
+    }
+
+    /// A record is sent without a transaction.
+    pub(super) fn sent(&self, to: &At, value: Option<&[u8]>) {
+        if !self.scenario.has_zombies {
+            self.must_be(at_least_once::check_sent(&self.log.borrow(), &self.known.borrow(), to, value));
+        }
+    }
+
+    /// Offsets are committed without a transaction.
+    pub(super) fn commits(&self, next: &BTreeMap<At, (i64, String)>) {
+        self.must_be(at_least_once::check_commit(&self.log.borrow(), next, self.scenario.has_zombies));
+    }
+
+    fn must_be(&self, is_right: Result<(), String>) {
+        if let Err(why) = is_right {
+            self.wrong.borrow_mut().get_or_insert(why);
+        }
+    }
+
+    /// What was seen that must not be.
+    pub(super) fn wrong(&self) -> Result<(), String> {
+        self.wrong.borrow().clone().map_or(Ok(()), Err)
     }
 
     /// The folder of a process's state.
