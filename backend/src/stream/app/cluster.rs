@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     client::{
-        self, Admin, Assignment, Assignor, ClientError, Committed, Connection, Full, GroupProtocol, ListedOffset, OffsetSpec,
-        OutgoingRecord, ReaderEvent, TaskConsumer, TaskEvent, TransactionError,
+        self, Admin, Assignment, Assignor, ClientError, Committed, Connection, Full, GroupDescription, GroupProtocol, ListedOffset,
+        OffsetSpec, OutgoingRecord, ReaderEvent, TaskConsumer, TaskEvent, TransactionError,
     },
     stream::Backing,
 };
@@ -44,6 +44,9 @@ pub(super) trait Cluster {
     /// A producer that writes in transactions only. Once it is there, all others of the same id are fenced and what they began has ended.
     /// Its own transactions are aborted by the coordinator once they are older than that.
     fn transactional(&self, id: &str, transaction_timeout: Duration) -> Result<Self::Producer, ClientError>;
+
+    /// A group as its coordinator describes it; `None` where that knows none of this name.
+    fn group(&self, name: &str) -> Result<Option<GroupDescription>, ClientError>;
 
     /// Reads partitions of a topic from these offsets on, without a group; what is committed only.
     fn reader(&self, topic: &str, starts: &[(i32, i64)]) -> Result<Box<dyn Reader>, ClientError>;
@@ -82,6 +85,10 @@ pub(super) enum Step {
     CompareChangelogs,
     /// Offsets are committed after all that was read before them led to was acknowledged (at least once).
     Acknowledge,
+    /// A task that runs here has its replica's stores, and nobody else writes to them.
+    TakeReplica,
+    /// A replica is read on from where its copy ends.
+    FollowFromCopy,
 }
 
 /// Who joins which group, and what it reads.
@@ -160,6 +167,9 @@ pub(super) trait Producer<C> {
 
 /// Reads partitions without a group.
 pub(super) trait Reader {
+    /// Reads these partitions of any topics, in place of what was read before.
+    fn assign(&self, starts: &[(&str, i32, i64)]) -> Result<(), ClientError>;
+
     /// Waits for the next event; `None` when the time is over. A partition's end comes each time it is reached.
     fn poll(&self, timeout: Duration) -> Result<Option<ReaderEvent<'_>>, ClientError>;
 }
@@ -180,6 +190,15 @@ pub(super) trait Disk: Debug {
 
     /// Whether something here is not what it should be.
     fn is_damaged(&self) -> bool;
+
+    /// Makes it fit for another thread; `None` where its places are still in use, and then it is closed with them.
+    fn park(self: Rc<Self>) -> Option<Box<dyn ParkedDisk>>;
+}
+
+/// A disk on its way from thread to thread: open, and used by nobody.
+pub(super) trait ParkedDisk: Send {
+    /// Makes it one of this thread.
+    fn unpark(self: Box<Self>) -> Rc<dyn Disk>;
 }
 
 /// A cluster by librdkafka.
@@ -190,7 +209,16 @@ pub(super) struct Kafka {
 
 impl Kafka {
     pub(super) fn new(connection: &Connection) -> Result<Self, ClientError> {
-        Ok(Self { connection: connection.clone(), admin: Admin::new(connection, ANSWER_MAX)? })
+        Self::answering_within(connection, ANSWER_MAX)
+    }
+
+    /// With less patience for what is asked of the cluster beside reading and writing.
+    pub(super) fn answering_within(connection: &Connection, answer_max: Duration) -> Result<Self, ClientError> {
+        Ok(Self { connection: connection.clone(), admin: Admin::new(connection, answer_max)? })
+    }
+
+    pub(super) fn admin(&self) -> &Admin {
+        &self.admin
     }
 }
 
@@ -208,6 +236,10 @@ impl Cluster for Kafka {
 
     fn transactional(&self, id: &str, transaction_timeout: Duration) -> Result<client::Producer, ClientError> {
         client::Producer::transactional(&self.connection, id, transaction_timeout, ANSWER_MAX)
+    }
+
+    fn group(&self, name: &str) -> Result<Option<GroupDescription>, ClientError> {
+        self.admin.describe_groups(&[name.to_owned()])?.into_iter().next().map(|(_, group)| group).transpose()
     }
 
     fn reader(&self, topic: &str, starts: &[(i32, i64)]) -> Result<Box<dyn Reader>, ClientError> {
@@ -319,6 +351,10 @@ impl Producer<TaskConsumer> for client::Producer {
 }
 
 impl Reader for client::Reader {
+    fn assign(&self, starts: &[(&str, i32, i64)]) -> Result<(), ClientError> {
+        self.assign_topics(starts.iter().copied())
+    }
+
     fn poll(&self, timeout: Duration) -> Result<Option<ReaderEvent<'_>>, ClientError> {
         self.poll(timeout)
     }
@@ -343,5 +379,15 @@ impl Disk for TaskDisk {
 
     fn is_damaged(&self) -> bool {
         self.is_damaged()
+    }
+
+    fn park(self: Rc<Self>) -> Option<Box<dyn ParkedDisk>> {
+        Some(Box::new(Rc::into_inner(self)?))
+    }
+}
+
+impl ParkedDisk for TaskDisk {
+    fn unpark(self: Box<Self>) -> Rc<dyn Disk> {
+        Rc::new(*self)
     }
 }

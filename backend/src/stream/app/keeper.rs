@@ -7,7 +7,7 @@ use std::{
 
 use futures::executor::block_on;
 
-use super::{AppConfig, plan::Plan, shared::Shared, standby::Follower};
+use super::{AppConfig, cluster::Kafka, plan::Plan, shared::Shared, standby::Follower};
 use crate::client::{Admin, ClientError};
 
 /// How often the group is looked at.
@@ -35,15 +35,15 @@ pub(super) fn keep(config: &AppConfig, plan: &Plan, shared: &Shared) {
 }
 
 fn work(config: &AppConfig, plan: &Plan, shared: &Shared) -> Result<(), ClientError> {
-    let admin = Admin::new(&config.connection, ANSWER_MAX)?;
-    let mut follower = (config.standby_replicas > 0).then(|| Follower::new(config, plan, shared)).transpose()?;
+    let kafka = Kafka::answering_within(&config.connection, ANSWER_MAX)?;
+    let mut follower = (config.standby_replicas > 0).then(|| Follower::new(config, plan, shared, &kafka)).transpose()?;
     let (mut looked, mut purged) = (None::<Instant>, Instant::now());
     while !shared.is_stopping() {
         match &mut follower {
             Some(follower) => {
                 if looked.is_none_or(|at| at.elapsed() >= LOOK_INTERVAL) {
                     looked = Some(Instant::now());
-                    follower.look(&admin)?;
+                    follower.look()?;
                 }
                 follower.follow()?;
             }
@@ -51,7 +51,7 @@ fn work(config: &AppConfig, plan: &Plan, shared: &Shared) -> Result<(), ClientEr
         }
         if purged.elapsed() >= config.purge_interval {
             purged = Instant::now();
-            purge(&admin, config, shared)?;
+            purge(kafka.admin(), config, shared)?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! that a seed chooses. No broker, no thread, no clock; thousands of interleavings where a real run shows one in ten.
 //!
 //! Real are the stream threads, round by round and life by life ([`StreamThread`](super::thread::StreamThread)), with all that is theirs:
-//! tasks, stores, restores, writers. Models are what they meet: the log ([`log`]), the group's coordinator ([`group`]), clients
+//! tasks, stores, restores, writers; and what keeps standby replicas. Models are what they meet: the log ([`log`]), the group's coordinator ([`group`]), clients
 //! ([`cluster`]), disks that outlive their threads ([`disks`]), and time, which goes on when the scheduler says so ([`scheduler`]).
 //! `WEIR_TEST_SIMULATIONS=20000` goes on for longer.
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
@@ -57,11 +57,15 @@ enum Sabotage {
     NoFailed,
     /// Who takes a partition over is not told where the others were.
     NoCommittedOffsets,
+    /// Replicas read what may still be aborted.
+    StandbyReadsUncommitted,
+    /// A task's file is opened for two: its replica and itself.
+    WrittenByTwo,
     /// A thread leaves a step out.
     LeavesOut(Step),
 }
 
-const SABOTAGES: [Sabotage; 16] = [
+const SABOTAGES: [Sabotage; 19] = [
     Sabotage::NoRestore,
     Sabotage::ReadUncommitted,
     Sabotage::NoFencing,
@@ -73,11 +77,14 @@ const SABOTAGES: [Sabotage; 16] = [
     Sabotage::DiskOffsetsFirst,
     Sabotage::NoFailed,
     Sabotage::NoCommittedOffsets,
+    Sabotage::StandbyReadsUncommitted,
+    Sabotage::WrittenByTwo,
     Sabotage::LeavesOut(Step::RollBack),
     Sabotage::LeavesOut(Step::CommitRevoked),
     Sabotage::LeavesOut(Step::AbortLost),
     Sabotage::LeavesOut(Step::CompareChangelogs),
     Sabotage::LeavesOut(Step::Acknowledge),
+    Sabotage::LeavesOut(Step::FollowFromCopy),
 ];
 
 /// What a run is of, beside its seed.
@@ -88,15 +95,21 @@ struct Scenario {
     is_backlog: bool,
     /// Members that answer late are thrown out and may work on for a while.
     has_zombies: bool,
+    /// Each process keeps replicas of the tasks that run in the other.
+    has_standbys: bool,
 }
 
 impl Scenario {
     const fn exactly_once(is_backlog: bool) -> Self {
-        Self { guarantee: Guarantee::ExactlyOnce, is_backlog, has_zombies: true }
+        Self { guarantee: Guarantee::ExactlyOnce, is_backlog, has_zombies: true, has_standbys: false }
     }
 
     const fn at_least_once(is_backlog: bool, has_zombies: bool) -> Self {
-        Self { guarantee: Guarantee::AtLeastOnce, is_backlog, has_zombies }
+        Self { guarantee: Guarantee::AtLeastOnce, is_backlog, has_zombies, has_standbys: false }
+    }
+
+    const fn with_standbys(self) -> Self {
+        Self { has_standbys: true, ..self }
     }
 
     fn topology(self) -> Topology {
@@ -147,6 +160,15 @@ fn at_least_once_every_interleaving_loses_nothing() {
     }
 }
 
+#[test]
+fn with_standby_replicas_every_interleaving_counts_every_record_once() {
+    for seed in seeds(250) {
+        let is_backlog = seed % 4 == 0;
+        let scenario = if seed % 3 == 0 { Scenario::at_least_once(is_backlog, false) } else { Scenario::exactly_once(is_backlog) };
+        assert_eq!(simulate(seed, Sabotage::None, scenario.with_standbys()), Ok(()), "seed {seed}");
+    }
+}
+
 /// With the eager protocol a rebalance takes everything from everybody first.
 #[test]
 fn a_task_that_comes_back_is_not_restored() {
@@ -166,11 +188,13 @@ fn a_task_that_comes_back_is_not_restored() {
 
 #[test]
 fn every_sabotage_is_found() {
-    const SCENARIOS: [Scenario; 4] = [
+    const SCENARIOS: [Scenario; 6] = [
         Scenario::exactly_once(false),
         Scenario::exactly_once(true),
         Scenario::at_least_once(false, false),
         Scenario::at_least_once(true, true),
+        Scenario::exactly_once(false).with_standbys(),
+        Scenario::exactly_once(true).with_standbys(),
     ];
     for sabotage in SABOTAGES {
         let finds = |seed: u64| SCENARIOS.into_iter().any(|scenario| simulate(seed, sabotage, scenario).is_err());

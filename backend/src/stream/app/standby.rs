@@ -12,16 +12,15 @@ use std::{
     time::Duration,
 };
 
-use weir_model::TimestampMs;
-
 use super::{
     AppConfig, TaskId,
-    disk::{DiskError, Owner, TaskDisk},
+    cluster::{Cluster, Reader, Step},
+    disk::{DiskError, Owner},
     plan::Plan,
     shared::Shared,
 };
 use crate::{
-    client::{Admin, ClientError, GroupDescription, OffsetSpec, Reader, ReaderEvent},
+    client::{ClientError, GroupDescription, OffsetSpec, ReaderEvent},
     stream::{Change, StreamTask},
 };
 pub(super) use replica::{Handed, Logged, Replica};
@@ -64,36 +63,41 @@ impl Standbys {
         self.lock().iter().map(snapshot).collect()
     }
 
+    /// What replicas in memory hold, and what follows it.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> Vec<(TaskId, Vec<Logged>, super::disk::Next)> {
+        self.lock().iter().filter_map(|(task, replica)| replica.held().map(|(held, next)| (*task, held, next))).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskId, Replica>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Keeps the replicas up to date.
-pub(super) struct Follower<'a> {
+pub(super) struct Follower<'a, C> {
     config: &'a AppConfig,
     plan: &'a Plan,
     shared: &'a Shared,
-    reader: Reader,
+    cluster: &'a C,
+    reader: Box<dyn Reader>,
     followed: BTreeSet<TaskId>,
 }
 
-impl<'a> Follower<'a> {
-    pub(super) fn new(config: &'a AppConfig, plan: &'a Plan, shared: &'a Shared) -> Result<Self, ClientError> {
-        let reader = Reader::new(&config.connection, config.topology.app(), false)?;
-        Ok(Self { config, plan, shared, reader, followed: BTreeSet::new() })
+impl<'a, C: Cluster> Follower<'a, C> {
+    pub(super) fn new(config: &'a AppConfig, plan: &'a Plan, shared: &'a Shared, cluster: &'a C) -> Result<Self, ClientError> {
+        let reader = cluster.reader(config.topology.app(), &[])?;
+        Ok(Self { config, plan, shared, cluster, reader, followed: BTreeSet::new() })
     }
 
     /// Looks at the group and follows what is this instance's to follow.
-    pub(super) fn look(&mut self, admin: &Admin) -> Result<(), ClientError> {
-        let app = self.config.topology.app();
-        let described = admin.describe_groups(&[app.to_owned()])?;
-        let Some((_, group)) = described.into_iter().next() else { return Ok(()) };
-        let wanted = self.wanted(&group?);
+    pub(super) fn look(&mut self) -> Result<(), ClientError> {
+        let Some(group) = self.cluster.group(self.config.topology.app())? else { return Ok(()) };
+        let wanted = self.wanted(&group);
         let partitions: Vec<_> = wanted.iter().flat_map(|task| self.changelogs(*task)).collect();
         let at: Vec<_> = partitions.iter().map(|(_, topic, partition)| (topic.to_string(), *partition)).collect();
         let offsets = |spec| -> Result<BTreeMap<(String, i32), i64>, ClientError> {
-            let listed = admin.list_offsets(&at, spec)?.into_iter();
+            let listed = self.cluster.list_offsets(&at, spec)?.into_iter();
             listed.map(|listed| Ok(((listed.topic, listed.partition), listed.offset?.unwrap_or(0)))).collect()
         };
         let (firsts, ends) = (offsets(OffsetSpec::Earliest)?, offsets(OffsetSpec::LatestStable)?);
@@ -118,11 +122,13 @@ impl<'a> Follower<'a> {
         for (task, topic, partition) in &partitions {
             let Some(replica) = replicas.get_mut(task) else { continue };
             let (first, end) = ends_of(topic, *partition);
-            starts.push((Arc::clone(topic), *partition, replica.follow(topic, first, end)));
+            let next = replica.follow(topic, first, end);
+            let next = if self.cluster.leaves_out(Step::FollowFromCopy) { end } else { next };
+            starts.push((Arc::clone(topic), *partition, next));
         }
         drop(replicas);
         if !is_same {
-            self.reader.assign_topics(starts.iter().map(|(topic, partition, next)| (&**topic, *partition, *next)))?;
+            self.reader.assign(&starts.iter().map(|(topic, partition, next)| (&**topic, *partition, *next)).collect::<Vec<_>>())?;
             self.followed = wanted;
         }
         Ok(())
@@ -135,7 +141,7 @@ impl<'a> Follower<'a> {
         for (task, read) in read {
             let mut replicas = self.shared.standbys.lock();
             let Some(replica) = replicas.get_mut(&task) else { continue };
-            if let Err(error) = replica.take(read, || StreamTask::new(&self.config.topology, task.subtopology)) {
+            if let Err(error) = replica.take(read, || StreamTask::new(&self.config.topology, task.subtopology), self.cluster.now_ms()) {
                 tracing::debug!("the replica of task {task} begins anew: {error}");
                 replicas.remove(&task);
                 self.shared.count_damage(task);
@@ -166,7 +172,7 @@ impl<'a> Follower<'a> {
     /// A replica with what the task's file has, if state is kept on disk and that is a part of these changelogs.
     fn begin(&self, task: TaskId, ends_of: impl Fn(&Arc<str>) -> (i64, i64)) -> Result<Replica, DiskError> {
         let Some(dir) = self.config.state_dir.as_ref().filter(|_| self.shared.is_disk_trusted(task)) else { return Replica::new(None) };
-        let (disk, _) = TaskDisk::open(dir, &Owner::of(self.config, self.plan), task, TimestampMs::now().0)?;
+        let (disk, _) = self.cluster.open(dir, &Owner::of(self.config, self.plan), task)?;
         let is_part = disk.next()?.iter().all(|(topic, next)| {
             let (first, end) = ends_of(topic);
             (first..=end).contains(next)

@@ -5,12 +5,15 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::Path,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{Sabotage, log::At, producer::MockProducer, world::World};
 use crate::{
-    client::{Assignment, Assignor, ClientError, Committed, IncomingRecord, ListedOffset, OffsetSpec, ReaderEvent, TaskEvent},
+    client::{
+        Assignment, Assignor, ClientError, Committed, GroupDescription, IncomingRecord, ListedOffset, OffsetSpec, ReaderEvent, TaskEvent,
+    },
     stream::app::{
         TaskId,
         cluster::{Cluster, Consumer, Disk, Membership, Reader, Step},
@@ -40,7 +43,7 @@ impl Cluster for MockCluster {
     type Producer = MockProducer;
 
     fn consumer(&self, member: &Membership<'_>) -> Result<MockConsumer, ClientError> {
-        let number = self.world.group.borrow_mut().join(&mut self.world.random.borrow_mut());
+        let number = self.world.group.borrow_mut().join(member.client_id, &mut self.world.random.borrow_mut());
         Ok(MockConsumer {
             world: Rc::clone(&self.world),
             process: self.process,
@@ -62,9 +65,21 @@ impl Cluster for MockCluster {
         Ok(MockProducer::transactional(&self.world, self.process, id, transaction_timeout))
     }
 
+    fn group(&self, name: &str) -> Result<Option<GroupDescription>, ClientError> {
+        if self.world.fails(20) {
+            return Err(ClientError::no_answer());
+        }
+        let members = self.world.group.borrow().describe();
+        let (group_id, state, assignor) = (name.to_owned(), String::new(), String::new());
+        Ok(Some(GroupDescription { group_id, state, is_consumer_protocol: None, assignor, coordinator_id: None, members }))
+    }
+
     fn reader(&self, topic: &str, starts: &[(i32, i64)]) -> Result<Box<dyn Reader>, ClientError> {
-        let (partition, start) = starts.first().copied().unwrap_or_default();
-        Ok(Box::new(MockReader { world: Rc::clone(&self.world), at: (topic.into(), partition), next: Cell::new(start as usize) }))
+        // A replica's begins with nothing.
+        let is_uncommitted_read = starts.is_empty() && self.world.sabotage == Sabotage::StandbyReadsUncommitted;
+        let reader = MockReader { world: Rc::clone(&self.world), is_uncommitted_read, next: RefCell::default() };
+        reader.assign(&starts.iter().map(|(partition, start)| (topic, *partition, *start)).collect::<Vec<_>>())?;
+        Ok(Box::new(reader))
     }
 
     fn list_offsets(&self, partitions: &[(String, i32)], spec: OffsetSpec) -> Result<Vec<ListedOffset>, ClientError> {
@@ -83,7 +98,7 @@ impl Cluster for MockCluster {
     }
 
     fn open(&self, dir: &Path, _: &Owner, task: TaskId) -> Result<(Rc<dyn Disk>, Option<String>), DiskError> {
-        Ok((self.world.disks.open(dir, task)?, None))
+        Ok((self.world.disks.open(dir, task, self.world.sabotage != Sabotage::WrittenByTwo)?, None))
     }
 
     fn now(&self) -> Instant {
@@ -99,7 +114,11 @@ impl Cluster for MockCluster {
     }
 
     fn leaves_out(&self, step: Step) -> bool {
-        self.world.sabotage == Sabotage::LeavesOut(step)
+        match self.world.sabotage {
+            Sabotage::LeavesOut(left_out) => left_out == step,
+            Sabotage::WrittenByTwo => step == Step::TakeReplica,
+            _ => false,
+        }
     }
 }
 
@@ -298,28 +317,52 @@ impl Drop for MockConsumer {
     }
 }
 
-/// A reader of one partition.
+/// A reader of some partitions, which come in any order.
 struct MockReader {
     world: Rc<World>,
+    /// Reads what may still be aborted.
+    is_uncommitted_read: bool,
+    next: RefCell<Vec<Reading>>,
+}
+
+/// Where a reader is in a partition.
+struct Reading {
     at: At,
-    next: Cell<usize>,
+    next: usize,
+    /// It was told that this is the end.
+    is_end_told: bool,
 }
 
 impl Reader for MockReader {
+    fn assign(&self, starts: &[(&str, i32, i64)]) -> Result<(), ClientError> {
+        let reading = |(topic, partition, start): &(&str, i32, i64)| {
+            let at = (Arc::from(*topic), *partition);
+            Reading { at, next: *start as usize, is_end_told: false }
+        };
+        self.next.replace(starts.iter().map(reading).collect());
+        Ok(())
+    }
+
     fn poll(&self, _: Duration) -> Result<Option<ReaderEvent<'_>>, ClientError> {
         if self.world.fails(30) {
             return Ok(None);
         }
         let log = self.world.log.borrow();
-        let next = log.committed_from(&self.at, self.next.get()).next().filter(|_| self.world.sabotage != Sabotage::NoRestore);
-        Ok(Some(match next {
-            None => ReaderEvent::End(self.at.1),
-            Some((offset, entry)) => {
-                self.next.set(offset + 1);
-                let (topic, partition) = (&self.at.0, self.at.1);
+        let mut all = self.next.borrow_mut();
+        let first = if all.len() > 1 { self.world.below(all.len() as u64) as usize } else { 0 };
+        all.rotate_left(first);
+        for Reading { at, next, is_end_told } in all.iter_mut() {
+            let record = log.readable_from(at, *next, self.is_uncommitted_read).next();
+            if let Some((offset, entry)) = record.filter(|_| self.world.sabotage != Sabotage::NoRestore) {
+                (*next, *is_end_told) = (offset + 1, false);
                 let (key, value) = (Some(entry.key.as_slice()), entry.value.as_deref());
-                ReaderEvent::Record(IncomingRecord::made(topic, partition, offset as i64, entry.timestamp_ms, key, value))
+                let record = IncomingRecord::made(&at.0, at.1, offset as i64, entry.timestamp_ms, key, value);
+                return Ok(Some(ReaderEvent::Record(record)));
             }
-        }))
+            if !std::mem::replace(is_end_told, true) {
+                return Ok(Some(ReaderEvent::End(at.1)));
+            }
+        }
+        Ok(None)
     }
 }

@@ -13,7 +13,7 @@ use crate::stream::{
     Backing,
     app::{
         TaskId,
-        cluster::Disk,
+        cluster::{Disk, ParkedDisk},
         disk::{DiskError, Next},
     },
     store::tests::Shelf,
@@ -45,9 +45,9 @@ struct Opened {
 }
 
 impl Disks {
-    pub(super) fn open(self: &Rc<Self>, dir: &Path, task: TaskId) -> Result<Rc<dyn Disk>, DiskError> {
+    pub(super) fn open(self: &Rc<Self>, dir: &Path, task: TaskId, is_locked: bool) -> Result<Rc<dyn Disk>, DiskError> {
         let place = (dir.to_owned(), task);
-        if !self.open.borrow_mut().insert(place.clone()) {
+        if !self.open.borrow_mut().insert(place.clone()) && is_locked {
             return Err(DiskError::Locked);
         }
         let file = Rc::clone(self.files.borrow_mut().entry(place.clone()).or_default());
@@ -87,6 +87,37 @@ impl Disk for Opened {
 
     fn is_damaged(&self) -> bool {
         false
+    }
+
+    fn park(self: Rc<Self>) -> Option<Box<dyn ParkedDisk>> {
+        let opened = Rc::into_inner(self)?;
+        PARKED.with_borrow_mut(|parked| {
+            let number = parked.last_key_value().map_or(0, |(number, _)| number + 1);
+            parked.insert(number, opened);
+            Some(Box::new(Parked(number)) as Box<dyn ParkedDisk>)
+        })
+    }
+}
+
+thread_local! {
+    /// What is parked by the simulations of this thread: it can't go to another.
+    static PARKED: RefCell<BTreeMap<usize, Opened>> = RefCell::default();
+}
+
+/// A number in place of a disk.
+struct Parked(usize);
+
+impl ParkedDisk for Parked {
+    fn unpark(self: Box<Self>) -> Rc<dyn Disk> {
+        let opened = PARKED.with_borrow_mut(|parked| parked.remove(&self.0));
+        Rc::new(opened.expect("it is parked until it is taken or dropped"))
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        // Not before the map can be used again: to drop what was open looks at others.
+        drop(PARKED.with_borrow_mut(|parked| parked.remove(&self.0)));
     }
 }
 

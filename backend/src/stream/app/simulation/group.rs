@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::log::At;
 use crate::{
-    client::{Assignment, TaskEvent},
+    client::{Assignment, MemberDescription, TaskEvent},
     sim::Random,
 };
 
@@ -27,6 +27,7 @@ enum Step {
 }
 
 struct Member {
+    client_id: String,
     /// The generation it is of; `None` before the first and for strangers.
     generation: Option<u64>,
     /// What it believes to have.
@@ -56,9 +57,10 @@ impl Group {
     }
 
     /// Somebody new; gives its number.
-    pub(super) fn join(&mut self, random: &mut Random) -> usize {
+    pub(super) fn join(&mut self, client_id: &str, random: &mut Random) -> usize {
         self.joined += 1;
-        self.members.insert(self.joined, Member { generation: None, owned: BTreeSet::new(), step: Step::Settled, is_dead: false });
+        let (client_id, owned) = (client_id.to_owned(), BTreeSet::new());
+        self.members.insert(self.joined, Member { client_id, generation: None, owned, step: Step::Settled, is_dead: false });
         self.begin(random);
         self.joined
     }
@@ -79,6 +81,22 @@ impl Group {
     /// Whether the coordinator knows it as one of the present generation.
     pub(super) fn is_current(&self, member: usize) -> bool {
         self.members.get(&member).is_some_and(|it| it.generation == Some(self.generation))
+    }
+
+    /// All members as the coordinator has them; what they read is not told during a rebalance.
+    pub(super) fn describe(&self) -> Vec<MemberDescription> {
+        let describe = |(number, member): (&usize, &Member)| {
+            let new = if let Step::ToAssign(new) = &member.step { Some(new) } else { None };
+            let all = member.owned.iter().chain(new.into_iter().flatten()).filter(|_| self.target.is_none());
+            MemberDescription {
+                member_id: number.to_string(),
+                client_id: member.client_id.clone(),
+                group_instance_id: None,
+                host: String::new(),
+                assignment: all.map(|(topic, partition)| (topic.to_string(), *partition)).collect(),
+            }
+        };
+        self.members.iter().map(describe).collect()
     }
 
     /// Shares the tasks out anew, some of them to others than before.

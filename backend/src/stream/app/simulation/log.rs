@@ -6,7 +6,13 @@ use std::{
     time::Duration,
 };
 
-use crate::sim::Random;
+use crate::{
+    sim::Random,
+    stream::{
+        Change,
+        app::{TaskId, disk::Next},
+    },
+};
 
 /// A topic and a partition.
 pub(super) type At = (Arc<str>, i32);
@@ -165,6 +171,20 @@ impl Log {
     /// What a reader of committed records sees.
     pub(super) fn committed_from(&self, at: &At, from: usize) -> impl Iterator<Item = (usize, &Entry)> {
         self.readable_from(at, from, false)
+    }
+
+    /// A copy of changelogs holds the newest of each key up to where it was read.
+    pub(super) fn check_copy(&self, task: TaskId, held: Vec<(Arc<str>, Change)>, next: &Next) -> Result<(), String> {
+        let mut expected = BTreeMap::new();
+        for (topic, next) in next {
+            let at = (Arc::clone(topic), task.partition);
+            for (_, entry) in self.committed_from(&at, 0).take_while(|(offset, _)| (*offset as i64) < *next) {
+                expected.insert((Arc::clone(topic), entry.key.clone()), entry.value.clone());
+            }
+        }
+        expected.retain(|_, value| value.is_some());
+        let held: BTreeMap<_, _> = held.into_iter().map(|(topic, change)| ((topic, change.key), change.value)).collect();
+        if held == expected { Ok(()) } else { Err(format!("the replica of {task} is {held:?} instead of {expected:?}")) }
     }
 
     pub(super) fn readable_from(&self, at: &At, from: usize, is_uncommitted_read: bool) -> impl Iterator<Item = (usize, &Entry)> {

@@ -19,6 +19,7 @@ use crate::{
             AppConfig,
             plan::Plan,
             shared::Shared,
+            standby::Follower,
             thread::{Lives, StreamThread},
         },
     },
@@ -50,6 +51,7 @@ impl Process {
             commit_interval: COMMIT_INTERVAL,
             transaction_timeout: TRANSACTION_TIMEOUT,
             state_dir: is_on_disk.then(|| World::folder(number)),
+            standby_replicas: u16::from(world.scenario.has_standbys),
             state_cache_bytes: CACHE_BYTES,
             task_idle: (world.sabotage != Sabotage::NoOrder).then_some(Duration::ZERO),
             ..AppConfig::new(Connection::new("", []), topology.clone(), world.scenario.guarantee)
@@ -76,6 +78,8 @@ pub(super) struct Scheduler<'a> {
     processes: &'a [Process],
     is_up: Vec<bool>,
     slots: Vec<Slot<'a>>,
+    /// What keeps each process's replicas.
+    followers: Vec<Option<Follower<'a, MockCluster>>>,
     written: u64,
 }
 
@@ -90,8 +94,8 @@ impl<'a> Scheduler<'a> {
                 again_at: Duration::ZERO,
             })
         });
-        let is_up = vec![true; processes.len()];
-        Self { world: Rc::clone(world), plan, processes, is_up, slots: slots.collect(), written: 0 }
+        let (is_up, followers) = (vec![true; processes.len()], processes.iter().map(|_| None).collect());
+        Self { world: Rc::clone(world), plan, processes, is_up, slots: slots.collect(), followers, written: 0 }
     }
 
     pub(super) fn run(&mut self) -> Result<(), String> {
@@ -100,12 +104,13 @@ impl<'a> Scheduler<'a> {
         }
         for _ in 0..STEPS {
             self.world.pass(Duration::from_millis(self.world.below(STEP_MS_MAX)));
-            match self.world.below(26) {
+            match self.world.below(if self.world.scenario.has_standbys { 34 } else { 26 }) {
                 0..4 => self.write_input(),
                 4..20 => self.round(self.world.below(self.slots.len() as u64) as usize)?,
                 20..22 => self.world.group.borrow_mut().begin(&mut self.world.random.borrow_mut()),
                 22..24 => self.world.group.borrow_mut().complete(true, &mut self.world.random.borrow_mut()),
                 24 => self.kill(),
+                26.. => self.follow(self.world.below(self.processes.len() as u64) as usize)?,
                 _ => self.start(self.world.below(self.processes.len() as u64) as usize),
             }
         }
@@ -125,6 +130,9 @@ impl<'a> Scheduler<'a> {
             for slot in 0..self.slots.len() {
                 self.world.pass(Duration::from_millis(STEP_MS_MAX));
                 self.round(slot)?;
+            }
+            for process in 0..self.processes.len() {
+                self.follow(process)?;
             }
             if step == 1 {
                 // The dead are missed.
@@ -169,6 +177,24 @@ impl<'a> Scheduler<'a> {
         self.end(slot, problem)
     }
 
+    /// A process's replicas follow their changelogs, or the group is looked at for which it has to keep.
+    fn follow(&mut self, process: usize) -> Result<(), String> {
+        if !self.is_up[process] || !self.world.scenario.has_standbys {
+            return Ok(());
+        }
+        let (Process { config, shared, cluster }, follower) = (&self.processes[process], &mut self.followers[process]);
+        let went = match follower {
+            Some(follower) if self.world.below(6) == 0 => follower.look(),
+            Some(follower) => follower.follow(),
+            None => Follower::new(config, self.plan, shared, cluster).and_then(|new| follower.insert(new).look()),
+        };
+        if went.is_err() {
+            *follower = None;
+            shared.standbys.clear();
+        }
+        shared.standbys.held().into_iter().try_for_each(|(task, held, next)| self.world.log.borrow().check_copy(task, held, &next))
+    }
+
     fn end(&mut self, slot: usize, problem: Problem) -> Result<(), String> {
         let Slot { lives, again_at, .. } = &mut self.slots[slot];
         match lives.ended(Err(problem.clone())) {
@@ -194,6 +220,8 @@ impl<'a> Scheduler<'a> {
         for slot in self.slots.iter_mut().filter(|slot| slot.process.cluster.process == dying) {
             (slot.thread, slot.lives, slot.again_at) = (None, Lives::new(slot.number, &slot.process.shared), Duration::ZERO);
         }
+        self.followers[dying] = None;
+        self.processes[dying].shared.standbys.clear();
         self.world.dying.set(None);
         self.is_up[dying] = false;
     }

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
-use weir_model::TimestampMs;
-
 use crate::stream::{
     Change, StreamTask,
-    app::disk::{DiskError, Next, TaskDisk, unusable},
+    app::{
+        cluster::{Disk, ParkedDisk},
+        disk::{DiskError, Next, unusable},
+    },
 };
 
 /// A changelog's change.
@@ -15,7 +16,7 @@ pub(in crate::stream::app) type Logged = (Arc<str>, Change);
 /// What a replica leaves to the task that it was a replica of.
 pub(in crate::stream::app) enum Handed {
     /// The task's file.
-    File(Box<TaskDisk>),
+    File(Box<dyn ParkedDisk>),
     /// All entries, and what follows them in the changelogs.
     Entries(Vec<Logged>, Next),
 }
@@ -42,15 +43,15 @@ enum Copy {
     /// In memory, by topic and key.
     Memory(Entries),
     /// In the task's file, with so many entries.
-    Disk { disk: Option<TaskDisk>, entries: u64 },
+    Disk { disk: Option<Box<dyn ParkedDisk>>, entries: u64 },
 }
 
 impl Replica {
     /// With what the file has; without one, empty and in memory.
-    pub(super) fn new(disk: Option<TaskDisk>) -> Result<Self, DiskError> {
+    pub(super) fn new(disk: Option<Rc<dyn Disk>>) -> Result<Self, DiskError> {
         let Some(disk) = disk else { return Ok(Self { logs: BTreeMap::new(), copy: Copy::Memory(BTreeMap::new()) }) };
         let logs = disk.next()?.into_iter().map(|(topic, next)| (topic, Log { next, end: next })).collect();
-        Ok(Self { logs, copy: Copy::Disk { disk: Some(disk), entries: 0 } })
+        Ok(Self { logs, copy: Copy::Disk { disk: disk.park(), entries: 0 } })
     }
 
     /// A changelog begins and ends at these offsets; gives what to read next of it.
@@ -64,7 +65,7 @@ impl Replica {
     ///
     /// # Errors
     /// When the copy can't be used any more.
-    pub(super) fn take(&mut self, read: Vec<(Logged, i64)>, task: impl FnOnce() -> StreamTask) -> Result<(), DiskError> {
+    pub(super) fn take(&mut self, read: Vec<(Logged, i64)>, task: impl FnOnce() -> StreamTask, now_ms: i64) -> Result<(), DiskError> {
         let mut changes = Vec::with_capacity(read.len());
         for ((topic, change), offset) in read {
             if let Some(log) = self.logs.get_mut(&topic).filter(|log| offset >= log.next) {
@@ -83,15 +84,15 @@ impl Replica {
                 }
             }
             Copy::Disk { disk, entries } => {
-                let Some(open) = disk.take().map(Rc::new) else { return Ok(()) };
+                let Some(open) = disk.take().map(ParkedDisk::unpark) else { return Ok(()) };
                 let mut task = task();
-                task.keep_on(|topic| open.place(topic)).map_err(unusable)?;
+                task.keep_on(|topic| Rc::clone(&open).place(topic)).map_err(unusable)?;
                 changes.iter().try_for_each(|(topic, change)| task.restore(topic, change)).map_err(unusable)?;
                 *entries = task.entries_with_changelog();
                 task.commit();
-                open.write(&next, TimestampMs::now().0)?;
+                open.write(&next, now_ms)?;
                 drop(task);
-                *disk = Rc::into_inner(open);
+                *disk = open.park();
             }
         }
         Ok(())
@@ -101,13 +102,23 @@ impl Replica {
     pub(in crate::stream::app) fn hand_over(self) -> Handed {
         let next = self.all_next();
         match self.copy {
-            Copy::Disk { disk: Some(disk), .. } => Handed::File(Box::new(disk)),
+            Copy::Disk { disk: Some(disk), .. } => Handed::File(disk),
             Copy::Disk { disk: None, .. } => Handed::Entries(Vec::new(), Next::new()),
             Copy::Memory(entries) => {
                 let change = |((topic, key), (value, timestamp_ms))| (topic, Change { key, value: Some(value), timestamp_ms });
                 Handed::Entries(entries.into_iter().map(change).collect(), next)
             }
         }
+    }
+
+    /// What it holds in memory, and what follows it; `None` where it is on disk.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> Option<(Vec<Logged>, Next)> {
+        let Copy::Memory(entries) = &self.copy else { return None };
+        let held = entries.iter().map(|((topic, key), (value, timestamp_ms))| {
+            (Arc::clone(topic), Change { key: key.clone(), value: Some(value.clone()), timestamp_ms: *timestamp_ms })
+        });
+        Some((held.collect(), self.all_next()))
     }
 
     pub(super) fn entries(&self) -> usize {
@@ -134,7 +145,10 @@ mod tests {
     use super::*;
     use crate::stream::{
         Topology,
-        app::{TaskId, disk::Owner},
+        app::{
+            TaskId,
+            disk::{Owner, TaskDisk},
+        },
     };
 
     #[test]
@@ -144,7 +158,7 @@ mod tests {
         let (topology, log) = (topology.unwrap(), Arc::from("app-counts-changelog"));
         let dir = tempfile::tempdir().unwrap();
         let owner = Owner { app: "app".into(), run: "r".into(), cluster: "c".to_owned() };
-        let open = || TaskDisk::open(dir.path(), &owner, TaskId { subtopology: 0, partition: 0 }, TimestampMs::now().0).unwrap().0;
+        let open = || TaskDisk::open(dir.path(), &owner, TaskId { subtopology: 0, partition: 0 }, 0).unwrap().0;
         let change = |key: u8, value: Option<u8>| Change {
             key: vec![key],
             value: value.map(|it| it.to_string().into_bytes()),
@@ -152,11 +166,11 @@ mod tests {
         };
         let task = || StreamTask::new(&topology, 0);
         for is_on_disk in [false, true] {
-            let mut replica = Replica::new(is_on_disk.then(open)).unwrap();
+            let mut replica = Replica::new(is_on_disk.then(|| Rc::new(open()) as Rc<dyn Disk>)).unwrap();
             assert_eq!(replica.follow(&log, 0, 5), 0);
             let read = [(0, change(1, Some(1))), (1, change(2, Some(1))), (4, change(1, None)), (3, change(9, Some(9)))];
             for (offset, change) in read {
-                replica.take(vec![((Arc::clone(&log), change), offset)], task).unwrap();
+                replica.take(vec![((Arc::clone(&log), change), offset)], task, 0).unwrap();
             }
             assert_eq!((replica.entries(), replica.lag()), (1, 0));
             let next = Next::from([(Arc::clone(&log), 5)]);
@@ -169,7 +183,7 @@ mod tests {
                     drop(disk);
                     let disk = Rc::new(open());
                     let mut task = task();
-                    task.keep_on(|topic| disk.place(topic)).unwrap();
+                    task.keep_on(|topic| Rc::clone(&disk).place(topic)).unwrap();
                     assert_eq!(task.store("counts").unwrap().borrow().browse("", 9), [("[2]".to_owned(), "1".to_owned())]);
                     assert_eq!(disk.next().unwrap(), next);
                 }

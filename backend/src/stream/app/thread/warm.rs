@@ -9,7 +9,7 @@ use crate::stream::{
     StreamTask,
     app::{
         TaskId,
-        cluster::{Cluster, Disk},
+        cluster::{Cluster, Disk, Step},
         disk::{DiskError, Next, Owner, unusable},
         globals::DeadRows,
         restore::Part,
@@ -39,8 +39,9 @@ impl<C: Cluster> StreamThread<'_, C> {
             let task = self.cold(id, begin)?;
             return Ok(Warm { task, disk: None, next: Next::new(), entries: 0, from: Warmth::Cold });
         }
-        let (disk, replica, from) = match self.shared.standbys.take(id).map(Replica::hand_over) {
-            Some(Handed::File(disk)) => (Ok(Some(Rc::new(*disk) as Rc<dyn Disk>)), None, Warmth::Standby),
+        let taken = if self.cluster.leaves_out(Step::TakeReplica) { None } else { self.shared.standbys.take(id) };
+        let (disk, replica, from) = match taken.map(Replica::hand_over) {
+            Some(Handed::File(disk)) => (Ok(Some(disk.unpark())), None, Warmth::Standby),
             Some(Handed::Entries(changes, next)) if fits(&own, |topic| next.get(topic).copied()) => {
                 (self.disk(id), Some((changes, next)), Warmth::Disk)
             }
