@@ -2,8 +2,9 @@
 //! that a seed chooses. No broker, no thread, no clock; thousands of interleavings where a real run shows one in ten.
 //!
 //! Real are the stream threads, round by round and life by life ([`StreamThread`](super::thread::StreamThread)), with all that is theirs:
-//! tasks, stores, restores, writers; and what keeps standby replicas. Models are what they meet: the log ([`log`]), the group's coordinator ([`group`]), clients
-//! ([`cluster`]), disks that outlive their threads ([`disks`]), and time, which goes on when the scheduler says so ([`scheduler`]).
+//! tasks, stores, restores, writers; and what keeps standby replicas ([`Follower`](super::standby::Follower)). Models are what they meet: the
+//! log ([`log`]), the group's coordinator ([`group`]), clients ([`cluster`], [`producer`]), disks that outlive their threads ([`disks`]), and
+//! time, which goes on when the scheduler says so ([`scheduler`]).
 //! `WEIR_TEST_SIMULATIONS=20000` goes on for longer.
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
