@@ -53,7 +53,8 @@ pub const STATE_CACHE_BYTES: u64 = 64 << 20;
 /// What an application promises about each input record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Guarantee {
-    /// Its effects happen once or more often.
+    /// Its effects happen once or more often. Nothing fences a member that the group threw out and that works on, as in Kafka Streams: until it
+    /// notices, it can write an older state of a key over a newer one.
     AtLeastOnce,
     /// Its effects happen once (`processing.guarantee=exactly_once_v2`).
     #[default]
