@@ -9,6 +9,7 @@ mod altered;
 mod card;
 pub mod clickstream;
 pub mod fraud;
+mod given;
 pub mod iot;
 pub mod media;
 mod planned;
@@ -17,7 +18,6 @@ mod running;
 pub mod shape;
 #[cfg(test)]
 mod tests;
-mod times;
 
 use std::sync::Arc;
 

@@ -19,7 +19,8 @@ pub(super) struct Options {
     faults: Vec<(u64, FaultId)>,
 
     /// Real data in place of the generator: a file, a folder, or a topic (topic:NAME where a file has that name); columns of other names
-    /// stand behind it, such as payments.csv?account=payer&amount=total
+    /// stand behind it, such as payments.csv?account=payer&amount=total, and so does what dates and numbers mean where the data leave it
+    /// open: ?dates=dmy (or mdy), ?decimal=comma (or point)
     #[arg(long, value_name = "FILE|FOLDER|TOPIC")]
     input: Option<String>,
 

@@ -1,16 +1,20 @@
 //! Real payments in place of the world: CSV with a header, or JSON by lines. Columns are known by the pipeline's own names and by those of
 //! the Fraud Detection Handbook's, of Sparkov's and of PaySim's files; others are passed over. Where a file calls them differently, a
-//! mapping says how: `FILE?account=payer&amount=total`.
+//! mapping says how: `FILE?account=payer&amount=total`, and how dates and numbers are written where it leaves that open:
+//! `FILE?dates=dmy&decimal=comma`.
 
 use std::collections::BTreeMap;
 
 use super::{AccountId, TransactionId, records::Transaction, settings::HOUR_MS};
-use crate::pipelines::times;
+use crate::pipelines::given::{Dialect, Sniff, Told, is_blank, is_same_name, separator_of, split};
 
-/// A column that is needed or used, under the names it may have.
+/// A column that is needed or used, under the names it may have; those with a plus between them make one.
 const COLUMNS: [(Column, &[&str]); 19] = [
     (Column::Transaction, &["transaction_id", "tx_id", "trans_num", "id"]),
-    (Column::Time, &["ts", "tx_datetime", "datetime", "timestamp", "trans_date_trans_time", "time"]),
+    (
+        Column::Time,
+        &["ts", "tx_datetime", "datetime", "timestamp", "trans_date_trans_time", "date+time", "time", "transaction_date", "date"],
+    ),
     // Simulations count hours: PaySim's.
     (Column::Step, &["step"]),
     (Column::Account, &["account_id", "customer_id", "card_id", "cc_num", "user_id", "nameorig"]),
@@ -54,6 +58,8 @@ const MAPPED: [(&str, Column); 19] = [
     ("merchant", Column::Merchant),
     ("mcc", Column::Mcc),
 ];
+/// A trillion of major units.
+const AMOUNT_MAX_MINOR: i64 = 100_000_000_000_000;
 /// The year 2200.
 const TIME_MAX_MS: i64 = 7_258_118_400_000;
 /// The longest part of a bad row that is kept.
@@ -94,7 +100,11 @@ pub struct Row {
 
 /// Names that columns have in this input alone.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct Mapping(BTreeMap<Column, String>);
+pub struct Mapping {
+    columns: BTreeMap<Column, String>,
+    /// How dates and numbers are written.
+    dialect: Told,
+}
 
 impl Mapping {
     /// `account=payer&amount=total`.
@@ -102,36 +112,50 @@ impl Mapping {
     /// # Errors
     /// When a part is no `name=column`, or the name is none.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let parts = text.split('&').filter(|part| !part.is_empty());
-        let column = |part: &str| {
+        let mut mapping = Self::default();
+        for part in text.split('&').filter(|part| !part.is_empty()) {
             let known = || MAPPED.map(|(name, _)| name).join(", ");
             let (name, column) = part.split_once('=').ok_or_else(|| format!("`{part}` is not like account=COLUMN"))?;
-            let of = MAPPED.iter().find(|(it, _)| *it == name).ok_or_else(|| format!("there is no field {name}, only {}", known()))?;
-            Ok((of.1, column.to_owned()))
-        };
-        parts.map(column).collect::<Result<_, String>>().map(Self)
+            if mapping.dialect.take(name, column)? {
+                continue;
+            }
+            let of = MAPPED.iter().find(|(it, _)| *it == name);
+            let of = of.ok_or_else(|| format!("there is no field {name}, only {}, {}", known(), Told::NAMES))?;
+            mapping.columns.insert(of.1, column.to_owned());
+        }
+        Ok(mapping)
     }
 
     /// The names a column may have, by preference: none but the mapped one, where there is one.
     fn names<'a>(&'a self, column: Column, known: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
-        let mapped = self.0.get(&column);
+        let mapped = self.columns.get(&column);
         mapped.map(String::as_str).into_iter().chain(known.iter().copied().filter(move |_| mapped.is_none()))
     }
 }
 
 /// Reads rows one after the other.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Format {
-    /// By lines, fields by the header's order.
+pub struct Format {
+    kind: Kind,
+    mapping: Mapping,
+    dialect: Dialect,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Kind {
+    /// Fields by the header's order.
     Csv(Header),
     /// An object in each line.
-    Jsonl(Mapping),
+    Jsonl,
 }
 
 /// Where the columns stand.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Header {
-    columns: BTreeMap<Column, usize>,
+struct Header {
+    text: String,
+    /// One column, or a date's and a clock's.
+    columns: BTreeMap<Column, Vec<usize>>,
+    count: usize,
     separator: char,
 }
 
@@ -141,16 +165,18 @@ impl Format {
     /// # Errors
     /// When a column that is needed is missing; says which.
     pub fn of(first_line: &str, mapping: &Mapping) -> Result<(Self, bool), String> {
+        let format = |kind| Self { kind, mapping: mapping.clone(), dialect: Dialect::default() };
         if first_line.trim_start().starts_with('{') {
-            return Ok((Self::Jsonl(mapping.clone()), false));
+            return Ok((format(Kind::Jsonl), false));
         }
-        let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| first_line.matches(*separator).count()).unwrap_or(',');
-        let names = split(first_line.trim_start_matches('\u{feff}'), separator);
+        let separator = separator_of(first_line);
+        let names = split(first_line, separator).fields;
+        let place = |name: &str| names.iter().position(|it| is_same_name(it, name));
         let mut columns = BTreeMap::new();
         for (wanted, known) in COLUMNS {
             // The order of the known names is that of preference.
-            let at = mapping.names(wanted, known).find_map(|name| names.iter().position(|it| it.trim().eq_ignore_ascii_case(name)));
-            columns.extend(at.map(|at| (wanted, at)));
+            let all = |name: &str| name.split('+').map(place).collect::<Option<Vec<_>>>();
+            columns.extend(mapping.names(wanted, known).find_map(all).map(|at| (wanted, at)));
         }
         let has = |column| columns.contains_key(&column);
         if !has(Column::Time) && !has(Column::Step) {
@@ -164,7 +190,47 @@ impl Format {
         if !has(Column::Amount) && !has(Column::AmountMinor) {
             return Err(missing("amount", Column::Amount));
         }
-        Ok((Self::Csv(Header { columns, separator }), true))
+        let text = first_line.trim().to_owned();
+        Ok((format(Kind::Csv(Header { text, columns, count: names.len(), separator })), true))
+    }
+
+    /// The same, with dates and numbers as these rows write them.
+    ///
+    /// # Errors
+    /// When the rows leave it open.
+    pub fn sniffed(mut self, rows: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut sniff = Sniff::new(self.mapping.dialect);
+        for row in rows {
+            if sniff.is_enough() {
+                break;
+            }
+            let Ok(fields) = self.fields(&row) else { continue };
+            let text = |column| fields.get(&column).map_or("", String::as_str);
+            sniff.time(text(Column::Time));
+            sniff.number(text(Column::Amount));
+        }
+        self.dialect = sniff.dialect()?;
+        Ok(self)
+    }
+
+    /// Whether a line says nothing: it is blank, or the header once more, as in files that were put together of several.
+    pub fn is_idle(&self, line: &str) -> bool {
+        match &self.kind {
+            Kind::Csv(header) => line.trim() == header.text || is_blank(line, header.separator),
+            Kind::Jsonl => line.trim().is_empty(),
+        }
+    }
+
+    /// Whether a line is not all of a row: it ends within quotes.
+    pub fn is_unfinished(&self, line: &str) -> bool {
+        matches!(&self.kind, Kind::Csv(header) if line.contains('"') && split(line, header.separator).is_open)
+    }
+
+    /// Whether this is a row with as many fields as the header.
+    pub fn is_whole(&self, row: &str) -> bool {
+        let Kind::Csv(header) = &self.kind else { return true };
+        let row = split(row, header.separator);
+        !row.is_open && !row.is_odd && row.fields.len() == header.count
     }
 
     /// A line as a payment; `number` names it where it has no id of its own.
@@ -172,24 +238,37 @@ impl Format {
     /// # Errors
     /// What is wrong with it.
     pub fn row(&self, line: &str, number: u64) -> Result<Row, String> {
+        row(&self.fields(line)?, self.dialect, number)
+    }
+
+    fn fields(&self, line: &str) -> Result<BTreeMap<Column, String>, String> {
         let mut fields = BTreeMap::new();
-        match self {
-            Self::Csv(header) => {
-                let values = split(line, header.separator);
-                for (column, at) in &header.columns {
-                    let value = values.get(*at).ok_or_else(|| format!("it has {} fields, the header names more", values.len()))?;
-                    fields.insert(*column, value.trim().to_owned());
+        match &self.kind {
+            Kind::Csv(header) => {
+                let row = split(line, header.separator);
+                if row.is_open {
+                    return Err("a quote in it is not closed".to_owned());
+                }
+                let values = row.fields;
+                for (column, places) in &header.columns {
+                    let parts: Vec<_> = places.iter().filter_map(|at| values.get(*at)).map(|value| value.trim()).collect();
+                    if parts.len() < places.len() {
+                        return Err(format!("it has {} fields, the header {}", values.len(), header.count));
+                    }
+                    fields.insert(*column, parts.join(" "));
                 }
             }
-            Self::Jsonl(mapping) => {
+            Kind::Jsonl => {
                 let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+                let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let one = |name: &str| object.iter().find(|(key, _)| is_same_name(key, name)).map(|(_, value)| text(value));
+                let all = |name: &str| name.split('+').map(one).collect::<Option<Vec<_>>>().map(|parts| parts.join(" "));
                 for (wanted, known) in COLUMNS {
-                    let value = mapping.names(wanted, known).find_map(|name| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)));
-                    fields.extend(value.map(|(_, value)| (wanted, value.as_str().map_or_else(|| value.to_string(), str::to_owned))));
+                    fields.extend(self.mapping.names(wanted, known).find_map(all).map(|value| (wanted, value)));
                 }
             }
         }
-        row(&fields, number)
+        Ok(fields)
     }
 }
 
@@ -198,7 +277,7 @@ fn missing(name: &str, column: Column) -> String {
     format!("there is no column for the {name}; it may be called {names}; map another by FILE?{name}=COLUMN")
 }
 
-fn row(fields: &BTreeMap<Column, String>, number: u64) -> Result<Row, String> {
+fn row(fields: &BTreeMap<Column, String>, dialect: Dialect, number: u64) -> Result<Row, String> {
     let text = |column, name: &str| match fields.get(&column) {
         Some(value) if !value.is_empty() => Ok(value.as_str()),
         _ => Err(format!("the {name} is missing")),
@@ -206,14 +285,14 @@ fn row(fields: &BTreeMap<Column, String>, number: u64) -> Result<Row, String> {
     let float = |column| fields.get(&column).and_then(|value| value.parse().ok()).filter(|value: &f64| value.is_finite());
     let amount_minor = match fields.get(&Column::AmountMinor) {
         Some(minor) => minor.parse().map_err(|_| format!("the amount `{minor}` is no integer"))?,
-        None => minor_units(text(Column::Amount, "amount")?)?,
+        None => minor_units(text(Column::Amount, "amount")?, dialect)?,
     };
     let given = |column| fields.get(&column).filter(|value| *value != "null").cloned().unwrap_or_default();
     let transaction = Transaction {
         transaction_id: TransactionId(text(Column::Transaction, "id").map_or_else(|_| number.to_string(), str::to_owned)),
         account_id: AccountId(text(Column::Account, "account")?.to_owned()),
         terminal_id: text(Column::Terminal, "terminal")?.into(),
-        ts: time_ms(fields)?,
+        ts: time_ms(fields, dialect)?,
         amount_minor,
         ccy: given(Column::Currency),
         channel: given(Column::Channel),
@@ -240,39 +319,21 @@ fn row(fields: &BTreeMap<Column, String>, number: u64) -> Result<Row, String> {
 }
 
 /// Major units with at most two digits after the point, exactly; with more, rounded.
-fn minor_units(text: &str) -> Result<i64, String> {
-    let value: f64 = text.parse().map_err(|_| format!("the amount `{text}` is no number"))?;
-    if !(0.0..1e12).contains(&value) {
-        return Err(format!("the amount `{text}` is out of range"));
-    }
-    Ok((value * 100.0).round() as i64)
+fn minor_units(text: &str, dialect: Dialect) -> Result<i64, String> {
+    let minor = dialect.numbers.hundredths(text).map_err(|why| format!("the amount {why}"))?;
+    if (0..AMOUNT_MAX_MINOR).contains(&minor) { Ok(minor) } else { Err(format!("the amount `{text}` is out of range")) }
 }
 
 /// A number since the epoch or a date with a time and perhaps a zone, or the hour of a simulation that counts them.
-fn time_ms(fields: &BTreeMap<Column, String>) -> Result<i64, String> {
+fn time_ms(fields: &BTreeMap<Column, String>, dialect: Dialect) -> Result<i64, String> {
     let told = |column| fields.get(&column).map(String::as_str).filter(|text| !text.is_empty());
     let (text, ms) = match (told(Column::Time), told(Column::Step)) {
-        (Some(time), _) => (time, times::parse_ms(time)),
+        (Some(time), _) => (time, dialect.dates.parse_ms(time)),
         (None, Some(step)) => (step, step.parse::<u32>().ok().map(|step| i64::from(step) * HOUR_MS)),
         (None, None) => return Err("the time is missing".to_owned()),
     };
-    let wrong = || format!("the time `{text}` is neither epoch seconds or milliseconds nor like 2018-04-01 00:07:56");
+    let wrong = || format!("the time {}, such as 2018-04-01 00:07:56 or epoch seconds", dialect.dates.why_not(text));
     ms.filter(|ms| (0..TIME_MAX_MS).contains(ms)).ok_or_else(wrong)
-}
-
-/// The fields of a line; one in quotes may hold the separator, and a doubled quote is one (RFC 4180).
-fn split(line: &str, separator: char) -> Vec<String> {
-    let (mut fields, mut is_quoted, mut chars) = (vec![String::new()], false, line.trim_end_matches(['\r', '\n']).chars().peekable());
-    while let Some(char) = chars.next() {
-        let Some(field) = fields.last_mut() else { break };
-        match char {
-            '"' if is_quoted && chars.peek() == Some(&'"') => field.extend(chars.next()),
-            '"' => is_quoted = !is_quoted,
-            _ if char == separator && !is_quoted => fields.push(String::new()),
-            _ => field.push(char),
-        }
-    }
-    fields
 }
 
 #[cfg(test)]
@@ -376,5 +437,25 @@ mod tests {
         assert_eq!((payment.ts, &*payment.account_id.0, &*payment.terminal_id.0), (743 * HOUR_MS, "C1305486145", "C553264065"));
         assert_eq!((payment.amount_minor, row.is_fraud), (18_100, Some(true)));
         assert!(parse(header, "soon,TRANSFER,181.0,C1,181.0,0.0,C5,0.0,0.0,1,0").unwrap_err().contains("the time `soon`"));
+    }
+
+    #[test]
+    fn dates_and_amounts_are_read_as_the_file_writes_them() {
+        let read = |mapping: &str, text: &str| {
+            let (header, rows) = text.split_once('\n').unwrap();
+            let rows: Vec<_> = rows.lines().map(str::to_owned).collect();
+            let (format, _) = Format::of(header, &Mapping::parse(mapping)?)?;
+            let format = format.sniffed(rows.clone().into_iter())?;
+            let of = |row: &String| format.row(row, 1).map(|row| (row.transaction.ts / 1_000, row.transaction.amount_minor));
+            rows.iter().map(of).collect::<Result<Vec<_>, String>>()
+        };
+        let bank = "Date;Time;Account ID;Merchant;Amount\n29.03.2025;14:05;a;m;1.020,50\n03.04.2025;14:05;a;m;12,34 €\n";
+        assert_eq!(read("", bank), Ok(vec![(1_743_257_100, 102_050), (1_743_689_100, 1_234)]));
+        let us = "Transaction Date,User ID,Merchant,Amount\n3/29/2025 2:05 PM,a,m,\"$1,020.50\"\n3/4/2025,a,m,$5\n";
+        assert_eq!(read("", us), Ok(vec![(1_743_257_100, 102_050), (1_741_046_400, 500)]));
+        let open = "date;account_id;merchant;amount\n03/04/2025;a;m;1,020\n";
+        assert!(read("", open).is_err_and(|why| why.contains("?dates=dmy")));
+        assert!(read("dates=dmy", open).is_err_and(|why| why.contains("?decimal=comma")));
+        assert_eq!(read("dates=dmy&decimal=point", open), Ok(vec![(1_743_638_400, 102_000)]));
     }
 }

@@ -11,6 +11,7 @@ use super::{
     named::Named,
     one_file::{FirstLines, OneFile},
 };
+use crate::pipelines::given::Sniff;
 
 /// Files open at a time.
 pub(super) const FILES_MAX: usize = 500;
@@ -74,6 +75,12 @@ impl Files {
             return Err("its records have a header, and that in one partition only; give JSON, or lines of an access log".to_owned());
         }
         let header = usize::from(has_header);
+        let mut sniff = Sniff::new(mapping.dialect);
+        for path in paths {
+            let first = FirstLines::of(path).map_err(|error| error.to_string())?;
+            first.unread(format.clone(), header).look(&mut sniff);
+        }
+        let format = format.with(sniff.dialect()?);
         Ok(Self { passed_over: Vec::new(), files: first.into_iter().map(|first| first.into_file(format.clone(), header)).collect() })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::pipelines::times;
+use crate::pipelines::given::Dates;
 
 /// A request as its line tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl<'a> Request<'a> {
         let (_, user) = identity.split_once(' ').ok_or("there is no identity and user before the time")?;
         let user = Some(user.trim()).filter(|user| !["-", "", "\"\""].contains(user));
         let (time, rest) = rest.split_once("] \"").ok_or("there is no request in quotes after the time")?;
-        let at_ms = times::parse_ms(time).ok_or("the time is none")?;
+        let at_ms = Dates::default().parse_ms(time).ok_or("the time is none")?;
         let (request, status, rest) = request(rest).ok_or("there is no status after the request")?;
         let (bytes, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         let bytes = match bytes.trim_end() {

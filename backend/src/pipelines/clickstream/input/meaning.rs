@@ -1,4 +1,4 @@
-//! What the fields of given data say: actions, devices and prices in the words of others.
+//! What the fields of given data say: actions and devices in the words of others.
 
 use crate::sim::clickstream::Action;
 
@@ -55,39 +55,9 @@ pub(super) fn device_of(agent: &str) -> &'static str {
     }
 }
 
-/// A decimal price in minor units, without binary fractions on the way.
-pub(super) fn minor_units(text: &str) -> Result<i64, String> {
-    let bad = || format!("`{text}` is no price, such as 12.50");
-    let (is_negative, digits) = text.trim().strip_prefix('-').map_or((false, text.trim()), |digits| (true, digits));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let is_number =
-        digits.bytes().any(|byte| byte.is_ascii_digit()) && (whole.bytes().chain(fraction.bytes())).all(|byte| byte.is_ascii_digit());
-    if !is_number {
-        return Err(bad());
-    }
-    let cents: String = fraction.chars().chain("00".chars()).take(2).collect();
-    let whole = if whole.is_empty() { Ok(0) } else { whole.parse::<i64>() };
-    let minor = whole.ok().and_then(|whole| whole.checked_mul(100)?.checked_add(cents.parse().ok()?)).ok_or_else(bad)?;
-    Ok(if is_negative { -minor } else { minor })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prices_are_decimal_or_none() {
-        let check = |text: &str, expect: Option<i64>| assert_eq!(minor_units(text).ok(), expect, "{text}");
-        check("35.79", Some(3_579));
-        check("35", Some(3_500));
-        check("35.", Some(3_500));
-        check(" .5 ", Some(50));
-        check("-0.05", Some(-5));
-        check("35.799", Some(3_579));
-        for bad in ["", ".", "-", "35,79", "3 5", "EUR 5", "5.x", "--5", "1e3", "NaN", "99999999999999999999"] {
-            check(bad, None);
-        }
-    }
 
     #[test]
     fn actions_are_known_or_told_as_unknown() {

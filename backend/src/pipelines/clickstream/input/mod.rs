@@ -4,7 +4,8 @@
 //! Rows may be some minutes out of order; those of a file that is more so, such as a table sorted by user, are put in order first.
 //!
 //! `--input access.log`, `--input a.log.gz,b.log`, `--input logs/`, `--input 'events.csv?user=visitor&time=ts'`, `--input topic:NAME`. In
-//! a log the user is whom the server authenticated, else address and user agent; `?user=ip` takes the address alone.
+//! a log the user is whom the server authenticated, else address and user agent; `?user=ip` takes the address alone. Where a table leaves open
+//! how dates and prices are meant, `?dates=dmy&decimal=comma` says it.
 
 mod csv;
 mod files;
@@ -20,14 +21,17 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use self::{
-    csv::{Row, split},
+    csv::Row,
     log::Request,
     mapping::{Fields, Mapping, Meaning, names},
-    meaning::{action_named, action_of_request, device_of, minor_units},
+    meaning::{action_named, action_of_request, device_of},
 };
 pub(super) use self::{files::Files, topic::Lines};
 use crate::{
-    pipelines::{clickstream::records::TIMES, times},
+    pipelines::{
+        clickstream::records::TIMES,
+        given::{Dialect, Sniff, is_blank, is_same_name, separator_of, split},
+    },
     sim::clickstream::Action,
 };
 
@@ -84,19 +88,21 @@ pub(super) struct Given {
 pub(super) struct Format {
     kind: Kind,
     mapping: Mapping,
+    /// How dates and numbers are written, as far as that is known.
+    dialect: Dialect,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Log,
     Jsonl,
-    Csv { columns: Vec<String>, separator: char },
+    Csv { header: String, columns: Vec<String>, separator: char },
 }
 
 impl Format {
     /// Recognises the format by the first lines; tells whether the first is a header, and no event.
     fn of(first: &[String], mapping: &Mapping) -> Result<(Self, bool), String> {
-        let format = |kind| Self { kind, mapping: mapping.clone() };
+        let format = |kind| Self { kind, mapping: mapping.clone(), dialect: Dialect::default() };
         let Some(header) = first.iter().find(|line| !line.trim().is_empty()) else { return Err("it is empty".to_owned()) };
         if first.iter().any(|line| Request::parse(line).is_ok()) {
             return Ok((format(Kind::Log), false));
@@ -104,8 +110,8 @@ impl Format {
         if header.trim_start().starts_with('{') {
             return Ok((format(Kind::Jsonl), false));
         }
-        let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| header.matches(*separator).count()).unwrap_or(',');
-        let columns = split(header.trim_start_matches('\u{feff}'), separator).fields;
+        let separator = separator_of(header);
+        let columns = split(header, separator).fields;
         let columns: Vec<_> = columns.iter().map(|column| column.trim().to_lowercase()).collect();
         let has = |meaning| {
             let row = Row { columns: &columns, values: &columns };
@@ -119,7 +125,7 @@ impl Format {
             let known = names(Meaning::User);
             return Err(format!("its first line names no column for the user, such as {known}; or map one: FILE?user=NAME"));
         }
-        Ok((format(Kind::Csv { columns, separator }), true))
+        Ok((format(Kind::Csv { header: header.trim().to_owned(), columns, separator }), true))
     }
 
     /// Whether a line is not all of a row: it ends within quotes.
@@ -129,9 +135,42 @@ impl Format {
 
     /// Whether this is a row with as many fields as the header.
     fn is_whole(&self, row: &str) -> bool {
-        let Kind::Csv { columns, separator } = &self.kind else { return true };
+        let Kind::Csv { columns, separator, .. } = &self.kind else { return true };
         let row = split(row, *separator);
         !row.is_open && !row.is_odd && row.fields.len() == columns.len()
+    }
+
+    /// The same, with dates and numbers as they are known to be written.
+    fn with(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Looks how a row writes its time and its price.
+    fn look(&self, line: &str, sniff: &mut Sniff) {
+        let mut look = |row: &dyn Fields| {
+            sniff.time(&row.value(&self.mapping, Meaning::Time).unwrap_or_default());
+            sniff.number(&row.value(&self.mapping, Meaning::Price).unwrap_or_default());
+        };
+        match &self.kind {
+            Kind::Log => {}
+            Kind::Jsonl => {
+                if let Ok(row) = serde_json::from_str::<serde_json::Value>(line) {
+                    look(&row);
+                }
+            }
+            Kind::Csv { columns, separator, .. } => look(&Row { columns, values: &split(line, *separator).fields }),
+        }
+    }
+
+    /// Whether rows may write dates and numbers in more than one way.
+    fn has_dialects(&self) -> bool {
+        self.kind != Kind::Log
+    }
+
+    /// Whether a line says nothing: it is blank, or the header once more, as in files that were put together of several.
+    fn is_idle(&self, line: &str) -> bool {
+        matches!(&self.kind, Kind::Csv { header, separator, .. } if header == line.trim() || is_blank(line, *separator))
     }
 
     /// Reads a row.
@@ -150,7 +189,7 @@ impl Format {
                 let row: serde_json::Value = serde_json::from_str(line).map_err(|error| format!("it is no JSON: {error}"))?;
                 self.row(&row)
             }
-            Kind::Csv { columns, separator } => {
+            Kind::Csv { columns, separator, .. } => {
                 let row = split(line, *separator);
                 let values = row.fields;
                 if row.is_open {
@@ -191,7 +230,7 @@ impl Format {
         let value = |meaning| row.value(&self.mapping, meaning);
         let text = |meaning| value(meaning).map(Cow::into_owned).unwrap_or_default();
         let time = value(Meaning::Time).ok_or("there is no time")?;
-        let timestamp = times::parse_ms(&time).ok_or_else(|| format!("`{time}` is no time"))?;
+        let timestamp = self.dialect.dates.parse_ms(&time).ok_or_else(|| self.dialect.dates.why_not(&time))?;
         let agent = text(Meaning::Agent);
         let user = value(Meaning::User);
         let ip = value(Meaning::Ip);
@@ -203,7 +242,7 @@ impl Format {
         let device = value(Meaning::Device).map_or_else(|| device_of(&agent).to_owned(), Cow::into_owned);
         let price_minor = match (value(Meaning::PriceMinor), value(Meaning::Price)) {
             (Some(minor), _) => Some(minor.parse().map_err(|_| format!("`{minor}` is no price in minor units, such as 1250"))?),
-            (None, Some(price)) => Some(minor_units(&price)?),
+            (None, Some(price)) => Some(self.dialect.numbers.hundredths(&price).map_err(|why| format!("the price: {why}"))?),
             (None, None) => None,
         };
         Ok(Given {
@@ -235,8 +274,7 @@ fn user_of(user: Option<&str>, ip: &str, agent: &str) -> String {
 impl Fields for serde_json::Value {
     fn field(&self, name: &str) -> Option<Cow<'_, str>> {
         let object = self.as_object()?;
-        let find =
-            |fields: &serde_json::Map<String, Self>| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|it| it.1.clone());
+        let find = |fields: &serde_json::Map<String, Self>| fields.iter().find(|(key, _)| is_same_name(key, name)).map(|it| it.1.clone());
         // What this pipeline's own events keep in `metadata`, as other schemas do, and servers that log JSON, such as Caddy, in `request`.
         let inner = |name: &str| object.get(name).and_then(Self::as_object);
         let headers = || inner("request")?.get("headers")?.as_object();

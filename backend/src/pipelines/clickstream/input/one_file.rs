@@ -2,16 +2,16 @@
 
 use std::{
     collections::VecDeque,
-    fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, Read},
     path::Path,
     sync::Arc,
 };
 
-use flate2::read::MultiGzDecoder;
-
 use super::{Format, Line, SHOWN_MAX, mapping::Mapping};
-use crate::pipelines::clickstream::settings::INPUT_GRACE_MS;
+use crate::pipelines::{
+    clickstream::settings::INPUT_GRACE_MS,
+    given::{self, Dialect, Sniff},
+};
 
 /// The longest line that is read; of a longer one the rest is passed over.
 const LINE_MAX: usize = 64 * 1024;
@@ -57,10 +57,7 @@ pub(super) struct FirstLines {
 impl FirstLines {
     /// Opens a file.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
-        let mut file = BufReader::new(File::open(path)?);
-        let is_gzip = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-        let mut reader: Box<dyn BufRead + Send> =
-            if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
+        let mut reader = given::open(path)?;
         let mut lines = VecDeque::new();
         while lines.len() < FIRST_LINES
             && let Some(line) = read_line(&mut *reader)?
@@ -94,7 +91,7 @@ impl FirstLines {
         self.unread(format, passed_over).begun()
     }
 
-    fn unread(mut self, format: Format, passed_over: usize) -> OneFile {
+    pub(super) fn unread(mut self, format: Format, passed_over: usize) -> OneFile {
         self.lines.drain(..passed_over.min(self.lines.len()));
         let Self { name, reader, lines } = self;
         OneFile { name, reader, format, waiting: lines, failed: None, number: passed_over as u64, sorted: None, next: None }
@@ -109,10 +106,36 @@ impl OneFile {
             let first = FirstLines::of(path).map_err(|error| error.to_string())?;
             if first.is_empty() { Ok(None) } else { first.recognised(mapping).map(Some) }
         };
+        let Some(mut file) = unread()? else { return Ok(None) };
         // A pipe can be read only once.
-        let is_out_of_order = path.is_file() && unread()?.is_some_and(Self::runs_back);
+        if !path.is_file() {
+            let texts: Vec<_> = file.waiting.iter().map(|line| text(line)).collect();
+            let mut sniff = Sniff::new(mapping.dialect);
+            texts.iter().for_each(|text| file.format.look(text, &mut sniff));
+            return Ok(Some(file.with(sniff.dialect()?).begun()));
+        }
+        let mut sniff = Sniff::new(mapping.dialect);
+        file.look(&mut sniff);
+        let dialect = sniff.dialect()?;
+        let unread = || Ok::<_, String>(unread()?.map(|file| file.with(dialect)));
+        let is_out_of_order = unread()?.is_some_and(Self::runs_back);
         let sorted = if is_out_of_order { unread()?.and_then(Self::sorted) } else { None };
         if sorted.is_some() { Ok(sorted) } else { Ok(unread()?.map(Self::begun)) }
+    }
+
+    fn with(mut self, dialect: Dialect) -> Self {
+        self.format = self.format.with(dialect);
+        self
+    }
+
+    /// Looks how its first rows write dates and numbers.
+    pub(super) fn look(&mut self, sniff: &mut Sniff) {
+        while self.format.has_dialects() && !sniff.is_enough() {
+            let Some(row) = self.next_row() else { return };
+            if let Ok(text) = row.text {
+                self.format.look(&text, sniff);
+            }
+        }
     }
 
     fn begun(mut self) -> Self {
@@ -181,7 +204,10 @@ impl OneFile {
             match line {
                 Ok(None) => return None,
                 Ok(Some(line)) if line.trim_ascii().is_empty() => {}
-                Ok(Some(line)) => return Some(Row { number, text: self.row(text(&line)), is_broken: false }),
+                Ok(Some(line)) => match self.row(text(&line)) {
+                    Ok(text) if self.format.is_idle(&text) => {}
+                    text => return Some(Row { number, text, is_broken: false }),
+                },
                 // A damaged archive ends here; what was read before stands.
                 Err(error) => {
                     self.reader = Box::new(io::empty());

@@ -314,11 +314,35 @@ fn tables_and_objects_are_read_with_or_without_a_mapping() {
         ("time,user\n-5,2", "1970"),
         ("{\"time\":5}", "user"),
         ("time,user,action\n5,2,teleport", "`teleport` is no action"),
-        ("time,user,price\n5,2,cheap", "`cheap` is no price"),
+        ("time,user,price\n5,2,cheap", "the price: `cheap` is no number"),
         ("time,user,price_minor\n5,2,1.5", "`1.5` is no price in minor units"),
     ] {
         assert!(first(wrong, "").is_err_and(|error| error.contains(why)), "{wrong}");
     }
+}
+
+#[test]
+fn dates_and_prices_are_read_as_the_file_writes_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("events.csv");
+    let read = |mapping: &str, text: &[u8]| {
+        std::fs::write(&path, text).expect("written");
+        let mut files = Files::open(&format!("{}{mapping}", path.display()))?.expect("it is there");
+        let of = |line: Line| line.read.map(|given| (given.timestamp / 1_000, given.price_minor)).map_err(|bad| bad.0);
+        std::iter::from_fn(|| files.next()).map(of).collect::<Result<Vec<_>, _>>()
+    };
+    let shop = "Date;Time;User ID;Event Type;Price\r\n03/04/2025;14:05;u;purchase;12,34\r\n29/04/2025;14:05;u;view;\r\n;;;;\r\n";
+    let expect = Ok(vec![(1_743_689_100, Some(1_234)), (1_745_935_500, None)]);
+    let utf_16: Vec<_> = format!("\u{feff}{shop}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!((read("", shop.as_bytes()), read("", &utf_16)), (expect.clone(), expect));
+    let array = br#"[{"time":"Mar 29, 2025 2:05 PM","user":"u","price":"$1,020.50"},
+        {"time":"Mar 29, 2025 2:05:30 PM","user":"u","price":12.5}]"#;
+    assert_eq!(read("", array), Ok(vec![(1_743_257_100, Some(102_050)), (1_743_257_130, Some(1_250))]));
+    let open = b"time,user,price\n03/04/2025,u,\"1,020\"\n";
+    assert!(read("", open).is_err_and(|why| why.contains("?dates=dmy")));
+    assert!(read("?dates=dmy", open).is_err_and(|why| why.contains("?decimal=point")));
+    assert_eq!(read("?dates=dmy&decimal=point", open), Ok(vec![(1_743_638_400, Some(102_000))]));
+    assert_eq!(read(":dates=mdy,decimal=comma", open), Ok(vec![(1_741_046_400, Some(102))]));
 }
 
 #[test]

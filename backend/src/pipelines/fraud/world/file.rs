@@ -3,12 +3,10 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs::File,
-    io::{BufRead, BufReader, Read as _},
+    io::{BufRead, Read as _},
     path::{Path, PathBuf},
 };
 
-use flate2::read::MultiGzDecoder;
 use weir_model::Problem;
 
 use super::{rulebook, send};
@@ -19,6 +17,7 @@ use crate::{
             records::{Label, LabelSource, Transaction},
             settings::{CHARGEBACKS, DAY_MS, DEAD_LETTERS, LABEL_DELAY_MS, TRANSACTIONS, TRUTH},
         },
+        given,
         shape::{Command, Emit, RunParams, World},
     },
     sim::{
@@ -33,36 +32,80 @@ const CHARGEBACKS_MAX: usize = 500_000;
 /// Payments on their way: as many as a day has, not fewer and not more than these.
 const WAITING: [usize; 2] = [200, 5_000];
 
-/// What gzip files begin with (RFC 1952).
-const GZIP: [u8; 2] = [0x1f, 0x8b];
-
 /// The longest line that is read; what is beyond is a line of its own.
 const LINE_MAX: u64 = 1 << 20;
+/// Lines that the quotes of one row may hold.
+const ROW_LINES_MAX: usize = 100;
 
 /// A file that is read.
 struct Source {
     reader: Box<dyn BufRead + Send>,
     format: Format,
-    /// The first row of a file without a header.
-    first: Option<String>,
+    /// Lines that were looked at, and are still to be read.
+    waiting: VecDeque<String>,
+    has_header: bool,
 }
 
 impl Source {
     /// The error is why not, and what to do.
     fn open(path: &Path, mapping: &Mapping) -> Result<Self, (String, &'static str)> {
+        let mut source = Self::unread(path, mapping)?;
+        // A pipe can be read only once.
+        let rows: Box<dyn Iterator<Item = String>> = if path.is_file() {
+            let mut again = Self::unread(path, mapping)?;
+            Box::new(std::iter::from_fn(move || again.next().ok().flatten().map(|(_, row)| row)))
+        } else {
+            Box::new(source.waiting.clone().into_iter())
+        };
+        let wrong = |why| (why, "Say how dates and numbers are written, like FILE?dates=dmy&decimal=comma");
+        source.format = source.format.sniffed(rows).map_err(wrong)?;
+        Ok(source)
+    }
+
+    /// Recognised by its first line that is not blank.
+    fn unread(path: &Path, mapping: &Mapping) -> Result<Self, (String, &'static str)> {
         let wrong = |error: std::io::Error| (error.to_string(), "Give a CSV or JSONL file, a folder of them, or a topic");
-        let mut file = BufReader::new(File::open(path).map_err(wrong)?);
-        let is_gzip = file.fill_buf().map_err(wrong)?.starts_with(&GZIP);
-        let reader: Box<dyn BufRead + Send> = if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) };
-        let mut reader = reader;
-        let first = line_of(&mut *reader).map_err(wrong)?.ok_or_else(|| ("it is empty".to_owned(), "Give payments"))?;
-        let (format, is_header) = Format::of(&first, mapping).map_err(|why| (why, "Name the columns as the pipeline does, or map them"))?;
-        Ok(Self { reader, format, first: (!is_header).then_some(first) })
+        let mut reader = given::open(path).map_err(wrong)?;
+        let mut first = String::new();
+        while first.trim().is_empty() {
+            first = line_of(&mut *reader).map_err(wrong)?.ok_or_else(|| ("it is empty".to_owned(), "Give payments"))?;
+        }
+        let (format, has_header) =
+            Format::of(&first, mapping).map_err(|why| (why, "Name the columns as the pipeline does, or map them"))?;
+        let waiting = if has_header { VecDeque::new() } else { [first].into() };
+        Ok(Self { reader, format, waiting, has_header })
     }
 
     /// Lines before the first row.
     fn header_lines(&self) -> u64 {
-        u64::from(self.first.is_none())
+        u64::from(self.has_header)
+    }
+
+    /// The next row, and how many lines it has.
+    fn next(&mut self) -> std::io::Result<Option<(u64, String)>> {
+        let Some(line) = self.line()? else { return Ok(None) };
+        let joined = if self.format.is_unfinished(&line) { self.joined(&line)? } else { None };
+        Ok(Some(joined.unwrap_or((1, line))))
+    }
+
+    /// The line with those after it that its quotes hold; `None` where a quote has just gone astray: then each is a row of its own.
+    fn joined(&mut self, line: &str) -> std::io::Result<Option<(u64, String)>> {
+        let (mut row, mut taken) = (line.to_owned(), Vec::new());
+        while taken.len() < ROW_LINES_MAX && self.format.is_unfinished(&row) {
+            let Some(next) = self.line()? else { break };
+            row.push('\n');
+            row.push_str(&next);
+            taken.push(next);
+        }
+        if self.format.is_whole(&row) {
+            return Ok(Some((1 + taken.len() as u64, row)));
+        }
+        taken.into_iter().rev().for_each(|line| self.waiting.push_front(line));
+        Ok(None)
+    }
+
+    fn line(&mut self) -> std::io::Result<Option<String>> {
+        self.waiting.pop_front().map_or_else(|| line_of(&mut *self.reader), |line| Ok(Some(line)))
     }
 }
 
@@ -125,19 +168,22 @@ impl FileWorld {
     }
 
     fn line(&mut self, out: &mut Emit) {
-        let first = self.source.first.take();
-        let line = first.map_or_else(|| line_of(&mut *self.source.reader), |first| Ok(Some(first)));
+        let row = self.source.next();
         self.row += 1;
-        match line {
+        match row {
             Ok(None) => {
                 self.row -= 1;
                 self.next_file(out);
             }
-            Ok(Some(line)) if line.trim().is_empty() => {}
-            Ok(Some(line)) => match self.source.format.row(&line, self.row) {
-                Ok(row) => self.payment(&row, out),
-                Err(why) => self.dead_letter(&why, &line, out),
-            },
+            Ok(Some((lines, row))) => {
+                if !self.source.format.is_idle(&row) {
+                    match self.source.format.row(&row, self.row) {
+                        Ok(row) => self.payment(&row, out),
+                        Err(why) => self.dead_letter(&why, &row, out),
+                    }
+                }
+                self.row += lines - 1;
+            }
             // A damaged archive ends here, for good; what was read before stands.
             Err(error) => {
                 self.dead_letter(&format!("the file can't be read on: {error}"), "", out);

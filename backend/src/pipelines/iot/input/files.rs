@@ -2,15 +2,13 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use flate2::read::MultiGzDecoder;
-
 use super::{labels::Labels, mapping::Mapping};
+use crate::pipelines::given;
 
 /// Tables of one folder, and folders in folders that are looked into.
 const TABLES_MAX: usize = 10_000;
@@ -93,22 +91,12 @@ fn is_table(path: &Path) -> bool {
     path.is_file() && ENDINGS.iter().any(|ending| plain.strip_suffix(ending).is_some_and(|rest| rest.ends_with('.')))
 }
 
-/// The text of a file, plain or gzip; what is no UTF-8 in it becomes a sign of that.
+/// The text of a file.
 ///
 /// # Errors
 /// When it can't be read, or is too long.
 pub(super) fn text_of(path: &Path) -> Result<String, String> {
-    let failed = |error: io::Error| error.to_string();
-    let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let packed = std::mem::take(&mut bytes);
-        MultiGzDecoder::new(packed.as_slice()).take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    }
-    if bytes.len() as u64 > BYTES_MAX {
-        return Err("it has more than a gibibyte".to_owned());
-    }
-    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    given::text_of(path, BYTES_MAX)
 }
 
 #[cfg(test)]
@@ -146,22 +134,5 @@ mod tests {
         assert!(
             find(&folder.path().join("repo/labels").display().to_string(), &mut taken).is_err_and(|why| why.contains("there is no .csv"))
         );
-    }
-
-    #[test]
-    fn texts_are_plain_or_packed() {
-        use std::io::Write as _;
-        let folder = tempfile::tempdir().unwrap();
-        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        packed.write_all(b"ts,value\n").unwrap();
-        for (name, bytes, expect) in [
-            ("plain", b"ts,value\n".to_vec(), "ts,value\n"),
-            ("packed", packed.finish().unwrap(), "ts,value\n"),
-            ("latin", b"\xb0C".to_vec(), "\u{fffd}C"),
-        ] {
-            let path = folder.path().join(name);
-            fs::write(&path, bytes).unwrap();
-            assert_eq!(text_of(&path).as_deref(), Ok(expect), "{name}");
-        }
     }
 }

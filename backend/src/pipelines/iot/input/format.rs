@@ -1,10 +1,10 @@
-//! Texts to rows of fields: CSV with any of three separators (RFC 4180; a row is a line), JSON by lines, or one JSON array.
+//! Texts to rows of fields: CSV with any of the usual separators, or JSON by lines.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::pipelines::times::parse_since_1970_ms;
+use crate::pipelines::given::{Dates, Numbers, logical_lines, separator_of, split};
 
 /// Names of fields of one text.
 const NAMES_MAX: usize = 256;
@@ -23,40 +23,28 @@ enum Kind {
     Json,
 }
 
-/// A JSON array as lines; any other text as it is.
-///
-/// # Errors
-/// When it begins as an array and is none.
-pub(super) fn flat(text: String) -> Result<String, String> {
-    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-    if !text.trim_start().starts_with('[') {
-        return Ok(text);
-    }
-    let rows: Vec<Value> = serde_json::from_str(&text).map_err(|error| format!("it is no JSON: {error}"))?;
-    Ok(rows.iter().map(|row| format!("{row}\n")).collect())
-}
-
 impl<'a> Rows<'a> {
     /// Recognises the format by the first line.
     ///
     /// # Errors
     /// When there is none.
     pub(super) fn of(text: &'a str) -> Result<Self, String> {
-        let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line)).filter(|(_, line)| !line.trim().is_empty());
-        let mut lines: Vec<_> = lines.collect();
-        let (_, first) = *lines.first().ok_or("it is empty")?;
+        let first = text.lines().find(|line| !line.trim().is_empty()).ok_or("it is empty")?;
         if first.trim_start().starts_with('{') {
-            let mut rows = Self { names: Vec::new(), lines, kind: Kind::Json };
+            let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line)).filter(|(_, line)| !line.trim().is_empty());
+            let mut rows = Self { names: Vec::new(), lines: lines.collect(), kind: Kind::Json };
             rows.names = rows.json_names();
             return Ok(rows);
         }
-        let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| (first.matches(*separator).count(), *separator == ','));
-        let separator = separator.unwrap_or(',');
-        let header = fields(first, separator);
+        let separator = separator_of(first);
+        let mut lines = logical_lines(text, separator);
+        let (_, first) = *lines.first().ok_or("it is empty")?;
+        let header = split(first, separator).fields;
         let names = match headless(&header) {
             Some(names) => names,
             None => {
-                lines.remove(0);
+                // It comes again where a file was put together of several.
+                lines.retain(|(_, line)| *line != first);
                 header.iter().map(|name| name.trim().to_lowercase()).collect()
             }
         };
@@ -71,7 +59,11 @@ impl<'a> Rows<'a> {
     fn read(&self, line: &str) -> Result<Vec<String>, String> {
         match self.kind {
             Kind::Csv(separator) => {
-                let fields = fields(line, separator);
+                let row = split(line, separator);
+                if row.is_open {
+                    return Err("a quote in it is not closed".to_owned());
+                }
+                let fields = row.fields;
                 let is_short = fields.len() < self.names.len();
                 if is_short { Err(format!("it has {} fields, the header {}", fields.len(), self.names.len())) } else { Ok(fields) }
             }
@@ -97,8 +89,7 @@ impl<'a> Rows<'a> {
 /// Names for a table that begins with its first row: a time, and a number or more.
 fn headless(first: &[String]) -> Option<Vec<String>> {
     let (time, values) = first.split_first()?;
-    parse_since_1970_ms(time)?;
-    values.first()?.trim().parse::<f64>().ok()?;
+    (Dates::default().is_time(time) && Numbers::may_be(values.first()?)).then_some(())?;
     let value = |at: usize| if values.len() == 1 { "value".to_owned() } else { format!("value{}", at + 1) };
     Some(std::iter::once("timestamp".to_owned()).chain((0..values.len()).map(value)).collect())
 }
@@ -126,22 +117,6 @@ fn flatten(name: &str, value: Value, into: &mut BTreeMap<String, String>) {
     }
 }
 
-/// The fields of a line of CSV; one in quotes may hold the separator, and a doubled quote is one.
-fn fields(line: &str, separator: char) -> Vec<String> {
-    let (mut fields, mut field, mut is_quoted) = (Vec::new(), String::new(), false);
-    let mut chars = line.trim_end_matches('\r').chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if is_quoted && chars.peek() == Some(&'"') => field.extend(chars.next()),
-            '"' if is_quoted || field.trim().is_empty() => is_quoted = !is_quoted,
-            c if c == separator && !is_quoted => fields.push(std::mem::take(&mut field)),
-            c => field.push(c),
-        }
-    }
-    fields.push(field);
-    fields
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,13 +124,12 @@ mod tests {
     #[test]
     fn formats_are_recognised_by_their_first_line() {
         let check = |text: &str, names: &[&str], rows: &[&[&str]]| {
-            let text = flat(text.to_owned()).unwrap();
-            let read = Rows::of(&text).unwrap();
+            let read = Rows::of(text).unwrap();
             assert_eq!(read.names, names, "{text}");
             let got: Vec<_> = read.iter().map(|(.., fields)| fields.unwrap()).collect();
             assert_eq!(got, rows, "{text}");
         };
-        check("\u{feff}Time,Value\r\n1,2\r\n\r\n", &["time", "value"], &[&["1", "2"]]);
+        check("Time,Value\r\n1,2\r\n\r\n", &["time", "value"], &[&["1", "2"]]);
         check("t;\"a;\"\"b\"\n1;\"x;y\"\n", &["t", "a;\"b"], &[&["1", "x;y"]]);
         check("t\ta\n1\t2\n", &["t", "a"], &[&["1", "2"]]);
         check(
@@ -169,9 +143,9 @@ mod tests {
             &["ts", "v.x", "is_on"],
             &[&["1", "2.5", ""], &["2", "", "true"]],
         );
-        check("[{\"ts\":1,\"v\":2},\n {\"ts\":3,\"v\":null}]", &["ts", "v"], &[&["1", "2"], &["3", ""]]);
+        check("29/03/2025 14:05;12,5\n", &["timestamp", "value"], &[&["29/03/2025 14:05", "12,5"]]);
+        check("t,a\n1,\"x\ny\"\nt,a\n2,z\n", &["t", "a"], &[&["1", "x\ny"], &["2", "z"]]);
         assert!(Rows::of("\n \n").is_err());
-        assert!(flat("[1,".to_owned()).is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::pipelines::times::parse_since_1970_ms;
+use crate::pipelines::given::Dates;
 
 /// The file's name.
 const FILE: &str = "combined_windows.json";
@@ -32,7 +32,8 @@ impl Labels {
 
     fn parse(text: &str) -> Result<Self, String> {
         let read: BTreeMap<String, Vec<(String, String)>> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let window = |(from, until): &(String, String)| Some((parse_since_1970_ms(from)?, parse_since_1970_ms(until)?));
+        let at = |text: &str| Dates::default().parse_since_1970_ms(text);
+        let window = |(from, until): &(String, String)| Some((at(from)?, at(until)?));
         let windows = |of: &Vec<(String, String)>| of.iter().map(window).collect::<Option<Vec<_>>>();
         let all = read.iter().map(|(series, of)| Some((series.clone(), windows(of)?)));
         all.collect::<Option<_>>().map(Self).ok_or_else(|| "a time in it is none".to_owned())

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::{
-    format::{Rows, flat},
+    format::Rows,
     mapping::{Mapping, Meaning, PASSED_OVER},
 };
-use crate::pipelines::times::parse_since_1970_ms;
+use crate::pipelines::given::{Dialect, Numbers, Sniff};
 
 /// Columns of values that are read, and series of one table.
 const COLUMNS_MAX: usize = 64;
 const SERIES_MAX: usize = 10_000;
 /// What stands where nothing was measured.
-const MISSING: [&str; 7] = ["", "nan", "na", "n/a", "null", "none", "-"];
+const MISSING: [&str; 9] = ["", "nan", "na", "n/a", "null", "none", "-", "?", "\\n"];
 /// Labels in words that say that all is well.
 const WELL: [&str; 6] = ["false", "f", "no", "n", "normal", "ok"];
 /// A clock is set back now and then; of a table in which more steps than one in so many run back, rows are out of order.
@@ -96,9 +96,8 @@ impl Series {
 ///
 /// # Errors
 /// Why it is none.
-pub(super) fn read(text: String, mapping: &Mapping) -> Result<Table, String> {
-    let text = flat(text)?;
-    let rows = Rows::of(&text)?;
+pub(super) fn read(text: &str, mapping: &Mapping) -> Result<Table, String> {
+    let rows = Rows::of(text)?;
     let places = Places::of(&rows, mapping)?;
     let (mut table, mut known) = (Table::default(), BTreeMap::new());
     for (line, text, fields) in rows.iter() {
@@ -112,20 +111,23 @@ pub(super) fn read(text: String, mapping: &Mapping) -> Result<Table, String> {
 
 /// Which column says what.
 struct Places {
-    time: usize,
+    /// One column, or a date's and a clock's.
+    time: Vec<usize>,
     values: Vec<(usize, String)>,
     series: Vec<usize>,
     label: Option<usize>,
+    dialect: Dialect,
 }
 
 impl Places {
     fn of(rows: &Rows<'_>, mapping: &Mapping) -> Result<Self, String> {
         let names = &rows.names;
         let told = |meaning| mapping.places(meaning, names);
-        let time = told(Meaning::Time)?.first().copied();
-        let time = time.ok_or_else(|| {
-            format!("no column is a time; there are: {}; name it behind a question mark: FILE?timestamp=COLUMN", names.join(", "))
-        })?;
+        let time = told(Meaning::Time)?;
+        if time.is_empty() {
+            let names = names.join(", ");
+            return Err(format!("no column is a time; there are: {names}; name it behind a question mark: FILE?timestamp=COLUMN"));
+        }
         let (series, label) = (told(Meaning::Series)?, told(Meaning::Label)?.first().copied());
         let mut values = told(Meaning::Value)?;
         if values.is_empty() {
@@ -133,7 +135,7 @@ impl Places {
                 let name = names.get(*at).map_or("", String::as_str);
                 // A column without a name is the row number that some programs write.
                 let is_named = !name.is_empty() && !name.starts_with("unnamed") && !PASSED_OVER.contains(&name);
-                *at != time && Some(*at) != label && !series.contains(at) && is_named
+                !time.contains(at) && Some(*at) != label && !series.contains(at) && is_named
             };
             values = numbers(rows, (0..names.len()).filter(is_free).collect());
         }
@@ -141,19 +143,36 @@ impl Places {
             return Err(format!("no column has values; there are: {}", names.join(", ")));
         }
         let named = |at: usize| (at, names.get(at).cloned().unwrap_or_default());
-        Ok(Self { time, values: values.into_iter().take(COLUMNS_MAX).map(named).collect(), series, label })
+        let values = values.into_iter().take(COLUMNS_MAX).map(named).collect();
+        let mut places = Self { time, values, series, label, dialect: Dialect::default() };
+        let mut sniff = Sniff::new(mapping.dialect);
+        for fields in rows.iter().filter_map(|(.., fields)| fields.ok()) {
+            if sniff.is_enough() {
+                break;
+            }
+            sniff.time(&places.time_of(&fields));
+            places.values.iter().for_each(|(at, _)| sniff.number(fields.get(*at).map_or("", String::as_str)));
+        }
+        places.dialect = sniff.dialect()?;
+        Ok(places)
+    }
+
+    fn time_of(&self, fields: &[String]) -> String {
+        let parts: Vec<_> = self.time.iter().map(|at| fields.get(*at).map_or("", |field| field.trim())).collect();
+        parts.join(" ")
     }
 
     /// Adds a row to the series it belongs to.
     fn read(&self, fields: &[String], all: &mut Vec<Series>, known: &mut BTreeMap<String, usize>) -> Result<(), String> {
         let field = |at: usize| fields.get(at).map_or("", |field| field.trim());
-        let at_ms = parse_since_1970_ms(field(self.time)).ok_or_else(|| format!("the time `{}` is none", field(self.time)))?;
+        let (time, Dialect { dates, numbers }) = (self.time_of(fields), self.dialect);
+        let at_ms = dates.parse_since_1970_ms(&time).ok_or_else(|| dates.why_not(&time))?;
         let is_anomalous = self.label.is_some_and(|at| is_anomalous(field(at)));
         let id = self.series.iter().map(|at| field(*at)).collect::<Vec<_>>().join(" ");
-        let cells: Vec<_> = self.values.iter().map(|(at, _)| number(field(*at))).collect();
+        let cells: Vec<_> = self.values.iter().map(|(at, _)| number(field(*at), numbers)).collect();
         if !cells.iter().any(|cell| matches!(cell, Ok(Some(_)))) {
-            let bad = cells.iter().find_map(|cell| cell.as_ref().err());
-            return Err(bad.map_or_else(|| "it has no value".to_owned(), |text| format!("`{text}` is no number")));
+            let bad = cells.into_iter().find_map(Result::err);
+            return Err(bad.unwrap_or_else(|| "it has no value".to_owned()));
         }
         let mut cells = cells.into_iter().map(|cell| cell.ok().flatten());
         if self.label.is_some() && self.values.len() > 1 {
@@ -201,29 +220,34 @@ fn numbers(rows: &Rows<'_>, columns: Vec<usize>) -> Vec<usize> {
     let mut counts = vec![(0_usize, 0_usize); columns.len()];
     for fields in rows.iter().filter_map(|(.., fields)| fields.ok()) {
         for (at, (numbers, texts)) in columns.iter().zip(&mut counts) {
-            match number(fields.get(*at).map_or("", |field| field.trim())) {
-                Ok(Some(_)) => *numbers += 1,
-                Ok(None) => {}
-                Err(_) => *texts += 1,
+            let field = fields.get(*at).map_or("", |field| field.trim());
+            match () {
+                () if is_missing(field) => {}
+                () if Numbers::may_be(field) => *numbers += 1,
+                () => *texts += 1,
             }
         }
     }
     columns.into_iter().zip(counts).filter(|(_, (numbers, texts))| numbers > texts).map(|(at, _)| at).collect()
 }
 
-/// A number, nothing, or what is neither. Where commas do not separate fields, one may stand for the point.
-fn number(text: &str) -> Result<Option<f64>, String> {
-    if MISSING.iter().any(|missing| text.eq_ignore_ascii_case(missing)) {
+fn is_missing(text: &str) -> bool {
+    // Programs write infinities too.
+    MISSING.iter().any(|missing| text.eq_ignore_ascii_case(missing)) || text.parse::<f64>().is_ok_and(|number| !number.is_finite())
+}
+
+/// A number, nothing, or why it is neither.
+fn number(text: &str, numbers: Numbers) -> Result<Option<f64>, String> {
+    if is_missing(text) {
         return Ok(None);
     }
-    let parsed = text.parse::<f64>().or_else(|_| text.replacen(',', ".", 1).parse());
-    parsed.map(|number| Some(number).filter(|number| number.is_finite())).map_err(|_| text.to_owned())
+    numbers.parse(text).map(Some)
 }
 
 fn is_anomalous(label: &str) -> bool {
-    match number(label) {
+    match number(label, Numbers::default()) {
         Ok(number) => number.is_some_and(|number| number > 0.0),
-        Err(word) => !WELL.iter().any(|well| word.eq_ignore_ascii_case(well)),
+        Err(_) => !WELL.iter().any(|well| label.eq_ignore_ascii_case(well)),
     }
 }
 

@@ -73,7 +73,7 @@ impl SeriesWorld {
     fn open_next(&mut self, out: &mut Emit) {
         let Some(given) = self.files.pop_front() else { return };
         let name = given.name.as_str();
-        match files::text_of(&given.path).and_then(|text| table::read(text, &given.mapping)) {
+        match files::text_of(&given.path).and_then(|text| table::read(&text, &given.mapping)) {
             Err(error) => self.reject(out, &Letter { file: name, line: 0, text: "", error: &error }),
             Ok(read) => {
                 for Rejected { line, text, why } in read.rejected {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{MINUTE_MS, csv, labels, labels::parse_cause, time};
-use crate::sim::media::Shown;
+use super::{MINUTE_MS, labels, labels::parse_cause, time};
+use crate::{
+    pipelines::given::{Dialect, Sniff, Told, is_same_name, logical_lines, separator_of, split},
+    sim::media::Shown,
+};
 
 /// Names a column may have, best first, by what it says. A mapping (`?total=requests`) names one itself.
 const KNOWN: [(&str, &[&str]); 13] = [
@@ -53,6 +56,9 @@ pub(super) struct Columns {
     dims: Vec<usize>,
     pub(super) dimensions: Vec<String>,
     count: usize,
+    /// Of the time, where it stands apart from the date.
+    clock: Option<usize>,
+    pub(super) dialect: Dialect,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -84,9 +90,12 @@ impl Columns {
     pub(super) fn of(header: &[String], mapping: &Mapping) -> Result<Self, String> {
         let names: Vec<_> = header.iter().map(|name| name.trim().trim_start_matches('\u{feff}').to_lowercase()).collect();
         let find = |what: &str| match mapping.get(what) {
-            Some(name) => names.iter().position(|it| *it == name.trim().to_lowercase()),
-            None => known(what).iter().find_map(|known| names.iter().position(|name| name == known)),
+            Some(name) => names.iter().position(|it| is_same_name(it, name)),
+            None => known(what).iter().find_map(|known| names.iter().position(|name| is_same_name(name, known))),
         };
+        // A clock stands beside its date.
+        let place = |known: &str| names.iter().position(|name| name == known);
+        let apart = place("date").zip(place("time")).filter(|_| !mapping.contains_key("time") && place("timestamp").is_none());
         let kind = Kind::ALL.iter().find(|(_, needs)| needs.iter().all(|what| find(what).is_some())).map(|(kind, _)| *kind);
         let kind = kind.ok_or_else(|| lacking(&find))?;
         // What was forecast needs no past to be compared with.
@@ -94,13 +103,15 @@ impl Columns {
             return Err(lacking(&find));
         }
         let wanted = ["time", "case", "cause", "at"].iter().chain(kind.needs());
-        let places: BTreeMap<_, _> = wanted.filter_map(|what| Some((*what, find(what)?))).collect();
-        let is_free = |place: &usize| !places.values().any(|taken| taken == place);
+        let mut places: BTreeMap<_, _> = wanted.filter_map(|what| Some((*what, find(what)?))).collect();
+        places.extend(apart.map(|(date, _)| ("time", date)));
+        let clock = apart.map(|(_, clock)| clock);
+        let is_free = |place: &usize| Some(*place) != clock && !places.values().any(|taken| taken == place);
         // A column without a name is the row number that some programs write.
         let is_named = |place: &usize| !names[*place].is_empty() && !names[*place].starts_with("unnamed");
         let dims: Vec<_> = match mapping.get("dims") {
             Some(dims) => {
-                let place = |dim: &str| names.iter().position(|name| *name == dim.trim().to_lowercase());
+                let place = |dim: &str| names.iter().position(|name| is_same_name(name, dim));
                 dims.split(',').map(|dim| place(dim).ok_or_else(|| format!("no column is named {dim}"))).collect::<Result<_, _>>()?
             }
             None => (0..names.len()).filter(is_free).filter(is_named).collect(),
@@ -109,7 +120,29 @@ impl Columns {
             return Err("no column is left for a dimension".to_owned());
         }
         let dimensions = dims.iter().map(|place| names[*place].clone()).collect();
-        Ok(Self { places, kind, dims, dimensions, count: names.len() })
+        Ok(Self { places, kind, dims, dimensions, count: names.len(), clock, dialect: Dialect::default() })
+    }
+
+    /// Looks how the first rows write dates and numbers.
+    pub(super) fn look(&mut self, rows: impl Iterator<Item = Vec<String>>, told: Told) -> Result<(), String> {
+        let mut sniff = Sniff::new(told);
+        for fields in rows {
+            if sniff.is_enough() {
+                break;
+            }
+            sniff.time(&self.time_of(&fields, "time").unwrap_or_default());
+            let numbers = self.kind.needs().iter().filter_map(|what| fields.get(*self.places.get(what)?));
+            numbers.for_each(|number| sniff.number(number));
+        }
+        self.dialect = sniff.dialect()?;
+        Ok(())
+    }
+
+    fn time_of(&self, fields: &[String], what: &str) -> Option<String> {
+        let field = |place: usize| fields.get(place).map(|text| text.trim()).filter(|text| !text.is_empty());
+        let text = field(*self.places.get(what)?)?;
+        let clock = self.clock.filter(|_| what == "time").and_then(field);
+        Some(clock.map_or_else(|| text.to_owned(), |clock| format!("{text} {clock}")))
     }
 
     /// Reads a row.
@@ -118,8 +151,9 @@ impl Columns {
             return Err(format!("{} fields, the header has {}", fields.len(), self.count));
         }
         let field = |what: &str| self.places.get(what).map(|place| fields[*place].trim()).filter(|text| !text.is_empty());
-        let time_ms = |what: &str| match field(what) {
-            Some(text) => time::parse_ms(text).map(Some).ok_or_else(|| format!("{text:?} is no time")),
+        let dates = self.dialect.dates;
+        let time_ms = |what: &str| match self.time_of(fields, what) {
+            Some(text) => time::parse_ms(&text, dates).map(Some).ok_or_else(|| dates.why_not(&text)),
             None => Ok(None),
         };
         let start_ms = time_ms("time")?;
@@ -139,8 +173,8 @@ impl Columns {
     fn measure<'a>(&self, field: &impl Fn(&str) -> Option<&'a str>) -> Result<Measure, String> {
         let number = |what: &str| {
             let text = field(what).unwrap_or_default();
-            let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && number.abs() < 1e15);
-            number.ok_or_else(|| format!("{what} is {text:?}, no number"))
+            let number = self.dialect.numbers.parse(text).map_err(|why| format!("{what}: {why}"))?;
+            Some(number).filter(|number| number.is_finite() && number.abs() < 1e15).ok_or_else(|| format!("{what} is {text:?}, no number"))
         };
         let count = |what: &str| {
             let number = number(what)?;
@@ -168,7 +202,7 @@ impl Columns {
 
 /// What a row is as fields, by the order of the header.
 pub(super) enum Lines {
-    /// Comma, semicolon or tab between fields.
+    /// What stands between fields.
     Csv(char),
     /// An object in each line.
     Json,
@@ -181,9 +215,16 @@ impl Lines {
             let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(first).map_err(|error| error.to_string())?;
             return Ok((Self::Json, object.into_keys().collect()));
         }
-        let separator = [',', ';', '\t'].into_iter().max_by_key(|separator| (first.matches(*separator).count(), *separator == ','));
-        let separator = separator.unwrap_or(',');
-        Ok((Self::Csv(separator), csv::fields(first, separator)))
+        let separator = separator_of(first);
+        Ok((Self::Csv(separator), split(first, separator).fields))
+    }
+
+    /// The rows of a text, each with its line's number.
+    pub(super) fn lines<'a>(&self, text: &'a str) -> Vec<(usize, &'a str)> {
+        match self {
+            Self::Csv(separator) => logical_lines(text, *separator),
+            Self::Json => (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect(),
+        }
     }
 
     /// Whether the first line is a row already.
@@ -194,7 +235,10 @@ impl Lines {
     /// The fields of a row.
     pub(super) fn fields(&self, line: &str, header: &[String]) -> Result<Vec<String>, String> {
         match self {
-            Self::Csv(separator) => Ok(csv::fields(line, *separator)),
+            Self::Csv(separator) => {
+                let row = split(line, *separator);
+                if row.is_open { Err("a quote in it is not closed".to_owned()) } else { Ok(row.fields) }
+            }
             Self::Json => {
                 let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
                 let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);

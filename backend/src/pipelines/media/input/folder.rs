@@ -3,21 +3,17 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Read as _,
     path::{Path, PathBuf},
 };
 
-use flate2::read::MultiGzDecoder;
-
 use super::{Label, Mapping, Rejected, Sheets, labels, read};
+use crate::pipelines::given;
 
 /// How deep folders are looked into, and how many files are read.
 const DEPTH_MAX: usize = 4;
 const FILES_MAX: usize = 20_000;
 /// The text of one file is no longer.
 const TEXT_MAX: u64 = 4 << 30;
-/// How gzip begins.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// What files with labels are called.
 const LABELS: [&str; 4] = ["labels", "anomaly", "injection_info", "ground_truth"];
 
@@ -133,19 +129,8 @@ fn plain(file: &Path) -> PathBuf {
     if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) { file.with_extension("") } else { file.to_owned() }
 }
 
-/// Plain or gzip, whatever the name says.
 fn text_of(file: &Path) -> Result<String, String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", file.display());
-    let bytes = fs::read(file).map_err(failed)?;
-    if !bytes.starts_with(&GZIP) {
-        return Ok(String::from_utf8_lossy(&bytes).into_owned());
-    }
-    let mut unpacked = Vec::new();
-    MultiGzDecoder::new(&bytes[..]).take(TEXT_MAX + 1).read_to_end(&mut unpacked).map_err(failed)?;
-    if unpacked.len() as u64 > TEXT_MAX {
-        return Err(format!("{}: more than {} GB unpacked", file.display(), TEXT_MAX >> 30));
-    }
-    Ok(String::from_utf8_lossy(&unpacked).into_owned())
+    given::text_of(file, TEXT_MAX).map_err(|why| format!("{}: {why}", file.display()))
 }
 
 /// Dividend and divisor as one table, row by row.

@@ -1,7 +1,10 @@
 //! Labels: which combination of attributes caused an incident, as tables and lists write it.
 
-use super::{csv, time};
-use crate::sim::media::Shown;
+use super::time;
+use crate::{
+    pipelines::given::{Dates, logical_lines, separator_of, split},
+    sim::media::Shown,
+};
 
 /// The label of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +43,7 @@ fn list(text: &str) -> Vec<Label> {
         let value = value.trim();
         match name.trim() {
             "data" | "case" | "name" => label.case = value.trim_matches(['\'', '"']).to_owned(),
-            "timestamp" | "time" | "at" => label.at_ms = time::parse_ms(value.trim_matches(['\'', '"'])),
+            "timestamp" | "time" | "at" => label.at_ms = time::parse_ms(value.trim_matches(['\'', '"']), Dates::default()),
             "cause" | "root_cause" | "label" => label.causes = parse_cause(value),
             _ => {}
         }
@@ -50,22 +53,22 @@ fn list(text: &str) -> Vec<Label> {
 }
 
 fn table(text: &str) -> Vec<Label> {
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let header: Vec<_> =
-        lines.next().map(|line| csv::fields(line, ',')).unwrap_or_default().iter().map(|name| name.trim().to_lowercase()).collect();
+    let separator = separator_of(text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default());
+    let rows: Vec<_> = logical_lines(text, separator).into_iter().map(|(_, row)| split(row, separator).fields).collect();
+    let Some((header, rows)) = rows.split_first() else { return Vec::new() };
+    let header: Vec<_> = header.iter().map(|name| name.trim().to_lowercase()).collect();
     let find = |known: &[&str]| header.iter().position(|name| known.contains(&name.as_str()));
     let (case, at) = (find(&["case", "data", "name", "file"]), find(&["timestamp", "time", "at", "anomaly_at"]));
     // Where times name the cases, the time as it is written is the name.
     let Some((case, cause)) = case.or(at).zip(find(&["set", "cause", "root_cause", "label"])) else { return Vec::new() };
-    let label = |line: &str| {
-        let fields = csv::fields(line, ',');
+    let label = |fields: &Vec<String>| {
         Some(Label {
             case: fields.get(case)?.trim().trim_end_matches(".csv").to_owned(),
-            at_ms: at.and_then(|at| time::parse_ms(fields.get(at)?.trim())),
+            at_ms: at.and_then(|at| time::parse_ms(fields.get(at)?.trim(), Dates::default())),
             causes: parse_cause(fields.get(cause)?),
         })
     };
-    lines.filter_map(label).collect()
+    rows.iter().filter_map(label).collect()
 }
 
 /// Reads causes: `a=1&b=2;c=3`, `{'a': 1, 'b': 2}`, `[{"a": 1}, {"c": 3}]`.

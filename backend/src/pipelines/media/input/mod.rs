@@ -16,12 +16,12 @@
 //! | `cause`: the label | `cause`, `root_cause`, `label`: `cdn=B&isp=3`, several causes with `;` between them, or `{'cdn': 'B', 'isp': 3}` |
 //! | `at`: time of the incident | `anomaly_at`, `incident_at`, `at`; else the first minute with a label; else the worst minute |
 //!
-//! Times are epoch seconds, epoch milliseconds, or `2020-08-06 12:07[:00]`. A file in the same folder, or a table of its own, may hold the
+//! Times and numbers may be written in any usual way; `dates=dmy` or `mdy` and `decimal=comma` or `point` say which where a file leaves it
+//! open. A file in the same folder, or a table of its own, may hold the
 //! labels ([`labels`]). Where there are none at all, the cause of every minute is asked for.
 
 mod build;
 mod columns;
-mod csv;
 mod folder;
 mod labels;
 mod time;
@@ -29,7 +29,7 @@ mod time;
 use std::collections::BTreeMap;
 
 use super::records::Slice;
-use crate::sim::media::Shown;
+use crate::{pipelines::given::Told, sim::media::Shown};
 use build::Building;
 pub use columns::Mapping;
 use columns::{Columns, Lines};
@@ -83,26 +83,29 @@ pub fn minute_of(case: &str, start_ms: i64) -> String {
 /// # Errors
 /// When the header lacks what every row needs.
 pub fn read(text: &str, name: &str, labels: &[Label], mapping: &Mapping) -> Result<Sheets, String> {
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).peekable();
-    let Some((_, first)) = lines.peek() else { return Err("the file is empty".to_owned()) };
+    let first = text.lines().find(|line| !line.trim().is_empty()).ok_or("the file is empty")?;
     let (format, header) = Lines::of(first)?;
-    let columns = Columns::of(&header, mapping)?;
-    if !format.is_headless() {
-        lines.next();
+    let mut columns = Columns::of(&header, mapping)?;
+    // The header comes again where a file was put together of several.
+    let lines = format.lines(text).into_iter().filter(|(_, line)| format.is_headless() || *line != first.trim_end());
+    let (mut told, fields) = (Told::default(), |(_, line): (usize, &str)| format.fields(line, &header).ok());
+    for (name, value) in mapping {
+        told.take(name, value)?;
     }
+    columns.look(lines.clone().filter_map(fields), told)?;
     let (mut building, mut rejected) = (BTreeMap::<String, Building>::new(), Vec::new());
     for (at, line) in lines {
-        let row = if at < ROWS_MAX { format.fields(line, &header) } else { Err(format!("beyond {ROWS_MAX} rows")) };
+        let row = if at <= ROWS_MAX { format.fields(line, &header) } else { Err(format!("beyond {ROWS_MAX} rows")) };
         match row.and_then(|fields| columns.row(&fields)) {
             Ok(row) => {
                 let case = row.case.clone().unwrap_or_else(|| name.to_owned());
                 if building.len() >= CASES_MAX && !building.contains_key(&case) {
-                    rejected.push(Rejected { line: at + 1, text: line.to_owned(), reason: format!("beyond {CASES_MAX} cases") });
+                    rejected.push(Rejected { line: at, text: line.to_owned(), reason: format!("beyond {CASES_MAX} cases") });
                     continue;
                 }
                 building.entry(case).or_default().add(row);
             }
-            Err(reason) => rejected.push(Rejected { line: at + 1, text: line.to_owned(), reason }),
+            Err(reason) => rejected.push(Rejected { line: at, text: line.to_owned(), reason }),
         }
     }
     let cases = building.into_iter().map(|(name, built)| built.finish(&columns.dimensions, labels, name)).collect();

@@ -162,3 +162,20 @@ fn packed_files_are_read_like_plain_ones() {
     let (alone, _) = open(&folder.path().join("packed.csv.gz").to_string_lossy()).expect("read");
     assert_eq!(alone.cases[0].slices, sheets.cases[0].slices);
 }
+
+#[test]
+fn dates_and_counts_are_read_as_the_file_writes_them() {
+    let sheet = |mapping: &[(&str, &str)], text: &str| {
+        let mapping: Mapping = mapping.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let sheets = read(text, "one", &[], &mapping)?;
+        let of = |slice: &Slice| (slice.start_ms / MINUTE_MS, slice.dimensions.clone(), slice.cells.clone());
+        Ok::<_, String>(sheets.cases[0].slices.iter().map(of).collect::<Vec<_>>())
+    };
+    let cells = |minute, cdn: &str, total, failures| (minute, vec!["cdn".to_owned()], vec![(vec![cdn.to_owned()], total, failures)]);
+    let apart = "Date;Time;CDN;Total;Failures\n29/03/2025;14:05;\"a\nb\";1.020,0;5\n03/04/2025;14:05:59;a;980;1\n;;;;\n";
+    assert_eq!(sheet(&[], apart), Ok(vec![cells(29_054_285, "a\nb", 1_020, 5), cells(29_061_485, "a", 980, 1)]));
+    let open = "time,cdn,total,failures\n03/04/2025 14:05,a,\"1,020\",5\n";
+    assert!(sheet(&[], open).is_err_and(|why| why.contains("?dates=dmy")));
+    assert!(sheet(&[("dates", "dmy")], open).is_err_and(|why| why.contains("?decimal=point")));
+    assert_eq!(sheet(&[("dates", "dmy"), ("decimal", "point")], open), Ok(vec![cells(29_061_485, "a", 1_020, 5)]));
+}

@@ -1,12 +1,12 @@
 //! Times as tables have them, and names of files.
 
-use crate::pipelines::times;
+use crate::pipelines::given::Dates;
 
 /// Epoch milliseconds of a time; in names of files other signs stand between date and clock, and in the clock.
-pub(super) fn parse_ms(text: &str) -> Option<i64> {
-    times::parse_since_1970_ms(text).or_else(|| {
+pub(super) fn parse_ms(text: &str, dates: Dates) -> Option<i64> {
+    dates.parse_since_1970_ms(text).or_else(|| {
         let (date, clock) = text.split_once('+')?;
-        times::parse_since_1970_ms(&format!("{date} {}", clock.replace('_', ":")))
+        dates.parse_since_1970_ms(&format!("{date} {}", clock.replace('_', ":")))
     })
 }
 
@@ -24,7 +24,7 @@ mod tests {
             ("2019-13-21+14_30", None),
             ("yesterday", None),
         ] {
-            assert_eq!(parse_ms(text), expected, "{text}");
+            assert_eq!(parse_ms(text, Dates::default()), expected, "{text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn table(mapping: &str, text: &str) -> Table {
-    read(text.to_owned(), &Mapping::parse(mapping).unwrap()).unwrap()
+    read(text, &Mapping::parse(mapping).unwrap()).unwrap()
 }
 
 /// Names, and values by row.
@@ -30,7 +30,7 @@ fn tables_of_benchmarks_are_read() {
 
 #[test]
 fn columns_of_text_and_row_numbers_are_no_values() {
-    let text = "\u{feff},Timestamp,STATUS,Temp,Note,Flow\r\n\
+    let text = ",Timestamp,STATUS,Temp,Note,Flow\r\n\
                 0,2020-01-01T00:00:00+01:00,NORMAL,1.5,\"a, b\",7\r\n1,2020-01-01T00:01:00+01:00,NORMAL,2.5,,8\r\n";
     let read = table("", text);
     assert_eq!(values(&read), [("temp", vec![1.5, 2.5]), ("flow", vec![7.0, 8.0])]);
@@ -96,7 +96,30 @@ fn what_is_no_table_says_why() {
         ("timestamp\n1\n", "no column has values"),
         ("timestamp,status\n1,ok\n", "no column has values"),
     ] {
-        let error = read(text.to_owned(), &Mapping::default()).unwrap_err();
+        let error = read(text, &Mapping::default()).unwrap_err();
         assert!(error.contains(why), "{text}: {error}");
     }
+}
+
+#[test]
+fn dates_and_numbers_are_read_as_the_table_writes_them() {
+    // As the UCI repository has the air's quality.
+    let air = "Date;Time;CO(GT);T;;\n10/03/2004;18.00.00;2,6;1.020,5;;\n10/03/2004;19.00.00;2;13,3;;\n28/03/2004;20.00.00;?;11;;\n;;;;;\n";
+    let air = table("", air);
+    assert_eq!(values(&air), [("co(gt)", vec![2.6, 2.0]), ("t", vec![1_020.5, 13.3, 11.0])]);
+    assert_eq!((air.series[0].times(), air.rejected.len()), (vec![1_078_941_600_000, 1_078_945_200_000], 0));
+    let export = "Time,Value\n3/4/2025 2:05 PM,\"1,020.5\"\n3/29/2025 2:05 PM,\"1,020\"\nTime,Value\nsoon,5\n";
+    let export = table("", export);
+    assert_eq!(values(&export), [("", vec![1_020.5, 1_020.0])]);
+    assert_eq!(export.series[0].times(), [1_741_097_100_000, 1_743_257_100_000]);
+    assert_eq!(export.rejected.iter().map(|row| row.line).collect::<Vec<_>>(), [5]);
+    let days = table("", "date,value\n20250329,1\n20250330,2\n");
+    assert_eq!(days.series[0].times(), [1_743_206_400_000, 1_743_292_800_000]);
+    let open = "date;value\n03/04/2025;1,020\n03/05/2025;1,030\n";
+    for (mapping, why) in [("", "?dates=dmy"), ("dates=dmy", "?decimal=comma")] {
+        let error = read(open, &Mapping::parse(mapping).unwrap()).unwrap_err();
+        assert!(error.contains(why), "{mapping}: {error}");
+    }
+    let told = table("dates=mdy&decimal=comma", open);
+    assert_eq!((values(&told), told.series[0].times()), (vec![("", vec![1.02, 1.03])], vec![1_741_046_400_000, 1_741_132_800_000]));
 }
