@@ -70,7 +70,7 @@ impl Shape for Clickstream {
 
     fn input(&self, input: &str, run: &RunParams) -> Result<Box<dyn World>, Problem> {
         let failed = |why: String| {
-            let help = "Give access logs (common or combined format, plain or gzip), CSV with a header or JSON by lines, as \
+            let help = "Give access logs (common, combined or W3C format, plain or gzip), CSV with a header or JSON by lines, as \
                         FILE[,FILE…][?user=FIELD&time=FIELD…], or a topic of such records as topic:NAME";
             Problem::new(format!("Clickstream can't read {input}"), why, help)
         };

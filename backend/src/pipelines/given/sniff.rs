@@ -77,6 +77,11 @@ impl Sniff {
         self.numbers.see(text);
     }
 
+    /// A count of the row: as it has no fraction, `1,020` and `1.020` are a thousand and twenty.
+    pub(in crate::pipelines) fn count(&mut self, text: &str) {
+        self.numbers.see_count(text);
+    }
+
     /// Whether further rows would say nothing new, or too many were looked at.
     pub(in crate::pipelines) fn is_enough(&self) -> bool {
         let is_settled = self.dates.is_settled() && self.numbers.is_settled();
@@ -246,6 +251,15 @@ impl NumberEvidence {
         }
     }
 
+    fn see_count(&mut self, text: &str) {
+        let is_thousand = |part: Option<(&str, &str)>| part.is_some_and(|(_, after)| after.len() == 3 && after != "000");
+        match numbers::evidence(text) {
+            numbers::Evidence::EitherComma => self.point.add(text),
+            numbers::Evidence::None if is_thousand(text.trim().split_once('.')) => self.comma.add(text),
+            _ => self.see(text),
+        }
+    }
+
     fn is_settled(&self) -> bool {
         self.either.count == 0 || self.point.count + self.comma.count > 0
     }
@@ -367,6 +381,19 @@ mod tests {
         check(&["1.020", "2.125"], Ok(None));
         check(&["1,020", "980"], Err("?decimal=point"));
         check(&["12.5", "12,5"], Err("`12.5` and `12,5`"));
+    }
+
+    #[test]
+    fn counts_have_no_fractions() {
+        let check = |texts: &[&str], expect: Option<Decimal>| {
+            let mut sniff = Sniff::default();
+            texts.iter().for_each(|text| sniff.count(text));
+            assert_eq!(sniff.dialect().map(|dialect| dialect.numbers.decimal), Ok(expect), "{texts:?}");
+        };
+        check(&["1,020", "980"], Some(Decimal::Point));
+        check(&["1.020", "980"], Some(Decimal::Comma));
+        check(&["980", "10.000"], None);
+        check(&["10.0", "1020.0"], Some(Decimal::Point));
     }
 
     #[test]

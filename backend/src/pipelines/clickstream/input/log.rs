@@ -1,7 +1,9 @@
-//! One line of a web server's access log, in the common or the combined format (Apache's `mod_log_config`, nginx's `combined`).
+//! One line of a web server's access log, in the common or the combined format (Apache's `mod_log_config`, nginx's `combined`), or that of a
+//! load balancer ([`balancer`]).
 
 use std::net::IpAddr;
 
+use super::balancer;
 use crate::pipelines::given::Dates;
 
 /// A request as its line tells it.
@@ -23,6 +25,9 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     /// Reads a line.
     pub(super) fn parse(line: &'a str) -> Result<Self, &'static str> {
+        if let Some(request) = balancer::parse(line) {
+            return Ok(request);
+        }
         if line.starts_with(' ') {
             return Err("the line begins with a space");
         }
@@ -51,14 +56,21 @@ impl<'a> Request<'a> {
         Ok(Self { ip, user, at_ms, request, status, bytes, referrer: given(referrer), agent: given(agent) })
     }
 
-    /// Method and target of the request, where it is one.
+    /// Method and target of the request, where it is one; what proxies are sent has the host before the path.
     pub(super) fn method_and_target(&self) -> (&'a str, &'a str) {
         let mut words = self.request.split_ascii_whitespace();
         match (words.next(), words.next()) {
-            (Some(method), Some(target)) => (method, target),
+            (Some(method), Some(target)) => (method, path_of(target)),
             _ => ("", self.request),
         }
     }
+}
+
+fn path_of(target: &str) -> &str {
+    let Some((_, rest)) = target.split_once("://").filter(|(scheme, _)| ["http", "https", "ws", "wss"].contains(scheme)) else {
+        return target;
+    };
+    rest.find('/').map_or("/", |at| &rest[at..])
 }
 
 /// Whom a request came from, and what follows of identity and user. Hosts that are passed over: the server it was sent to, which Apache's
@@ -109,7 +121,7 @@ fn request(text: &str) -> Option<(&str, u16, &str)> {
 }
 
 /// A text in quotes, in which a backslash protects a quote, and what follows.
-fn quoted(text: &str) -> Option<(&str, &str)> {
+pub(super) fn quoted(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix('"')?;
     let mut is_protected = false;
     for (at, byte) in inner.bytes().enumerate() {

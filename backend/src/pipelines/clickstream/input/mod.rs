@@ -1,4 +1,4 @@
-//! Real visitors in place of the generator: access logs of web servers, CSV, or JSON by lines, from files (plain or gzip, several, or a
+//! Real visitors in place of the generator: access logs of web servers (common and combined format, W3C's, load balancers'), CSV, or JSON by lines, from files (plain or gzip, several, or a
 //! folder of them) or from a topic whose records are such lines.
 //!
 //! Rows may be some minutes out of order; those of a file that is more so, such as a table sorted by user, are put in order first.
@@ -7,6 +7,7 @@
 //! a log the user is whom the server authenticated, else address and user agent; `?user=ip` takes the address alone. Where a table leaves open
 //! how dates and prices are meant, `?dates=dmy&decimal=comma` says it.
 
+mod balancer;
 mod csv;
 mod files;
 mod log;
@@ -15,6 +16,7 @@ mod meaning;
 mod named;
 mod one_file;
 mod topic;
+mod w3c;
 
 use std::borrow::Cow;
 
@@ -95,6 +97,7 @@ pub(super) struct Format {
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Log,
+    W3c(w3c::Layout),
     Jsonl,
     Csv { header: String, columns: Vec<String>, separator: char },
 }
@@ -104,6 +107,9 @@ impl Format {
     fn of(first: &[String], mapping: &Mapping) -> Result<(Self, bool), String> {
         let format = |kind| Self { kind, mapping: mapping.clone(), dialect: Dialect::default() };
         let Some(header) = first.iter().find(|line| !line.trim().is_empty()) else { return Err("it is empty".to_owned()) };
+        if let Some(layout) = w3c::Layout::of(first) {
+            return Ok((format(Kind::W3c(layout?)), false));
+        }
         if first.iter().any(|line| Request::parse(line).is_ok()) {
             return Ok((format(Kind::Log), false));
         }
@@ -153,7 +159,7 @@ impl Format {
             sniff.number(&row.value(&self.mapping, Meaning::Price).unwrap_or_default());
         };
         match &self.kind {
-            Kind::Log => {}
+            Kind::Log | Kind::W3c(_) => {}
             Kind::Jsonl => {
                 if let Ok(row) = serde_json::from_str::<serde_json::Value>(line) {
                     look(&row);
@@ -165,12 +171,28 @@ impl Format {
 
     /// Whether rows may write dates and numbers in more than one way.
     fn has_dialects(&self) -> bool {
-        self.kind != Kind::Log
+        !matches!(self.kind, Kind::Log | Kind::W3c(_))
     }
 
     /// Whether a line says nothing: it is blank, or the header once more, as in files that were put together of several.
     fn is_idle(&self, line: &str) -> bool {
-        matches!(&self.kind, Kind::Csv { header, separator, .. } if header == line.trim() || is_blank(line, *separator))
+        match &self.kind {
+            Kind::Csv { header, separator, .. } => header == line.trim() || is_blank(line, *separator),
+            Kind::W3c(_) => w3c::Layout::is_directive(line),
+            Kind::Log | Kind::Jsonl => false,
+        }
+    }
+
+    /// Obeys what an idle line says of those after it.
+    fn follow(&mut self, line: &str) {
+        if let Kind::W3c(layout) = &mut self.kind {
+            layout.follow(line);
+        }
+    }
+
+    /// A row as it would stand at the beginning of the file.
+    fn laid_out(&self, line: String) -> String {
+        if let Kind::W3c(layout) = &self.kind { layout.laid_out(line) } else { line }
     }
 
     /// Reads a row.
@@ -184,7 +206,17 @@ impl Format {
 
     fn parse(&self, line: &str) -> Result<Given, String> {
         match &self.kind {
-            Kind::Log => Ok(self.request(&Request::parse(line)?)),
+            Kind::Log => {
+                let request = Request::parse(line)?;
+                let (method, target) = request.method_and_target();
+                Ok(self.request(&request, request.at_ms, (method, target, request.status)))
+            }
+            Kind::W3c(layout) => {
+                let logged = layout.request(line)?;
+                let method = logged.field("cs-method").unwrap_or(Cow::Borrowed("GET"));
+                let target = logged.field("cs-uri-stem").unwrap_or(Cow::Borrowed(UNKNOWN));
+                Ok(self.request(&logged, logged.at_ms, (&method, &target, logged.status)))
+            }
             Kind::Jsonl => {
                 let row: serde_json::Value = serde_json::from_str(line).map_err(|error| format!("it is no JSON: {error}"))?;
                 self.row(&row)
@@ -203,24 +235,24 @@ impl Format {
         }
     }
 
-    fn request(&self, request: &Request<'_>) -> Given {
-        let agent = request.agent.unwrap_or_default();
+    fn request(&self, logged: &impl Fields, at_ms: i64, (method, target, status): (&str, &str, u16)) -> Given {
+        let text = |name| logged.field(name).unwrap_or_default();
+        let (ip, agent) = (text("ip"), text("agent"));
         let user_id = match self.mapping.told(Meaning::User) {
-            Some(_) => request.value(&self.mapping, Meaning::User).unwrap_or(Cow::Borrowed(request.ip)).into_owned(),
-            None => user_of(request.user, request.ip, agent),
+            Some(_) => logged.value(&self.mapping, Meaning::User).unwrap_or_else(|| ip.clone()).into_owned(),
+            None => user_of(logged.field("user").as_deref(), &ip, &agent),
         };
-        let (method, target) = request.method_and_target();
         let path = target.split(['?', '#']).next().unwrap_or(target);
         Given {
             event_id: String::new(),
             user_id,
             session_id: String::new(),
-            timestamp: request.at_ms,
-            action_type: action_of_request(method, path, request.status),
+            timestamp: at_ms,
+            action_type: action_of_request(method, path, status),
             item_id: None,
             page: path.to_owned(),
-            device: device_of(agent).to_owned(),
-            referrer: request.referrer.unwrap_or_default().to_owned(),
+            device: device_of(&agent).to_owned(),
+            referrer: text("referrer").into_owned(),
             variant: String::new(),
             price_minor: None,
         }

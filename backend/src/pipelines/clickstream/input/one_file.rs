@@ -205,8 +205,8 @@ impl OneFile {
                 Ok(None) => return None,
                 Ok(Some(line)) if line.trim_ascii().is_empty() => {}
                 Ok(Some(line)) => match self.row(text(&line)) {
-                    Ok(text) if self.format.is_idle(&text) => {}
-                    text => return Some(Row { number, text, is_broken: false }),
+                    Ok(text) if self.format.is_idle(&text) => self.format.follow(&text),
+                    text => return Some(Row { number, text: text.map(|text| self.format.laid_out(text)), is_broken: false }),
                 },
                 // A damaged archive ends here; what was read before stands.
                 Err(error) => {

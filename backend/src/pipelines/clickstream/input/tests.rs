@@ -322,6 +322,31 @@ fn tables_and_objects_are_read_with_or_without_a_mapping() {
 }
 
 #[test]
+fn logs_of_other_servers_are_read() {
+    let iis = "#Software: IIS\r\n#Fields: date time cs-method cs-uri-stem cs-username c-ip cs(User-Agent) sc-status\r\n\
+               2025-03-29 14:05:00 POST /cart - 10.0.0.5 Mozilla/5.0+(iPhone) 200\r\n#Fields: date time c-ip cs-uri-stem\r\n\
+               2025-03-29 14:05:09 10.0.0.5 /a.png\r\nshort\r\n";
+    let read = pages("u_ex.log", iis.as_bytes());
+    let read: Vec<_> = read.iter().map(|(number, page)| (*number, page.as_deref().unwrap_or("none"))).collect();
+    assert_eq!(read, [(3, "/cart"), (5, "/a.png"), (6, "none")]);
+    let row = "2025-03-29 14:05:00 POST /cart ann 10.0.0.5 Mozilla/5.0+(iPhone) 200";
+    let log = |mapping: &str| {
+        let lines: Vec<_> = iis.lines().map(str::to_owned).collect();
+        Format::of(&lines, &Mapping::parse(mapping).expect("a mapping")).and_then(|(format, _)| format.read(row))
+    };
+    let given = log("").expect("an event");
+    assert_eq!(
+        (&*given.user_id, given.timestamp, &*given.device, given.action_type),
+        ("ann", 1_743_257_100_000, "mobile", Action::AddToCart)
+    );
+    assert_eq!(log("user=ip+agent").map(|given| given.user_id), Ok("10.0.0.5 Mozilla/5.0 (iPhone)".to_owned()));
+    assert_eq!(log("user=c-ip").map(|given| given.user_id), Ok("10.0.0.5".to_owned()));
+    let alb = r#"http 2025-03-29T14:05:00.5Z app/lb 10.0.0.5:2817 10.0.0.1:80 0 0 0 200 200 0 57 "GET http://x.example:80/a?b HTTP/1.1" "curl/8""#;
+    let given = first(alb, "").expect("an event");
+    assert_eq!((&*given.user_id, given.timestamp, &*given.page, &*given.device), ("10.0.0.5 curl/8", 1_743_257_100_500, "/a", "bot"));
+}
+
+#[test]
 fn dates_and_prices_are_read_as_the_file_writes_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("events.csv");

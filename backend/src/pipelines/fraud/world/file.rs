@@ -29,8 +29,13 @@ use crate::{
 /// Chargebacks that wait; of more frauds the oldest come early, so that memory is bounded.
 const CHARGEBACKS_MAX: usize = 500_000;
 
-/// Payments on their way: as many as a day has, not fewer and not more than these.
-const WAITING: [usize; 2] = [200, 5_000];
+/// Payments on their way: as many as a day has, and not more than these.
+const WAITING_MAX: usize = 5_000;
+/// Where a day has few, so many of them are days of event time between partitions, more than labels may be apart from payments: a part of a
+/// day then, and not fewer than what keeps processing busy.
+const FEW: usize = 1_600;
+const PART_OF_DAY: usize = 8;
+const WAITING_MIN: usize = 20;
 
 /// The longest line that is read; what is beyond is a line of its own.
 const LINE_MAX: u64 = 1 << 20;
@@ -202,7 +207,7 @@ impl FileWorld {
         self.newest_ms = self.newest_ms.max(transaction.ts);
         self.charge_back(self.newest_ms, out);
         self.day.push_back(transaction.ts);
-        while self.day.len() > WAITING[1] || self.day.front().is_some_and(|ts| *ts < self.newest_ms - DAY_MS) {
+        while self.day.len() > WAITING_MAX || self.day.front().is_some_and(|ts| *ts < self.newest_ms - DAY_MS) {
             self.day.pop_front();
         }
         self.payments += 1;
@@ -297,7 +302,8 @@ impl World for FileWorld {
 
     /// Payments pass several topics, chargebacks one: no chargeback may be read days before the payments of its time.
     fn waiting_max(&self) -> Option<u64> {
-        Some(self.day.len().clamp(WAITING[0], WAITING[1]) as u64)
+        let of_day = self.day.len();
+        Some(if of_day < FEW { (of_day / PART_OF_DAY).max(WAITING_MIN) } else { of_day.min(WAITING_MAX) } as u64)
     }
 
     fn command(&mut self, _: &Command) -> Option<i64> {

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use crate::pipelines::given::{Dates, Numbers, logical_lines, separator_of, split};
+use crate::pipelines::given::{Dates, Numbers, flat_object, logical_lines, separator_of, split};
 
 /// Names of fields of one text.
 const NAMES_MAX: usize = 256;
@@ -68,7 +66,7 @@ impl<'a> Rows<'a> {
                 if is_short { Err(format!("it has {} fields, the header {}", fields.len(), self.names.len())) } else { Ok(fields) }
             }
             Kind::Json => {
-                let mut object = object(line)?;
+                let mut object = flat_object(line)?;
                 Ok(self.names.iter().map(|name| object.remove(name).unwrap_or_default()).collect())
             }
         }
@@ -77,7 +75,7 @@ impl<'a> Rows<'a> {
     /// All names, in the order in which they first come.
     fn json_names(&self) -> Vec<String> {
         let mut names = Vec::new();
-        for name in self.lines.iter().filter_map(|(_, line)| object(line).ok()).flat_map(BTreeMap::into_keys) {
+        for name in self.lines.iter().filter_map(|(_, line)| flat_object(line).ok()).flat_map(BTreeMap::into_keys) {
             if names.len() < NAMES_MAX && !names.contains(&name) {
                 names.push(name);
             }
@@ -92,29 +90,6 @@ fn headless(first: &[String]) -> Option<Vec<String>> {
     (Dates::default().is_time(time) && Numbers::may_be(values.first()?)).then_some(())?;
     let value = |at: usize| if values.len() == 1 { "value".to_owned() } else { format!("value{}", at + 1) };
     Some(std::iter::once("timestamp".to_owned()).chain((0..values.len()).map(value)).collect())
-}
-
-/// Fields of a JSON object by name; those of objects in it as `outer.inner`.
-fn object(line: &str) -> Result<BTreeMap<String, String>, String> {
-    let value: Value = serde_json::from_str(line).map_err(|error| format!("it is no JSON: {error}"))?;
-    let Value::Object(_) = value else { return Err("it is no JSON object".to_owned()) };
-    let mut flat = BTreeMap::new();
-    flatten("", value, &mut flat);
-    Ok(flat)
-}
-
-fn flatten(name: &str, value: Value, into: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(fields) => {
-            for (inner, value) in fields {
-                let inner = inner.to_lowercase();
-                flatten(&if name.is_empty() { inner } else { format!("{name}.{inner}") }, value, into);
-            }
-        }
-        Value::Null | Value::Array(_) => {}
-        Value::String(text) => drop(into.insert(name.to_owned(), text)),
-        other => drop(into.insert(name.to_owned(), other.to_string())),
-    }
 }
 
 #[cfg(test)]

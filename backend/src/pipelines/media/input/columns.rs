@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{MINUTE_MS, labels, labels::parse_cause, time};
 use crate::{
-    pipelines::given::{Dialect, Sniff, Told, is_same_name, logical_lines, separator_of, split},
+    pipelines::given::{Dialect, Sniff, Told, flat_object, is_same_name, logical_lines, separator_of, split},
     sim::media::Shown,
 };
 
@@ -132,7 +132,8 @@ impl Columns {
             }
             sniff.time(&self.time_of(&fields, "time").unwrap_or_default());
             let numbers = self.kind.needs().iter().filter_map(|what| fields.get(*self.places.get(what)?));
-            numbers.for_each(|number| sniff.number(number));
+            let is_count = [Kind::Counts, Kind::Successes].contains(&self.kind);
+            numbers.for_each(|number| if is_count { sniff.count(number) } else { sniff.number(number) });
         }
         self.dialect = sniff.dialect()?;
         Ok(())
@@ -212,8 +213,7 @@ impl Lines {
     /// The format, and the header.
     pub(super) fn of(first: &str) -> Result<(Self, Vec<String>), String> {
         if first.trim_start().starts_with('{') {
-            let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(first).map_err(|error| error.to_string())?;
-            return Ok((Self::Json, object.into_keys().collect()));
+            return Ok((Self::Json, flat_object(first)?.into_keys().collect()));
         }
         let separator = separator_of(first);
         Ok((Self::Csv(separator), split(first, separator).fields))
@@ -240,9 +240,8 @@ impl Lines {
                 if row.is_open { Err("a quote in it is not closed".to_owned()) } else { Ok(row.fields) }
             }
             Self::Json => {
-                let object: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
-                let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                header.iter().map(|name| object.get(name).map(text).ok_or_else(|| format!("{name} is missing"))).collect()
+                let mut object = flat_object(line)?;
+                Ok(header.iter().map(|name| object.remove(name).unwrap_or_default()).collect())
             }
         }
     }

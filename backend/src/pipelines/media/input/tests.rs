@@ -176,6 +176,10 @@ fn dates_and_counts_are_read_as_the_file_writes_them() {
     assert_eq!(sheet(&[], apart), Ok(vec![cells(29_054_285, "a\nb", 1_020, 5), cells(29_061_485, "a", 980, 1)]));
     let open = "time,cdn,total,failures\n03/04/2025 14:05,a,\"1,020\",5\n";
     assert!(sheet(&[], open).is_err_and(|why| why.contains("?dates=dmy")));
-    assert!(sheet(&[("dates", "dmy")], open).is_err_and(|why| why.contains("?decimal=point")));
-    assert_eq!(sheet(&[("dates", "dmy"), ("decimal", "point")], open), Ok(vec![cells(29_061_485, "a", 1_020, 5)]));
+    assert_eq!(sheet(&[("dates", "dmy")], open), Ok(vec![cells(29_061_485, "a", 1_020, 5)]), "no view is a fraction of one");
+    let forecast = "time,cdn,real,predict\n03/13/2025 14:05,a,\"1,020\",\"1,030\"\n";
+    assert!(sheet(&[], forecast).is_err_and(|why| why.contains("?decimal=point")));
+    let nested = r#"{"time":1743257100,"dims":{"cdn":"a"},"total":"1.020","failures":5}"#;
+    let cells = vec![(29_054_285, vec!["dims.cdn".to_owned()], vec![(vec!["a".to_owned()], 1_020, 5)])];
+    assert_eq!(sheet(&[], nested), Ok(cells));
 }
