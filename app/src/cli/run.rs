@@ -37,6 +37,10 @@ const FIELDS: &[Field] = &[
     Field { name: "latency_ms", meaning: "p50 and p99 from a record's timestamp to the processor having seen it" },
     Field { name: "checks", meaning: "each with id, verdict (pass, fail, pending) and evidence" },
     Field { name: "scores", meaning: "figures against truth by name" },
+    Field {
+        name: "error",
+        meaning: "null, or what went wrong beside the results, with what, why and what_to_do: state that could not be kept",
+    },
 ];
 
 /// The arguments.
@@ -82,7 +86,7 @@ impl Subcommand for Run {
 
     fn details() -> Option<String> {
         let what = "Without --bootstrap it runs on an embedded broker on a free port, with its data in a temporary folder that goes with it unless \
-                    --data-dir names one. Exit code 1 when a check fails.";
+                    --data-dir names one. Exit code 1 when a check fails, or when state could not be kept in --state-dir.";
         let webhook = format!(
             "{WEBHOOK_VARIABLE}=https://… in the environment has alerts posted there as JSON, with a text that chat programs show."
         );
@@ -116,7 +120,7 @@ impl Subcommand for Run {
         out.flush()?;
         stage.strike()?;
         let has_failed = report.checks.iter().any(|check| check.verdict == CheckVerdict::Fail);
-        if has_failed { Err(Failure::Reported) } else { Ok(()) }
+        if has_failed || report.error.is_some() { Err(Failure::Reported) } else { Ok(()) }
     }
 }
 
@@ -247,6 +251,9 @@ fn write_report<W: Write>(out: &mut Output<W>, report: &RunReport) -> io::Result
     for check in &report.checks {
         out.line(format_args!("  {:<7}  {}: {}", verdict(check.verdict), check.id, check.evidence))?;
     }
+    if let Some(error) = &report.error {
+        out.line(format_args!("\n  ERROR    {error}"))?;
+    }
     Ok(())
 }
 
@@ -294,6 +301,7 @@ mod tests {
             latency_ms: weir_model::Latency { p50: 1.0, p99: 2.0 },
             checks: Vec::new(),
             scores: [("precision".to_owned(), 1.0)].into(),
+            error: Some(weir_model::Problem::new("No state", "the disk is full", "Make room")),
         };
         let json = serde_json::to_value(&report).unwrap();
         let documented: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
@@ -301,6 +309,8 @@ mod tests {
         assert!(documented.iter().all(|name| json.get(name).is_some()), "{documented:?}");
         let mut bytes = Vec::new();
         write_report(&mut Output::new(&mut bytes, false), &report).unwrap();
-        assert!(String::from_utf8(bytes).unwrap().contains("events                1,000"));
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains("events                1,000") && text.contains("the disk is full"), "{text}");
+        assert_eq!(json["error"]["why"], "the disk is full");
     }
 }

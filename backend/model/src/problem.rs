@@ -2,10 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::Serialize;
+
 use crate::TimestampMs;
 
 /// A failure as a person needs it: what happened, why, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// What did not work, in one sentence.
     pub what: Arc<str>,

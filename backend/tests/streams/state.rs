@@ -26,6 +26,23 @@ fn restored(snapshot: &AppSnapshot, wanted: Warmth) -> (u64, u64) {
 }
 
 #[test]
+fn state_that_can_not_be_kept_is_told() {
+    let (cluster, folder) = (Cluster::start(&[(LINES, PARTITIONS), (COUNTS, PARTITIONS)]), tempfile::tempdir().unwrap());
+    // Where the folders of the tasks should be there is a file.
+    std::fs::write(folder.path().join("word-count"), "").unwrap();
+    let lines = lines(9, 100);
+    for (state_dir, told) in [(Some(folder.path().to_owned()), true), (None, false)] {
+        let app = start(AppConfig { state_dir, threads: 64, ..config(&cluster, Guarantee::ExactlyOnce) });
+        assert_eq!(app.snapshot().threads.len(), app.tasks(), "no thread without a task");
+        cluster.produce(LINES, lines.iter().cloned().take(if told { 100 } else { 0 }));
+        eventually("all is counted", || cluster.table(COUNTS) == naive(&lines));
+        let unkept = app.close();
+        assert_eq!(unkept.is_some(), told, "{unkept:?}");
+        assert!(unkept.is_none_or(|unkept| unkept.what.contains("of word-count is not in") && unkept.what_to_do.contains("Make room")));
+    }
+}
+
+#[test]
 fn a_restart_with_a_folder_reads_only_the_rest() {
     for guarantee in [Guarantee::AtLeastOnce, Guarantee::ExactlyOnce] {
         let (cluster, folder) = (Cluster::start(&[(LINES, PARTITIONS), (COUNTS, PARTITIONS)]), tempfile::tempdir().unwrap());

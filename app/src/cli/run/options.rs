@@ -28,7 +28,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
     eos: Option<bool>,
 
-    /// Stream threads of each application in this process
+    /// Stream threads of each application in this process; no more than it has tasks
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     instances: Option<u16>,
 

@@ -171,6 +171,7 @@ impl<'a> Stage<'a> {
             latency_ms: Latency::default(),
             checks: self.checkers.iter().flat_map(|checker| checker.verdicts(&self.facts)).collect(),
             scores: self.checkers.iter().flat_map(|checker| checker.scores(&self.facts)).collect(),
+            error: None,
         }
     }
 }

@@ -90,6 +90,8 @@ struct Run<'a> {
     passed: streams::Passed,
     /// Of the applications, once they have left.
     last_facts: Mutex<Option<LastFacts>>,
+    /// State that they should have left on disk, and did not.
+    unkept: Mutex<Option<Problem>>,
 }
 
 impl<'a> Run<'a> {
@@ -121,6 +123,7 @@ impl<'a> Run<'a> {
             samples: tell::Samples::default(),
             passed: streams::Passed::default(),
             last_facts: Mutex::default(),
+            unkept: Mutex::default(),
         }
     }
 
@@ -236,7 +239,7 @@ impl<'a> Run<'a> {
         }
         self.drain(&mut workers, topics, specs)?;
         self.keep_facts();
-        lock(&self.apps).drain(..).for_each(StreamsApp::close);
+        self.close_apps();
         self.is_written.store(true, Ordering::Release);
         workers.watch.take().map_or(Ok(()), Worker::join)
     }
@@ -296,6 +299,16 @@ impl<'a> Run<'a> {
             Script::of_run(self.shape, &self.run.params),
         )?;
         Worker::spawn(scope, format!("{}-generator", self.meta.id), move || source.work(&mut *world))
+    }
+
+    /// Ends the applications, and tells of state that they could not keep.
+    fn close_apps(&self) {
+        let closed = lock(&self.apps).drain(..).map(StreamsApp::close).collect::<Vec<_>>();
+        let unkept = closed.into_iter().flatten().next();
+        if let Some(problem) = &unkept {
+            self.updates.problem(problem);
+        }
+        *lock(&self.unkept) = unkept;
     }
 
     /// Passes faults on, and notices who ended that should not have.
@@ -414,6 +427,7 @@ impl<'a> Run<'a> {
             latency_ms: self.latency(),
             checks: checkers.iter().flat_map(|checker| checker.verdicts(&facts)).collect(),
             scores: checkers.iter().flat_map(|checker| checker.scores(&facts)).collect(),
+            error: lock(&self.unkept).clone(),
         };
         drop(checkers);
         self.updates.publish(Update::RunReport(Arc::new(report)));

@@ -85,7 +85,7 @@ pub struct AppConfig {
     pub topology: Topology,
     /// What it promises.
     pub guarantee: Guarantee,
-    /// Stream threads in this process, 1 to [`THREADS_MAX`].
+    /// Stream threads in this process, 1 to [`THREADS_MAX`], and no more than there are tasks.
     pub threads: u16,
     /// Names this process among those of the application; part of the transactional ids.
     pub instance: Arc<str>,
@@ -153,6 +153,7 @@ type Work = Box<dyn FnOnce(&AppConfig, &Plan, &Shared) + Send>;
 pub struct StreamsApp {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    state_dir: Option<PathBuf>,
 }
 
 impl StreamsApp {
@@ -162,9 +163,12 @@ impl StreamsApp {
     /// When the cluster can't be reached, a source topic is missing or partitions do not fit.
     pub fn start(config: AppConfig) -> Result<Self, Problem> {
         let plan = Arc::new(plan::prepare(&config.connection, &config.topology)?);
-        let count = usize::from(config.threads.clamp(1, THREADS_MAX));
+        // A task has one thread: those beyond would have nothing to do, and hold half a dozen connections each for it.
+        let most = u16::try_from(plan.tasks.len()).unwrap_or(u16::MAX).clamp(1, THREADS_MAX);
+        let config = AppConfig { threads: config.threads.clamp(1, most), ..config };
+        let count = usize::from(config.threads);
         let shared = Arc::new(Shared::new(&config.topology, count, plan.tasks.len()));
-        let mut app = Self { shared, threads: Vec::new() };
+        let mut app = Self { shared, threads: Vec::new(), state_dir: config.state_dir.clone() };
         let config = Arc::new(config);
         let mut spawn = |name: String, work: Work| -> Result<(), Problem> {
             let (config, plan, shared) = (Arc::clone(&config), Arc::clone(&plan), Arc::clone(&app.shared));
@@ -226,10 +230,16 @@ impl StreamsApp {
         self.join();
     }
 
-    /// Stops and waits until all threads have ended.
-    pub fn close(mut self) {
+    /// Stops and waits until all threads have ended; tells of state that should be on disk now and is not.
+    pub fn close(mut self) -> Option<Problem> {
         self.stop();
         self.join();
+        self.unkept()
+    }
+
+    /// What of its state should be on disk and is only in memory, if any is.
+    pub fn unkept(&self) -> Option<Problem> {
+        self.state_dir.as_ref().and_then(|dir| self.shared.unkept(dir))
     }
 
     fn join(&mut self) {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -45,8 +46,10 @@ pub(super) struct Shared {
     pub(super) standbys: Standbys,
     /// Rows of global tables whose dead letters are written, by their place; at most [`TOLD_MAX`].
     told: Mutex<BTreeSet<Vec<Vec<u8>>>>,
-    /// How often each task's stores were damaged on disk.
-    damaged: Mutex<BTreeMap<TaskId, u32>>,
+    /// How often each task's stores were damaged on disk, and how at last.
+    damaged: Mutex<BTreeMap<TaskId, (u32, String)>>,
+    /// Tasks whose stores should be on disk and are in memory only, and why.
+    unkept: Mutex<BTreeMap<TaskId, String>>,
 }
 
 /// The last so many events.
@@ -89,6 +92,7 @@ impl Shared {
             standbys: Standbys::default(),
             told: Mutex::default(),
             damaged: Mutex::default(),
+            unkept: Mutex::default(),
         }
     }
 
@@ -153,13 +157,34 @@ impl Shared {
     }
 
     /// What a task had on disk is damaged.
-    pub(super) fn count_damage(&self, task: TaskId) {
-        *lock(&self.damaged).entry(task).or_default() += 1;
+    pub(super) fn count_damage(&self, task: TaskId, why: &str) {
+        let mut damaged = lock(&self.damaged);
+        let (times, last) = damaged.entry(task).or_default();
+        *times += 1;
+        why.clone_into(last);
     }
 
-    /// Whether a task's stores can be trusted to the disk: not where that went wrong again and again, as on one that is full.
-    pub(super) fn is_disk_trusted(&self, task: TaskId) -> bool {
-        lock(&self.damaged).get(&task).is_none_or(|damaged| *damaged < DAMAGED_MAX)
+    /// Why a task's stores can't be trusted to the disk, where that went wrong again and again, as on one that is full.
+    pub(super) fn disk_distrusted(&self, task: TaskId) -> Option<String> {
+        lock(&self.damaged).get(&task).filter(|(times, _)| *times >= DAMAGED_MAX).map(|(_, last)| last.clone())
+    }
+
+    /// A task's stores are on disk as they should be, or only in memory for this reason.
+    pub(super) fn keeps(&self, task: TaskId, unkept: Option<String>) {
+        let mut all = lock(&self.unkept);
+        match unkept {
+            Some(why) => drop(all.insert(task, why)),
+            None => drop(all.remove(&task)),
+        }
+    }
+
+    /// What should be on disk and is not.
+    pub(super) fn unkept(&self, dir: &Path) -> Option<Problem> {
+        let unkept = lock(&self.unkept);
+        let (task, why) = unkept.first_key_value()?;
+        let what = format!("The state of {} of {} tasks of {} is not in {}", unkept.len(), self.tasks, self.app, dir.display());
+        let why = format!("task {task}: {why}; the results are right, but who starts again there reads all changelogs");
+        Some(Problem::new(what, why, "Make room, or name a folder with more: --state-dir DIR"))
     }
 
     pub(super) fn of_thread(&self, thread: usize) -> ThreadSnapshot {

@@ -144,7 +144,7 @@ impl<'a, C: Cluster> Follower<'a, C> {
             if let Err(error) = replica.take(read, || StreamTask::new(&self.config.topology, task.subtopology), self.cluster.now_ms()) {
                 tracing::debug!("the replica of task {task} begins anew: {error}");
                 replicas.remove(&task);
-                self.shared.count_damage(task);
+                self.shared.count_damage(task, &error.to_string());
             }
         }
         followed
@@ -171,7 +171,9 @@ impl<'a, C: Cluster> Follower<'a, C> {
 
     /// A replica with what the task's file has, if state is kept on disk and that is a part of these changelogs.
     fn begin(&self, task: TaskId, ends_of: impl Fn(&Arc<str>) -> (i64, i64)) -> Result<Replica, DiskError> {
-        let Some(dir) = self.config.state_dir.as_ref().filter(|_| self.shared.is_disk_trusted(task)) else { return Replica::new(None) };
+        let Some(dir) = self.config.state_dir.as_ref().filter(|_| self.shared.disk_distrusted(task).is_none()) else {
+            return Replica::new(None);
+        };
         let (disk, _) = self.cluster.open(dir, &Owner::of(self.config, self.plan), task)?;
         let is_part = disk.next()?.iter().all(|(topic, next)| {
             let (first, end) = ends_of(topic);

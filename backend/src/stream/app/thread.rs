@@ -175,7 +175,14 @@ impl<'a, C: Cluster> StreamThread<'a, C> {
 
     fn work(&mut self) -> Result<(), Problem> {
         let ended = self.rounds();
-        self.tasks.values().filter(|task| task.is_damaged()).for_each(|task| self.shared.count_damage(task.id));
+        let why = ended.as_ref().err().map_or("", |problem| &*problem.why);
+        for task in self.tasks.values().filter(|task| task.is_damaged()) {
+            self.shared.count_damage(task.id, why);
+            // Nobody is left to make it again.
+            if self.shared.is_stopping() {
+                self.shared.keeps(task.id, Some(why.to_owned()));
+            }
+        }
         if let Some(problem) = self.writer.refused.take() {
             // The next life would meet the same.
             self.shared.fail(problem);

@@ -33,9 +33,9 @@ const CHARGEBACKS_MAX: usize = 500_000;
 const WAITING_MAX: usize = 5_000;
 /// Where a day has few, so many of them are days of event time between partitions, more than labels may be apart from payments: a part of a
 /// day then, and not fewer than what keeps processing busy.
-const FEW: usize = 1_600;
-const PART_OF_DAY: usize = 8;
-const WAITING_MIN: usize = 20;
+const FEW: usize = 400;
+const PART_OF_DAY: usize = 2;
+const WAITING_MIN: usize = 50;
 
 /// The longest line that is read; what is beyond is a line of its own.
 const LINE_MAX: u64 = 1 << 20;

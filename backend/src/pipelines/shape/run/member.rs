@@ -63,7 +63,7 @@ impl Run<'_> {
             self.tell(Phase::Running, &self.facts(false));
         }
         self.keep_facts();
-        lock(&self.apps).drain(..).for_each(StreamsApp::close);
+        self.close_apps();
         self.is_written.store(true, Ordering::Release);
         workers.watch.take().map_or(Ok(()), Worker::join)
     }

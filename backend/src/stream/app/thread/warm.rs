@@ -34,6 +34,7 @@ pub(super) struct Warm {
 impl<C: Cluster> StreamThread<'_, C> {
     /// Makes a task and gives it what is at hand.
     pub(super) fn warm(&self, id: TaskId, begin: &Begin, parts: &[Part]) -> Result<Warm, Problem> {
+        self.shared.keeps(id, None);
         let own: Vec<_> = parts.iter().filter(|part| !part.is_source).collect();
         if own.is_empty() {
             let task = self.cold(id, begin)?;
@@ -47,7 +48,7 @@ impl<C: Cluster> StreamThread<'_, C> {
             }
             _ => (self.disk(id), None, Warmth::Disk),
         };
-        let mut disk = disk.map_err(|error| self.unused(id, error)).ok().flatten();
+        let mut disk = disk.map_err(|error| self.unkept(id, error)).ok().flatten();
         if let Some(disk) = &disk {
             match self.of_disk(id, begin, &own, disk, from) {
                 Ok(Some(warm)) => return Ok(warm),
@@ -56,12 +57,12 @@ impl<C: Cluster> StreamThread<'_, C> {
             }
         }
         if let Some(Err(error)) = disk.as_ref().map(|disk| disk.clear()) {
-            self.unused(id, error);
+            self.unkept(id, error);
             disk = None;
         }
         let filled = self.of_replica(id, begin, replica, disk);
         filled.or_else(|error| {
-            self.unused(id, error);
+            self.unkept(id, error);
             let task = self.cold(id, begin)?;
             Ok(Warm { task, disk: None, next: Next::new(), entries: 0, from: Warmth::Cold })
         })
@@ -82,14 +83,22 @@ impl<C: Cluster> StreamThread<'_, C> {
     /// Opens a task's file, where state is kept on disk.
     fn disk(&self, id: TaskId) -> Result<Option<Rc<dyn Disk>>, DiskError> {
         let Some(dir) = &self.config.state_dir else { return Ok(None) };
-        if !self.shared.is_disk_trusted(id) {
-            return Err(DiskError::Unusable("it was damaged again and again".to_owned()));
+        if let Some(last) = self.shared.disk_distrusted(id) {
+            return Err(DiskError::Unusable(format!("it was damaged again and again: {last}")));
         }
         let (disk, wiped) = self.cluster.open(dir, &Owner::of(self.config, self.plan), id)?;
         if let Some(why) = wiped {
             self.unused(id, DiskError::Unusable(why));
         }
         Ok(Some(disk))
+    }
+
+    /// Its state is in memory only; that of a task which somebody else still has open is on disk there.
+    fn unkept(&self, task: TaskId, why: DiskError) {
+        if !matches!(why, DiskError::Locked) {
+            self.shared.keeps(task, Some(why.to_string()));
+        }
+        self.unused(task, why);
     }
 
     fn unused(&self, task: TaskId, why: DiskError) {
