@@ -104,7 +104,7 @@ impl Drop for RunningPipeline {
 #[derive(Debug)]
 pub(super) struct Control {
     is_paused: AtomicBool,
-    is_stopping: AtomicBool,
+    is_stopping: Arc<AtomicBool>,
     is_over: AtomicBool,
     rate_per_s: AtomicU32,
     faults: Mutex<VecDeque<FaultId>>,
@@ -116,7 +116,7 @@ impl Control {
     fn new(rate_per_s: u32) -> Self {
         Self {
             is_paused: AtomicBool::new(false),
-            is_stopping: AtomicBool::new(false),
+            is_stopping: Arc::default(),
             is_over: AtomicBool::new(false),
             rate_per_s: AtomicU32::new(rate_per_s),
             faults: Mutex::default(),
@@ -131,6 +131,11 @@ impl Control {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Acquire)
+    }
+
+    /// Set when the run is to end, for who can't ask here.
+    pub(super) fn stopping(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_stopping)
     }
 
     pub(super) fn stop(&self) {

@@ -10,6 +10,7 @@ mod experiment;
 mod given_topic;
 mod ids;
 mod join;
+mod preparation;
 pub mod rehearsal;
 mod run;
 mod scenario;
@@ -32,6 +33,7 @@ pub(super) use event_headers::EventHeaders;
 pub(super) use experiment::experiment;
 pub(super) use given_topic::GivenTopic;
 pub(super) use ids::text_key;
+pub use preparation::Preparation;
 pub use run::{failed, start};
 pub use scenario::{Act, Expectation, Scenario, Step};
 pub use topics::{Cleanup, TopicSpec};
@@ -112,6 +114,8 @@ pub struct RunParams {
     pub start_at: TimestampMs,
     /// The cluster, for `--input` that names a topic; `None` in rehearsals.
     pub connection: Option<Connection>,
+    /// Whom to tell while given data is made ready, and when to end that.
+    pub preparation: Preparation,
     defaults: BTreeMap<Arc<str>, f64>,
 }
 
@@ -120,7 +124,14 @@ impl RunParams {
     pub fn new(meta: &PipelineMeta, params: PipelineParams) -> Self {
         let start_at = params.start_at.unwrap_or_else(TimestampMs::now);
         let defaults = meta.params.iter().map(|param| (Arc::clone(&param.name), param.default)).collect();
-        Self { name: format!("{:013}-{:x}", TimestampMs::now().0, params.seed).into(), params, start_at, connection: None, defaults }
+        Self {
+            name: format!("{:013}-{:x}", TimestampMs::now().0, params.seed).into(),
+            params,
+            start_at,
+            connection: None,
+            preparation: Preparation::default(),
+            defaults,
+        }
     }
 
     /// A setting of the pipeline's own (`--set name=value`), or its default; 0 for one that the card does not list.

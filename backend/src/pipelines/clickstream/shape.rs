@@ -8,7 +8,7 @@ use super::{
     Fold, attribution,
     checks::Checks,
     given::GivenVisitors,
-    input::{Files, Lines, Source},
+    input::{Files, Lines, Nothing, Source},
     meta::meta,
     recommend,
     sabotage::Sabotage,
@@ -74,7 +74,14 @@ impl Shape for Clickstream {
                         FILE[,FILE…][?user=FIELD&time=FIELD…], or a topic of such records as topic:NAME";
             Problem::new(format!("Clickstream can't read {input}"), why, help)
         };
-        let source: Box<dyn Source> = match (Files::open(input).map_err(failed)?, &run.connection) {
+        let files = match Files::open(input, &run.preparation) {
+            // Nobody waits for it any more.
+            Err(_) if run.preparation.is_stopping() => {
+                return Ok(Box::new(GivenVisitors::new(Box::new(Nothing), Arc::clone(&run.name))));
+            }
+            files => files.map_err(failed)?,
+        };
+        let source: Box<dyn Source> = match (files, &run.connection) {
             (Some(files), _) => Box::new(files),
             (None, Some(connection)) => Box::new(Lines::open(input, connection, &run.name).map_err(failed)?),
             (None, None) => return Err(failed("it is not there".to_owned())),

@@ -19,7 +19,7 @@ pub use tell::failed;
 use weir_model::{Phase, PipelineMeta, PipelineParams, Problem, RunReport, Update};
 
 use super::{
-    AppSpec, Checker, Cleanup, Emit, Facts, RunParams, Shape, TopicSpec, join,
+    AppSpec, Checker, Cleanup, Emit, Facts, Preparation, RunParams, Shape, TopicSpec, join,
     scenario::{Scenario, ScenarioChecker, Script},
     source::{self, KILL_PROCESSOR, Rejected, Source, SourceProgress},
     topics::{Ends, Topics},
@@ -103,7 +103,8 @@ impl<'a> Run<'a> {
         updates: &'a Updates,
         control: &'a Control,
     ) -> Self {
-        let run = RunParams { connection: Some(connection.clone()), ..RunParams::new(&meta, params) };
+        let preparation = Preparation::new(control.stopping(), updates.clone());
+        let run = RunParams { connection: Some(connection.clone()), preparation, ..RunParams::new(&meta, params) };
         let source = SourceProgress::default();
         let mut checkers = shape.checkers(&run);
         if let Some(scenario) = scenario(shape, &run.params) {

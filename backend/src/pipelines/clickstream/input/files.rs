@@ -11,7 +11,7 @@ use super::{
     named::Named,
     one_file::{FirstLines, OneFile},
 };
-use crate::pipelines::given::Sniff;
+use crate::pipelines::{given::Sniff, shape::Preparation};
 
 /// Files open at a time.
 pub(super) const FILES_MAX: usize = 500;
@@ -28,7 +28,7 @@ impl Files {
     /// Opens what `--input` names: files with commas between them, or folders, and behind a question mark which field means what.
     ///
     /// `None` when nothing of that name is there, so that it may be a topic.
-    pub(in crate::pipelines::clickstream) fn open(input: &str) -> Result<Option<Self>, String> {
+    pub(in crate::pipelines::clickstream) fn open(input: &str, preparation: &Preparation) -> Result<Option<Self>, String> {
         let Named { names, mapping, is_topic } = Named::parse(input);
         let mapping = Mapping::parse(mapping)?;
         if is_topic {
@@ -49,9 +49,9 @@ impl Files {
         }
         let (mut files, mut passed_over) = (Vec::with_capacity(paths.len()), Vec::new());
         for (path, is_of_folder) in &paths {
-            match OneFile::open(path, &mapping) {
+            match OneFile::open(path, &mapping, preparation) {
                 Ok(file) => files.extend(file),
-                Err(why) if *is_of_folder => {
+                Err(why) if *is_of_folder && !preparation.is_stopping() => {
                     let read = Err((why, String::new()));
                     passed_over.push(Line { source: path.display().to_string().into(), number: 0, read, is_broken: false });
                 }

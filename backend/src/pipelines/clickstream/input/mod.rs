@@ -50,6 +50,15 @@ pub(super) trait Source: Send {
     fn next(&mut self) -> Option<Line>;
 }
 
+/// No data, of a run that was ended before they were ready.
+pub(super) struct Nothing;
+
+impl Source for Nothing {
+    fn next(&mut self) -> Option<Line> {
+        None
+    }
+}
+
 /// A line, read.
 #[derive(Clone, Debug)]
 pub(super) struct Line {

@@ -11,6 +11,7 @@ use super::{Format, Line, SHOWN_MAX, mapping::Mapping};
 use crate::pipelines::{
     clickstream::settings::INPUT_GRACE_MS,
     given::{self, Dialect, Sniff},
+    shape::Preparation,
 };
 
 /// The longest line that is read; of a longer one the rest is passed over.
@@ -24,6 +25,8 @@ const LOOKED_AT_MAX: usize = 200_000;
 /// Rows that are sorted, and bytes of them; a larger file is read as it is.
 const SORTED_ROWS_MAX: usize = 5_000_000;
 const SORTED_BYTES_MAX: usize = 1 << 30;
+/// It is told when so many more are there.
+const TOLD_ROWS: usize = 500_000;
 
 /// A file, and the row that comes next.
 pub(super) struct OneFile {
@@ -101,7 +104,7 @@ impl FirstLines {
 impl OneFile {
     /// Opens a file; `None` when there is nothing in it. Rows that are further out of order than sessions wait for, as in a table that is
     /// sorted by user, are put in order first.
-    pub(super) fn open(path: &Path, mapping: &Mapping) -> Result<Option<Self>, String> {
+    pub(super) fn open(path: &Path, mapping: &Mapping, preparation: &Preparation) -> Result<Option<Self>, String> {
         let unread = || {
             let first = FirstLines::of(path).map_err(|error| error.to_string())?;
             if first.is_empty() { Ok(None) } else { first.recognised(mapping).map(Some) }
@@ -119,7 +122,10 @@ impl OneFile {
         let dialect = sniff.dialect()?;
         let unread = || Ok::<_, String>(unread()?.map(|file| file.with(dialect)));
         let is_out_of_order = unread()?.is_some_and(Self::runs_back);
-        let sorted = if is_out_of_order { unread()?.and_then(Self::sorted) } else { None };
+        let sorted = match unread()? {
+            Some(file) if is_out_of_order => file.sorted(preparation)?,
+            _ => None,
+        };
         if sorted.is_some() { Ok(sorted) } else { Ok(unread()?.map(Self::begun)) }
     }
 
@@ -157,19 +163,28 @@ impl OneFile {
     }
 
     /// All rows in memory and in order of time; `None` where they are too many.
-    fn sorted(mut self) -> Option<Self> {
+    fn sorted(mut self, preparation: &Preparation) -> Result<Option<Self>, String> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
+        let title = format!("{} is not in order of time", self.name);
         while let Some(row) = self.next_row() {
+            if preparation.is_stopping() {
+                return Err("the run was ended while its rows were put in order".to_owned());
+            }
             bytes += row.text.as_ref().map_or(0, String::len);
             if rows.len() >= SORTED_ROWS_MAX || bytes > SORTED_BYTES_MAX {
-                return None;
+                preparation.tell(title, format!("{} rows are too many to sort: those that come too late are not counted", rows.len()));
+                return Ok(None);
             }
             let read = row.text.as_ref().ok().and_then(|text| self.format.read(text).ok());
             rows.push((read.map_or(i64::MIN, |given| given.timestamp), row));
+            if rows.len().is_multiple_of(TOLD_ROWS) {
+                preparation.tell(title.as_str(), format!("{} rows read, to be sorted in memory", rows.len()));
+            }
         }
         rows.sort_by_key(|(ms, _)| *ms);
+        preparation.tell(title, format!("its {} rows were sorted in memory", rows.len()));
         self.sorted = Some(rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>().into_iter());
-        Some(self.begun())
+        Ok(Some(self.begun()))
     }
 
     /// The time of the next row: `None` at the end. What can't be read has no time: it goes first, so that it holds nothing up.

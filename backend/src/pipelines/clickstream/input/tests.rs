@@ -1,9 +1,18 @@
 //! Sessions of given logs against a batch job that knows nothing of streams: sort by time, cut where the distance exceeds the gap.
 
-use std::{collections::BTreeMap, fs::File, io::Write as _};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
+use weir_model::Update;
 
 use super::*;
 use crate::{
@@ -14,10 +23,11 @@ use crate::{
             settings::{DEAD_LETTERS, EVENTS, SESSIONS, Windows},
             topology::{self, Options},
         },
-        shape::{Emit, World as _},
+        shape::{Emit, Preparation, World as _},
     },
     sim::hash64,
     stream::{InputRecord, SessionWindows, StreamTask},
+    updates,
 };
 
 const PARTITIONS: usize = 3;
@@ -41,9 +51,13 @@ fn line(number: u8, at_s: i64, zone_h: i64) -> String {
 /// Midnight of the first of November 2026, UTC.
 const EPOCH_S: i64 = 1_793_491_200;
 
+fn open(input: &str) -> Result<Option<Files>, String> {
+    Files::open(input, &Preparation::default())
+}
+
 /// Runs the files through the world and the topology.
 fn run(input: &str, windows: Windows) -> (Vec<Session>, u64) {
-    run_files(Files::open(input).expect("files").expect("they are there"), windows)
+    run_files(open(input).expect("files").expect("they are there"), windows)
 }
 
 fn run_files(files: Files, windows: Windows) -> (Vec<Session>, u64) {
@@ -174,7 +188,7 @@ fn malformed_lines_are_told_and_the_rest_is_read() {
     let (sessions, dead) = run(path.to_str().expect("a path"), given(1_800_000));
     assert_eq!(plain(&sessions), batch(&[(0, 86_400), (1, 86_401)], 1_800_000));
     assert_eq!(dead, 3);
-    let mut files = Files::open(path.to_str().expect("a path")).expect("files").expect("they are there");
+    let mut files = open(path.to_str().expect("a path")).expect("files").expect("they are there");
     let lines: Vec<_> = std::iter::from_fn(|| files.next()).collect();
     let numbers: Vec<_> = lines.iter().map(|line| (line.number, line.read.is_ok())).collect();
     assert_eq!(numbers, [(1, false), (2, true), (4, true), (5, false), (6, false)]);
@@ -186,7 +200,7 @@ fn pages(name: &str, bytes: &[u8]) -> Vec<(u64, Result<String, String>)> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).expect("written");
-    let mut files = Files::open(path.to_str().expect("a path")).expect("files").expect("they are there");
+    let mut files = open(path.to_str().expect("a path")).expect("files").expect("they are there");
     std::iter::from_fn(|| files.next()).map(|line| (line.number, line.read.map(|given| given.page).map_err(|bad| bad.0))).collect()
 }
 
@@ -233,7 +247,7 @@ fn logs_that_were_just_rotated_are_passed_over() {
     let input = folder.path().to_str().expect("a path");
     assert_eq!(plain(&run(input, given(1_800_000)).0), batch(&[(0, 86_400)], 1_800_000));
     std::fs::remove_file(folder.path().join("access.log.1")).expect("removed");
-    assert!(Files::open(input).is_err_and(|why| why.contains("empty")));
+    assert!(open(input).is_err_and(|why| why.contains("empty")));
 }
 
 /// Tables are sorted by anything, and a clock that was wrong once is years ahead of the rest.
@@ -252,6 +266,17 @@ fn rows_far_out_of_order_are_put_in_order() {
         assert_eq!(plain(&sessions), batch(&events, 1_800_000));
         assert_eq!(dead, 0);
     }
+    // Who ends the run does not wait for it.
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("events.csv"), "time,user\n9000000,u\n5,u\n").expect("written");
+    let (is_stopping, (updates, told)) = (Arc::new(AtomicBool::new(false)), updates::channel(|| {}));
+    let preparation = Preparation::new(Arc::clone(&is_stopping), updates);
+    let opened = || Files::open(folder.path().to_str().expect("a path"), &preparation);
+    assert!(opened().is_ok_and(|files| files.is_some()));
+    let notice = told.drain(9);
+    assert!(matches!(&notice[..], [Update::Notice(notice)] if notice.detail.contains("2 rows were sorted")), "{notice:?}");
+    is_stopping.store(true, Ordering::Release);
+    assert!(opened().is_err_and(|why| why.contains("was ended")));
     // Rows keep their numbers, and what is none is told.
     let rows = [("9000000", "/c"), ("5", "/a"), ("soon", "/x"), ("70", "/b")].map(|(time, page)| format!("{time},u,{page}\n"));
     let read = pages("events.csv", format!("time,user,page\n{}", rows.concat()).as_bytes());
@@ -264,11 +289,11 @@ fn other_logs_of_a_folder_are_told_and_passed_over() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("error.log"), "2026/11/23 00:00:00 [error] 1#1: *5 open() failed\n").expect("written");
     let input = folder.path().to_str().expect("a path");
-    assert!(Files::open(input).is_err_and(|why| why.contains("error.log: it is no access log")));
+    assert!(open(input).is_err_and(|why| why.contains("error.log: it is no access log")));
     std::fs::write(folder.path().join("access.log"), line(0, 86_400, 0)).expect("written");
     let (sessions, dead) = run(input, given(1_800_000));
     assert_eq!((plain(&sessions), dead), (batch(&[(0, 86_400)], 1_800_000), 1));
-    assert!(Files::open(&format!("{input}/access.log,{input}/error.log")).is_err(), "who names a file means it");
+    assert!(open(&format!("{input}/access.log,{input}/error.log")).is_err(), "who names a file means it");
 }
 
 fn first(text: &str, mapping: &str) -> Result<Given, String> {
@@ -352,7 +377,7 @@ fn dates_and_prices_are_read_as_the_file_writes_them() {
     let path = folder.path().join("events.csv");
     let read = |mapping: &str, text: &[u8]| {
         std::fs::write(&path, text).expect("written");
-        let mut files = Files::open(&format!("{}{mapping}", path.display()))?.expect("it is there");
+        let mut files = open(&format!("{}{mapping}", path.display()))?.expect("it is there");
         let of = |line: Line| line.read.map(|given| (given.timestamp / 1_000, given.price_minor)).map_err(|bad| bad.0);
         std::iter::from_fn(|| files.next()).map(of).collect::<Result<Vec<_>, _>>()
     };
@@ -372,8 +397,8 @@ fn dates_and_prices_are_read_as_the_file_writes_them() {
 
 #[test]
 fn what_is_not_there_may_be_a_topic() {
-    assert!(matches!(Files::open("no-such-file"), Ok(None)));
-    assert!(matches!(Files::open("topic:clicks?user=who"), Ok(None)));
-    assert!(Files::open("topic:clicks?usr=who").is_err());
-    assert!(Files::open("no-such-file:nonsense=1").is_err());
+    assert!(matches!(open("no-such-file"), Ok(None)));
+    assert!(matches!(open("topic:clicks?user=who"), Ok(None)));
+    assert!(open("topic:clicks?usr=who").is_err());
+    assert!(open("no-such-file:nonsense=1").is_err());
 }
