@@ -34,7 +34,7 @@ fn state_that_can_not_be_kept_is_told() {
     for (state_dir, told) in [(Some(folder.path().to_owned()), true), (None, false)] {
         let app = start(AppConfig { state_dir, threads: 64, ..config(&cluster, Guarantee::ExactlyOnce) });
         assert_eq!(app.snapshot().threads.len(), app.tasks(), "no thread without a task");
-        cluster.produce(LINES, lines.iter().cloned().take(if told { 100 } else { 0 }));
+        cluster.produce(LINES, lines.iter().take(if told { 100 } else { 0 }).cloned());
         eventually("all is counted", || cluster.table(COUNTS) == naive(&lines));
         let unkept = app.close();
         assert_eq!(unkept.is_some(), told, "{unkept:?}");
