@@ -340,6 +340,7 @@ impl Checker for Checks {
         let counts = [
             ("events", self.records),
             ("malformed", self.dead),
+            ("dead_letters", self.dead),
             ("sessions", totals.sessions_closed),
             ("sessions_open", if self.truth.events > 0 { 0 } else { self.stats.values().map(|stats| stats.sessions_open).sum() }),
             ("sessions_closed", totals.sessions_closed),

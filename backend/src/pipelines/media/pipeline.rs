@@ -128,8 +128,9 @@ impl Shape for Media {
 #[derive(Default)]
 struct Judge {
     truth: MediaTruth,
-    /// Rows of given data that could not be read, and records that an application could not.
+    /// Rows of given data that could not be read.
     malformed: u64,
+    /// Those, and records that an application could not read.
     dead_letters: u64,
     known: RenewedVerdicts,
 }
@@ -138,7 +139,7 @@ impl Checker for Judge {
     fn observe(&mut self, record: &Observed<'_>) {
         self.known.observed();
         self.malformed += u64::from(record.topic == DLQ);
-        self.dead_letters += u64::from(DEAD_LETTERS.contains(&record.topic));
+        self.dead_letters += u64::from(record.topic == DLQ || DEAD_LETTERS.contains(&record.topic));
         let (key, value) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
         self.truth.observe(&Seen { topic: record.topic, partition: record.partition, key, value, timestamp_ms: record.timestamp_ms });
     }
