@@ -25,6 +25,13 @@ use super::{Assignment, ClientError, Connection, IncomingRecord, connection, con
 
 /// How long a seek may take: it waits for the partition's fetcher, not for the cluster.
 const SEEK_MAX: Duration = Duration::from_secs(10);
+/// Bytes that a fetch brings of one partition, a mebibyte unless told. Each record of it lies in the queue with some 300 bytes of librdkafka's
+/// beside its own, and a fetch is put there whole: what it may bring is what the memory of a member with small records consists of. Not below
+/// the `batch.size` of our producers: brokers pass a partition over whose next batch does not fit, unless it is the first of the fetch.
+const FETCH_BYTES: &str = "262144";
+/// Records in a queue from which on nothing is fetched into it: ten polls of a stream thread, at 400,000 records a second the 12 ms that a
+/// fetch from a broker near by takes. Where the way is longer, both may be raised by these properties of the cluster.
+const QUEUED_RECORDS: &str = "5000";
 /// Records taken of one partition before the others are looked at, where each has a queue of its own.
 const RECORDS_PER_QUEUE: usize = 100;
 
@@ -131,7 +138,8 @@ impl TaskConsumer {
         let mut defaults = vec![
             ("fetch.wait.max.ms", "50"),
             ("queued.max.messages.kbytes", "4096"),
-            ("queued.min.messages", "20000"),
+            ("queued.min.messages", QUEUED_RECORDS),
+            ("fetch.message.max.bytes", FETCH_BYTES),
             ("fetch.queue.backoff.ms", "2"),
         ];
         let mut fixed = vec![
