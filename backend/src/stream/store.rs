@@ -249,6 +249,10 @@ impl<K: Key, V: Value> Store<K, V> {
     /// Sets or deletes an entry, to be undone by a rollback.
     fn change(&mut self, key: K, value: Option<V>) -> Option<V> {
         self.remember(&key);
+        if value.is_none() && self.before.get(&key).is_some_and(Option::is_none) {
+            // It came since the last commit: once it is gone there is nothing to undo. Windows come and go by the hundred thousand.
+            self.before.remove(&key);
+        }
         self.set(key, value)
     }
 
