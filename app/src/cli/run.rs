@@ -39,7 +39,7 @@ const FIELDS: &[Field] = &[
     Field { name: "scores", meaning: "figures against truth by name" },
     Field {
         name: "error",
-        meaning: "null, or what went wrong beside the results, with what, why and what_to_do: state that could not be kept",
+        meaning: "only where something went wrong beside the results, such as state that could not be kept: what, why and what_to_do",
     },
 ];
 

@@ -368,7 +368,8 @@ pub struct RunReport {
     pub checks: Vec<Check>,
     /// Figures against truth, by name.
     pub scores: BTreeMap<String, f64>,
-    /// What went wrong beside the results, such as state that could not be kept; none on a good day.
+    /// What went wrong beside the results, such as state that could not be kept. The line has the field only then.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
 }
 
