@@ -1,5 +1,5 @@
-//! Real visitors in place of the generator: access logs of web servers (common and combined format, W3C's, load balancers'), CSV, or JSON by lines, from files (plain or gzip, several, or a
-//! folder of them) or from a topic whose records are such lines.
+//! Real visitors in place of the generator: access logs of web servers (common and combined format, W3C's, load balancers'), CSV, or JSON by
+//! lines, from files (plain or gzip, several, or a folder of them) or from a topic whose records are such lines.
 //!
 //! Rows may be some minutes out of order; those of a file that is more so, such as a table sorted by user, are put in order first.
 //!
